@@ -1,0 +1,45 @@
+# The task runner. Every target sets up what it needs: a virtual environment in .venv, made anew when pyproject.toml changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check format types lint golden docs bench clean
+
+$(VENV)/.run: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --group test --group check
+	touch $@
+
+demo: $(VENV)/.run  ## start the demo provider and the gateway, show every protocol (DEMO_ONCE=1: then exit)
+	$(BIN)/agcore demo $(if $(DEMO_ONCE),--once)
+
+test: $(VENV)/.test  ## all tests, with the core's branch coverage
+	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage report
+
+check: $(VENV)/.test  ## lint, format, types, generated docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m docs.generate --check
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+golden: $(VENV)/.test  ## write the golden files anew; review the diff
+	$(BIN)/pytest -q tests/golden --update-golden
+
+docs: $(VENV)/.test  ## write the generated pages anew
+	$(BIN)/python -m docs.generate
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/relay.py
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
