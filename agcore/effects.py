@@ -1,0 +1,105 @@
+"""What the machines command: imperatives, carried out by a driver in the order given.
+
+`Exchange.receive` and its siblings return a list of these. A driver performs the whole list before it reads anything
+again (that is the backpressure), and writes all bytes of one list to the client at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from agcore.inputs import Headers
+
+
+class SendHead(msgspec.Struct, frozen=True):
+    """Start the response.
+
+    Without `content-length` among the headers the body is framed by the driver (chunked, or as its server does it).
+    The answer to a HEAD request and a 204 have no `SendData`.
+    """
+
+    status: int
+    headers: Headers
+
+
+class SendData(msgspec.Struct, frozen=True):
+    """Send a piece of the response's body."""
+
+    data: bytes
+
+
+class SendEnd(msgspec.Struct, frozen=True):
+    """End the response's body properly."""
+
+
+class AbortClient(msgspec.Struct, frozen=True):
+    """Break the response off, visibly: close the connection without the end that its framing promised."""
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where and how to connect: two requests with equal origins may share a connection."""
+
+    scheme: str
+    """`"http"` or `"https"`."""
+    host: str
+    """A name or an IP literal, without brackets."""
+    port: int
+    ca_file: str = ""
+    """A PEM file to verify the server by, instead of the usual roots; empty for those."""
+
+
+class UpstreamRequest(msgspec.Struct, frozen=True):
+    """A complete request to an upstream. Drivers add nothing to it: the same bytes leave on any frontend."""
+
+    origin: Origin
+    method: str
+    target: bytes
+    """Path and query as they go on the wire."""
+    headers: Headers
+    """All of them, `host` first; `content-length` where there is a body."""
+    body: bytes = b""
+
+
+class OpenUpstream(msgspec.Struct, frozen=True):
+    """Connect (or take a pooled connection), send `request`, and report what comes back under the number `leg`."""
+
+    leg: int
+    request: UpstreamRequest
+
+
+class AbortUpstream(msgspec.Struct, frozen=True):
+    """Drop this leg now, in whatever state it is; its connection is not used again. Nothing more is reported of it."""
+
+    leg: int
+
+
+class Note(msgspec.Struct, frozen=True):
+    """Something worth recording: an access-log row, a warning. Data for a sink to render; never holds a secret."""
+
+    kind: str
+    fields: Mapping[str, object]
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """The exchange is over: the last effect of every exchange, exactly once."""
+
+
+Effect: TypeAlias = SendHead | SendData | SendEnd | AbortClient | OpenUpstream | AbortUpstream | Note | Finish
+
+
+class StopAccepting(msgspec.Struct, frozen=True):
+    """Close the listeners: from now on no new connection is taken."""
+
+
+class CloseIdle(msgspec.Struct, frozen=True):
+    """Close client connections that are between two requests, and pass `DrainRequested` to every running exchange."""
+
+
+class Halt(msgspec.Struct, frozen=True):
+    """The drain time is over: abandon every running exchange and stop."""
+
+
+GatewayEffect: TypeAlias = StopAccepting | CloseIdle | Halt | Note

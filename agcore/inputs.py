@@ -1,0 +1,131 @@
+"""What the machines can be told: past facts, reported by a driver.
+
+A driver (a frontend) does the IO and tells an `Exchange` what happened by passing one of these to `Exchange.receive`.
+Every input that concerns an upstream carries its `leg`, the number that `OpenUpstream` gave it, so that news from a leg
+that was aborted meanwhile is told apart by one comparison.
+
+Header names are lower-case bytes; values are bytes as they came, without surrounding white space.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TypeAlias
+
+import msgspec
+
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+"""Header fields in wire order, names in lower case."""
+
+
+class RequestHead(msgspec.Struct, frozen=True):
+    """The start of a client's request."""
+
+    method: str
+    """Upper case, as sent: `"GET"`."""
+    target: bytes
+    """Path and query exactly as they stood in the request line, percent-encoding untouched."""
+    headers: Headers
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """Who is at the other end of the client's connection."""
+
+    host: str | None
+    """The address as text (`"127.0.0.1"`, `"::1"`), or None where the transport knows none: never loopback."""
+
+
+class RequestData(msgspec.Struct, frozen=True):
+    """A piece of the request's body arrived."""
+
+    data: bytes
+
+
+class RequestEnd(msgspec.Struct, frozen=True):
+    """The request's body is complete (also reported, at once, for a request without one)."""
+
+
+class RequestBroken(msgspec.Struct, frozen=True):
+    """The client's bytes stopped being HTTP in the middle of a body (bad chunk framing, a short body)."""
+
+    reason: str
+
+
+class ClientGone(msgspec.Struct, frozen=True):
+    """The client closed or reset its connection, or a write to it was cut short. Nothing can be sent to it any more."""
+
+
+class UpstreamConnected(msgspec.Struct, frozen=True):
+    """A connection for this leg is ready and its request is about to be written."""
+
+    leg: int
+    reused: bool
+    """It came from the pool: the other side may already have decided to close it."""
+
+
+class UpstreamHead(msgspec.Struct, frozen=True):
+    """The final (not 1xx) response head of a leg."""
+
+    leg: int
+    status: int
+    headers: Headers
+
+
+class UpstreamData(msgspec.Struct, frozen=True):
+    """A piece of a leg's response body, transfer coding removed, content coding untouched."""
+
+    leg: int
+    data: bytes
+
+
+class UpstreamEnd(msgspec.Struct, frozen=True):
+    """A leg's response body is complete by its own framing; one that broke off is `UpstreamFailed` instead."""
+
+    leg: int
+
+
+class Stage(enum.Enum):
+    """How far a leg had come when it failed."""
+
+    CONNECT = "connect"
+    TLS = "tls"
+    SEND = "send"
+    HEAD = "head"
+    BODY = "body"
+
+
+class Sent(enum.Enum):
+    """How much of a leg's request may have reached the upstream when the leg failed."""
+
+    NONE = "none"
+    PART = "part"
+    ALL = "all"
+
+
+class UpstreamFailed(msgspec.Struct, frozen=True):
+    """A leg came to an early end: refused, unreachable, reset, closed in mid-body, or not speaking HTTP."""
+
+    leg: int
+    stage: Stage
+    sent: Sent
+    reused: bool
+    cause: str
+    """One line for people, naming the host where that helps; never holds a secret."""
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A write finished that took long enough to matter (10 ms or more of the driver's clock).
+
+    Idle timers count from here, so that a slow reader is never taken for an idle writer.
+    """
+
+    leg: int | None
+    """The leg written to, or None for the client."""
+
+
+class DrainRequested(msgspec.Struct, frozen=True):
+    """The server is shutting down: open-ended streams end now, the others may finish."""
+
+
+UpstreamInput: TypeAlias = UpstreamConnected | UpstreamHead | UpstreamData | UpstreamEnd | UpstreamFailed
+Input: TypeAlias = RequestData | RequestEnd | RequestBroken | ClientGone | UpstreamInput | Written | DrainRequested
