@@ -1,0 +1,34 @@
+"""Reading JSON that a peer wrote.
+
+msgspec is fast and strict where the world is not: it refuses lone surrogate escapes, which upstreams that cut strings
+in the middle of an emoji do send. What it refuses is read once more by the standard library before it is called bad.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+_decode = msgspec.json.decode
+
+
+def decode(data: bytes) -> object:
+    """The value that `data` spells. Raises ValueError for what is not JSON, or is nested too deeply to read."""
+    try:
+        return _decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        import json  # rarely needed, and not free to import
+
+        try:
+            return json.loads(data)
+        except RecursionError:
+            raise ValueError("JSON is nested too deeply") from None
+
+
+def encode(value: object) -> bytes:
+    """`value` as compact UTF-8 JSON. Lone surrogates, which UTF-8 cannot carry, leave as escapes."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        import json
+
+        return json.dumps(value, separators=(",", ":")).encode("ascii")
