@@ -1,0 +1,34 @@
+"""Globs over model names: `*` stands for any run of characters, everything else for itself, case included.
+
+There are no other wildcards and no escapes, so that a name may hold `?`, `[` or `.` without meaning anything. Patterns
+come from a configuration but names come from clients, hence a matcher whose time is linear in the name: the pieces
+between the stars are found one after the other, leftmost first, and nothing is ever tried twice.
+"""
+
+from __future__ import annotations
+
+
+def is_glob(pattern: str) -> bool:
+    """Tell whether `pattern` holds a wildcard, that is, whether it can match more than itself."""
+    return "*" in pattern
+
+
+def literal_length(pattern: str) -> int:
+    """Count the characters of `pattern` that stand for themselves: the measure of how specific it is."""
+    return len(pattern) - pattern.count("*")
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Tell whether the whole of `name` matches `pattern`."""
+    if "*" not in pattern:
+        return name == pattern
+    head, *middle, tail = pattern.split("*")
+    if len(name) < len(head) + len(tail) or not name.startswith(head) or not name.endswith(tail):
+        return False
+    at, end = len(head), len(name) - len(tail)
+    for piece in middle:
+        found = name.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
