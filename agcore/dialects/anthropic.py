@@ -1,0 +1,126 @@
+"""Anthropic Messages (wire.md A5, B3, C3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from agcore import json_text
+from agcore.dialects import anthropic_error, base
+from agcore.dialects.base import Ask, Meaning, ask_of_body, model_edit
+from agcore.fault import Fault
+from agcore.json_members import Members, splice
+from agcore.routes import Match
+from agcore.sse import Frame, encode
+from agcore.target import Target
+from agcore.usage import Usage, count
+
+NAME: Final = "anthropic"
+FAMILY: Final = anthropic_error.FAMILY
+KEEPALIVE: Final = b'event: ping\ndata: {"type":"ping"}\n\n'
+MODEL_MEMBER: Final = "model"
+
+parse_error = anthropic_error.parse_error
+render_error = anthropic_error.render_error
+
+_CONTENT: Final = frozenset({"content_block_start", "content_block_delta", "content_block_stop", "message_delta"})
+
+
+def read_ask(members: Members, match: Match, target: Target) -> Ask | Fault:
+    """Model and stream, from the body."""
+    return ask_of_body(members)
+
+
+def generate_target(prefix: bytes, match: Match, model: str, ask: Ask) -> bytes:
+    """`PREFIX/v1/messages`."""
+    return prefix + b"/v1/messages"
+
+
+def count_target(prefix: bytes, match: Match, model: str) -> bytes:
+    """`PREFIX/v1/messages/count_tokens`."""
+    return prefix + b"/v1/messages/count_tokens"
+
+
+def edits(members: Members, ask: Ask, model: str) -> tuple[dict[str, bytes | None], bool]:
+    """Only the model's name: usage always comes."""
+    return model_edit(members, model), False
+
+
+def read_usage(answer: Mapping[str, object]) -> Usage | None:
+    """Usage; `input_tokens` excludes both caches already (wire.md B5)."""
+    usage = answer.get("usage")
+    if not isinstance(usage, Mapping):
+        return None
+    return Usage(
+        fresh=count(usage, "input_tokens"),
+        cache_read=count(usage, "cache_read_input_tokens"),
+        cache_write=count(usage, "cache_creation_input_tokens"),
+        output=count(usage, "output_tokens"),
+        reasoning=count(usage, "output_tokens_details", "thinking_tokens"),
+    )
+
+
+class StreamTap:
+    """Watches message events."""
+
+    def __init__(self, *, shown_model: str | None, hide_usage: bool) -> None:
+        self.finished = False
+        self.fault: Fault | None = None
+        self._shown_model = None if shown_model is None else msgspec.json.encode(shown_model)
+        self._usage: dict[str, object] = {}
+        self._stopped = False
+
+    @property
+    def usage(self) -> Usage | None:
+        """Cumulative: what `message_delta` restates overrides `message_start`."""
+        return read_usage({"usage": self._usage}) if self._usage else None
+
+    def read(self, frame: Frame) -> tuple[Meaning, bytes]:
+        """See `base.StreamTap`. An event without its `event:` line gets it: Anthropic's SDKs drop it otherwise."""
+        data = frame.data
+        if data is None or data.strip() == b"[DONE]":
+            return Meaning.LIFECYCLE, frame.raw
+        try:
+            event = json_text.decode(data)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):
+            self.fault = base.NOT_JSON
+            return Meaning.ERROR, b""
+        kind = event.get("type")
+        if kind == "error" or frame.event == "error":
+            error = event.get("error")
+            named = error.get("type") if isinstance(error, dict) else None
+            self.fault = parse_error(anthropic_error.status_of(named), event)
+            return Meaning.ERROR, b""
+        message = event.get("message")
+        for usage in (message.get("usage") if isinstance(message, dict) else None, event.get("usage")):
+            if isinstance(usage, dict):
+                self._usage.update((name, value) for name, value in usage.items() if value is not None)
+        delta = event.get("delta")
+        if kind == "message_delta" and isinstance(delta, dict) and delta.get("stop_reason") is not None:
+            self.finished = True
+        out = self._edited(frame, kind)
+        if kind == "message_stop":
+            self.finished = self._stopped = True
+            return Meaning.TERMINAL, out
+        return (Meaning.CONTENT if kind in _CONTENT else Meaning.LIFECYCLE), out
+
+    def closing(self) -> bytes:
+        """`message_stop`, where the upstream left it out after a stop reason."""
+        return b"" if self._stopped else b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+    def error(self, fault: Fault, request_id: str) -> bytes:
+        """An `error` event, legal at any point of a stream."""
+        return anthropic_error.stream_error(fault, request_id)
+
+    def _edited(self, frame: Frame, kind: object) -> bytes:
+        assert frame.data is not None
+        data: bytes | None = None
+        if self._shown_model is not None and kind == "message_start":
+            data = splice(frame.data, ("message", "model"), self._shown_model)
+        if data is None and (frame.event is not None or not isinstance(kind, str)):
+            return frame.raw
+        return encode(data or frame.data, event=frame.event or str(kind))

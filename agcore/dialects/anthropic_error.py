@@ -1,0 +1,70 @@
+"""Anthropic's error shape, read and written (wire.md B7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from agcore.fault import Fault, Vendor
+
+FAMILY: Final = "anthropic"
+
+_TYPES: Final[Mapping[int, str]] = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    501: "invalid_request_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+def render_error(fault: Fault, request_id: str) -> bytes:
+    """The body of an error answer."""
+    if fault.vendor is not None and fault.vendor.dialect == FAMILY:
+        error = fault.vendor.error
+    else:
+        kind = _TYPES.get(fault.status) or ("api_error" if fault.status >= 500 else "invalid_request_error")
+        error = {"type": kind, "message": fault.message}
+    return msgspec.json.encode({"type": "error", "error": error, "request_id": request_id})
+
+
+def stream_error(fault: Fault, request_id: str) -> bytes:
+    """The event that ends a stream in an error."""
+    return b"event: error\ndata: " + render_error(fault, request_id) + b"\n\n"
+
+
+def parse_error(status: int, error: object) -> Fault:
+    """A fault from the decoded body of an upstream's error answer, or from an `error` event."""
+    if isinstance(error, Mapping) and "error" in error:
+        error = error["error"]
+    if isinstance(error, str):
+        error = {"message": error}
+    if not isinstance(error, Mapping) or not isinstance(error.get("message"), str):
+        return Fault(status=status, message="")
+    kind = error.get("type")
+    if not isinstance(kind, str):
+        kind = _TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
+    return Fault(
+        status=status,
+        message=error["message"],
+        vendor=Vendor(dialect=FAMILY, error={**error, "type": kind}),
+    )
+
+
+def status_of(kind: object) -> int:
+    """The HTTP status that goes with an error type inside a stream; 502 for one that is not known."""
+    if kind == "overloaded_error":
+        return 529
+    for status, name in _TYPES.items():
+        if name == kind:
+            return status
+    return {"api_error": 500, "invalid_request_error": 400}.get(str(kind), 502)

@@ -1,0 +1,159 @@
+"""OpenAI Responses (wire.md A3, B2, C2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from agcore import json_text
+from agcore.dialects import base, openai_error
+from agcore.dialects.base import Ask, Meaning, ask_of_body, model_edit
+from agcore.fault import Fault
+from agcore.json_members import Members, splice
+from agcore.routes import Match
+from agcore.sse import Frame, encode
+from agcore.target import Target
+from agcore.usage import Usage, count
+
+NAME: Final = "openai_responses"
+FAMILY: Final = openai_error.FAMILY
+KEEPALIVE: Final = b": keepalive\n\n"
+MODEL_MEMBER: Final = "model"
+
+parse_error = openai_error.parse_error
+render_error = openai_error.render_error
+
+_LIFECYCLE: Final = frozenset({"response.created", "response.queued", "response.in_progress"})
+_TERMINAL: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+
+
+def read_ask(members: Members, match: Match, target: Target) -> Ask | Fault:
+    """Model and stream, from the body."""
+    return ask_of_body(members)
+
+
+def generate_target(prefix: bytes, match: Match, model: str, ask: Ask) -> bytes:
+    """`PREFIX/responses`."""
+    return prefix + b"/responses"
+
+
+def count_target(prefix: bytes, match: Match, model: str) -> bytes:
+    """`PREFIX/responses/input_tokens`."""
+    return prefix + b"/responses/input_tokens"
+
+
+def edits(members: Members, ask: Ask, model: str) -> tuple[dict[str, bytes | None], bool]:
+    """Only the model's name: usage always comes."""
+    return model_edit(members, model), False
+
+
+def read_usage(answer: Mapping[str, object]) -> Usage | None:
+    """Usage with the cached and written parts taken out of the input tokens they are counted in (wire.md B5)."""
+    usage = answer.get("usage")
+    if not isinstance(usage, Mapping):
+        return None
+    read = count(usage, "input_tokens_details", "cached_tokens")
+    write = count(usage, "input_tokens_details", "cache_write_tokens")
+    return Usage(
+        fresh=max(count(usage, "input_tokens") - read - write, 0),
+        cache_read=read,
+        cache_write=write,
+        output=count(usage, "output_tokens"),
+        reasoning=count(usage, "output_tokens_details", "reasoning_tokens"),
+    )
+
+
+class StreamTap:
+    """Watches response events, and remembers enough of them to end a broken stream with `response.failed`."""
+
+    def __init__(self, *, shown_model: str | None, hide_usage: bool) -> None:
+        self.usage: Usage | None = None
+        self.finished = False
+        self.fault: Fault | None = None
+        self._shown_model = None if shown_model is None else msgspec.json.encode(shown_model)
+        self._response: dict[str, object] | None = None
+        self._sequence = 0
+        self._content = False
+
+    def read(self, frame: Frame) -> tuple[Meaning, bytes]:
+        """See `base.StreamTap`. A `response.failed` after content is the dialect's own end and passes as it is."""
+        data = frame.data
+        if data is None:
+            return Meaning.LIFECYCLE, frame.raw if frame.event is None and frame.id is None else b""
+        if data.strip() == b"[DONE]":
+            return Meaning.LIFECYCLE, frame.raw
+        try:
+            event = json_text.decode(data)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):
+            self.fault = base.NOT_JSON
+            return Meaning.ERROR, b""
+        kind = event.get("type")
+        if kind == "error" or (kind is None and event.get("error")):
+            error = event.get("error") or event
+            self.fault = parse_error(_status_in_stream(error), error)
+            return Meaning.ERROR, b""
+        response = event.get("response")
+        response = response if isinstance(response, dict) else None
+        if kind == "response.failed" and not self._content:
+            error = (response or {}).get("error")
+            self.fault = parse_error(_status_in_stream(error), error)
+            return Meaning.ERROR, b""
+        sequence = event.get("sequence_number")
+        self._sequence = sequence + 1 if isinstance(sequence, int) else self._sequence + 1
+        if response is not None:
+            self._response = response
+            self.usage = read_usage(response) or self.usage
+        out = self._edited(frame, response)
+        if kind in _TERMINAL:
+            self.finished = True
+            return Meaning.TERMINAL, out
+        if kind in _LIFECYCLE or not isinstance(kind, str) or not kind.startswith("response."):
+            return Meaning.LIFECYCLE, out
+        self._content = True
+        return Meaning.CONTENT, out
+
+    def closing(self) -> bytes:
+        """Nothing: the terminal event is the end."""
+        return b""
+
+    def error(self, fault: Fault, request_id: str) -> bytes:
+        """`response.failed` inside a response, the flat `error` event before one (wire.md C2)."""
+        error = openai_error.error_object(fault)
+        code = error.get("code") or "server_error"
+        if self._response is None:
+            event: dict[str, object] = {
+                "type": "error",
+                "code": code,
+                "message": error.get("message"),
+                "param": error.get("param"),
+                "sequence_number": self._sequence,
+            }
+        else:
+            response = {**self._response, "status": "failed", "error": {"code": code, "message": error.get("message")}}
+            if self._shown_model is not None:
+                response["model"] = msgspec.Raw(self._shown_model)
+            event = {"type": "response.failed", "sequence_number": self._sequence, "response": response}
+        return encode(json_text.encode(event), event=str(event["type"]))
+
+    def _edited(self, frame: Frame, response: dict[str, object] | None) -> bytes:
+        assert frame.data is not None
+        data: bytes | None = None
+        if self._shown_model is not None and response is not None:
+            data = splice(frame.data, ("response", "model"), self._shown_model)
+        if data is None and frame.id is None:
+            return frame.raw
+        # An `id:` line would make a later keepalive comment look like an event to OpenAI's SDKs.
+        return encode(data or frame.data, event=frame.event)
+
+
+def _status_in_stream(error: object) -> int:
+    code = error.get("code") if isinstance(error, Mapping) else None
+    if code in ("rate_limit_exceeded", "insufficient_quota"):
+        return 429
+    if code in ("invalid_prompt", "context_length_exceeded"):
+        return 400
+    return 502

@@ -1,0 +1,222 @@
+"""The composition root, and the machine of what outlives an exchange.
+
+A frontend makes one `Gateway` and asks it for an `Exchange` for each request head. What every exchange shares (the
+catalog, the guard, the ledger, ids) is made here once for a configuration. The gateway is a machine too: `drain` and
+`handle_timeout` return effects for the frontend to perform, and `deadline` says when to call again.
+
+The order of checks for a request is part of the contract: target, browser and key checks, route, method, then the
+body. Without a good key an unknown path is a 401, so nothing about the routes can be learned without one.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+import msgspec
+
+from agcore.auth import Guard
+from agcore.catalog import Catalog
+from agcore.config import Config
+from agcore.dialects import ERROR_SHAPES
+from agcore.effects import (
+    CloseIdle,
+    Effect,
+    Finish,
+    GatewayEffect,
+    Halt,
+    Note,
+    SendData,
+    SendEnd,
+    SendHead,
+    StopAccepting,
+)
+from agcore.exchange import Exchange, too_large
+from agcore.fault import Fault, invalid
+from agcore.headers import first, media_type
+from agcore.ids import Ids
+from agcore.inputs import Headers, Peer, RequestHead
+from agcore.ledger import Ledger
+from agcore.operations import OPERATIONS
+from agcore.request import Request
+from agcore.routes import Match, NoMatch, dialect_of_path, match
+from agcore.services import Services, Vitals
+from agcore.target import Target, parse
+
+VERSION: Final = "0.1.0"
+
+_EXPOSED: Final = (
+    b"x-request-id, request-id, retry-after, x-agcore-provider, x-agcore-model, x-agcore-attempts, x-agcore-losses"
+)
+
+
+class Phase(enum.Enum):
+    """How far a gateway is on its way out."""
+
+    SERVING = "serving"
+    GRACE = "grace"  # still accepting, though /readyz says 503
+    DRAINING = "draining"  # listeners closed, running exchanges finish
+    HALTED = "halted"
+
+
+class Gateway:
+    """See the module's text. `secret` is 32 random bytes; `now` is seconds since the epoch, as everywhere."""
+
+    def __init__(self, config: Config, *, secret: bytes, now: float) -> None:
+        ids = Ids(secret)
+        self.config = config
+        self._vitals = Vitals(started=now)
+        self._services = Services(
+            config=config,
+            catalog=Catalog(config),
+            guard=Guard(config, ids),
+            ledger=Ledger(max_buffered=config.limits.max_buffered),
+            ids=ids,
+            vitals=self._vitals,
+            version=VERSION,
+        )
+        self._phase = Phase.SERVING
+        self.deadline: float | None = None
+        """When to call `handle_timeout`, in absolute seconds."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether the way out has begun: answers should close their connections."""
+        return self._phase is not Phase.SERVING
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of bodies held by all exchanges at present."""
+        return self._services.ledger.buffered
+
+    def open(self, head: RequestHead, peer: Peer, *, now: float) -> tuple[Exchange, list[Effect]]:
+        """Take in a request's head. A refusal leaves at once, before any body is read."""
+        services = self._services
+        request_id = services.ids.mint("req_")
+        target = parse(head.target)
+        if isinstance(target, Fault):
+            nowhere = Target(path="", query=(), key=None)
+            request = Request(id=request_id, head=head, peer=peer, started=now, target=nowhere, dialect="openai")
+            return self._refuse(request, target, now)
+        origin = services.guard.cors_origin(head.headers)
+        cors: Headers = ()
+        if origin is not None:
+            cors = (
+                (b"access-control-allow-origin", origin),
+                (b"access-control-expose-headers", _EXPOSED),
+                (b"vary", b"origin"),
+            )
+        found = match(head.method, target, head.headers)
+        shown = target if target.key is None else msgspec.structs.replace(target, key=None)
+        request = Request(
+            id=request_id,
+            head=head,
+            peer=peer,
+            started=now,
+            target=shown,
+            dialect=found.dialect if not isinstance(found, NoMatch) else dialect_of_path(target, head.headers),
+            match=None if isinstance(found, NoMatch) else found,
+            cors=cors,
+        )
+        if head.method == "OPTIONS":
+            return self._answer_options(request, found, now)
+        admission = services.guard.admit(head, target, peer, now=now)
+        if isinstance(admission, Fault):
+            return self._refuse(request, admission, now)
+        if isinstance(found, NoMatch):
+            return self._refuse(request, _no_route(head.method, target, found), now)
+        if admission.identity is not None:
+            request = msgspec.structs.replace(request, identity=admission.identity)
+        operation = OPERATIONS[found.route.operation]
+        if "POST" in found.route.methods:
+            fault = _body_fault(request, bound=services.config.limits.max_json)
+            if fault is not None:
+                return self._refuse(request, fault, now)
+        exchange = Exchange(request, services, operation=operation)
+        return exchange, exchange.begin(now=now)
+
+    def refuse(self, status: int, reason: str, *, now: float) -> list[Effect]:
+        """The effects for bytes that are not a request at all: a malformed or oversized head."""
+        request_id = self._services.ids.mint("req_")
+        body = ERROR_SHAPES["openai"](Fault(status=status, message=reason), request_id)
+        headers: Headers = (
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", request_id.encode("ascii")),
+        )
+        row = {"id": request_id, "status": status, "outcome": "error", "error": reason, "bytes_out": len(body)}
+        return [SendHead(status=status, headers=headers), SendData(body), SendEnd(), Note("access", row), Finish()]
+
+    def drain(self, *, now: float) -> list[GatewayEffect]:
+        """Begin the way out. Calling it again during the grace period ends that at once; later it does nothing."""
+        timeouts = self.config.timeouts
+        if self._phase is Phase.SERVING:
+            self._vitals.draining = True
+            self._phase = Phase.GRACE
+            self.deadline = now + timeouts.drain_grace
+            note = Note("drain", {"grace": timeouts.drain_grace, "drain": timeouts.drain})
+            return [note, *self.handle_timeout(now=now)]
+        if self._phase is Phase.GRACE:
+            self.deadline = now
+            return self.handle_timeout(now=now)
+        return []
+
+    def handle_timeout(self, *, now: float) -> list[GatewayEffect]:
+        """Go on when `deadline` has come. Calling early does nothing."""
+        effects: list[GatewayEffect] = []
+        if self._phase is Phase.GRACE and self.deadline is not None and now >= self.deadline:
+            self._phase = Phase.DRAINING
+            self.deadline = now + self.config.timeouts.drain
+            effects += [StopAccepting(), CloseIdle()]
+        if self._phase is Phase.DRAINING and self.deadline is not None and now >= self.deadline:
+            self._phase = Phase.HALTED
+            self.deadline = None
+            effects.append(Halt())
+        return effects
+
+    def _refuse(self, request: Request, fault: Fault, now: float) -> tuple[Exchange, list[Effect]]:
+        exchange = Exchange(request, self._services, operation=None)
+        return exchange, exchange.refuse(fault, now=now)
+
+    def _answer_options(self, request: Request, found: Match | NoMatch, now: float) -> tuple[Exchange, list[Effect]]:
+        """A CORS preflight, or any other OPTIONS: answered without a key and without touching a handler."""
+        methods = found.allow if isinstance(found, NoMatch) else ()
+        allow = ", ".join((*methods, "OPTIONS")).encode("ascii")
+        headers: list[tuple[bytes, bytes]] = [(b"allow", allow)]
+        asked = first(request.head.headers, b"access-control-request-method")
+        if request.cors and asked is not None:
+            wanted = first(request.head.headers, b"access-control-request-headers")
+            headers.append((b"access-control-allow-methods", allow))
+            headers.append((b"access-control-allow-headers", wanted or b"*"))
+            headers.append((b"access-control-max-age", b"600"))
+        exchange = Exchange(request, self._services, operation=None)
+        return exchange, exchange.answer_at_once(204, headers=tuple(headers), now=now)
+
+
+def _no_route(method: str, target: Target, found: NoMatch) -> Fault:
+    if found.allow:
+        allow = ", ".join(found.allow)
+        message = f"{target.path} does not take {method}; it takes {allow}"
+        return Fault(
+            status=405, message=message, headers=((b"allow", allow.encode("ascii")),), code="method_not_allowed"
+        )
+    return Fault(status=404, message=f"there is no {target.path} here", code="not_found")
+
+
+def _body_fault(request: Request, *, bound: int) -> Fault | None:
+    """What the head already says against the body."""
+    headers = request.head.headers
+    assert request.match is not None
+    if request.identity is None and request.match.route.operation not in ("discard", "mcp"):
+        kind = media_type(headers)
+        if kind != b"application/json" and not kind.endswith(b"+json"):
+            # A web page can send a form or plain text to this machine without asking; JSON it cannot.
+            message = "without a key the content type must be application/json"
+            return Fault(status=415, message=message, code="unsupported_media_type")
+    coding = first(headers, b"content-encoding")
+    if coding is not None and coding.strip().lower() not in (b"", b"identity"):
+        return Fault(status=415, message="compressed request bodies are not taken", code="unsupported_content_encoding")
+    length = first(headers, b"content-length")
+    if length is not None and length.isdigit() and int(length[:20]) > bound:
+        return too_large(bound)
+    return invalid("content-length is not a number") if length is not None and not length.isdigit() else None

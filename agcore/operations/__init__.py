@@ -1,0 +1,30 @@
+"""What routes do: one class for each operation that `routes.ROUTES` names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from agcore.operations.base import Operation
+from agcore.operations.generate import Generate
+from agcore.operations.models import Detect, GetModel, ListModels
+from agcore.operations.pass_through import CountTokens
+from agcore.operations.status import Discard, Health, Later, Probe, Ready, Refuse, Upgrade
+from agcore.operations.warmup import Warmup
+
+OPERATIONS: Final[Mapping[str, type[Operation]]] = {
+    "generate": Generate,
+    "count_tokens": CountTokens,
+    "list_models": ListModels,
+    "get_model": GetModel,
+    "detect": Detect,
+    "warmup": Warmup,
+    "discard": Discard,
+    "health": Health,
+    "ready": Ready,
+    "probe": Probe,
+    "upgrade": Upgrade,
+    "refuse": Refuse,
+    "later": Later,
+    "mcp": Later,
+}

@@ -1,0 +1,89 @@
+"""What a route does, once a request was admitted and matched to its row.
+
+An operation is made for one exchange. It answers through the exchange's methods and may own any number of calls. The
+exchange tells it, in this order: `begin`; then, unless it answered there, `run` with the whole body; then whatever
+comes of its calls.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from agcore.catalog import Miss, Resolution
+from agcore.fault import Fault, invalid
+from agcore.inputs import Headers
+from agcore.json_members import BodyError, Members, parse
+
+if TYPE_CHECKING:
+    from agcore.call import Call
+    from agcore.exchange import Exchange
+    from agcore.request import Request
+    from agcore.services import Services
+
+
+class Operation:
+    """Base of all operations: reads a JSON body, and expects no calls."""
+
+    keeps_body: ClassVar[bool] = True
+    """Whether the body is wanted; else it is read and forgotten."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.services = exchange.services
+        self.request = exchange.request
+
+    @property
+    def max_body(self) -> int:
+        """The most bytes of body that are taken."""
+        return self.services.config.limits.max_json
+
+    def begin(self, *, now: float) -> None:
+        """The head is decided. Answer here what needs no body."""
+
+    def run(self, body: bytes, *, now: float) -> None:
+        """The request is complete."""
+
+    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+        """See `call.CallOwner`."""
+
+    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+        """See `call.CallOwner`."""
+
+    def call_end(self, call: Call, *, now: float) -> None:
+        """See `call.CallOwner`."""
+
+    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+        """See `call.CallOwner`. Without an answer there is only the fault to tell."""
+        self.exchange.fail(fault, now=now)
+
+    def release(self, *, now: float) -> None:
+        """Lifecycle events that were held must go out now."""
+
+    def error_in_stream(self, fault: Fault) -> bytes:
+        """The bytes that end a stream of this operation in an error."""
+        return b""
+
+    def row(self) -> dict[str, object]:
+        """What the access row should say of this operation."""
+        return {}
+
+
+def read_members(body: bytes) -> Members | Fault:
+    """The members of a JSON object body, or the 400."""
+    try:
+        return parse(body)
+    except BodyError as error:
+        return invalid(str(error))
+
+
+def resolve(request: Request, services: Services, model: str) -> Resolution | Fault:
+    """Where `model` goes for this request's client key, or the 403 or 404."""
+    identity = request.identity
+    found = services.catalog.resolve(model, allowed=identity.models if identity is not None else ())
+    if not isinstance(found, Miss):
+        return found
+    near = f"; near names: {', '.join(found.near)}" if found.near else ""
+    if found.denied and identity is not None:
+        message = f"the key {identity.name!r} may not use model {model!r}{near}"
+        return Fault(status=403, message=message, code="model_not_allowed", param="model")
+    return Fault(status=404, message=f"no provider serves model {model!r}{near}", code="model_not_found", param="model")

@@ -1,0 +1,215 @@
+"""Requests that go to a provider of the client's own dialect, as they are.
+
+Every byte of the body passes but the members that the dialect's `edits` names; of the headers, what the literal tables
+let through. A JSON answer is read whole before anything is sent, so that a 200 which holds an error still becomes one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import msgspec
+
+from agcore import headers as header_tables
+from agcore import json_text
+from agcore.call import Call, Plan
+from agcore.config import Endpoint, Provider
+from agcore.dialects import DIALECTS
+from agcore.dialects.base import Ask, edited
+from agcore.fault import Fault
+from agcore.inputs import Headers
+from agcore.json_members import Members
+from agcore.operations.base import Operation, read_members, resolve
+from agcore.upstream_error import fault_from_answer
+from agcore.usage import Usage
+
+
+class Way(msgspec.Struct, frozen=True):
+    """Where a request goes."""
+
+    provider: Provider
+    endpoint: Endpoint
+    model: str
+
+
+class PassThrough(Operation, ABC):
+    """One request, one JSON answer. Streams are `Generate`'s addition."""
+
+    ask = Ask(model="")
+    way: Way | None = None
+    usage: Usage | None = None
+    hides_usage = False
+
+    def run(self, body: bytes, *, now: float) -> None:
+        """Read the body, find the way, and ask the upstream."""
+        match = self.request.match
+        assert match is not None
+        self.dialect = DIALECTS[match.dialect]
+        self._answer: list[bytes] = []
+        self._answer_size = 0
+        self._head: tuple[int, Headers] = (200, ())
+        members = read_members(body)
+        if isinstance(members, Fault):
+            return self.exchange.fail(members, now=now)
+        ask = self.dialect.read_ask(members, match, self.request.target)
+        if isinstance(ask, Fault):
+            return self.exchange.fail(ask, now=now)
+        self.ask = ask
+        way = self._find_way(ask.model)
+        if isinstance(way, Fault):
+            return self.exchange.fail(way, now=now)
+        self.way = way
+        target = self.upstream_target(way)
+        if target is None:
+            message = f"provider {way.provider.name!r} has no such endpoint in this dialect"
+            return self.exchange.fail(Fault(status=400, message=message), now=now)
+        changes, self.hides_usage = self.edits(members)
+        self.prepare(now=now)
+        plan = Plan(
+            provider=way.provider,
+            endpoint=way.endpoint,
+            target=target,
+            model=way.model,
+            headers=self._headers_up(),
+            body=members.edited(changes),
+        )
+        self.called(self.exchange.call(plan, owner=self, now=now))
+        return None
+
+    @abstractmethod
+    def upstream_target(self, way: Way) -> bytes | None:
+        """Path and query at the provider, or None when its dialect has no such thing."""
+
+    def edits(self, members: Members) -> tuple[dict[str, bytes | None], bool]:
+        """Changes to the body's members, and whether usage must be hidden on the way back."""
+        assert self.way is not None
+        return self.dialect.edits(members, self.ask, self.way.model)
+
+    def prepare(self, *, now: float) -> None:
+        """Everything is decided; the call comes next."""
+
+    def called(self, call: Call) -> None:
+        """The call was begun."""
+
+    @property
+    def shown_model(self) -> str | None:
+        """The name that answers must show instead of the upstream's; None where the client used that one."""
+        assert self.way is not None
+        return self.ask.model if self.ask.model != self.way.model else None
+
+    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+        """An answer begins."""
+        self._head = (status, headers)
+
+    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+        """Collect the answer, within bounds."""
+        self.exchange.moving()
+        limit = self.services.config.limits.max_json
+        self._answer_size += len(data)
+        if self._answer_size > limit:
+            self.exchange.fail(
+                Fault(status=502, message=f"the upstream's answer is larger than {limit} bytes"), now=now
+            )
+        elif self.exchange.reserve(len(data), now=now):
+            self._answer.append(data)
+
+    def call_end(self, call: Call, *, now: float) -> None:
+        """Check the answer and pass it on."""
+        status, headers = self._head
+        answer = self.read_answer(call, now=now)
+        if isinstance(answer, Fault):
+            return self.exchange.fail(answer, now=now)
+        body = b"".join(self._answer)
+        self.usage = self.dialect.read_usage(answer)
+        if self.shown_model is not None and self.dialect.MODEL_MEMBER in answer:
+            body = edited(body, answer, {self.dialect.MODEL_MEMBER: msgspec.json.encode(self.shown_model)})
+        return self.exchange.answer(status, body, headers=self.headers_down(call, headers), now=now)
+
+    def headers_down(self, call: Call, headers: Headers) -> Headers:
+        """What of the upstream's headers the client sees, and where the answer came from."""
+        passing = header_tables.passing(headers, header_tables.DOWN[self.dialect.NAME])
+        return (*passing, *self.exchange.provenance(call))
+
+    def row(self) -> dict[str, object]:
+        """Model, usage."""
+        row: dict[str, object] = {}
+        if self.ask.model:
+            row["model"] = self.ask.model
+        if self.ask.stream:
+            row["stream"] = True
+        if self.usage is not None:
+            row["usage"] = msgspec.structs.asdict(self.usage)
+        return row
+
+    def _find_way(self, model: str) -> Way | Fault:
+        found = resolve(self.request, self.services, model)
+        if isinstance(found, Fault):
+            return found
+        for target in found.targets:
+            endpoint = target.provider.endpoints.get(self.dialect.NAME)
+            if endpoint is not None:
+                return Way(provider=target.provider, endpoint=endpoint, model=target.model)
+        spoken = ", ".join(found.targets[0].provider.endpoints)
+        return Fault(
+            status=400,
+            message=(
+                f"model {model!r} is served by {found.targets[0].provider.name!r}, which speaks {spoken}; "
+                f"translation from {self.dialect.NAME} is not available yet"
+            ),
+            code="translation_not_available",
+            param="model",
+        )
+
+    def _headers_up(self) -> Headers:
+        fields = [
+            (b"content-type", b"application/json"),
+            (b"accept", b"text/event-stream" if self.ask.stream else b"application/json"),
+            (b"accept-encoding", b"identity"),
+            *header_tables.passing(self.request.head.headers, header_tables.UP[self.dialect.NAME]),
+        ]
+        required = header_tables.REQUIRED_UP.get(self.dialect.NAME)
+        for field in (required, header_tables.USER_AGENT):
+            if field is not None and not any(name == field[0] for name, _ in fields):
+                fields.append(field)
+        return tuple(fields)
+
+    def read_answer(self, call: Call, *, now: float) -> dict[str, object] | Fault:
+        """The collected answer decoded, or what is wrong with it."""
+        body = b"".join(self._answer)
+        try:
+            answer = json_text.decode(body)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            kind = header_tables.media_type(self._head[1]).decode("latin-1") or "no content type"
+            return Fault(
+                status=502,
+                message=f"{call.plan.provider.name} answered {self._head[0]} without a JSON object ({kind})",
+                code="upstream_invalid_answer",
+            )
+        # A failed Response is that dialect's own form of an answer, and says so itself.
+        if answer.get("error") and answer.get("object") != "response":
+            return fault_from_answer(
+                self.dialect,
+                status=error_status(answer["error"]),
+                headers=self._head[1],
+                body=body,
+                key=call.key,
+                now=now,
+            )
+        return answer
+
+
+def error_status(error: object) -> int:
+    """The status that an error inside a 200 names for itself; 502 when it names none."""
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) and 400 <= code <= 599 else 502
+
+
+class CountTokens(PassThrough):
+    """A token count by the provider's own counter."""
+
+    def upstream_target(self, way: Way) -> bytes | None:
+        """The dialect's counter."""
+        assert self.request.match is not None
+        return self.dialect.count_target(way.endpoint.prefix, self.request.match, way.model)

@@ -1,0 +1,30 @@
+"""What every exchange of one configuration shares."""
+
+from __future__ import annotations
+
+import msgspec
+
+from agcore.auth import Guard
+from agcore.catalog import Catalog
+from agcore.config import Config
+from agcore.ids import Ids
+from agcore.ledger import Ledger
+
+
+class Vitals(msgspec.Struct):
+    """The gateway's own condition, for liveness answers. The one value here that changes."""
+
+    started: float
+    draining: bool = False
+
+
+class Services(msgspec.Struct, frozen=True):
+    """The configuration and what was made from it, with the one port to shared state."""
+
+    config: Config
+    catalog: Catalog
+    guard: Guard
+    ledger: Ledger
+    ids: Ids
+    vitals: Vitals
+    version: str

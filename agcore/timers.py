@@ -1,0 +1,67 @@
+"""Named deadlines: an enum of names and a table of times, whose minimum is the next thing to wait for."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Timer(enum.Enum):
+    """Every deadline that an exchange or a call can have."""
+
+    BODY = "body"  # the next piece of the client's request body
+    REQUEST = "request"  # the first content of the answer, all attempts together
+    OPEN = "open"  # silence after which a waiting stream is opened
+    PING = "ping"  # the next keepalive on a silent stream
+    HOLD = "hold"  # lifecycle events of the upstream go out even though no content came
+    LINGER = "linger"  # a stream whose last event was passed on, but whose upstream does not end
+    CONNECT = "connect"  # the upstream connection
+    FIRST_BYTE = "first_byte"  # the upstream's head
+    IDLE = "idle"  # the next upstream byte
+
+
+class Timers:
+    """Deadlines in absolute seconds, at most one for each name."""
+
+    __slots__ = ("_at",)
+
+    def __init__(self) -> None:
+        self._at: dict[Timer, float] = {}
+
+    def set(self, timer: Timer, at: float) -> None:
+        """Arm `timer` for `at`, replacing what it was."""
+        self._at[timer] = at
+
+    def clear(self, *timers: Timer) -> None:
+        """Disarm; those that are not armed are passed over."""
+        for timer in timers:
+            self._at.pop(timer, None)
+
+    def clear_all(self) -> None:
+        """Disarm everything."""
+        self._at.clear()
+
+    def armed(self, timer: Timer) -> bool:
+        """Whether `timer` is set."""
+        return timer in self._at
+
+    def at(self, timer: Timer) -> float:
+        """When an armed timer is due."""
+        return self._at[timer]
+
+    @property
+    def next(self) -> float | None:
+        """The earliest deadline."""
+        return min(self._at.values()) if self._at else None
+
+    def pop_due(self, now: float) -> Timer | None:
+        """Disarm and return the earliest timer that is due, or None.
+
+        One at a time: what the first one triggers may disarm the others.
+        """
+        if not self._at:
+            return None
+        timer = min(self._at, key=self._at.__getitem__)
+        if self._at[timer] > now:
+            return None
+        del self._at[timer]
+        return timer
