@@ -1,0 +1,107 @@
+"""What a configuration means, as the text of `agcore check`: for reading, without colours, never showing a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from agcore.config import ClientKey, Config, McpServer, Provider, Proxy
+from agcore.config_parser import Parsed, effective_auth_mode, startup_problems, startup_warnings
+from agcore.url import Url, is_loopback, parse_url
+
+_MEANING = {
+    "off": "no request needs a key",
+    "strict": "every request needs a key, health checks too",
+    "all_except_health": "every request needs a key, except health checks",
+}
+_MEANING_AUTO = "requests from this machine need no key; any from elsewhere do, except health checks"
+
+
+def render(parsed: Parsed) -> str:
+    """Describe a configuration.
+
+    Returns:
+        Lines of text, the last one ended too. Keys are masked, and of URLs logins and queries are left out.
+    """
+    config = parsed.config
+    warnings = (*parsed.warnings, *startup_warnings(config))
+    sections = (
+        ("Listens on", [_address(config.proxy)]),
+        ("Authentication", [_auth(config.proxy)]),
+        ("Client keys", _aligned(map(_client_key, config.proxy.keys)) or ["none"]),
+        ("Providers", list(_providers(config.providers)) or ["none: the demo provider answers"]),
+        ("Models", _aligned(_models(config)) or ["no rules: a name goes to the first provider that serves it"]),
+        ("MCP servers", _aligned(map(_mcp_server, config.mcp)) or ["none"]),
+        ("Warnings", list(warnings)),
+        ("Refuses to start", list(startup_problems(config))),
+        ("Not yet in effect", list(parsed.unused)),
+    )
+    return "\n".join(f"{title}\n" + "".join(f"  {line}\n" for line in lines) for title, lines in sections if lines)
+
+
+def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Rows of equal length as lines, with each column as wide as its widest cell."""
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def _address(proxy: Proxy) -> str:
+    url = Url("", "http", proxy.host, proxy.port, "").shown
+    reach = "this machine only" if is_loopback(proxy.host) else "other machines can connect"
+    return f"{url}  ({reach})"
+
+
+def _auth(proxy: Proxy) -> str:
+    mode = effective_auth_mode(proxy)
+    if proxy.auth_mode != "auto":
+        return f"{mode}: {_MEANING[mode]}"
+    return f"{mode} (auto): {_MEANING_AUTO if mode == 'off' else _MEANING[mode]}"
+
+
+def _client_key(key: ClientKey) -> tuple[str, str, str]:
+    limits = [f"models {', '.join(key.models)}"] if key.models else []
+    if key.expires is not None:
+        limits.append(f"expires {_moment(key.expires)}")
+    rates = ((key.rpm, "requests a minute"), (key.tpm, "tokens a minute"), (key.concurrency, "at a time"))
+    limits.extend(f"{value} {unit}" for value, unit in rates if value is not None)
+    return key.name, key.key.masked, "; ".join(limits)
+
+
+def _moment(epoch: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(epoch, UTC).isoformat(sep=" ", timespec="seconds")
+
+
+def _providers(providers: Iterable[Provider]) -> Iterator[str]:
+    for provider in providers:
+        yield provider.name + (f"  (preset {provider.preset})" if provider.preset else "")
+        rows = []
+        for dialect, endpoint in provider.endpoints.items():
+            origin = endpoint.origin
+            url = Url("", origin.scheme, origin.host, origin.port, endpoint.prefix.decode("ascii"))
+            rows.append((dialect, f"{url.shown}  ({'no key' if endpoint.auth == 'none' else endpoint.auth})"))
+        keys = [f"{provider.name}#{number} {key.masked}" for number, key in enumerate(provider.keys, 1)]
+        rows.append(("keys", ", ".join(keys) or "none"))
+        rows.append(("models", ", ".join(provider.models) or 'none, but by "provider/model"'))
+        if provider.headers:
+            rows.append(("headers", ", ".join(name.decode("ascii") for name, _ in provider.headers)))
+        if provider.proxy_url:
+            rows.append(("through", parse_url(provider.proxy_url, login=True).shown))
+        yield from (f"  {line}" for line in _aligned(rows))
+
+
+def _models(config: Config) -> Iterator[tuple[str, str]]:
+    for rule in config.models:
+        yield rule.pattern, "-> " + ", then ".join(f"{provider}/{model}" for provider, model in rule.targets)
+
+
+def _mcp_server(server: McpServer) -> tuple[str, str, str]:
+    if server.builtin:
+        return f"/mcp/{server.name}/mcp", f"built-in {server.builtin}", f"with {server.model}"
+    key = f"key {server.key.masked}" if server.key else "no key"
+    return (
+        f"/mcp/{server.name}/mcp",
+        parse_url(server.url, query=True).shown,
+        f"{key}, auth {server.auth}",
+    )

@@ -1,0 +1,143 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agcore.config_parser import Parsed, from_environment, parse
+from agcore.config_report import render
+
+SECRETS = {
+    "env:MAIN": "main-secret-0123456789abcdef",
+    "env:ALICE": "alice-secret-0123456789abcdef",
+    "env:ONE": "sk-one-secret-0123456789-3f9c",
+    "env:TWO": "short",
+    "env:MCP": "mcp-secret-0123456789abcdef",
+    "env:TEAM": "team-secret-0123456789abcdef",
+}
+
+TEXT = """
+[proxy]
+host = "::"
+port = 443
+allow_lan_access = true
+api_key = "env:MAIN"
+[[proxy.keys]]
+name = "alice"
+key = "env:ALICE"
+models = ["claude-*", "gpt-5"]
+expires = 2027-01-31
+rpm = 60
+concurrency = 2
+
+[[providers]]
+name = "main"
+preset = "anthropic"
+base_url = "http://127.0.0.1:9000"
+keys = ["env:ONE", "env:TWO", "env:UNSET"]
+proxy_url = "http://user:password@squid:3128"
+headers = { X-Team = "env:TEAM" }
+[[providers]]
+name = "home"
+dialect = ["openai", "anthropic"]
+base_url = "http://[::1]:1234/v1"
+models = []
+
+[models]
+"claude-*" = ["main/claude-haiku-4-5", "home/qwen"]
+"gpt-5" = "home/qwen"
+
+[mcp.search]
+url = "https://mcp.example/mcp?token=url-secret"
+key = "env:MCP"
+[mcp.open]
+url = "https://open.example:8443/mcp"
+auth = "client"
+[mcp.eyes]
+builtin = "vision"
+model = "home/qwen-vl"
+"""
+
+REPORT = """\
+Listens on
+  http://[::]:443  (other machines can connect)
+
+Authentication
+  all_except_health (auto): every request needs a key, except health checks
+
+Client keys
+  default  main...cdef
+  alice    alic...cdef  models claude-*, gpt-5; expires 2027-01-31 00:00:00+00:00; 60 requests a minute; 2 at a time
+
+Providers
+  main  (preset anthropic)
+    anthropic  http://127.0.0.1:9000  (x-api-key)
+    keys       main#1 sk-o...3f9c, main#2 ...
+    models     claude-*
+    headers    x-team
+    through    http://squid:3128
+  home
+    openai     http://[::1]:1234/v1  (no key)
+    anthropic  http://[::1]:1234  (no key)
+    keys       none
+    models     none, but by "provider/model"
+
+Models
+  claude-*  -> main/claude-haiku-4-5, then home/qwen
+  gpt-5     -> home/qwen
+
+MCP servers
+  /mcp/search/mcp  https://mcp.example/mcp        key mcp-...cdef, auth key
+  /mcp/open/mcp    https://open.example:8443/mcp  no key, auth client
+  /mcp/eyes/mcp    built-in vision                with home/qwen-vl
+
+Warnings
+  providers[0].keys[2]: the environment variable "UNSET" is not set; left out
+
+Not yet in effect
+  proxy.keys[0].rpm
+  proxy.keys[0].concurrency
+  providers[0].keys[1]
+  providers[0].keys[2]
+  providers[0].proxy_url
+  models."claude-*"[1]
+  mcp.search
+  mcp.open
+  mcp.eyes
+"""
+
+
+def test_the_report_says_what_a_configuration_means() -> None:
+    assert render(parse(TEXT, secrets=SECRETS, environ={})) == REPORT
+
+
+def test_the_report_of_nothing_names_what_answers_anyway() -> None:
+    assert render(from_environment({})) == (
+        "Listens on\n  http://127.0.0.1:8045  (this machine only)\n\n"
+        "Authentication\n"
+        "  off (auto): requests from this machine need no key; any from elsewhere do, except health checks\n\n"
+        "Client keys\n  none\n\n"
+        "Providers\n  none: the demo provider answers\n\n"
+        "Models\n  no rules: a name goes to the first provider that serves it\n\n"
+        "MCP servers\n  none\n"
+    )
+
+
+def test_the_report_says_why_a_server_would_not_start() -> None:
+    text = render(parse('[proxy]\nauth_mode = "strict"', secrets={}, environ={}))
+    assert "strict: every request needs a key, health checks too\n" in text
+    assert 'Refuses to start\n  proxy.auth_mode: "strict" needs a client key' in text
+
+
+def test_the_report_warns_of_an_explicit_off() -> None:
+    text = render(parse('[proxy]\nauth_mode = "off"\nhost = "0.0.0.0"', secrets={}, environ={}))
+    assert "off: no request needs a key\n" in text
+    assert 'Warnings\n  proxy.auth_mode: "off" while listening on "0.0.0.0"' in text
+
+
+SECRET = st.text(st.sampled_from("!~QXZ#%@"), min_size=9, max_size=40)
+
+
+@given(st.lists(SECRET, min_size=6, max_size=6, unique=True))
+def test_no_secret_is_shown(values: list[str]) -> None:
+    parsed: Parsed = parse(TEXT, secrets=dict(zip(SECRETS, values, strict=True)), environ={})
+    text = render(parsed)
+    assert not any(value in text for value in values)
+    assert not any(secret in text for secret in ("password", "url-secret"))
