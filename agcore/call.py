@@ -22,6 +22,7 @@ from agcore.effects import AbortUpstream, Effect, OpenUpstream, Origin, Upstream
 from agcore.fault import Fault, LocalProtocolError
 from agcore.inputs import (
     Headers,
+    Stage,
     UpstreamConnected,
     UpstreamData,
     UpstreamEnd,
@@ -61,6 +62,14 @@ LEGAL: Final[Mapping[LegState, Mapping[type, tuple[LegState, ...]]]] = {
     LegState.OVER: {},
 }
 """state -> input -> the states that may follow."""
+
+_FAILURES: Final[Mapping[Stage, str]] = {
+    Stage.SEND: "the connection broke while the request was being sent",
+    Stage.HEAD: "the connection closed before an answer came",
+    Stage.BODY: "the connection closed within the answer",
+}
+"""What clients are told of a connection that broke, the same on every frontend. Why one could not be made, the driver
+says."""
 
 MAX_ERROR_BODY: Final = 256 * 1024
 """Bytes of an error answer that are read; a message beyond that helps nobody."""
@@ -231,9 +240,8 @@ class Call:
             self._reattempted = True
             self._open(now)
         else:
-            provider = self.plan.provider.name
-            fault = Fault(status=502, message=f"{provider}: {failed.cause}", code="upstream_unreachable")
-            self._owner.call_failed(self, fault, now=now)
+            message = f"{self.plan.provider.name}: {_FAILURES.get(failed.stage, failed.cause)}"
+            self._owner.call_failed(self, Fault(status=502, message=message, code="upstream_unreachable"), now=now)
 
     def _collect_error(self, data: bytes, now: float) -> None:
         self._error_body.append(data)

@@ -33,9 +33,12 @@ from agcore import (
     SendData,
     SendEnd,
     SendHead,
+    Sent,
+    Stage,
     UpstreamConnected,
     UpstreamData,
     UpstreamEnd,
+    UpstreamFailed,
     UpstreamHead,
     UpstreamRequest,
 )
@@ -65,7 +68,13 @@ class Story:
         self._lines: list[str] = []
 
     def open(
-        self, method: str, target: str, *, headers: Headers = (), body: bytes | None = None, host: bytes = b"127.0.0.1:8045"
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: Headers = (),
+        body: bytes | None = None,
+        host: bytes = b"127.0.0.1:8045",
     ) -> list[Effect]:
         """The request's head, and its body too where one is given (in one piece)."""
         fields = ((b"host", host), *headers)
@@ -123,6 +132,11 @@ class Story:
         if end and self.exchange.wants(leg):
             effects += self.tell(UpstreamEnd(leg))
         return effects
+
+    def upstream_breaks(self, *, leg: int | None = None, stage: Stage = Stage.BODY) -> list[Effect]:
+        """The connection of a leg (the newest one unless named) closes where it must not."""
+        leg = max(self.requests) if leg is None else leg
+        return self.tell(UpstreamFailed(leg, stage, Sent.ALL, reused=False, cause="the connection closed early"))
 
     @property
     def head(self) -> SendHead:

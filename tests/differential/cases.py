@@ -1,0 +1,199 @@
+"""Exchanges as data: what a client sends and what an upstream answers. Every frontend must make the same of them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from agcore import Headers
+from agcore.config import Config, Endpoint, ModelRule, Provider, Proxy, Secret
+from agcore.effects import Origin
+from tests.support.story import JSON, SSE
+from tests.support.upstreams import Answer
+
+CHAT = b'{"model":"alias", "messages":[{"role":"user","content":"x"}],"future":{"a":[1, null]}}'
+CHAT_STREAM = b'{"model":"m-1","messages":[],"stream":true}'
+MESSAGES_STREAM = b'{"model":"alias","max_tokens":9,"messages":[],"stream":true}'
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One exchange."""
+
+    name: str
+    method: str
+    target: str
+    body: bytes | None = None
+    headers: Headers = JSON
+    answer: Answer | None = None
+    """None where no upstream is to be asked."""
+    peer: str = "127.0.0.1"
+
+
+def config(port: int) -> Config:
+    """The configuration that all cases share, with its upstream on a loopback port."""
+    origin = Origin("http", "127.0.0.1", port)
+    endpoints = {
+        "openai": Endpoint("openai", origin, b"/v1", "bearer"),
+        "openai_responses": Endpoint("openai_responses", origin, b"/v1", "bearer"),
+        "openai_completions": Endpoint("openai_completions", origin, b"/v1", "bearer"),
+        "anthropic": Endpoint("anthropic", origin, b"", "x-api-key"),
+        "gemini": Endpoint("gemini", origin, b"", "x-goog-api-key"),
+    }
+    provider = Provider(name="p", endpoints=endpoints, keys=(Secret("sk-upstream-key"),), models=("m-*",))
+    return Config(
+        proxy=Proxy(cors_origins=("https://app.example",)),
+        providers=(provider,),
+        models=(ModelRule("alias", (("p", "m-real"),)),),
+    )
+
+
+def _frames(*frames: str) -> tuple[bytes, ...]:
+    return tuple(frame.encode() for frame in frames)
+
+
+def _chunk(delta: str, *, finish: str = "null", usage: str = "") -> str:
+    return f'data: {{"model":"m-real","choices":[{{"index":0,"delta":{delta},"finish_reason":{finish}}}]{usage}}}\n\n'
+
+
+CHAT_CHUNKS = _frames(
+    _chunk('{"role":"assistant","content":""}', usage=',"usage":null'),
+    ": upstream comment\n\n",
+    _chunk('{"content":"h\\u00e9"}', usage=',"usage":null'),
+    'event: unknown\ndata: {"surprise":[1, 2]}\n\n',
+    _chunk("{}", finish='"stop"'),
+    'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}\n\n',
+    "data: [DONE]\n\n",
+)
+MESSAGE_EVENTS = _frames(
+    'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","model":"m-real",'
+    '"usage":{"input_tokens":3,"output_tokens":1}}}\n\n',
+    'event: ping\ndata: {"type":"ping"}\n\n',
+    'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n',
+    'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+    '"delta":{"type":"text_delta","text":"hi \U0001f600"}}\n\n',
+    'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n',
+    'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":7}}\n\n',
+    'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+)
+RESPONSE_EVENTS = _frames(
+    'event: response.created\ndata: {"type":"response.created","sequence_number":0,'
+    '"response":{"id":"resp_1","model":"m-real","status":"in_progress","output":[]}}\n\n',
+    'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":1,"delta":"hi"}\n\n',
+    'event: response.completed\ndata: {"type":"response.completed","sequence_number":2,'
+    '"response":{"id":"resp_1","model":"m-real","status":"completed","output":[],'
+    '"usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3}}}\n\n',
+)
+GEMINI_CHUNKS = _frames(
+    'data: {"candidates":[{"content":{"role":"model","parts":[{"text":"hi"}]}}],"modelVersion":"m-real"}\r\n\r\n',
+    'data: {"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":1}}\r\n\r\n',
+)
+CHAT_ANSWER = (
+    b'{"id":"c", "object":"chat.completion","model":"m-real","choices":[ ],"usage":{"prompt_tokens":1},"x":"\\u00e9"}'
+)
+ERROR_429 = b'{"error":{"message":"slow down","type":"requests","param":null,"code":"rate_limit_exceeded"}}'
+
+
+def _answer(body: bytes, *, status: int = 200, headers: Headers = JSON) -> Answer:
+    return Answer(status=status, headers=headers, pieces=(body,))
+
+
+def _stream(*frames: bytes, cut: bool = False) -> Answer:
+    return Answer(headers=SSE, pieces=frames, cut=cut)
+
+
+_V = "/v1beta/models/alias"
+CASES = (
+    Case("readiness answers", "HEAD", "/readyz"),
+    Case("models are listed", "GET", "/v1/models", headers=()),
+    Case("models are listed for Anthropic", "GET", "/v1/models", headers=((b"anthropic-version", b"2023-06-01"),)),
+    Case("a Gemini model is found", "GET", _V, headers=()),
+    Case("an unknown path is a 404", "GET", "/v1/nope", headers=()),
+    Case("a wrong method is a 405", "DELETE", "/v1/messages", headers=()),
+    Case("a websocket path is a 426", "GET", "/v1/responses", headers=()),
+    Case("a later route says what is missing", "POST", "/v1/embeddings", b"{}"),
+    Case("bad JSON is a 400", "POST", "/v1/messages", b'{"model":'),
+    Case("a doubled member is a 400", "POST", "/v1/chat/completions", b'{"model":"m-1","model":"m-2"}'),
+    Case("an unknown model is a 404", "POST", "/v1/messages", b'{"model":"nobody"}'),
+    Case("text without a key is a 415", "POST", "/v1/messages", b"{}", ((b"content-type", b"text/plain"),)),
+    Case("a remote peer needs a key", "GET", "/v1/models", headers=(), peer="192.0.2.7"),
+    Case(
+        "a preflight is answered",
+        "OPTIONS",
+        "/v1/messages",
+        headers=((b"origin", b"https://app.example"), (b"access-control-request-method", b"POST")),
+    ),
+    Case("telemetry is forgotten", "POST", "/api/event_logging/batch", b"anything at all", headers=()),
+    Case("detect explains", "POST", "/v1/models/detect", b'{"model":"alias"}'),
+    Case("chat passes whole", "POST", "/v1/chat/completions", CHAT, answer=_answer(CHAT_ANSWER)),
+    Case("chat passes as a stream", "POST", "/v1/chat/completions", CHAT_STREAM, answer=_stream(*CHAT_CHUNKS)),
+    Case(
+        "a chat stream may be cut",
+        "POST",
+        "/v1/chat/completions",
+        CHAT_STREAM,
+        answer=_stream(*CHAT_CHUNKS[:3], cut=True),
+    ),
+    Case("a chat stream may be empty", "POST", "/v1/chat/completions", CHAT_STREAM, answer=_stream(b": nothing\n\n")),
+    Case(
+        "a chat stream may fail at once",
+        "POST",
+        "/v1/chat/completions",
+        CHAT_STREAM,
+        answer=_stream(b'data: {"error":{"message":"no capacity","code":"overloaded"}}\n\n'),
+    ),
+    Case(
+        "messages pass as a stream", "POST", "/v1/messages?beta=true", MESSAGES_STREAM, answer=_stream(*MESSAGE_EVENTS)
+    ),
+    Case(
+        "a message stream may be cut",
+        "POST",
+        "/v1/messages",
+        MESSAGES_STREAM,
+        answer=_stream(*MESSAGE_EVENTS[:4], cut=True),
+    ),
+    Case("responses pass as a stream", "POST", "/v1/responses", CHAT_STREAM, answer=_stream(*RESPONSE_EVENTS)),
+    Case(
+        "a response stream may be cut",
+        "POST",
+        "/v1/responses",
+        CHAT_STREAM,
+        answer=_stream(*RESPONSE_EVENTS[:2], cut=True),
+    ),
+    Case("Gemini passes as SSE", "POST", f"{_V}:streamGenerateContent?alt=sse", b"{}", answer=_stream(*GEMINI_CHUNKS)),
+    Case("Gemini passes as an array", "POST", f"{_V}:streamGenerateContent", b"{}", answer=_stream(*GEMINI_CHUNKS)),
+    Case("Gemini passes whole", "POST", f"{_V}:generateContent", b"{}", answer=_answer(b'{"candidates":[]}')),
+    Case(
+        "tokens are counted",
+        "POST",
+        "/v1/messages/count_tokens",
+        MESSAGES_STREAM,
+        answer=_answer(b'{"input_tokens":3}'),
+    ),
+    Case(
+        "a 429 keeps its wait",
+        "POST",
+        "/v1/chat/completions",
+        CHAT,
+        answer=_answer(ERROR_429, status=429, headers=(*JSON, (b"retry-after", b"34"))),
+    ),
+    Case(
+        "a refused key is a 502",
+        "POST",
+        "/v1/messages",
+        CHAT,
+        answer=_answer(b'{"error":{"message":"bad sk-upstream-key"}}', status=401),
+    ),
+    Case(
+        "HTML is an error",
+        "POST",
+        "/v1/messages",
+        CHAT,
+        answer=_answer(b"<html>", headers=((b"content-type", b"text/html"),)),
+    ),
+    Case(
+        "warmup checks a key",
+        "POST",
+        "/internal/warmup",
+        b"{}",
+        answer=_answer(b'{"error":{"message":"no"}}', status=403),
+    ),
+)
