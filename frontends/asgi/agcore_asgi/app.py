@@ -1,0 +1,233 @@
+"""The ASGI application: scopes in, one `Gateway` behind them.
+
+`create_app` makes an application from a configuration; `app` is one that reads its configuration when its first scope
+arrives. Both speak ASGI 3, under asyncio and under trio, behind any server or mounted in another application.
+
+Each http scope is one exchange. The lifespan scope is optional: connection pools are made on first use, one for each
+event loop. Where a server runs it, shutdown drains: running exchanges may finish within the time that the gateway
+gives them, then the pools are closed. A websocket scope is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable
+from typing import Final
+
+import anyio
+from anyio.lowlevel import RunVar
+
+from agcore.config import Config
+from agcore.config_parser import startup_problems, startup_warnings
+from agcore.effects import CloseIdle, GatewayEffect, Halt, Note, StopAccepting
+from agcore.gateway import Gateway
+from agcore_asgi import settings
+from agcore_asgi.clock import Clock
+from agcore_asgi.connection import Connection, Receive, Scope, Send
+from agcore_asgi.driver import Driver
+from agcore_asgi.sinks import LogSink, Sink
+from agcore_asgi.upstream import Pools
+
+HALT_SECONDS: Final = 5.0
+"""How long halted exchanges may take to close their connections."""
+
+UPGRADE_REFUSED: Final = (
+    b'{"error":{"message":"WebSocket is not served here; POST to this path instead",'
+    b'"type":"invalid_request_error","param":null,"code":"upgrade_required"}}'
+)
+
+NO_PROVIDER: Final = (
+    b'{"type":"error","error":{"message":"no provider is configured; set OPENAI_API_KEY, ANTHROPIC_API_KEY, '
+    b"GEMINI_API_KEY or ZAI_API_KEY in the server's environment, or write [[providers]] into the file that "
+    b'AGCORE_CONFIG names, and restart it","type":"api_error","param":null,"code":"no_provider"}}'
+)
+"""An error that OpenAI's and Anthropic's clients both understand."""
+
+
+def create_app(config: Config, *, sink: Sink | None = None) -> Application:
+    """Makes an ASGI 3 application that answers by `config`.
+
+    Args:
+        config: a whole configuration.
+        sink: takes the Notes of the core; the default hands them to `logging`.
+
+    Raises:
+        ValueError: where the configuration must not be served, such as an auth mode that needs a key and has none.
+    """
+    if problems := startup_problems(config):
+        raise ValueError("\n".join(problems))
+    if sink is None:
+        sink = LogSink()
+    for sentence in startup_warnings(config):
+        sink(Note("warning", {"message": sentence}))
+    clock = Clock()
+    gateway = Gateway(config, secret=secrets.token_bytes(32), now=clock.now())
+    return Application(gateway, clock=clock, sink=sink)
+
+
+class Application:
+    """An ASGI 3 application around one `Gateway`.
+
+    Args:
+        gateway: what answers.
+        clock: the time that the core is told.
+        sink: takes the Notes.
+    """
+
+    def __init__(self, gateway: Gateway, *, clock: Clock, sink: Sink) -> None:
+        self._gateway = gateway
+        self._clock = clock
+        self._sink = sink
+        self._running: set[Driver] = set()
+        self._ended: anyio.Event | None = None
+        self._pools: RunVar[Pools] = RunVar(f"agcore pools {id(self)}")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one scope.
+
+        Raises:
+            ValueError: for a type of scope that is none of http, websocket and lifespan.
+            ResponseAborted: to make the server break off a response that cannot be ended properly.
+        """
+        match scope["type"]:
+            case "http":
+                await self._serve(scope, receive, send)
+            case "websocket":
+                await refuse_websocket(scope, receive, send)
+            case "lifespan":
+                await self._live(receive, send)
+            case other:
+                raise ValueError(f"agcore serves no scope of type {other!r}")
+
+    async def aclose(self) -> None:
+        """Drains: running exchanges finish or are ended, upstream connections of this event loop are closed.
+
+        The lifespan does this at shutdown; call it where no server runs a lifespan.
+        """
+        gateway, clock = self._gateway, self._clock
+        self._perform(gateway.drain(now=clock.now()))
+        timeouts = gateway.config.timeouts
+        with anyio.move_on_after(timeouts.drain_grace + timeouts.drain):
+            while self._running:
+                deadline = gateway.deadline
+                with anyio.move_on_after(None if deadline is None else deadline - clock.now()):
+                    await self._news()
+                self._perform(gateway.handle_timeout(now=clock.now()))
+        self._perform([Halt()])
+        with anyio.move_on_after(HALT_SECONDS):
+            while self._running:
+                await self._news()
+        await self._pools_here().aclose()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        now = self._clock.now()
+        if (deadline := self._gateway.deadline) is not None and now >= deadline:
+            self._perform(self._gateway.handle_timeout(now=now))
+        connection = Connection(scope, receive, send)
+        exchange, effects = self._gateway.open(connection.head, connection.peer, now=now)
+        driver = Driver(exchange, connection, self._pools_here(), clock=self._clock, sink=self._sink)
+        self._running.add(driver)
+        try:
+            await driver.run(effects)
+        finally:
+            self._running.discard(driver)
+            if self._ended is not None:
+                self._ended.set()
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _perform(self, effects: list[GatewayEffect]) -> None:
+        for effect in effects:
+            match effect:
+                case Note():
+                    self._sink(effect)
+                case CloseIdle():
+                    for driver in self._running:
+                        driver.drain()
+                case Halt():
+                    for driver in self._running:
+                        driver.halt()
+                case StopAccepting():
+                    pass  # The listeners are the server's, which has closed them before it ends the lifespan.
+
+    async def _news(self) -> None:
+        self._ended = anyio.Event()
+        await self._ended.wait()
+
+    def _pools_here(self) -> Pools:
+        pools = self._pools.get(None)
+        if pools is None:
+            pools = Pools(idle=self._gateway.config.timeouts.pool_idle)
+            self._pools.set(pools)
+        return pools
+
+
+class EnvironmentApp:
+    """The ready-made `agcore_asgi.app`: an `Application` by the configuration that `settings.load` finds.
+
+    Nothing is read before the first scope. A configuration that cannot be read fails the lifespan's startup, with the
+    reason; a server without lifespan sees the exception at each request. Where there is neither a provider nor an MCP
+    server, what would need one is answered with how to configure it (the demo provider belongs to `agcore serve`).
+    """
+
+    def __init__(self) -> None:
+        self._application: Application | None = None
+        self._configured = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one scope as `Application` does.
+
+        Raises:
+            OSError: where the configuration cannot be read.
+            ValueError: where it is none, or must not be served.
+        """
+        try:
+            application = self._ready()
+        except (OSError, ValueError) as error:
+            if scope["type"] != "lifespan":
+                raise
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        if scope["type"] == "http" and scope["method"] == "POST" and not self._configured:
+            await _answer(send, "http.response", 503, NO_PROVIDER)
+        else:
+            await application(scope, receive, send)
+
+    def _ready(self) -> Application:
+        if self._application is None:
+            parsed = settings.load(os.environ)
+            sink = LogSink()
+            for sentence in parsed.warnings:
+                sink(Note("warning", {"message": sentence}))
+            self._application = create_app(parsed.config, sink=sink)
+            self._configured = bool(parsed.config.providers or parsed.config.mcp)
+        return self._application
+
+
+async def refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuses a handshake: 426 where the server can send an answer of ours, else closed before it is accepted.
+
+    426 is what makes clients that prefer WebSocket fall back to HTTP at once.
+    """
+    await receive()
+    if "websocket.http.response" in (scope.get("extensions") or {}):
+        # RFC 9110 wants `upgrade` beside a 426; in HTTP/2 that header is an error.
+        upgrade = [(b"upgrade", b"websocket")] if scope.get("http_version", "1.1").startswith("1") else []
+        await _answer(send, "websocket.http.response", 426, UPGRADE_REFUSED, headers=upgrade)
+    else:
+        await send({"type": "websocket.close"})
+
+
+async def _answer(
+    send: Send, prefix: str, status: int, body: bytes, *, headers: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
+    await send({"type": f"{prefix}.start", "status": status, "headers": fields})
+    await send({"type": f"{prefix}.body", "body": body})

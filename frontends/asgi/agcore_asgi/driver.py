@@ -1,0 +1,139 @@
+"""Drives one exchange: the loop between the machine on one side, the client and the upstream legs on the other.
+
+The task that serves the request is the owner, the only one that calls the `Exchange`. It hands over one input, carries
+out the whole list of effects that comes back, and only then looks at the next; when nothing is left it opens the gates
+of those readers that the machine is interested in and waits for news or for the machine's deadline. The readers, one
+for the client and one for each leg, are child tasks that end with the exchange (see `inbox`).
+"""
+
+from __future__ import annotations
+
+import anyio
+from anyio.abc import TaskGroup
+
+from agcore.effects import AbortUpstream, Effect, Note, OpenUpstream
+from agcore.exchange import Exchange
+from agcore.inputs import ClientGone, DrainRequested, Input, Written
+from agcore_asgi.clock import Clock
+from agcore_asgi.connection import Connection, ResponseAborted, render
+from agcore_asgi.inbox import Gate, Inbox
+from agcore_asgi.sinks import Sink
+from agcore_asgi.upstream import SLOW_WRITE, Leg, Pools
+
+
+class Driver:
+    """The owner of one exchange.
+
+    Args:
+        exchange: the machine, fresh from `Gateway.open`.
+        connection: the client.
+        pools: where legs take their connections from.
+        clock: the time that the machine is told.
+        sink: takes the Notes.
+    """
+
+    def __init__(self, exchange: Exchange, connection: Connection, pools: Pools, *, clock: Clock, sink: Sink) -> None:
+        self._exchange = exchange
+        self._connection = connection
+        self._pools = pools
+        self._clock = clock
+        self._sink = sink
+        self._inbox = Inbox()
+        self._client_gate = Gate(self._inbox)
+        self._legs: dict[int, Leg] = {}
+        self._tasks: TaskGroup | None = None
+
+    async def run(self, effects: list[Effect]) -> None:
+        """Runs the exchange to its end.
+
+        Args:
+            effects: what `Gateway.open` returned beside the exchange.
+
+        Raises:
+            ResponseAborted: where a response was started and cannot be ended properly.
+        """
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                await self._perform(effects)
+                if not self._exchange.finished:
+                    self._tasks.start_soon(self._read_client)
+                    await self._turn()
+                self._tasks.cancel_scope.cancel()
+        finally:
+            self._command(self._exchange.abandon(now=self._clock.now()))
+        if self._connection.broken:
+            raise ResponseAborted
+
+    def drain(self) -> None:
+        """Tells the exchange that the server is shutting down."""
+        self._inbox.put(DrainRequested())
+
+    def halt(self) -> None:
+        """Ends the exchange now, whatever it is doing."""
+        if self._tasks is not None:
+            self._tasks.cancel_scope.cancel()
+
+    async def _turn(self) -> None:
+        exchange, inbox = self._exchange, self._inbox
+        while not exchange.finished:
+            now, deadline = self._clock.now(), exchange.deadline
+            if inbox:
+                await self._perform(exchange.receive(inbox.take(), now=now))
+            elif deadline is not None and now >= deadline:
+                await self._perform(exchange.handle_timeout(now=now))
+            else:
+                self._open_gates()
+                with anyio.move_on_after(None if deadline is None else deadline - now):
+                    await inbox.wait()
+
+    def _open_gates(self) -> None:
+        if self._exchange.wants_request:
+            self._client_gate.open()
+        for number, leg in self._legs.items():
+            if self._exchange.wants(number):
+                leg.gate.open()
+
+    async def _read_client(self) -> None:
+        connection = self._connection
+        while not connection.disconnected:
+            if not connection.request_complete:
+                await self._client_gate.wait()
+            for fact in await connection.read():
+                self._inbox.put(fact)
+
+    async def _perform(self, effects: list[Effect]) -> None:
+        while effects:
+            self._command(effects)
+            outcome = await self._write(effects)
+            if outcome is None or self._exchange.finished:
+                return
+            effects = self._exchange.receive(outcome, now=self._clock.now())
+
+    def _command(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Note():
+                    self._sink(effect)
+                case OpenUpstream():
+                    self._open(effect)
+                case AbortUpstream():
+                    if (leg := self._legs.pop(effect.leg, None)) is not None:
+                        leg.abort()
+                case _:
+                    pass  # What goes to the client is written together, by `_write`; `Finish` shows in `finished`.
+
+    def _open(self, effect: OpenUpstream) -> None:
+        assert self._tasks is not None
+        leg = Leg(effect.leg, effect.request, inbox=self._inbox, clock=self._clock)
+        self._legs[effect.leg] = leg
+        self._tasks.start_soon(leg.run, self._pools)
+
+    async def _write(self, effects: list[Effect]) -> Input | None:
+        messages = render(effects)
+        if not messages:
+            return None
+        started = self._clock.now()
+        limit = self._exchange.write_deadline
+        if not await self._connection.write(messages, seconds=None if limit is None else limit - started):
+            return ClientGone()
+        return Written(None) if self._clock.now() - started >= SLOW_WRITE else None
