@@ -33,7 +33,7 @@ from agcore.inputs import (
 from agcore.ledger import KeyChoice, Ledger
 from agcore.retry import is_free_reattempt
 from agcore.timers import Timer, Timers
-from agcore.upstream_error import fault_from_answer, redacted
+from agcore.upstream_error import fault_from_answer, presentable
 
 
 class LegState(enum.Enum):
@@ -190,17 +190,19 @@ class Call:
         else:
             message = f"{self.plan.provider.name} sent nothing for {self._timeouts.idle:g} s"
         self.abort()
-        self._owner.call_failed(self, Fault(status=504, message=message, code="upstream_timeout"), now=now)
+        if self._error is not None:
+            self._report_error(now)
+        else:
+            self._owner.call_failed(self, Fault(status=504, message=message, code="upstream_timeout"), now=now)
 
     def abort(self) -> None:
-        """Drop the live leg, if there is one; the owner hears nothing more."""
-        if self._state is not LegState.OVER:
-            self._port.emit(AbortUpstream(self._leg))
-            self._close()
+        """Drop the live leg; the owner hears nothing more."""
+        self._port.emit(AbortUpstream(self._leg))
+        self._close()
 
-    def redact(self, fault: Fault) -> Fault:
-        """A fault read from this call's answer, without the key that was used."""
-        return redacted(fault, self.key)
+    def presentable(self, fault: Fault) -> Fault:
+        """A fault read from this call's answer, fit for a client: see `upstream_error.presentable`."""
+        return presentable(fault, self.key)
 
     def _open(self, now: float) -> None:
         plan = self.plan
@@ -232,11 +234,11 @@ class Call:
             self._error = (head.status, head.headers)
 
     def _receive_failure(self, failed: UpstreamFailed, now: float) -> None:
+        answered = self._state is LegState.READING
         self._close()
         if self._error is not None:
-            # The status is what matters; an error body that broke off still tells it.
             self._report_error(now)
-        elif is_free_reattempt(failed, already_taken=self._reattempted):
+        elif not answered and is_free_reattempt(failed, already_taken=self._reattempted):
             self._reattempted = True
             self._open(now)
         else:
@@ -251,6 +253,7 @@ class Call:
             self._report_error(now)
 
     def _report_error(self, now: float) -> None:
+        # The status is what matters; an error body that broke off, or stalled, still tells it.
         assert self._error is not None
         status, headers = self._error
         fault = fault_from_answer(

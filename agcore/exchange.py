@@ -46,6 +46,7 @@ from agcore.inputs import (
     UpstreamHead,
     Written,
 )
+from agcore.json_members import BodyError
 from agcore.operations.base import Operation
 from agcore.request import Request
 from agcore.services import Services
@@ -62,12 +63,13 @@ class State(enum.Enum):
     DONE = "done"
 
 
+_FROM_UPSTREAM: Final = (UpstreamData, UpstreamHead, UpstreamEnd, UpstreamConnected, UpstreamFailed)
 _R, _W, _O, _C, _D = State
 _ANSWERING: Final[Mapping[type, tuple[State, ...]]] = {
     UpstreamConnected: (),
-    UpstreamHead: (_D,),
+    UpstreamHead: (),
     UpstreamData: (_C, _D),
-    UpstreamEnd: (_C, _D),
+    UpstreamEnd: (_D,),
     UpstreamFailed: (_D,),
     ClientGone: (_D,),
     Written: (),
@@ -167,7 +169,7 @@ class Exchange:
             raise LocalProtocolError(f"{type(input).__name__} is not legal while {self._state.value}")
         if self._state is State.DONE:
             return []
-        if isinstance(input, UpstreamData | UpstreamHead | UpstreamEnd | UpstreamConnected | UpstreamFailed):
+        if isinstance(input, _FROM_UPSTREAM):
             call = self._legs.get(input.leg)
             if call is None:
                 return []
@@ -354,7 +356,10 @@ class Exchange:
         self._timers.clear(Timer.BODY)
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
-        self._operation.run(body, now=now)
+        try:
+            self._operation.run(body, now=now)
+        except BodyError as error:
+            self.fail(invalid(str(error)), now=now)
 
     def _expire(self, timer: Timer, now: float) -> None:
         timeouts = self.services.config.timeouts
@@ -393,9 +398,8 @@ class Exchange:
         self._effects.append(SendHead(status=status, headers=tuple(fields)))
 
     def _send(self, data: bytes) -> None:
-        if data:
-            self._sent += len(data)
-            self._effects.append(SendData(data))
+        self._sent += len(data)
+        self._effects.append(SendData(data))
 
     def _hints(self, fault: Fault) -> Headers:
         fields: list[tuple[bytes, bytes]] = []

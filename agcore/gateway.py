@@ -49,6 +49,9 @@ _EXPOSED: Final = (
     b"x-request-id, request-id, retry-after, x-agcore-provider, x-agcore-model, x-agcore-attempts, x-agcore-losses"
 )
 
+_NO_JSON: Final = frozenset({"discard", "mcp", "later", "refuse"})
+"""Operations that read no JSON body: to them any content type is welcome, also without a key."""
+
 
 class Phase(enum.Enum):
     """How far a gateway is on its way out."""
@@ -128,7 +131,7 @@ class Gateway:
         if admission.identity is not None:
             request = msgspec.structs.replace(request, identity=admission.identity)
         operation = OPERATIONS[found.route.operation]
-        if "POST" in found.route.methods:
+        if head.method == "POST":
             fault = _body_fault(request, bound=services.config.limits.max_json)
             if fault is not None:
                 return self._refuse(request, fault, now)
@@ -207,7 +210,7 @@ def _body_fault(request: Request, *, bound: int) -> Fault | None:
     """What the head already says against the body."""
     headers = request.head.headers
     assert request.match is not None
-    if request.identity is None and request.match.route.operation not in ("discard", "mcp"):
+    if request.identity is None and request.match.route.operation not in _NO_JSON:
         kind = media_type(headers)
         if kind != b"application/json" and not kind.endswith(b"+json"):
             # A web page can send a form or plain text to this machine without asking; JSON it cannot.

@@ -98,7 +98,7 @@ REQUEST_ID: Final[Mapping[str, bytes]] = {"anthropic": b"request-id"}
 def passing(headers: Headers, allowed: Allowed) -> Headers:
     """The fields of `headers` that `allowed` lets through, in order."""
     names, prefixes = allowed.names, allowed.prefixes
-    return tuple(field for field in headers if field[0] in names or (prefixes and field[0].startswith(prefixes)))
+    return tuple([field for field in headers if field[0] in names or (prefixes and field[0].startswith(prefixes))])
 
 
 def first(headers: Headers, name: bytes) -> bytes | None:
@@ -116,7 +116,8 @@ def media_type(headers: Headers) -> bytes:
 
 
 def field_value(text: str) -> bytes:
-    """`text` as a field value: what may not stand in one (controls, anything beyond ASCII) is percent-encoded."""
-    if text.isascii() and text.isprintable():
+    """`text` as a field value: what may not stand in one (controls, anything beyond ASCII, and white space at either
+    end) is percent-encoded."""
+    if text.isascii() and text.isprintable() and text == text.strip():
         return text.encode("ascii")
-    return quote(text, safe="!\"#$&'()*+,/:;<=>?@[\\]^`{|} ").encode("ascii")
+    return quote(text, safe="!\"#$&'()*+,/:;<=>?@[\\]^`{|}").encode("ascii")

@@ -18,6 +18,6 @@ def parse(text: str) -> float | None:
         moment = datetime(
             int(parts[3]), _MONTHS.index(parts[2]) + 1, int(parts[1]), hour, minute, min(second, 59), 0, UTC
         )
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment.timestamp()

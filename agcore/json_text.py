@@ -25,10 +25,16 @@ def decode(data: bytes) -> object:
 
 
 def encode(value: object) -> bytes:
-    """`value` as compact UTF-8 JSON. Lone surrogates, which UTF-8 cannot carry, leave as escapes."""
-    try:
-        return msgspec.json.encode(value)
-    except UnicodeEncodeError:
-        import json
+    """`value` as compact UTF-8 JSON. Lone surrogates, which UTF-8 cannot carry, leave as escapes.
 
-        return json.dumps(value, separators=(",", ":")).encode("ascii")
+    Raises ValueError for what is nested too deeply to write: the stack may be shorter here than where it was read.
+    """
+    try:
+        try:
+            return msgspec.json.encode(value)
+        except UnicodeEncodeError:
+            import json
+
+            return json.dumps(value, separators=(",", ":")).encode("ascii")
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None

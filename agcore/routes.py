@@ -3,7 +3,7 @@
 Read `ROUTES` from top to bottom: it is the HTTP surface. docs/routes.md and `agcore routes` are printed from it, and
 the authentication tests take their rows from it. Paths may hold four placeholders: `{version}` (one of `VERSIONS`),
 `{collection}` (`models` or `tunedModels`), `{model}` (one or more segments, so that ids may contain slashes) and
-`{name}` (one segment). A row with a literal path beats a row with placeholders; no two rows match one request.
+`{name}` (one segment). A literal path belongs to its own rows, whatever the method; no two rows match one request.
 """
 
 from __future__ import annotations
@@ -161,10 +161,13 @@ def match(method: str, target: Target, headers: Headers) -> Match | NoMatch:
     """The row for a request. `headers` only decide the dialect of the shared model paths (wire.md 0.3)."""
     path = target.path
     allow: list[str] = []
-    for route in _LITERAL.get(path, ()):
+    literal = _LITERAL.get(path, ())
+    for route in literal:
         if method in route.methods:
             return Match(route=route, dialect=_dialect(route, target, headers))
         allow.extend(route.methods)
+    if literal:
+        return NoMatch(dialect=dialect_of_path(target, headers), allow=tuple(allow))
     segments = path.split("/")[1:]
     for pattern, action, tail, route in _PATTERNS:
         found = _match_pattern(route, pattern, action, tail, segments)
@@ -250,7 +253,7 @@ def dialect_of_path(target: Target, headers: Headers) -> str:
     path = target.path
     if path == "/mcp" or path.startswith("/mcp/"):
         return "mcp"
-    if path == "/v1/messages" or path.startswith(("/v1/messages/", "/v1/models/claude")):
+    if path in ("/v1/messages", "/v1/models/claude") or path.startswith("/v1/messages/"):
         return "anthropic"
     if path.startswith(("/v1beta", "/v1alpha")):
         return "gemini"

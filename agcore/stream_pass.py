@@ -11,7 +11,7 @@ from typing import Final
 
 from agcore.dialects.base import CUT, EMPTY, Meaning, StreamTap
 from agcore.fault import Fault
-from agcore.sse import Decoder, SSELimitError
+from agcore.sse import Decoder, Frame
 
 MAX_HELD: Final = 256 * 1024
 """Bytes of announcements that are held back; more than any vendor sends before content."""
@@ -47,31 +47,35 @@ class StreamPass:
     def feed(self, data: bytes) -> bytes:
         """What the client gets for a piece of the upstream's body. Look at `fault` and `terminal` afterwards."""
         out: list[bytes] = []
-        try:
-            for frame in self._decoder.feed(data):
-                if self.terminal or self.fault is not None:
-                    break
-                meaning, piece = self.tap.read(frame)
-                self._pass(meaning, piece, out)
-        except SSELimitError as error:
-            self.fault = Fault(status=502, message=f"the upstream's stream is out of bounds: {error}")
+        if not self.terminal:
+            try:
+                for frame in self._decoder.feed(data):
+                    if not self._pass(frame, out):
+                        break
+            except ValueError as error:
+                self.fault = _out_of_bounds(error)
         return b"".join(out)
 
     def end(self) -> bytes:
         """The upstream ended its body: what the client still gets. `fault` is set if the end came too early."""
         out: list[bytes] = []
-        last = self._decoder.close()
-        if last is not None and not self.terminal:
-            self._pass(*self.tap.read(last), out)
+        if not self.terminal:
+            try:
+                last = self._decoder.close()
+                if last is not None:
+                    self._pass(last, out)
+            except ValueError as error:
+                self.fault = _out_of_bounds(error)
         if self.fault is None and not self.complete:
             self.fault = CUT if self.committed else EMPTY
         if self.fault is None:
-            out.append(self._finish())
+            out.append(self.finish())
         return b"".join(out)
 
     def finish(self) -> bytes:
-        """End a stream whose answer is complete although its upstream's body is not."""
-        return self._finish()
+        """What a stream whose answer is complete still lacks, whether or not its upstream's body ended."""
+        closing = self.tap.closing()
+        return closing + b"]" if self._array else closing
 
     def release(self) -> bytes:
         """The announcements held so far, which commits the stream."""
@@ -80,18 +84,17 @@ class StreamPass:
         return held
 
     def error(self, fault: Fault, request_id: str) -> bytes:
-        """The bytes that end the client's stream in an error."""
+        """The bytes that end the client's stream in an error, announcements first: the tap's error fits to them."""
+        held = self.release()
         frame = self.tap.error(fault, request_id)
-        return self._element(frame) + b"]" if self._array else frame
+        return held + (self._element(frame) + b"]" if self._array else frame)
 
-    def _finish(self) -> bytes:
-        closing = b"" if self.terminal and not self._array else self.tap.closing()
-        return closing + b"]" if self._array else closing
-
-    def _pass(self, meaning: Meaning, piece: bytes, out: list[bytes]) -> None:
+    def _pass(self, frame: Frame, out: list[bytes]) -> bool:
+        """Pass one frame on; whether another may follow."""
+        meaning, piece = self.tap.read(frame)
         if meaning is Meaning.ERROR:
             self.fault = self.tap.fault or CUT
-            return
+            return False
         if piece and self._array:
             piece = self._element(piece)
         if self.committed:
@@ -104,9 +107,14 @@ class StreamPass:
             out.append(self.release())
             out.append(piece)
         self.terminal = meaning is Meaning.TERMINAL
+        return not self.terminal
 
     def _element(self, frame: bytes) -> bytes:
         # Gemini's taps write each frame as one `data: ` line.
         self._elements += 1
         lead = b"[" if self._elements == 1 else b",\r\n"
         return lead + frame.removeprefix(b"data: ").strip()
+
+
+def _out_of_bounds(error: ValueError) -> Fault:
+    return Fault(status=502, message=f"the upstream's stream is out of bounds: {error}")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import enum
 
 
-class Timer(enum.Enum):
-    """Every deadline that an exchange or a call can have."""
+class Timer(enum.IntEnum):
+    """Every deadline that an exchange or a call can have. Integers, for the sake of their hash: tables are full of them."""
 
-    BODY = "body"  # the next piece of the client's request body
-    REQUEST = "request"  # the first content of the answer, all attempts together
-    OPEN = "open"  # silence after which a waiting stream is opened
-    PING = "ping"  # the next keepalive on a silent stream
-    HOLD = "hold"  # lifecycle events of the upstream go out even though no content came
-    LINGER = "linger"  # a stream whose last event was passed on, but whose upstream does not end
-    CONNECT = "connect"  # the upstream connection
-    FIRST_BYTE = "first_byte"  # the upstream's head
-    IDLE = "idle"  # the next upstream byte
+    BODY = 1  # the next piece of the client's request body
+    REQUEST = 2  # the first content of the answer, all attempts together
+    OPEN = 3  # silence after which a waiting stream is opened
+    PING = 4  # the next keepalive on a silent stream
+    HOLD = 5  # lifecycle events of the upstream go out even though no content came
+    LINGER = 6  # a stream whose last event was passed on, but whose upstream does not end
+    CONNECT = 7  # the upstream connection
+    FIRST_BYTE = 8  # the upstream's head
+    IDLE = 9  # the next upstream byte
 
 
 class Timers:

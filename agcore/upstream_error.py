@@ -19,6 +19,7 @@ from agcore.inputs import Headers
 from agcore.ledger import KeyChoice
 
 _OWN_CREDENTIAL: Final = frozenset({401, 402, 403})
+_CREDENTIAL: Final = "upstream_credential"
 
 
 def fault_from_answer(
@@ -38,14 +39,8 @@ def fault_from_answer(
         fault = msgspec.structs.replace(
             fault, message=f"{provider} answered {status} without an error message ({kind})"
         )
-    fault = redacted(fault, key)
-    if status in _OWN_CREDENTIAL or (status == 400 and fault.code == "invalid_api_key"):
-        return Fault(
-            status=502,
-            message=f"the provider refused the gateway's credential {key.label} ({status}): {fault.message}",
-            code="upstream_credential",
-        )
-    wait = retry_after(headers, now=now)
+    fault = presentable(fault, key)
+    wait = retry_after(headers, now=now) if fault.code != _CREDENTIAL else None
     return fault if wait is None else msgspec.structs.replace(fault, retry_after=wait)
 
 
@@ -68,24 +63,46 @@ def retry_after(headers: Headers, *, now: float) -> float | None:
     return None
 
 
-def redacted(fault: Fault, key: KeyChoice) -> Fault:
-    """The fault with every occurrence of the key replaced by its label."""
-    if key.secret is None:
-        return fault
-    secret = key.secret.reveal()
+def presentable(fault: Fault, key: KeyChoice) -> Fault:
+    """A fault in an upstream's words, from an error answer or from a stream, made fit for a client.
+
+    Every occurrence of the key is replaced by its label, halves of surrogate pairs by U+FFFD; trouble with the
+    gateway's own credential becomes a 502; and there is some message.
+    """
+    message = _clean_text(fault.message, key) or "the upstream reported an error without a message"
+    if fault.status in _OWN_CREDENTIAL or (fault.status == 400 and fault.code == "invalid_api_key"):
+        return Fault(
+            status=502,
+            message=f"the provider refused the gateway's credential {key.label} ({fault.status}): {message}",
+            code=_CREDENTIAL,
+        )
     vendor = fault.vendor
     if vendor is not None:
-        error = _redact(vendor.error, secret, key.label)
-        assert isinstance(error, dict)
-        vendor = Vendor(dialect=vendor.dialect, error=error)
-    return msgspec.structs.replace(fault, message=fault.message.replace(secret, key.label), vendor=vendor)
+        try:
+            error = {_clean_text(name, key): _clean(each, key) for name, each in vendor.error.items()}
+            vendor = Vendor(dialect=vendor.dialect, error=error)
+        except RecursionError:
+            vendor = None
+    return msgspec.structs.replace(
+        fault,
+        message=message,
+        vendor=vendor,
+        code=None if fault.code is None else _clean_text(fault.code, key),
+        param=None if fault.param is None else _clean_text(fault.param, key),
+    )
 
 
-def _redact(value: object, secret: str, label: str) -> object:
+def _clean(value: object, key: KeyChoice) -> object:
     if isinstance(value, str):
-        return value.replace(secret, label)
+        return _clean_text(value, key)
     if isinstance(value, dict):
-        return {_redact(name, secret, label): _redact(each, secret, label) for name, each in value.items()}
+        return {_clean_text(name, key): _clean(each, key) for name, each in value.items()}
     if isinstance(value, list):
-        return [_redact(each, secret, label) for each in value]
+        return [_clean(each, key) for each in value]
     return value
+
+
+def _clean_text(text: str, key: KeyChoice) -> str:
+    if key.secret is not None:
+        text = text.replace(key.secret.reveal(), key.label)
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from agcore import json_text
 from agcore.dialects import anthropic_error, base
-from agcore.dialects.base import Ask, Meaning, ask_of_body, model_edit
+from agcore.dialects.base import Ask, Meaning, ask_of_body, model_edit, renamed
 from agcore.fault import Fault
-from agcore.json_members import Members, splice
+from agcore.json_members import Members
 from agcore.routes import Match
 from agcore.sse import Frame, encode
 from agcore.target import Target
@@ -68,7 +66,7 @@ class StreamTap:
     def __init__(self, *, shown_model: str | None, hide_usage: bool) -> None:
         self.finished = False
         self.fault: Fault | None = None
-        self._shown_model = None if shown_model is None else msgspec.json.encode(shown_model)
+        self._shown_model = shown_model
         self._usage: dict[str, object] = {}
         self._stopped = False
 
@@ -102,7 +100,7 @@ class StreamTap:
         delta = event.get("delta")
         if kind == "message_delta" and isinstance(delta, dict) and delta.get("stop_reason") is not None:
             self.finished = True
-        out = self._edited(frame, kind)
+        out = self._edited(frame, event)
         if kind == "message_stop":
             self.finished = self._stopped = True
             return Meaning.TERMINAL, out
@@ -116,11 +114,15 @@ class StreamTap:
         """An `error` event, legal at any point of a stream."""
         return anthropic_error.stream_error(fault, request_id)
 
-    def _edited(self, frame: Frame, kind: object) -> bytes:
-        assert frame.data is not None
-        data: bytes | None = None
-        if self._shown_model is not None and kind == "message_start":
-            data = splice(frame.data, ("message", "model"), self._shown_model)
-        if data is None and (frame.event is not None or not isinstance(kind, str)):
+    def _edited(self, frame: Frame, event: dict[str, object]) -> bytes:
+        data = frame.data
+        assert data is not None
+        kind, message = event.get("type"), event.get("message")
+        named = frame.event
+        if named is None and isinstance(kind, str) and kind.isprintable():
+            named = kind
+        if self._shown_model is not None and isinstance(message, dict) and "model" in message:
+            data = renamed(data, event, "message", self._shown_model)
+        elif named == frame.event:
             return frame.raw
-        return encode(data or frame.data, event=frame.event or str(kind))
+        return encode(data, event=named)

@@ -25,6 +25,11 @@ _TYPES: Final[Mapping[int, str]] = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+_STATUSES: Final[Mapping[str, int]] = {
+    **{kind: status for status, kind in _TYPES.items()},  # of two, the later one
+    "api_error": 500,
+    "invalid_request_error": 400,
+}
 
 
 def render_error(fault: Fault, request_id: str) -> bytes:
@@ -62,9 +67,4 @@ def parse_error(status: int, error: object) -> Fault:
 
 def status_of(kind: object) -> int:
     """The HTTP status that goes with an error type inside a stream; 502 for one that is not known."""
-    if kind == "overloaded_error":
-        return 529
-    for status, name in _TYPES.items():
-        if name == kind:
-            return status
-    return {"api_error": 500, "invalid_request_error": 400}.get(str(kind), 502)
+    return _STATUSES.get(kind, 502) if isinstance(kind, str) else 502

@@ -15,7 +15,7 @@ import msgspec
 
 from agcore import json_text
 from agcore.fault import Fault, invalid
-from agcore.json_members import BodyError, Members, parse
+from agcore.json_members import BodyError, Members, parse, splice
 from agcore.routes import Match
 from agcore.sse import Frame
 from agcore.target import Target
@@ -136,6 +136,22 @@ def edited(data: bytes, event: Mapping[str, object], changes: Mapping[str, bytes
         members = {name: value for name, value in event.items() if name not in changes}
         members.update((name, json_text.decode(value)) for name, value in changes.items() if value is not None)
         return json_text.encode(members)
+
+
+def renamed(data: bytes, event: dict[str, object], holder: str, model: str) -> bytes:
+    """An event's text with `model` for the model named inside its member `holder`, all other bytes untouched.
+
+    `event` is the same event decoded, and follows: `holder` is an object in it that names a model.
+    """
+    inner = event[holder]
+    assert isinstance(inner, dict)
+    inner["model"] = model
+    return splice(data, (holder, "model"), msgspec.json.encode(model)) or json_text.encode(event)
+
+
+def is_comment(frame: Frame) -> bool:
+    """Whether a frame holds comments and blank lines only. OpenAI's SDKs choke on any other frame without data."""
+    return all(not line or line.startswith(b":") for line in frame.raw.splitlines())
 
 
 NOT_JSON = Fault(status=502, message="the upstream sent an event that is not JSON")

@@ -134,10 +134,9 @@ class StreamTap:
 
     def _edited(self, frame: Frame, chunk: dict[str, object]) -> bytes:
         assert frame.data is not None
-        plain = frame.raw.startswith(b"data: ") and frame.event is None and frame.id is None
         if self._shown_model is not None and MODEL_MEMBER in chunk:
             data = edited(frame.data, chunk, {MODEL_MEMBER: self._shown_model})
-        elif plain and b"\n" not in frame.data and b"\n:" not in frame.raw:
+        elif frame.raw.rstrip(b"\r\n") == b"data: " + frame.data:
             return frame.raw
         else:
             data = frame.data

@@ -87,7 +87,7 @@ class StreamTap:
         """See `base.StreamTap`. Frames without data that are more than comments are dropped: SDKs choke on them."""
         data = frame.data
         if data is None:
-            return Meaning.LIFECYCLE, frame.raw if frame.event is None and frame.id is None else b""
+            return Meaning.LIFECYCLE, frame.raw if base.is_comment(frame) else b""
         if data.strip() == b"[DONE]":
             if not self._content:
                 self.fault = base.EMPTY
@@ -137,7 +137,7 @@ class StreamTap:
         if self._shown_model is not None and "model" in chunk:
             changes["model"] = self._shown_model
         if self._hide_usage and "usage" in chunk:
-            if not chunk.get("choices"):
+            if chunk["usage"] and not chunk.get("choices"):
                 return b""
             changes["usage"] = None
         if not changes and frame.id is None:

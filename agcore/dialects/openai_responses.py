@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
-
-import msgspec
 
 from agcore import json_text
 from agcore.dialects import base, openai_error
-from agcore.dialects.base import Ask, Meaning, ask_of_body, model_edit
+from agcore.dialects.base import Ask, Meaning, ask_of_body, model_edit, renamed
 from agcore.fault import Fault
-from agcore.json_members import Members, splice
+from agcore.json_members import Members
 from agcore.routes import Match
 from agcore.sse import Frame, encode
 from agcore.target import Target
@@ -72,7 +71,7 @@ class StreamTap:
         self.usage: Usage | None = None
         self.finished = False
         self.fault: Fault | None = None
-        self._shown_model = None if shown_model is None else msgspec.json.encode(shown_model)
+        self._shown_model = shown_model
         self._response: dict[str, object] | None = None
         self._sequence = 0
         self._content = False
@@ -81,7 +80,7 @@ class StreamTap:
         """See `base.StreamTap`. A `response.failed` after content is the dialect's own end and passes as it is."""
         data = frame.data
         if data is None:
-            return Meaning.LIFECYCLE, frame.raw if frame.event is None and frame.id is None else b""
+            return Meaning.LIFECYCLE, frame.raw if base.is_comment(frame) else b""
         if data.strip() == b"[DONE]":
             return Meaning.LIFECYCLE, frame.raw
         try:
@@ -93,7 +92,7 @@ class StreamTap:
             return Meaning.ERROR, b""
         kind = event.get("type")
         if kind == "error" or (kind is None and event.get("error")):
-            error = event.get("error") or event
+            error = event.get("error") or {name: event.get(name) for name in ("message", "code", "param")}
             self.fault = parse_error(_status_in_stream(error), error)
             return Meaning.ERROR, b""
         response = event.get("response")
@@ -107,7 +106,7 @@ class StreamTap:
         if response is not None:
             self._response = response
             self.usage = read_usage(response) or self.usage
-        out = self._edited(frame, response)
+        out = self._edited(frame, event, response)
         if kind in _TERMINAL:
             self.finished = True
             return Meaning.TERMINAL, out
@@ -124,30 +123,29 @@ class StreamTap:
         """`response.failed` inside a response, the flat `error` event before one (wire.md C2)."""
         error = openai_error.error_object(fault)
         code = error.get("code") or "server_error"
-        if self._response is None:
-            event: dict[str, object] = {
-                "type": "error",
-                "code": code,
-                "message": error.get("message"),
-                "param": error.get("param"),
-                "sequence_number": self._sequence,
-            }
-        else:
+        if self._response is not None:
             response = {**self._response, "status": "failed", "error": {"code": code, "message": error.get("message")}}
-            if self._shown_model is not None:
-                response["model"] = msgspec.Raw(self._shown_model)
-            event = {"type": "response.failed", "sequence_number": self._sequence, "response": response}
-        return encode(json_text.encode(event), event=str(event["type"]))
+            failed = {"type": "response.failed", "sequence_number": self._sequence, "response": response}
+            with suppress(ValueError):
+                return encode(json_text.encode(failed), event="response.failed")
+        flat = {
+            "type": "error",
+            "code": code,
+            "message": error.get("message"),
+            "param": error.get("param"),
+            "sequence_number": self._sequence,
+        }
+        return encode(json_text.encode(flat), event="error")
 
-    def _edited(self, frame: Frame, response: dict[str, object] | None) -> bytes:
-        assert frame.data is not None
-        data: bytes | None = None
-        if self._shown_model is not None and response is not None:
-            data = splice(frame.data, ("response", "model"), self._shown_model)
-        if data is None and frame.id is None:
+    def _edited(self, frame: Frame, event: dict[str, object], response: dict[str, object] | None) -> bytes:
+        data = frame.data
+        assert data is not None
+        if self._shown_model is not None and response is not None and "model" in response:
+            data = renamed(data, event, "response", self._shown_model)
+        elif frame.id is None:
             return frame.raw
         # An `id:` line would make a later keepalive comment look like an event to OpenAI's SDKs.
-        return encode(data or frame.data, event=frame.event)
+        return encode(data, event=frame.event)
 
 
 def _status_in_stream(error: object) -> int:

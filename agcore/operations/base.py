@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from agcore.catalog import Miss, Resolution
-from agcore.fault import Fault, invalid
+from agcore.fault import Fault
 from agcore.inputs import Headers
-from agcore.json_members import BodyError, Members, parse
 
 if TYPE_CHECKING:
     from agcore.call import Call
@@ -41,7 +40,7 @@ class Operation:
         """The head is decided. Answer here what needs no body."""
 
     def run(self, body: bytes, *, now: float) -> None:
-        """The request is complete."""
+        """The request is complete. A `BodyError` that is raised here, before any call, becomes the client's 400."""
 
     def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
         """See `call.CallOwner`."""
@@ -66,14 +65,6 @@ class Operation:
     def row(self) -> dict[str, object]:
         """What the access row should say of this operation."""
         return {}
-
-
-def read_members(body: bytes) -> Members | Fault:
-    """The members of a JSON object body, or the 400."""
-    try:
-        return parse(body)
-    except BodyError as error:
-        return invalid(str(error))
 
 
 def resolve(request: Request, services: Services, model: str) -> Resolution | Fault:

@@ -62,7 +62,7 @@ class Generate(PassThrough):
         elif self._stream.holding:
             self.exchange.hold(now=now)
         if self._stream.fault is not None:
-            self.exchange.fail(call.redact(self._stream.fault), now=now)
+            self.exchange.fail(call.presentable(self._stream.fault), now=now)
         elif self._stream.terminal and not was_terminal:
             self.exchange.linger(now=now)
         return None
@@ -74,12 +74,10 @@ class Generate(PassThrough):
         if not self._streaming:
             return self._fail_unstreamed(call, now)
         out = self._stream.end()
-        if self._stream.fault is not None:
-            if out:
-                self.exchange.write(out, now=now)
-            return self.exchange.fail(call.redact(self._stream.fault), now=now)
         if out:
             self.exchange.write(out, now=now)
+        if self._stream.fault is not None:
+            return self.exchange.fail(call.presentable(self._stream.fault), now=now)
         return self.exchange.end(now=now)
 
     def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
@@ -100,12 +98,13 @@ class Generate(PassThrough):
 
     def release(self, *, now: float) -> None:
         """Announcements go out although no content came."""
-        if self._stream is not None and self._stream.holding:
-            self.exchange.write(self._stream.release(), now=now)
+        assert self._stream is not None
+        self.exchange.write(self._stream.release(), now=now)
 
     def error_in_stream(self, fault: Fault) -> bytes:
         """The dialect's own error, fitting to what was sent."""
-        return b"" if self._stream is None else self._stream.error(fault, self.request.id)
+        assert self._stream is not None
+        return self._stream.error(fault, self.request.id)
 
     def row(self) -> dict[str, object]:
         """Usage as the stream told it."""

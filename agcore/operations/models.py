@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from agcore import model_lists
 from agcore.catalog import ListedModel
 from agcore.fault import Fault, invalid
-from agcore.operations.base import Operation, read_members, resolve
+from agcore.json_members import parse
+from agcore.operations.base import Operation, resolve
 from agcore.target import Target
 
 
@@ -47,10 +48,7 @@ class Detect(Operation):
 
     def run(self, body: bytes, *, now: float) -> None:
         """Answer for the `model` of the body."""
-        members = read_members(body)
-        if isinstance(members, Fault):
-            return self.exchange.fail(members, now=now)
-        model = members.value("model")
+        model = parse(body).value("model")
         if not isinstance(model, str) or not model:
             fault = invalid("`model` is required and must be a non-empty string", param="model")
             return self.exchange.fail(fault, now=now)

@@ -18,8 +18,8 @@ from agcore.dialects import DIALECTS
 from agcore.dialects.base import Ask, edited
 from agcore.fault import Fault
 from agcore.inputs import Headers
-from agcore.json_members import Members
-from agcore.operations.base import Operation, read_members, resolve
+from agcore.json_members import Members, parse
+from agcore.operations.base import Operation, resolve
 from agcore.upstream_error import fault_from_answer
 from agcore.usage import Usage
 
@@ -48,9 +48,7 @@ class PassThrough(Operation, ABC):
         self._answer: list[bytes] = []
         self._answer_size = 0
         self._head: tuple[int, Headers] = (200, ())
-        members = read_members(body)
-        if isinstance(members, Fault):
-            return self.exchange.fail(members, now=now)
+        members = parse(body)
         ask = self.dialect.read_ask(members, match, self.request.target)
         if isinstance(ask, Fault):
             return self.exchange.fail(ask, now=now)

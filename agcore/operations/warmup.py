@@ -11,7 +11,8 @@ from agcore.config import Endpoint, Provider
 from agcore.fault import Fault, invalid
 from agcore.headers import REQUIRED_UP, USER_AGENT
 from agcore.inputs import Headers
-from agcore.operations.base import Operation, read_members, resolve
+from agcore.json_members import parse
+from agcore.operations.base import Operation, resolve
 
 MAX_PARALLEL: Final = 8
 """Calls under way at once."""
@@ -71,9 +72,7 @@ class Warmup(Operation):
         self.call_end(call, now=now)
 
     def _providers(self, body: bytes) -> list[Provider] | Fault:
-        members = read_members(body or b"{}")
-        if isinstance(members, Fault):
-            return members
+        members = parse(body or b"{}")
         name, model = members.value("provider"), members.value("model")
         providers = list(self.services.config.providers)
         if name is not None:

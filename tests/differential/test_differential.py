@@ -52,6 +52,9 @@ class NullSink:
     async def run(self) -> None:
         await trio.sleep_forever()
 
+    async def close(self) -> None:
+        pass
+
 
 SCRIPT = Script()
 

@@ -1,0 +1,109 @@
+"""Writes what the documentation takes from the code: docs/routes.md, and the state diagrams in docs/architecture.md.
+
+`python -m docs.generate` writes the pages; with `--check` it writes nothing, shows what would change, and exits with 1
+if anything would. It needs what the core needs, and no more.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from agcore import call, exchange, routes_report
+
+DOCS: Final = Path(__file__).resolve().parent
+
+_ROUTES_INTRO: Final = """\
+# Routes
+
+Generated from `agcore/routes.py` by `make docs`; `agcore routes` prints the same table. Row names are those of the
+published surface; `+` marks what goes beyond it. `{version}` is v1, v1beta, v1beta1 or v1alpha, `{collection}` is
+models or tunedModels, `{model}` may hold slashes and colons, `{name}` is one segment. The dialect `models` is decided
+by the request's headers. Trailing slashes and a doubled `/v1/v1` are accepted, a known path with a wrong method is a
+405, and `OPTIONS` is answered on every path.
+
+"""
+
+
+def pages() -> dict[Path, str]:
+    """The generated pages, as they should be."""
+    architecture = DOCS / "architecture.md"
+    text = architecture.read_text("utf-8")
+    text = _filled(text, "exchange", _diagram(_exchange_edges(), start=exchange.State.RECEIVING))
+    text = _filled(text, "leg", _diagram(_leg_edges(), start=call.LegState.CONNECTING))
+    return {DOCS / "routes.md": _ROUTES_INTRO + routes_report.as_markdown(), architecture: text}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or check them; returns the exit status."""
+    if arguments not in ([], ["--check"]):
+        print("usage: python -m docs.generate [--check]", file=sys.stderr)
+        return 2
+    stale = False
+    for path, wanted in pages().items():
+        found = path.read_text("utf-8") if path.exists() else ""
+        if found == wanted:
+            continue
+        if not arguments:
+            path.write_text(wanted, "utf-8")
+            print(f"wrote docs/{path.name}")
+            continue
+        stale = True
+        lines = difflib.unified_diff(
+            found.splitlines(), wanted.splitlines(), f"docs/{path.name}", "as generated", lineterm=""
+        )
+        print("\n".join(lines))
+    return 1 if stale else 0
+
+
+def _filled(text: str, name: str, content: str) -> str:
+    opening, closing = f"<!-- generated: {name} -->\n", "<!-- end -->\n"
+    before, found, rest = text.partition(opening)
+    _, ended, after = rest.partition(closing)
+    if not (found and ended):
+        raise ValueError(f"docs/architecture.md has no block {opening.strip()} ... {closing.strip()}")
+    return before + opening + content + closing + after
+
+
+def _exchange_edges() -> Iterator[tuple[enum.Enum, enum.Enum, str]]:
+    for state, inputs in exchange.LEGAL.items():
+        yield from _edges(state, inputs)
+        for follower in exchange.TIMED[state]:
+            yield state, follower, "time"
+
+
+def _leg_edges() -> Iterator[tuple[enum.Enum, enum.Enum, str]]:
+    for state, inputs in call.LEGAL.items():
+        yield from _edges(state, inputs)
+        if inputs:
+            yield state, call.LegState.OVER, "time"
+
+
+def _edges(state: enum.Enum, inputs: Mapping[type, Iterable[enum.Enum]]) -> Iterator[tuple[enum.Enum, enum.Enum, str]]:
+    for input, followers in inputs.items():
+        for follower in followers:
+            # The two tables differ in whether staying is listed; drawn is only what moves, or opens another leg.
+            if follower is not state or state is call.LegState.CONNECTING:
+                yield state, follower, input.__name__
+
+
+def _diagram(edges: Iterable[tuple[enum.Enum, enum.Enum, str]], *, start: enum.Enum) -> str:
+    labels: dict[tuple[enum.Enum, enum.Enum], list[str]] = {}
+    for state, follower, label in edges:
+        labels.setdefault((state, follower), []).append(label)
+    lines = ["```mermaid", "stateDiagram-v2"]
+    named = [state for state in type(start) if state.value != state.name.lower()]
+    lines.extend(f'    state "{state.value}" as {state.name.lower()}' for state in named)
+    lines.append(f"    [*] --> {start.name.lower()}")
+    for (state, follower), names in labels.items():
+        lines.append(f"    {state.name.lower()} --> {follower.name.lower()} : {', '.join(names)}")
+    lines.append("```")
+    return "".join(f"{line}\n" for line in lines)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,282 @@
+"""The documentation says what the code does: generated parts are current, and what looks runnable runs."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import re
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agcore.call import LEGAL as LEG_LEGAL
+from agcore.call import LegState
+from agcore.config import Config, Endpoint, ModelRule, Provider, Secret
+from agcore.effects import Origin
+from agcore.exchange import LEGAL, TIMED, State
+from agcore.routes import ROUTES
+from agcore.routes_report import as_markdown, as_text
+from docs import generate
+
+DOCS = Path(generate.__file__).parent
+
+
+# What is generated.
+
+
+def test_the_generated_parts_are_current(capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate.main(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_a_stale_page_is_shown_and_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("architecture.md", "routes.md"):
+        shutil.copy(DOCS / name, tmp_path / name)
+    monkeypatch.setattr(generate, "DOCS", tmp_path)
+    page = tmp_path / "routes.md"
+    current = page.read_text("utf-8")
+    page.write_text(current.replace("/v1/messages", "/v1/massages"), "utf-8")
+    assert generate.main(["--check"]) == 1
+    assert "-| A1 | POST | `/v1/massages`" in capsys.readouterr().out
+    assert generate.main([]) == 0
+    assert page.read_text("utf-8") == current
+    assert generate.main(["--check"]) == 0
+
+
+def test_a_page_without_its_markers_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "architecture.md").write_text("# Architecture\n", "utf-8")
+    monkeypatch.setattr(generate, "DOCS", tmp_path)
+    with pytest.raises(ValueError, match="generated: exchange"):
+        generate.pages()
+
+
+def test_the_command_takes_one_option() -> None:
+    assert generate.main(["--chek"]) == 2
+
+
+def test_the_text_has_a_line_for_every_route_in_order() -> None:
+    head, *lines = as_text().splitlines()
+    assert head.split() == ["row", "methods", "path", "dialect", "what"]
+    assert [(line.split()[0], line.split()[2]) for line in lines] == [(route.row, route.path) for route in ROUTES]
+    for line, route in zip(lines, ROUTES, strict=True):
+        assert ("not yet" in line) == bool(route.later)
+        assert line.index(route.path) == head.index("path")
+
+
+def test_the_page_lists_every_route_once_and_what_is_missing_apart() -> None:
+    works, _, later = as_markdown().partition("## Not yet")
+    for route in ROUTES:
+        assert works.count(f"`{route.path}`") + later.count(f"`{route.path}`") == sum(
+            r.path == route.path for r in ROUTES
+        )
+        assert f"`{route.path}`" in (later if route.later else works)
+    assert all(line.count("|") == 6 for line in as_markdown().splitlines() if line.startswith("|"))
+
+
+def drawn(text: str) -> set[tuple[str, str]]:
+    return set(re.findall(r"^ {4}(\w+) --> (\w+) :", text, re.MULTILINE))
+
+
+def test_the_diagrams_show_every_transition() -> None:
+    _, exchange, leg = (DOCS / "architecture.md").read_text("utf-8").split("stateDiagram-v2")
+    moves = {(state, to) for state in State for tos in LEGAL[state].values() for to in tos}
+    moves |= {(state, to) for state in State for to in TIMED[state]}
+    assert drawn(exchange) == {(state.name.lower(), to.name.lower()) for state, to in moves if state is not to}
+    legs = {(state, to) for state in LegState for tos in LEG_LEGAL[state].values() for to in tos}
+    staying = (LegState.READING, LegState.READING)
+    assert drawn(leg) == {(state.name.lower(), to.name.lower()) for state, to in legs - {staying}}
+
+
+# What is written by hand.
+
+
+PAGES = sorted(DOCS.rglob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_modules_that_a_page_names_exist(page: Path) -> None:
+    for name in re.findall(r"`((?:agcore|frontends|tests|docs|benchmarks)/[\w/.-]+)`", page.read_text("utf-8")):
+        assert (DOCS.parent / name).exists(), name
+
+
+def test_decisions_are_numbered_and_complete() -> None:
+    records = sorted((DOCS / "decisions").glob("*.md"))
+    numbers = [record.name[:4] for record in records]
+    assert len(set(numbers)) == len(numbers)
+    for record in records:
+        text = record.read_text("utf-8")
+        assert re.match(rf"# 0*{int(record.name[:4])}[.:] \w", text), record
+        for heading in ("Context", "Decision", "Consequences"):
+            assert re.search(rf"^(?:## |\*\*){heading}", text, re.MULTILINE), (record, heading)
+
+
+def layers() -> list[list[str]]:
+    """The modules of architecture.md's table, layer by layer, packages as `dialects/*`."""
+    _, _, table = (DOCS / "architecture.md").read_text("utf-8").partition("| layer | modules |")
+    rows = [line.split("|") for line in table.partition("\n\n")[0].splitlines() if "`" in line]
+    return [re.findall(r"`([^`]+)`", row[2]) for row in rows]
+
+
+def module_of(path: str) -> str:
+    """The name in that table of a module, given as `dialects.base` or `dialects/base.py`."""
+    first, *rest = path.removesuffix(".py").replace("/", ".").split(".")
+    return f"{first}/*" if rest or (CORE / first).is_dir() else first
+
+
+CORE = DOCS.parent / "agcore"
+
+
+def test_every_module_of_the_core_is_in_one_layer() -> None:
+    listed = [name for layer in layers() for name in layer]
+    modules = {module_of(str(path.relative_to(CORE))) for path in CORE.rglob("*.py") if path != CORE / "__init__.py"}
+    assert sorted(listed) == sorted(modules)
+
+
+def test_no_module_imports_from_a_layer_below_its_own() -> None:
+    level = {name: number for number, layer in enumerate(layers()) for name in layer}
+    seen = 0
+    for path in CORE.rglob("*.py"):
+        if path == CORE / "__init__.py":
+            continue
+        # Imports for annotations only are indented under `if TYPE_CHECKING:`, and no part of the layering.
+        text = path.read_text("utf-8")
+        found = re.findall(r"^from agcore\.([\w.]+) import", text, re.MULTILINE)
+        for names in re.findall(r"^from agcore import (\w+(?:, \w+)*)", text, re.MULTILINE):
+            found += [name.strip() for name in names.split(",")]
+        for name in found:
+            seen += 1
+            importer = module_of(str(path.relative_to(CORE)))
+            assert level[module_of(name)] <= level[importer], f"{importer} imports {name}"
+    assert seen > 100
+
+
+# The frontend of write-a-frontend.md.
+
+
+@pytest.fixture(scope="module")
+def frontend() -> dict[str, Any]:
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "write-a-frontend.md").read_text("utf-8"), re.DOTALL)
+    namespace: dict[str, Any] = {"__name__": "written_frontend"}
+    exec(compile(block, "docs/write-a-frontend.md", "exec"), namespace)
+    return namespace
+
+
+class Upstream(http.server.BaseHTTPRequestHandler):
+    """Answers a Chat request, streamed if it asks for that, and breaks off when the model is called `broken`."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.seen = (self.path, dict(self.headers), asked)  # type: ignore[attr-defined]
+        if not asked.get("stream"):
+            self._answer(b'{"id":"c","object":"chat.completion","model":"m","choices":[]}', "application/json")
+        else:
+            chunk = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":%b}]}\n\n'
+            broken = asked["model"] == "broken"
+            events = [chunk % b"null"] if broken else [chunk % b"null", chunk % b'"stop"', b"data: [DONE]\n\n"]
+            self._answer(b"".join(events), "text/event-stream", missing=9 if broken else 0)
+
+    def _answer(self, body: bytes, kind: str, *, missing: int = 0) -> None:
+        self.send_response(200)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body) + missing))
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = True
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def upstream() -> Iterator[http.server.HTTPServer]:
+    with http.server.HTTPServer(("127.0.0.1", 0), Upstream) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        yield server
+        with socket.create_connection(("127.0.0.1", server.server_port)):
+            pass
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def ask(frontend: dict[str, Any], config: Config, request: bytes) -> tuple[bytes, bytes]:
+    """The head and the body that the written frontend answers with."""
+    gateway = frontend["make_gateway"](config)
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        client.settimeout(10)
+        client.sendall(request)
+        frontend["serve_one"](gateway, listener)
+        answer = b""
+        while data := client.recv(65536):
+            answer += data
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, body
+
+
+def to(port: int) -> Config:
+    origin = Origin("http", "127.0.0.1", port)
+    provider = Provider("up", {"openai": Endpoint("openai", origin, b"/v1", "bearer")}, keys=(Secret("sk-up"),))
+    return Config(providers=(provider,), models=(ModelRule("alias", (("up", "m"),)),))
+
+
+def post(body: dict[str, object]) -> bytes:
+    data = json.dumps(body).encode()
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    return head + b"content-length: %d\r\n\r\n" % len(data) + data
+
+
+def test_the_written_frontend_answers_by_itself(frontend: dict[str, Any]) -> None:
+    head, body = ask(frontend, Config(), b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert json.loads(body)["status"] == "ok"
+
+
+def test_the_written_frontend_refuses_what_is_no_request(frontend: dict[str, Any]) -> None:
+    head, body = ask(frontend, Config(), b"\x00\x01\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert json.loads(body)["error"]["message"]
+
+
+def test_the_written_frontend_relays_a_request(frontend: dict[str, Any], upstream: Any) -> None:
+    head, body = ask(frontend, to(upstream.server_port), post({"model": "alias", "messages": []}))
+    assert head.startswith(b"HTTP/1.1 200")
+    assert body == b'{"id":"c","object":"chat.completion","model":"alias","choices":[]}'
+    path, headers, asked = upstream.seen
+    assert (path, headers["authorization"], asked["model"]) == ("/v1/chat/completions", "Bearer sk-up", "m")
+
+
+def test_the_written_frontend_streams(frontend: dict[str, Any], upstream: Any) -> None:
+    head, body = ask(frontend, to(upstream.server_port), post({"model": "m", "messages": [], "stream": True}))
+    assert b"text/event-stream" in head
+    assert body.count(b'"content":"hi"') == 2
+    assert b"data: [DONE]\n\n" in body
+    assert body.endswith(b"0\r\n\r\n")
+
+
+def test_the_written_frontend_reports_a_stream_that_breaks(frontend: dict[str, Any], upstream: Any) -> None:
+    _, body = ask(frontend, to(upstream.server_port), post({"model": "broken", "messages": [], "stream": True}))
+    assert b'"content":"hi"' in body
+    assert b'{"error":' in body
+    assert b"[DONE]" not in body
+
+
+def test_the_written_frontend_reports_an_upstream_that_is_not_there(frontend: dict[str, Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    head, body = ask(frontend, to(port), post({"model": "m", "messages": []}))
+    assert head.startswith(b"HTTP/1.1 502")
+    assert json.loads(body)["error"]["code"] == "upstream_unreachable"
