@@ -1,0 +1,10 @@
+"""`python -m agcore_trio`: the same as the command `agcore`."""
+
+from __future__ import annotations
+
+import sys
+
+from agcore_trio.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,278 @@
+"""The command `agcore`.
+
+Results go to standard output, everything else to standard error, the access log too: the only thing that `serve` prints
+on standard output is the line that says it is ready. Exit codes: 0 for success; 1 for an answer of "no" (a name that
+does not resolve, a show that failed); 2 for what the user has to put right first; 130 after an interruption.
+
+What a verb needs is imported when it runs, because `agcore serve` is measured by the time to its first answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NoReturn
+
+if TYPE_CHECKING:
+    from agcore.config import Config
+    from agcore_trio.settings import Settings
+    from agcore_trio.sinks import LogSink
+
+OK: Final = 0
+NO: Final = 1
+UNUSABLE: Final = 2
+INTERRUPTED: Final = 130
+
+_DESCRIPTION: Final = "A local gateway for language models: one server, the protocols of OpenAI, Anthropic and Gemini."
+
+_EPILOG: Final = """\
+examples:
+  agcore demo                       see every protocol answered, without a key
+  agcore serve                      serve ./agcore.toml, or what the environment has keys for
+  agcore serve --port 9000          the same on another port
+  agcore check --config my.toml     what a configuration means, or all that is wrong with it
+  agcore models                     the names that clients can ask for
+  agcore models claude-sonnet-4-5   where this one goes
+
+Without --config the file is ./agcore.toml, then agcore/agcore.toml in $XDG_CONFIG_HOME or ~/.config. Without a
+file, providers come from the environment: OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY and others."""
+
+_DEMO_NOTICE: Final = "no provider is configured, so the built-in demo answers: there is no model behind it"
+_DEMO_REMEDY: Final = (
+    "for real answers set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY, or write an agcore.toml"
+)
+
+
+class UsageError(Exception):
+    """A command line that cannot be understood."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Leaves the form of errors, and the end of the process, to `main`."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see `{self.prog} --help`")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        argv: the arguments, without the program's name; by default those of the process.
+
+    Returns:
+        The exit code. Help and version end in SystemExit instead, as argparse has it.
+    """
+    try:
+        options = _parser().parse_args(argv)
+    except UsageError as error:
+        return _refuse(str(error))
+    code = OK
+    try:
+        code = _run(options.verb, options)
+    except* KeyboardInterrupt:
+        print(file=sys.stderr)
+        code = INTERRUPTED
+    except* BrokenPipeError:
+        # Who reads has seen enough (`agcore routes | head`); Python would complain of it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _run(verb: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
+    from agcore_trio.settings import SettingsError
+
+    try:
+        code = verb(options)
+        print(end="", flush=True)
+    except SettingsError as error:
+        return _refuse(str(error), *error.details)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(prog="agcore", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw, allow_abbrev=False)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+
+    def show_help(_: argparse.Namespace) -> int:
+        parser.print_help()
+        return OK
+
+    parser.set_defaults(verb=show_help)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB")
+
+    def add(verb: Callable[[argparse.Namespace], int], name: str, what: str) -> argparse.ArgumentParser:
+        text = f"{what[0].upper()}{what[1:]}."
+        added = verbs.add_parser(name, help=what, description=text, allow_abbrev=False)
+        added.set_defaults(verb=verb)
+        return added
+
+    def add_config(verb: argparse.ArgumentParser) -> None:
+        verb.add_argument(
+            "--config", metavar="FILE", help="the configuration; by default ./agcore.toml, then the user's"
+        )
+
+    serving = add(_serve, "serve", "run the gateway until SIGTERM or Ctrl-C")
+    add_config(serving)
+    serving.add_argument("--host", type=_host, metavar="H", help="the address to listen on, instead of proxy.host")
+    serving.add_argument("--port", type=_port, metavar="P", help="the port, instead of proxy.port; 0 for a free one")
+    serving.add_argument("--log-format", choices=("text", "json"), default="text", help="of the log on standard error")
+    demo = add(_demo, "demo", "show every protocol on the built-in demo provider, then leave the gateway running")
+    demo.add_argument("--once", action="store_true", help="exit after the show")
+    demo.add_argument("--port", type=_port, metavar="P", help="the gateway's port; by default 8045, or a free one")
+    add_config(add(_check, "check", "print what a configuration means"))
+    models = add(_models, "models", "list the models that clients can ask for, or show where a name goes")
+    models.add_argument("name", nargs="?", metavar="NAME", help="a model's name, as a client would send it")
+    add_config(models)
+    add(_routes, "routes", "print the table of routes")
+    return parser
+
+
+class _Version(argparse.Action):
+    """Imports the core only when its version is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from agcore import __version__
+
+        print(f"agcore {__version__}")
+        parser.exit()
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 0 to 65535")
+    return int(text)
+
+
+def _host(text: str) -> str:
+    from agcore.url import is_host
+
+    if not is_host(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a host name or IP address (without brackets or port)")
+    return text
+
+
+def _refuse(message: str, *details: str) -> int:
+    from agcore_trio.terminal import complain
+
+    complain("error", message, details)
+    return UNUSABLE
+
+
+def _load(options: argparse.Namespace) -> Settings:
+    from agcore_trio.settings import load
+
+    return load(options.config, os.environ)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import gc
+
+    # All that start-up makes stays: to look for garbage in it, now or in any later collection, would be a waste.
+    gc.disable()
+    try:
+        return _prepare(options)
+    finally:
+        gc.enable()
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    import trio
+
+    from agcore.config_parser import startup_warnings, with_bind
+    from agcore_trio import settings
+    from agcore_trio.sinks import LogSink, json_line, text_line
+    from agcore_trio.terminal import complain
+
+    loaded = _load(options)
+    config = with_bind(loaded.parsed.config, host=options.host, port=options.port)
+    if problems := settings.refusals(config):
+        return _refuse(f"refusing to start with this configuration (from {loaded.origin})", *problems)
+    for warning in (*loaded.parsed.warnings, *startup_warnings(config)):
+        complain("warning", warning)
+    if loaded.parsed.unused:
+        complain("warning", f"not yet in effect: {', '.join(loaded.parsed.unused)}")
+    if settings.needs_demo(config):
+        complain("demo", _DEMO_NOTICE, [_DEMO_REMEDY])
+    sink = LogSink(json_line if options.log_format == "json" else text_line)
+    return trio.run(_listen, config, sink)
+
+
+async def _listen(config: Config, sink: LogSink) -> int:
+    import gc
+    import time
+
+    import trio
+
+    from agcore import Gateway
+    from agcore_trio.server import serve
+    from agcore_trio.settings import listen_problem, needs_demo
+
+    code = OK
+    async with trio.open_nursery() as nursery:
+        if needs_demo(config):
+            from agcore.config_parser import with_demo
+            from agcore_trio.demo_server import serve_demo
+
+            config = with_demo(config, await nursery.start(serve_demo))
+        gateway = Gateway(config, secret=os.urandom(32), now=time.time())
+        host, port = config.proxy.host, config.proxy.port
+        gc.freeze()
+        gc.enable()
+        try:
+            await serve(gateway, host=host, port=port, sink=sink)
+        except OSError as error:
+            code = _refuse(listen_problem(host, port, error))
+        nursery.cancel_scope.cancel()
+    return code
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from agcore_trio import showcase
+    from agcore_trio.terminal import Paper
+
+    return showcase.run(Paper(sys.stdout, os.environ), port=options.port, once=options.once)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from agcore.config_report import render
+    from agcore_trio.settings import refusals
+
+    loaded = _load(options)
+    print(f"Configuration\n  {loaded.origin}\n\n{render(loaded.parsed)}", end="")
+    problems = refusals(loaded.parsed.config)
+    return _refuse("with this configuration `agcore serve` refuses to start", *problems) if problems else OK
+
+
+def _models(options: argparse.Namespace) -> int:
+    from agcore.catalog import Catalog, Miss
+    from agcore.config_parser import with_demo
+    from agcore_trio import listings
+    from agcore_trio.settings import needs_demo
+    from agcore_trio.terminal import complain
+
+    config = _load(options).parsed.config
+    if needs_demo(config):
+        complain("demo", _DEMO_NOTICE, [_DEMO_REMEDY])
+        config = with_demo(config, "http://127.0.0.1")
+    catalog = Catalog(config)
+    if options.name is None:
+        print(*listings.models(catalog.ids(), config.providers), sep="\n")
+        return OK
+    found = catalog.resolve(options.name)
+    if isinstance(found, Miss):
+        near = [f"did you mean {', '.join(found.near)}?"] if found.near else []
+        complain("error", f"no provider serves a model of the name {options.name!r}", near)
+        return NO
+    print(*listings.resolution(found, catalog.profile(found.targets[0].model)), sep="\n")
+    return OK
+
+
+def _routes(_: argparse.Namespace) -> int:
+    from agcore.routes_report import as_text
+
+    print(as_text(), end="")
+    return OK

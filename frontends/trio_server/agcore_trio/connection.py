@@ -1,0 +1,258 @@
+"""One client connection, from accept to close: heads in, exchanges driven, one after another, by one task.
+
+A connection waits for a head (for `timeouts.keepalive` while nothing of it has come, for `timeouts.header` after its
+first byte), opens an exchange for it, drives that to its end, and starts over if both sides can. Pipelined requests
+wait in the engine and are answered in order. When it closes after an answer it lingers: it ends its side and waits a
+little for the client to end the other, because closing a socket that holds unread bytes resets it and can take the
+answer along.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import attrs
+import trio
+
+from agcore.effects import Note, SendData, SendEnd, SendHead
+from agcore.inputs import Input, Peer, RequestData, RequestHead
+from agcore_trio.driver import Driver
+from agcore_trio.engine import BadHead, Pending, ServerEngine
+from agcore_trio.readers import Readers
+from agcore_trio.streams import LINGER, RECEIVE, close_now, descriptor_of, linger, reset_on_close
+
+if TYPE_CHECKING:
+    from agcore.gateway import Gateway
+    from agcore_trio.clock import Clock
+    from agcore_trio.hangup import HangupWatch
+    from agcore_trio.upstream import UpstreamPool
+
+MAX_DISCARD: Final = 64 * 1024
+"""Bytes of an unwanted request body that are read, within `LINGER` seconds, to keep a connection."""
+
+MAX_INBOX: Final = 8
+"""Messages of the server that wait for a connection's owner; further ones are dropped, as they would say the same."""
+
+Sink: TypeAlias = Callable[[Note], None]
+
+
+@attrs.frozen
+class Services:
+    """What all connections of a server share."""
+
+    gateway: Gateway
+    clock: Clock
+    pool: UpstreamPool
+    sink: Sink
+    watch: HangupWatch | None = None
+    on_finish: Callable[[], None] = lambda: None
+    """Called after each exchange: the gateway's deadline may have changed."""
+
+
+class Connection:
+    """One client connection.
+
+    Args:
+        services: what all connections share.
+        stream: the connection's bytes; closed by `run`.
+        peer: who is at its other end.
+
+    Attributes:
+        scope: the cancel scope in which the owner waits.
+        hung: the client has hung up.
+        inbox: messages for the running exchange.
+        watched: the hang-up watch looks after the socket.
+    """
+
+    def __init__(self, services: Services, stream: trio.abc.Stream, peer: Peer) -> None:
+        limits = services.gateway.config.limits
+        self.services = services
+        self.stream = stream
+        self.engine = ServerEngine(max_header=limits.max_header, max_headers=limits.max_headers)
+        self.scope = trio.CancelScope()
+        self.inbox: deque[Input] = deque()
+        self.hung = False
+        self.watched = False
+        self._peer = peer
+        self._driver: Driver | None = None
+        self._head_begun = False
+        self._head_deadline = 0.0
+        self._read_ahead = 0
+        self._over = False
+
+    async def run(self) -> None:
+        """Serves the connection until it is closed; an exchange that is still running then is abandoned."""
+        descriptor = descriptor_of(self.stream)
+        watch = self.services.watch if descriptor is not None else None
+        try:
+            if watch is not None and descriptor is not None:
+                watch.add(descriptor, self)
+                self.watched = True
+            async with trio.open_nursery() as nursery:
+                readers = Readers(nursery)
+                try:
+                    await self._serve(readers)
+                except Exception:
+                    await self._give_up()
+                    if self.engine.unanswered and not self.hung:
+                        await self._refuse(500, "the gateway failed; its log says how")
+                    raise
+                finally:
+                    await self._give_up()
+        finally:
+            if watch is not None and descriptor is not None and self.watched:
+                watch.remove(descriptor)
+            await close_now(self.stream)
+
+    def hung_up(self) -> None:
+        """Takes note that the client hung up; while an exchange runs, its owner is woken."""
+        self.hung = True
+        if self._driver is not None:
+            self.scope.cancel()
+
+    def deliver(self, message: Input) -> None:
+        """Passes a message to the running exchange, whose owner is woken if it reads; without one, nothing happens."""
+        if self._driver is not None and len(self.inbox) < MAX_INBOX:
+            self.inbox.append(message)
+            if self._driver.reading:
+                self.scope.cancel()
+
+    def close_if_idle(self) -> None:
+        """Closes the connection if it is between two requests and nothing of the next has come."""
+        if self._driver is None and not self._head_begun:
+            self._over = True
+            self.scope.cancel()
+
+    @property
+    def may_read_ahead(self) -> bool:
+        """What the client sent beyond this request is still little enough to read on, just to notice its end."""
+        return not self.hung and self._read_ahead < MAX_DISCARD
+
+    async def pull(self) -> list[Input]:
+        """Waits for bytes of the client, once, and hands them to the engine."""
+        try:
+            data = await self.stream.receive_some(RECEIVE)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            data = b""
+        self.engine.receive(data)
+        self._read_ahead += len(data)
+        self.hung = self.hung or not data
+        return []
+
+    async def _give_up(self) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            await driver.abandon()
+
+    async def _serve(self, readers: Readers) -> None:
+        self._expect_head()
+        while not self._over:
+            with trio.CancelScope() as self.scope:
+                while not self._over:
+                    if self._driver is None:
+                        self._driver = await self._next_exchange(readers)
+                    if self._driver is not None:
+                        await self._driver.run()
+                        await self._finish(self._driver)
+            if self.scope.cancelled_caught:
+                await self._interrupted()
+
+    async def _interrupted(self) -> None:
+        if self._driver is not None:
+            await self._driver.interrupted()
+        elif self._head_begun and not self._over:
+            timeout = self.services.gateway.config.timeouts.header
+            await self._refuse(408, f"the request head did not come within {timeout:g} s")
+        else:
+            self._over = True
+
+    def _expect_head(self) -> None:
+        self._head_begun = False
+        self._head_deadline = trio.current_time() + self.services.gateway.config.timeouts.keepalive
+
+    async def _next_exchange(self, readers: Readers) -> Driver | None:
+        """Reads a head and opens an exchange; returns None when there is none and the connection is over."""
+        services = self.services
+        while (event := self.engine.next_event()) is Pending.NEED_DATA:
+            if self.engine.head_begun and not self._head_begun:
+                self._head_begun = True
+                self._head_deadline = trio.current_time() + services.gateway.config.timeouts.header
+            self.scope.deadline = self._head_deadline
+            await self.pull()
+        if isinstance(event, RequestHead):
+            self._head_begun = True
+            self._read_ahead = 0
+            exchange, effects = services.gateway.open(event, self._peer, now=services.clock.now())
+            return Driver(self, exchange, effects, readers)
+        if isinstance(event, BadHead):
+            await self._refuse(event.status, event.reason)
+        self._over = True
+        return None
+
+    async def _refuse(self, status: int, reason: str) -> None:
+        self._over = True
+        wait = self.services.gateway.config.timeouts.write
+        await refuse(self.services, self.engine, self.stream, status, reason, wait=wait)
+
+    async def _finish(self, driver: Driver) -> None:
+        self._driver = None
+        self.inbox.clear()
+        self.services.on_finish()
+        if driver.client_lost:
+            self._over = True
+            return
+        if driver.aborted:
+            self._over = True
+            if self.engine.close_delimited:
+                reset_on_close(self.stream)
+            return
+        if not self.engine.request_complete:
+            self.scope.deadline = math.inf
+            await self._discard()
+        if self.services.gateway.draining or not self.engine.start_next_cycle():
+            self._over = True
+            self.scope.deadline = math.inf
+            await linger(self.stream)
+        else:
+            self._expect_head()
+
+    async def _discard(self) -> None:
+        """Reads what is left of a request body that nobody wanted, if it is short."""
+        discarded = 0
+        with trio.move_on_after(LINGER):
+            while discarded <= MAX_DISCARD:
+                event = self.engine.next_event()
+                if isinstance(event, RequestData):
+                    discarded += len(event.data)
+                elif event is Pending.NEED_DATA and not self.engine.expects_continue and not self.hung:
+                    await self.pull()
+                else:
+                    return
+
+
+async def refuse(
+    services: Services, engine: ServerEngine, stream: trio.abc.Stream, status: int, reason: str, *, wait: float
+) -> None:
+    """Answers what cannot become an exchange, and lingers; the stream is left to be closed.
+
+    Args:
+        services: what all connections share.
+        engine: the connection's engine, which has sent no part of an answer.
+        stream: the connection's bytes.
+        status: of the answer.
+        reason: for people.
+        wait: seconds for writing it.
+    """
+    engine.close = True
+    effects = services.gateway.refuse(status, reason, now=services.clock.now())
+    for effect in effects:
+        if isinstance(effect, Note):
+            services.sink(effect)
+    answer = engine.send([effect for effect in effects if isinstance(effect, (SendHead, SendData, SendEnd))])
+    with trio.move_on_after(wait), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        await stream.send_all(answer)
+        await linger(stream)

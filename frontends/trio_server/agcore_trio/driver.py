@@ -1,0 +1,272 @@
+"""The driver of one exchange: performs what its machine asks for, and tells it what happened.
+
+`Driver.run` is the loop of docs/write-a-frontend.md: perform all effects; stop after `Finish`; see what the machine is
+interested in; wait for one read; feed what it brought. As nothing is read before everything is written, a slow client
+slows its upstream down, and no queue is needed.
+
+All waiting happens in one cancel scope, the connection's. Its deadline is the machine's `deadline` in a read and its
+`write_deadline` in a write. When the scope fires, for a deadline, a hang-up or a message in the inbox, `run` is left by
+cancellation; the connection calls `interrupted`, enters a new scope and calls `run` again, which goes on where it was.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, assert_never
+
+import trio
+
+from agcore.effects import AbortClient, AbortUpstream, Effect, Finish, Note, OpenUpstream, SendData, SendEnd, SendHead
+from agcore.inputs import ClientGone, Input, RequestBroken, RequestData, RequestEnd, UpstreamInput, Written
+from agcore_trio.engine import Pending
+from agcore_trio.streams import write_now
+from agcore_trio.upstream import Leg, Step
+
+if TYPE_CHECKING:
+    from agcore.exchange import Exchange
+    from agcore_trio.connection import Connection
+    from agcore_trio.readers import Readers
+
+LONG_WRITE: Final = 0.01
+"""Seconds from which the machine is told of a write (see `Written`)."""
+
+ABANDON: Final = 1.0
+"""Seconds for the last effects of an exchange that is given up."""
+
+CLIENT: Final = "client"
+"""The client among the sources of `Readers`; legs go by their numbers."""
+
+
+class Driver:
+    """Drives one exchange of `connection` to its end.
+
+    Attributes:
+        finished: the machine said `Finish`.
+        aborted: the machine wants the response broken off.
+        client_lost: nothing can be sent to the client any more.
+        reading: it waits in a read, which a message may interrupt.
+    """
+
+    def __init__(self, connection: Connection, exchange: Exchange, effects: list[Effect], readers: Readers) -> None:
+        self.finished = False
+        self.aborted = False
+        self.client_lost = False
+        self.reading = False
+        self._connection = connection
+        self._exchange = exchange
+        self._readers = readers
+        self._clock = connection.services.clock
+        self._effects = effects
+        self._unsent = b""
+        self._writing = False
+        self._sending: Leg | None = None
+        self._legs: dict[int, Leg] = {}
+
+    async def run(self) -> None:
+        """Drives until `Finish`; when it is cancelled, call `interrupted` and then `run` again."""
+        while True:
+            await self._perform()
+            if self.finished:
+                break
+            self._feed(await self._next())
+        for leg in list(self._legs):
+            await self._abort(leg)
+        if self._readers.busy:
+            await self._readers.stop()
+
+    async def interrupted(self) -> None:
+        """Finds out what the scope fired for, and tells the machine."""
+        self.reading = False
+        if self._writing:
+            self._writing = False
+            self._unsent = b""
+            self._lose_client()
+        elif self._sending is not None:
+            leg, self._sending = self._sending, None
+            if self._connection.hung:
+                self._lose_client()
+            self._feed(self._dropped(leg, await leg.cut()))
+        elif not self.finished:
+            self._effects += self._exchange.handle_timeout(now=self._clock.now())
+
+    async def abandon(self) -> None:
+        """Gives the exchange up, wherever it is: the last thing to be called, also after a cancellation or a crash."""
+        with trio.move_on_after(ABANDON, shield=True):
+            try:
+                if not self.finished:
+                    self._unsent = b""
+                    self._effects = self._exchange.abandon(now=self._clock.now())
+                    await self._perform()
+            finally:
+                for leg in list(self._legs):
+                    await self._abort(leg)
+                await self._readers.stop()
+
+    async def _perform(self) -> None:
+        while self._effects or self._unsent:
+            effects, self._effects = self._effects, []
+            sends: list[SendHead | SendData | SendEnd] = []
+            for effect in effects:
+                match effect:
+                    case SendData() | SendHead() | SendEnd():
+                        sends.append(effect)
+                    case OpenUpstream(leg, request):
+                        self._legs[leg] = self._connection.services.pool.leg(leg, request)
+                    case AbortUpstream(leg):
+                        await self._abort(leg)
+                    case Note():
+                        self._connection.services.sink(effect)
+                    case AbortClient():
+                        self.aborted = True
+                    case Finish():
+                        self.finished = True
+                    case _:
+                        assert_never(effect)
+            if sends:
+                engine = self._connection.engine
+                engine.close = self._connection.services.gateway.draining
+                self._unsent += engine.send(sends)
+            if self._unsent:
+                await self._write()
+
+    async def _write(self) -> None:
+        written = write_now(self._connection.stream, self._unsent)
+        self._unsent = self._unsent[written:]
+        if not self._unsent:
+            return
+        if self._connection.hung and not self.finished:
+            self._unsent = b""
+            self._lose_client()
+            return
+        await self._not_cancelled()
+        began = self._clock.now()
+        self._limit_write(self._connection.scope, began)
+        self._writing = True
+        try:
+            await self._connection.stream.send_all(self._unsent)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._lose_client()
+        self._writing = False
+        self._unsent = b""
+        if not self.finished and self._clock.now() - began >= LONG_WRITE:
+            self._feed([Written(None)])
+
+    async def _next(self) -> list[Input]:
+        """Waits for one read of what the machine is interested in."""
+        connection, exchange = self._connection, self._exchange
+        while True:
+            if connection.inbox:
+                return [connection.inbox.popleft()]
+            asked = exchange.wants_request
+            if asked:
+                event = connection.engine.next_event()
+                if isinstance(event, (RequestData, RequestEnd, RequestBroken)):
+                    return [event]
+                if event is not Pending.NEED_DATA:
+                    return [ClientGone()]
+                if connection.engine.expects_continue:
+                    self._unsent = connection.engine.send_continue()
+                    return []
+            elif connection.hung and not self.client_lost:
+                self._lose_client()
+                return []
+            inputs = self._without_waiting()
+            if inputs:
+                return inputs
+            legs = [leg for leg in self._legs.values() if leg.step is not Step.READ or exchange.wants(leg.number)]
+            inputs = await self._read(legs, asked)
+            if inputs:
+                return inputs
+
+    def _without_waiting(self) -> list[Input]:
+        """What legs can do at once: most take a pooled connection, and most requests fit into a socket's buffer."""
+        inputs: list[Input] = []
+        for leg in self._legs.values():
+            if leg.step is not Step.READ and not self._readers.reads(leg.number):
+                if leg.step is Step.OPEN:
+                    inputs += leg.open_now()
+                else:
+                    leg.send_now()
+        return inputs
+
+    async def _read(self, legs: list[Leg], asked: bool) -> list[Input]:
+        connection, readers = self._connection, self._readers
+        if len(legs) + asked == 1 and (asked or connection.watched) and not readers.busy:
+            if not asked and legs[0].step is Step.SEND:
+                return await self._send_alone(legs[0])
+            self._wait_until(self._exchange.deadline)
+            inputs = await (connection.pull() if asked else self._listen(legs[0]))
+        else:
+            for leg in legs:
+                readers.start(leg.number, partial(self._advance, leg))
+            if asked or (not connection.watched and connection.may_read_ahead):
+                readers.start(CLIENT, connection.pull)
+            self._wait_until(self._exchange.deadline)
+            inputs = await readers.next()
+        self.reading = False
+        return inputs
+
+    async def _advance(self, leg: Leg) -> list[Input]:
+        """One step of a leg, in a reader's task; the owner's scope has the deadline for reads."""
+        with trio.CancelScope() as scope:
+            if leg.step is Step.SEND:
+                return await self._send(leg, scope)
+            return await self._listen(leg)
+        return self._dropped(leg, await leg.cut())
+
+    async def _listen(self, leg: Leg) -> list[Input]:
+        return self._dropped(leg, await (leg.open() if leg.step is Step.OPEN else leg.read()))
+
+    async def _send_alone(self, leg: Leg) -> list[Input]:
+        await self._not_cancelled()
+        self._sending = leg
+        inputs = await self._send(leg, self._connection.scope)
+        self._sending = None
+        return inputs
+
+    async def _send(self, leg: Leg, scope: trio.CancelScope) -> list[Input]:
+        began = self._clock.now()
+        self._limit_write(scope, began)
+        inputs = self._dropped(leg, await leg.send())
+        if leg.step is not Step.OVER and self._clock.now() - began >= LONG_WRITE:
+            inputs.insert(0, Written(leg.number))
+        return inputs
+
+    def _dropped(self, leg: Leg, inputs: list[UpstreamInput]) -> list[Input]:
+        """Forgets a leg that is over; passes its inputs on."""
+        if leg.step is Step.OVER:
+            self._legs.pop(leg.number, None)
+        return [*inputs]
+
+    async def _abort(self, number: int) -> None:
+        leg = self._legs.pop(number, None)
+        if leg is not None:
+            await leg.abort()
+        self._readers.cancel(number)
+
+    def _feed(self, inputs: list[Input]) -> None:
+        now = self._clock.now()
+        for item in inputs:
+            if self._exchange.finished:
+                return
+            self._effects += self._exchange.receive(item, now=now)
+
+    def _lose_client(self) -> None:
+        if not self.client_lost:
+            self.client_lost = True
+            self._feed([ClientGone()])
+
+    def _wait_until(self, deadline: float | None) -> None:
+        self._connection.scope.deadline = self._clock.deadline_to_trio(deadline)
+        self.reading = True
+
+    def _limit_write(self, scope: trio.CancelScope, now: float) -> None:
+        deadline = self._exchange.write_deadline
+        if deadline is None:
+            deadline = now + self._connection.services.gateway.config.timeouts.write
+        scope.deadline = self._clock.deadline_to_trio(deadline)
+
+    async def _not_cancelled(self) -> None:
+        """Leaves `run` before a write if the scope has fired meanwhile: what cut a read must not cut a write."""
+        if self._connection.scope.cancel_called:
+            await trio.lowlevel.checkpoint()

@@ -1,0 +1,279 @@
+"""The seam between HTTP/1.1 bytes and the machines' inputs and effects; no IO.
+
+`ServerEngine` faces a client: bytes in, `RequestHead`, `RequestData`, ... out; effects in, bytes out. `ClientEngine`
+faces an upstream: an `UpstreamRequest` in, bytes out; bytes in, `UpstreamHead`, `UpstreamData`, `UpstreamEnd` out. Each
+lives as long as its connection and serves one request after another. The work is h11's, with our limits on top; an
+engine on another parser needs these two classes and nothing else.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+import h11
+import msgspec
+
+from agcore.effects import SendData, SendEnd, SendHead, UpstreamRequest
+from agcore.inputs import (
+    RequestBroken,
+    RequestData,
+    RequestEnd,
+    RequestHead,
+    UpstreamData,
+    UpstreamEnd,
+    UpstreamHead,
+)
+
+MAX_RESPONSE_HEAD: Final = 64 * 1024
+"""Bytes of an upstream's response head. Some vendors send long policy headers; nginx stops at 32 KiB by default."""
+
+JOINED_BODY: Final = 64 * 1024
+"""Bodies up to this many bytes leave in one write with their head: copying them is cheaper than a second write."""
+
+PIECE: Final = 256 * 1024
+"""Bytes of one write of a longer body."""
+
+REASONS: Final = {
+    200: b"OK",
+    201: b"Created",
+    202: b"Accepted",
+    204: b"No Content",
+    400: b"Bad Request",
+    401: b"Unauthorized",
+    403: b"Forbidden",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    413: b"Content Too Large",
+    415: b"Unsupported Media Type",
+    421: b"Misdirected Request",
+    422: b"Unprocessable Content",
+    426: b"Upgrade Required",
+    429: b"Too Many Requests",
+    431: b"Request Header Fields Too Large",
+    500: b"Internal Server Error",
+    501: b"Not Implemented",
+    502: b"Bad Gateway",
+    503: b"Service Unavailable",
+    504: b"Gateway Timeout",
+}
+"""Reason phrases, for people who read traffic; statuses without one are sent without one (RFC 9112, section 4)."""
+
+
+class Pending(enum.Enum):
+    """Why there is no event."""
+
+    NEED_DATA = enum.auto()
+    """More bytes are needed."""
+    PAUSED = enum.auto()
+    """Bytes of the next request are waiting until this one is answered."""
+    CLOSED = enum.auto()
+    """The client closed the connection; no further request will come."""
+
+
+class BadHead(msgspec.Struct, frozen=True):
+    """What came is not a request that can be served: answer `status` and close."""
+
+    status: int
+    reason: str
+
+
+ServerEvent: TypeAlias = RequestHead | RequestData | RequestEnd | RequestBroken | BadHead | Pending
+
+
+class BadAnswer(Exception):
+    """An upstream's bytes are not HTTP, or end where they must not. The text goes on after the name of the upstream."""
+
+
+class ServerEngine:
+    """The server's side of one client connection.
+
+    Args:
+        max_header: bytes of a request head.
+        max_headers: header fields of a request.
+
+    Attributes:
+        close: when true, the next head sent carries `connection: close`.
+    """
+
+    def __init__(self, *, max_header: int, max_headers: int) -> None:
+        self.close = False
+        self._max_header = max_header
+        self._max_headers = max_headers
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=max_header)
+        self._received = 0
+        self._eof = False
+
+    @property
+    def head_begun(self) -> bool:
+        """Some bytes of the next request are here."""
+        return self._received > 0
+
+    @property
+    def expects_continue(self) -> bool:
+        """The client waits for `100 Continue` before it sends the body."""
+        return self._http.they_are_waiting_for_100_continue
+
+    @property
+    def request_complete(self) -> bool:
+        """The request was read to its end."""
+        return self._http.their_state is not h11.SEND_BODY and self._http.their_state is not h11.ERROR
+
+    @property
+    def unanswered(self) -> bool:
+        """Nothing of an answer to the present request was sent."""
+        return self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE)
+
+    @property
+    def close_delimited(self) -> bool:
+        """Only closing the connection ends the body of a response (HTTP/1.0), so that an early end must be a reset."""
+        return self._http.their_http_version == b"1.0"
+
+    def receive(self, data: bytes | bytearray) -> None:
+        """Takes bytes from the client; `b""` says that it closed its side."""
+        if data:
+            self._received += len(data)
+        else:
+            self._eof = True
+        self._http.receive_data(bytes(data))
+
+    def next_event(self) -> ServerEvent:
+        """Returns what the bytes so far say next, or why they say nothing."""
+        in_head = self._http.their_state is h11.IDLE
+        if self._http.their_state is h11.ERROR:
+            return Pending.CLOSED
+        try:
+            event = self._http.next_event()
+        except h11.RemoteProtocolError as error:
+            if not in_head:
+                return RequestBroken("the body ended early" if self._eof else str(error))
+            if self._eof:
+                return Pending.CLOSED
+            if error.error_status_hint == 431:
+                return BadHead(431, f"the request head is longer than {self._max_header} bytes")
+            return BadHead(error.error_status_hint, str(error))
+        if type(event) is h11.Data:
+            return RequestData(bytes(event.data))
+        if type(event) is h11.EndOfMessage:
+            return RequestEnd()
+        if type(event) is h11.Request:
+            return self._head(event)
+        if event is h11.NEED_DATA:
+            return Pending.NEED_DATA
+        return Pending.PAUSED if event is h11.PAUSED else Pending.CLOSED
+
+    def send(self, effects: Iterable[SendHead | SendData | SendEnd]) -> bytes:
+        """Turns the effects of one list into the bytes of one write."""
+        parts: list[bytes] = []
+        for effect in effects:
+            event: h11.Event
+            if type(effect) is SendData:
+                event = h11.Data(data=effect.data)
+            elif type(effect) is SendEnd:
+                event = h11.EndOfMessage()
+            else:
+                assert type(effect) is SendHead
+                event = self._response(effect)
+            parts += self._http.send_with_data_passthrough(event) or ()
+        return b"".join(parts)
+
+    def send_continue(self) -> bytes:
+        """Returns the bytes of `100 Continue`."""
+        return self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
+
+    def start_next_cycle(self) -> bool:
+        """Prepares for the next request; false when this connection can serve no other."""
+        if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+            return False
+        self._http.start_next_cycle()
+        if self._received:
+            self._received = len(self._http.trailing_data[0])
+        return True
+
+    def _head(self, request: h11.Request) -> ServerEvent:
+        headers = tuple([(name.lower(), value) for name, value in request.headers.raw_items()])
+        if len(headers) > self._max_headers:
+            return BadHead(431, f"the request has more than {self._max_headers} header fields")
+        # h11 measures incomplete heads only; one that arrived whole is measured here, if it can be too long.
+        if self._received > self._max_header:
+            size = len(request.method) + len(request.target) + 12
+            size += sum(len(name) + len(value) + 4 for name, value in headers)
+            if size > self._max_header:
+                return BadHead(431, f"the request head is longer than {self._max_header} bytes")
+        names = {name for name, _ in headers}
+        if b"transfer-encoding" in names and b"content-length" in names:
+            return BadHead(400, "a request may not have both content-length and transfer-encoding")
+        return RequestHead(request.method.decode("ascii"), request.target, headers)
+
+    def _response(self, head: SendHead) -> h11.Response:
+        headers = [*head.headers]
+        # A client that was never told to continue may send its body or not: what follows could not be told apart.
+        if self.close or self.expects_continue:
+            headers.append((b"connection", b"close"))
+        return h11.Response(status_code=head.status, headers=headers, reason=REASONS.get(head.status, b""))
+
+
+class ClientEngine:
+    """The client's side of one upstream connection."""
+
+    def __init__(self) -> None:
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_RESPONSE_HEAD)
+        self._eof = False
+
+    @property
+    def reusable(self) -> bool:
+        """The last answer is complete, the connection stays open, and nothing unread is left."""
+        http = self._http
+        return http.our_state is h11.DONE and http.their_state is h11.DONE and http.trailing_data == (b"", False)
+
+    def send_request(self, request: UpstreamRequest) -> list[bytes | memoryview]:
+        """Turns a request into the pieces to write, one after another; a long body is sliced, not copied.
+
+        A reusable connection starts over.
+        """
+        http = self._http
+        if http.our_state is h11.DONE:
+            http.start_next_cycle()
+        head = http.send(h11.Request(method=request.method, target=request.target, headers=[*request.headers]))
+        body = request.body
+        if body:
+            http.send_with_data_passthrough(h11.Data(data=body))
+        http.send_with_data_passthrough(h11.EndOfMessage())
+        if len(body) <= JOINED_BODY:
+            return [head + body]
+        view = memoryview(body)
+        return [head, *(view[start : start + PIECE] for start in range(0, len(body), PIECE))]
+
+    def receive(self, data: bytes | bytearray) -> None:
+        """Takes bytes from the upstream; `b""` says that it closed the connection."""
+        self._eof = not data
+        self._http.receive_data(bytes(data))
+
+    def next_input(self, leg: int) -> UpstreamHead | UpstreamData | UpstreamEnd | None:
+        """Returns what the bytes so far say next about `leg`; None when they say nothing more.
+
+        Interim responses are skipped; a 101 is an error, as nobody asked for one.
+
+        Raises:
+            BadAnswer: the bytes are not HTTP, or ended where they must not.
+        """
+        while True:
+            in_body = self._http.their_state is h11.SEND_BODY
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as error:
+                if self._eof:
+                    raise BadAnswer(f"closed the connection {'within' if in_body else 'before'} its answer") from None
+                raise BadAnswer(f"sent what is not HTTP: {error}") from None
+            if type(event) is h11.Data:
+                return UpstreamData(leg, bytes(event.data))
+            if type(event) is h11.Response:
+                headers = tuple([(name.lower(), value) for name, value in event.headers.raw_items()])
+                return UpstreamHead(leg, event.status_code, headers)
+            if type(event) is h11.EndOfMessage:
+                return UpstreamEnd(leg)
+            if type(event) is h11.InformationalResponse:
+                continue
+            return None

@@ -1,0 +1,266 @@
+"""The server: listeners, connections, the gateway's own timers, signals, and the end.
+
+Two nurseries: connections and accept loops live in the inner one, the servants of all (pool, hang-up watch, sink,
+timers) in the outer. When the listeners are closed and the last connection is served, the inner one ends by itself,
+and that is the end of the server: draining needs no bookkeeping.
+
+Beyond `limits.max_connections` a connection is accepted, told so with a 503, and closed: a client that hears why is
+better off than one that waits in the kernel's queue.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol, assert_never
+
+import trio
+
+from agcore.effects import CloseIdle, GatewayEffect, Halt, Note, StopAccepting
+from agcore.inputs import DrainRequested, Peer
+from agcore_trio.clock import Clock
+from agcore_trio.connection import Connection, Services, refuse
+from agcore_trio.engine import ServerEngine
+from agcore_trio.hangup import make_watch
+from agcore_trio.streams import close_now
+from agcore_trio.upstream import UpstreamPool
+
+if TYPE_CHECKING:
+    from agcore.gateway import Gateway
+
+BACKLOG: Final = 1024
+"""Connections that may wait to be accepted; the kernel has a limit of its own."""
+
+NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+"""Errors of accept that pass when connections close."""
+
+ACCEPT_PAUSE: Final = 0.1
+"""Seconds until the next try after one of them."""
+
+MAX_REFUSALS: Final = 64
+"""Connections beyond the limit that are told so at the same time; more are closed without a word."""
+
+REFUSAL: Final = 1.0
+"""Seconds for telling them."""
+
+
+LAST_ROWS: Final = 1.0
+"""Seconds for writing the last rows of the log."""
+
+
+class Sink(Protocol):
+    """Takes Notes and gets rid of them."""
+
+    def __call__(self, note: Note) -> None:
+        """Takes a Note, at once."""
+        ...
+
+    async def run(self) -> None:
+        """Writes what was taken, until cancelled."""
+        ...
+
+    async def close(self) -> None:
+        """Writes what is left; the last call."""
+        ...
+
+
+class Server:
+    """A running gateway and its connections.
+
+    Args:
+        gateway: decides everything.
+        sink: takes its Notes.
+        clock: for all times; a new one when not given.
+        pool: connections to upstreams; a new one when not given.
+    """
+
+    def __init__(
+        self, gateway: Gateway, sink: Sink, *, clock: Clock | None = None, pool: UpstreamPool | None = None
+    ) -> None:
+        self._gateway = gateway
+        self._sink = sink
+        self._clock = Clock() if clock is None else clock
+        self._pool = UpstreamPool(idle=gateway.config.timeouts.pool_idle) if pool is None else pool
+        self._watch = make_watch()
+        self._services = Services(gateway, self._clock, self._pool, sink, self._watch, self._reschedule)
+        self._listeners: list[trio.SocketListener] = []
+        self._connections: set[Connection] = set()
+        self._refusals = 0
+        self._nap = trio.CancelScope()
+        self._scope = trio.CancelScope()
+
+    async def run(
+        self,
+        listeners: list[trio.SocketListener],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serves until drained, once; closes the listeners. A cancellation abandons what runs."""
+        self._listeners = listeners
+        try:
+            async with trio.open_nursery() as servants:
+                servants.start_soon(self._sink.run)
+                servants.start_soon(self._pool.sweep)
+                servants.start_soon(self._keep_time)
+                if self._watch is not None:
+                    servants.start_soon(self._watch.run)
+                with self._scope:
+                    async with trio.open_nursery() as connections:
+                        for listener in listeners:
+                            connections.start_soon(self._accept, listener, connections)
+                        task_status.started()
+                servants.cancel_scope.cancel()
+        finally:
+            for listener in listeners:
+                listener.socket.close()
+            with trio.move_on_after(LAST_ROWS, shield=True):
+                await self._pool.close()
+                await self._sink.close()
+            if self._watch is not None:
+                self._watch.close()
+
+    def drain(self) -> None:
+        """Begins to end: no new connections, running exchanges may finish. Asked once more, it ends at once."""
+        self.perform(self._gateway.drain(now=self._clock.now()) or [Halt()])
+
+    def perform(self, effects: list[GatewayEffect]) -> None:
+        """Carries out what the gateway asks for."""
+        for effect in effects:
+            match effect:
+                case StopAccepting():
+                    for listener in self._listeners:
+                        listener.socket.close()
+                case CloseIdle():
+                    for connection in list(self._connections):
+                        connection.close_if_idle()
+                        connection.deliver(DrainRequested())
+                case Halt():
+                    self._scope.cancel()
+                case Note():
+                    self._sink(effect)
+                case _:
+                    assert_never(effect)
+        self._reschedule()
+
+    async def serve_stream(self, stream: trio.abc.Stream, peer: Peer) -> None:
+        """Serves one connection and closes it. Its failure is noted, and hurts no other."""
+        if len(self._connections) >= self._gateway.config.limits.max_connections:
+            await self._turn_away(stream)
+            return
+        connection = Connection(self._services, stream, peer)
+        self._connections.add(connection)
+        try:
+            await connection.run()
+        except* Exception as errors:
+            self._sink(Note("error", {"message": "a connection crashed", "traceback": _format(errors)}))
+        finally:
+            self._connections.discard(connection)
+
+    async def _accept(self, listener: trio.SocketListener, connections: trio.Nursery) -> None:
+        while True:
+            try:
+                stream = await listener.accept()
+            except trio.ClosedResourceError:
+                return
+            except OSError as error:
+                if error.errno not in NO_ROOM:
+                    raise
+                self._sink(Note("warning", {"message": f"cannot accept a connection: {error.strerror}"}))
+                await trio.sleep(ACCEPT_PAUSE)
+                continue
+            connections.start_soon(self.serve_stream, stream, peer_of(stream))
+
+    async def _turn_away(self, stream: trio.abc.Stream) -> None:
+        limits = self._gateway.config.limits
+        try:
+            if self._refusals < MAX_REFUSALS:
+                self._refusals += 1
+                engine = ServerEngine(max_header=limits.max_header, max_headers=limits.max_headers)
+                reason = f"too many connections: limits.max_connections is {limits.max_connections}"
+                try:
+                    await refuse(self._services, engine, stream, 503, reason, wait=REFUSAL)
+                finally:
+                    self._refusals -= 1
+        finally:
+            await close_now(stream)
+
+    def _reschedule(self) -> None:
+        deadline = self._clock.deadline_to_trio(self._gateway.deadline)
+        if deadline != self._nap.deadline:
+            self._nap.deadline = deadline
+
+    async def _keep_time(self) -> None:
+        while True:
+            self._nap = trio.CancelScope(deadline=self._clock.deadline_to_trio(self._gateway.deadline))
+            with self._nap:
+                await trio.sleep_forever()
+            self.perform(self._gateway.handle_timeout(now=self._clock.now()))
+
+
+async def serve(
+    gateway: Gateway,
+    *,
+    host: str,
+    port: int,
+    sink: Sink,
+    announce: Callable[[str], None] | None = None,
+    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serves a gateway over TCP until SIGTERM or SIGINT, then drains; a second signal ends it at once.
+
+    Args:
+        gateway: decides everything.
+        host: the name or address to listen on.
+        port: the port, or 0 for a free one.
+        sink: takes the Notes; its `run` is run here.
+        announce: called with the base URL when connections are accepted; by default `listening on URL` is printed.
+        task_status: is given the base URL at that time.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    listeners = await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG)
+    if port == 0:
+        # Each family got a port of its own; one URL can name one.
+        for extra in listeners[1:]:
+            await extra.aclose()
+        del listeners[1:]
+    url = url_of(listeners[0], host)
+    server = Server(gateway, sink)
+    async with trio.open_nursery() as signals:
+        await signals.start(_drain_on_signals, server)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.run, listeners)
+            if announce is None:
+                print(f"listening on {url}", flush=True)
+            else:
+                announce(url)
+            task_status.started(url)
+        signals.cancel_scope.cancel()
+
+
+def url_of(listener: trio.SocketListener, host: str) -> str:
+    """The base URL of a listener on `host`; an IPv6 address stands in brackets."""
+    port = listener.socket.getsockname()[1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def peer_of(stream: trio.SocketStream) -> Peer:
+    """Who is at the other end; nobody known if the connection is gone already."""
+    try:
+        return Peer(str(stream.socket.getpeername()[0]))
+    except OSError:
+        return Peer(None)
+
+
+async def _drain_on_signals(server: Server, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for _ in signals:
+            server.drain()
+
+
+def _format(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))

@@ -1,0 +1,137 @@
+"""The IO side of configuration: finds the file, reads it, looks up its secrets, and has the core make sense of it.
+
+The file is the one that is named, else `./agcore.toml`, else `agcore/agcore.toml` below `$XDG_CONFIG_HOME`
+(`~/.config`). Without any, providers come from the environment. Where those give no provider either, the demo provider
+answers, on loopback only: `refusals` is the whole list of reasons for which a server must not start.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from agcore import config_parser
+from agcore.config import Config
+from agcore.config_parser import ConfigError, Parsed
+from agcore.url import is_loopback
+
+FILE_NAME = "agcore.toml"
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """A configuration and where it came from."""
+
+    parsed: Parsed
+    path: Path | None = None
+    """The file; None where there is none and the environment alone decided."""
+
+    @property
+    def origin(self) -> str:
+        """Where it came from, for people."""
+        return "the environment (no configuration file)" if self.path is None else str(self.path)
+
+
+class SettingsError(Exception):
+    """A configuration that cannot be used: `str` says why in one line, `details` has a line for each problem."""
+
+    def __init__(self, message: str, details: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.details = tuple(details)
+
+
+def load(named: str | None, environ: Mapping[str, str]) -> Settings:
+    """Reads the configuration that is in force.
+
+    Args:
+        named: the path of the file, as the user gave it; None to look in the usual places.
+        environ: the environment's variables.
+
+    Raises:
+        SettingsError: the file cannot be read, or is not a configuration.
+    """
+    path = find_file(environ) if named is None else Path(named)
+    origin = "the environment" if path is None else str(path)
+    try:
+        if path is None:
+            return Settings(config_parser.from_environment(environ))
+        text = path.read_text(encoding="utf-8")
+        secrets = resolve(config_parser.secret_refs(text), environ, beside=path.parent)
+        return Settings(config_parser.parse(text, secrets=secrets, environ=environ), path)
+    except ConfigError as error:
+        count = len(error.problems)
+        message = f"{count} {'problem' if count == 1 else 'problems'} in the configuration of {origin}"
+        raise SettingsError(message, map(str, error.problems)) from None
+    except OSError as error:
+        raise SettingsError(f"cannot read the configuration {origin}: {reason(error)}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"cannot read the configuration {origin}: not UTF-8 at byte {error.start}") from None
+
+
+def find_file(environ: Mapping[str, str]) -> Path | None:
+    """The file in one of the usual places, if there is one; a relative path where it is in the working directory."""
+    return next((path for path in usual_places(environ) if path.is_file()), None)
+
+
+def usual_places(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where a file is looked for, in this order."""
+    home = environ.get("XDG_CONFIG_HOME") or (Path(environ["HOME"], ".config") if environ.get("HOME") else "")
+    return (Path(FILE_NAME), *((Path(home, "agcore", FILE_NAME),) if home else ()))
+
+
+def resolve(references: Iterable[str], environ: Mapping[str, str], *, beside: Path) -> dict[str, str]:
+    """Looks up `env:NAME` and `file:PATH`; what is not there is left out, and the parser says what that means.
+
+    Args:
+        references: as written in the file.
+        environ: the environment's variables.
+        beside: the directory that relative paths start from; `~` is the user's home.
+    """
+    secrets: dict[str, str] = {}
+    for written in references:
+        kind, _, name = written.partition(":")
+        if kind == "env":
+            value = environ.get(name)
+        else:
+            try:
+                value = (beside / Path(name).expanduser()).read_text(encoding="utf-8")
+            except (OSError, RuntimeError, ValueError):  # no such file, no home to expand, not text
+                value = None
+        if value is not None:
+            secrets[written] = value
+    return secrets
+
+
+def needs_demo(config: Config) -> bool:
+    """Whether no provider is configured, so that the demo provider answers."""
+    return not config.providers
+
+
+def refusals(config: Config) -> tuple[str, ...]:
+    """Says why a server with this configuration must refuse to start: a sentence each, none if it may."""
+    problems = config_parser.startup_problems(config)
+    if needs_demo(config) and not is_loopback(config.proxy.host):
+        host = config.proxy.host
+        demo = f"no provider is configured, and the demo provider is served on loopback only, not on {host}"
+        return (*problems, f'{demo}; configure a provider, or listen on "127.0.0.1"')
+    return problems
+
+
+def reason(error: OSError) -> str:
+    """What the system says, as the end of a sentence."""
+    return (error.strerror or str(error)).lower()
+
+
+_ADVICE = {
+    errno.EADDRINUSE: "; another program listens there, choose another port with --port",
+    errno.EACCES: "; ports below 1024 are for privileged users, choose another with --port",
+    errno.EADDRNOTAVAIL: "; no interface of this machine has that address, choose another with --host",
+}
+
+
+def listen_problem(host: str, port: int, error: OSError) -> str:
+    """Says why a server cannot listen, and what to do about it."""
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"cannot listen on {where}: {reason(error)}{_ADVICE.get(error.errno or 0, '')}"

@@ -1,0 +1,264 @@
+"""The seam between HTTP bytes and inputs and effects, without IO."""
+
+from __future__ import annotations
+
+import pytest
+
+from agcore.effects import Origin, SendData, SendEnd, SendHead, UpstreamRequest
+from agcore.inputs import (
+    RequestBroken,
+    RequestData,
+    RequestEnd,
+    RequestHead,
+    UpstreamData,
+    UpstreamEnd,
+    UpstreamHead,
+)
+from agcore_trio.engine import PIECE, BadAnswer, BadHead, ClientEngine, Pending, ServerEngine
+
+ORIGIN = Origin("http", "up.test", 80)
+GET = b"GET /a?b=%20c HTTP/1.1\r\nHost: x\r\nX-Thing: One\r\n\r\n"
+
+
+def server(*, max_header: int = 1000, max_headers: int = 10) -> ServerEngine:
+    return ServerEngine(max_header=max_header, max_headers=max_headers)
+
+
+def events(engine: ServerEngine, *pieces: bytes) -> list[object]:
+    found: list[object] = []
+    for piece in pieces:
+        engine.receive(piece)
+        while not isinstance(event := engine.next_event(), Pending):
+            found.append(event)
+            if isinstance(event, (BadHead, RequestBroken)):
+                return found
+    return found
+
+
+def inputs(engine: ClientEngine, *pieces: bytes) -> list[object]:
+    found: list[object] = []
+    for piece in pieces:
+        engine.receive(piece)
+        while (item := engine.next_input(7)) is not None:
+            found.append(item)
+            if isinstance(item, UpstreamEnd):
+                break
+    return found
+
+
+def asked(body: bytes = b"") -> ClientEngine:
+    engine = ClientEngine()
+    engine.send_request(request(body))
+    return engine
+
+
+def request(body: bytes = b"") -> UpstreamRequest:
+    headers = ((b"host", b"up.test"), (b"content-length", b"%d" % len(body)))
+    return UpstreamRequest(ORIGIN, "POST", b"/v1/x?y=1", headers, body)
+
+
+def test_a_request_keeps_its_target_and_its_values_and_gets_lower_case_names():
+    head = RequestHead("GET", b"/a?b=%20c", ((b"host", b"x"), (b"x-thing", b"One")))
+    assert events(server(), GET) == [head, RequestEnd()]
+
+
+def test_a_request_reads_the_same_however_it_is_cut():
+    raw = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    whole = events(server(), raw)
+    bytewise = events(server(), *(raw[i : i + 1] for i in range(len(raw))))
+    assert whole[0] == bytewise[0]
+    assert b"".join(e.data for e in bytewise if isinstance(e, RequestData)) == b"hello"
+    assert whole[1:] == [RequestData(b"hello"), RequestEnd()]
+    assert bytewise[-1] == RequestEnd()
+
+
+def test_data_is_bytes_on_both_sides():
+    _, data, _ = events(server(), b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi")
+    assert isinstance(data, RequestData)
+    assert type(data.data) is bytes
+    _, answered, _ = inputs(asked(), b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
+    assert isinstance(answered, UpstreamData)
+    assert type(answered.data) is bytes
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"GARBAGE\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nhost : a\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nhost: a\r\n" + b"a: b\r\n" * 10 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nhost: a\r\na: " + b"b" * 1000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nhost: a\r\na: " + b"b" * 1000, 431),
+    ],
+)
+def test_a_head_that_cannot_be_served_is_reported_with_its_status(raw, status):
+    (bad,) = events(server(), raw)
+    assert isinstance(bad, BadHead)
+    assert bad.status == status
+    assert bad.reason
+
+
+def test_a_head_at_the_limits_is_served():
+    assert isinstance(events(server(), b"GET / HTTP/1.1\r\nhost: a\r\n" + b"a: b\r\n" * 9 + b"\r\n")[0], RequestHead)
+
+
+def test_a_long_body_in_the_same_packet_does_not_count_as_head():
+    raw = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5000\r\n\r\n" + b"x" * 5000
+    assert isinstance(events(server(), raw)[0], RequestHead)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        (b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",),
+        (b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nabc", b""),
+    ],
+)
+def test_a_body_that_breaks_off_is_broken_and_nothing_follows(cut):
+    engine = server()
+    assert isinstance(events(engine, *cut)[-1], RequestBroken)
+    assert engine.next_event() is Pending.CLOSED
+
+
+def test_an_end_of_file_between_requests_closes():
+    engine = server()
+    engine.receive(b"")
+    assert engine.next_event() is Pending.CLOSED
+
+
+def test_an_end_of_file_within_a_head_closes():
+    engine = server()
+    engine.receive(b"GET / HT")
+    engine.receive(b"")
+    assert engine.next_event() is Pending.CLOSED
+
+
+def test_one_list_of_effects_is_one_write():
+    engine = server()
+    events(engine, GET)
+    raw = engine.send([SendHead(200, ((b"content-length", b"2"),)), SendData(b"o"), SendData(b"k"), SendEnd()])
+    assert raw == b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+
+def test_an_answer_without_a_length_is_chunked():
+    engine = server()
+    events(engine, GET)
+    raw = engine.send([SendHead(200, ()), SendData(b"ok"), SendEnd()])
+    assert raw.endswith(b"\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+
+
+def test_a_connection_told_to_close_says_so_and_serves_no_other_request():
+    engine = server()
+    events(engine, GET)
+    engine.close = True
+    assert b"connection: close\r\n" in engine.send([SendHead(204, ()), SendEnd()])
+    assert not engine.start_next_cycle()
+
+
+def test_pipelined_requests_wait_for_their_turn():
+    engine = server()
+    assert len(events(engine, GET + GET)) == 2
+    assert engine.next_event() is Pending.PAUSED
+    engine.send([SendHead(204, ()), SendEnd()])
+    assert engine.start_next_cycle()
+    assert engine.head_begun
+    assert isinstance(engine.next_event(), RequestHead)
+
+
+def test_a_client_that_was_never_told_to_continue_is_closed_after_the_answer():
+    engine = server()
+    events(engine, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\nexpect: 100-continue\r\n\r\n")
+    assert engine.expects_continue
+    assert b"connection: close\r\n" in engine.send([SendHead(204, ()), SendEnd()])
+
+
+def test_a_client_that_was_told_to_continue_is_kept():
+    engine = server()
+    events(engine, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\nexpect: 100-continue\r\n\r\n")
+    assert engine.send_continue() == b"HTTP/1.1 100 \r\n\r\n"
+    assert events(engine, b"x") == [RequestData(b"x"), RequestEnd()]
+    assert b"close" not in engine.send([SendHead(204, ()), SendEnd()])
+    assert engine.start_next_cycle()
+
+
+def test_an_upgrade_that_is_declined_leaves_a_plain_connection():
+    engine = server()
+    events(engine, b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+    engine.send([SendHead(426, ()), SendEnd()])
+    assert engine.start_next_cycle()
+
+
+def test_a_short_request_is_one_write_with_exactly_what_was_asked_for():
+    (raw,) = ClientEngine().send_request(request(b"hi"))
+    assert raw == b"POST /v1/x?y=1 HTTP/1.1\r\nhost: up.test\r\ncontent-length: 2\r\n\r\nhi"
+
+
+def test_a_long_request_is_sliced_and_not_copied():
+    body = bytes(PIECE * 3)
+    head, *pieces = ClientEngine().send_request(request(body))
+    assert bytes(head).endswith(b"\r\n\r\n")
+    assert all(isinstance(piece, memoryview) and piece.obj is body for piece in pieces)
+    assert b"".join(pieces) == body
+    assert max(map(len, pieces)) == PIECE
+
+
+def test_an_answer_is_read_into_inputs_and_interim_answers_are_skipped():
+    raw = b"HTTP/1.1 103 Early\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    engine = asked()
+    assert inputs(engine, raw) == [
+        UpstreamHead(7, 200, ((b"content-length", b"2"),)),
+        UpstreamData(7, b"ok"),
+        UpstreamEnd(7),
+    ]
+    assert engine.reusable
+
+
+def test_an_answer_that_only_the_end_of_the_connection_ends_is_complete_but_not_reusable():
+    engine = asked()
+    assert inputs(engine, b"HTTP/1.1 200 OK\r\n\r\nok", b"")[1:] == [UpstreamData(7, b"ok"), UpstreamEnd(7)]
+    assert not engine.reusable
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\n",
+    ],
+)
+def test_a_connection_that_closes_or_says_too_much_is_not_reusable(raw):
+    engine = asked()
+    assert inputs(engine, raw)[-1] == UpstreamEnd(7)
+    assert not engine.reusable
+
+
+def test_a_reused_engine_starts_over():
+    engine = asked()
+    inputs(engine, b"HTTP/1.1 204 No\r\n\r\n")
+    engine.send_request(request(b"again"))
+    assert inputs(engine, b"HTTP/1.1 201 Yes\r\ncontent-length: 0\r\n\r\n")[0] == UpstreamHead(
+        7, 201, ((b"content-length", b"0"),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("pieces", "reason"),
+    [
+        ((b"",), "closed the connection before its answer"),
+        ((b"HTTP/1.1 200", b""), "closed the connection before its answer"),
+        ((b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nok", b""), "closed the connection within its answer"),
+        ((b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n", b""), "within its answer"),
+        ((b"SSH-2.0-OpenSSH\r\n\r\n",), "not HTTP"),
+        ((b"HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n",), "not HTTP"),
+        ((b"HTTP/1.1 200 OK\r\na: " + b"b" * 100_000,), "not HTTP"),
+    ],
+)
+def test_an_answer_that_is_not_one_is_an_error_in_words(pieces, reason):
+    with pytest.raises(BadAnswer, match=reason):
+        inputs(asked(), *pieces)
