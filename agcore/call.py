@@ -18,7 +18,16 @@ import msgspec
 
 from agcore.config import Endpoint, Provider, Timeouts
 from agcore.dialects import DIALECTS
-from agcore.effects import AbortUpstream, Effect, OpenUpstream, Origin, UpstreamRequest
+from agcore.effects import (
+    AbortUpstream,
+    Body,
+    Effect,
+    EndUpstream,
+    OpenUpstream,
+    Origin,
+    SendUpstream,
+    UpstreamRequest,
+)
 from agcore.fault import Fault, LocalProtocolError
 from agcore.inputs import (
     Headers,
@@ -86,7 +95,15 @@ class Plan(msgspec.Struct, frozen=True):
     method: str = "POST"
     headers: Headers = ()
     """Without `host`, credentials and `content-length`, which the Call adds."""
-    body: bytes = b""
+    body: Body = b""
+    length: int | None = None
+    """Bytes of a body that is not in memory; None where only its end will tell."""
+    passes_all: bool = False
+    """The owner gets every answer as it is, errors included."""
+    patient: bool = False
+    """The answer may take its time: no limit but the one for connecting."""
+    repeatable: bool = True
+    """A stale connection's request may be repeated although some of it was sent."""
 
 
 class CallOwner(Protocol):
@@ -108,6 +125,9 @@ class CallOwner(Protocol):
 class Port(Protocol):
     """What a Call needs of its exchange."""
 
+    def keep_closed(self) -> None:
+        """An error answer is coming in: no stream is to be opened ahead of it."""
+
     def emit(self, effect: Effect) -> None:
         """Command something."""
 
@@ -127,13 +147,13 @@ class Call:
         """Attempts that count: a free reattempt does not."""
         self.key: KeyChoice = ledger.choose(plan.provider)
         self.timers = Timers()
-        self._dialect = DIALECTS[plan.endpoint.dialect]
         self._owner = owner
         self._port = port
         self._timeouts = timeouts
         self._state = LegState.OVER
         self._leg = 0
         self._reattempted = False
+        self._partly_sent = False
         self._error: tuple[int, Headers] | None = None
         self._error_body: list[bytes] = []
         self._error_size = 0
@@ -148,12 +168,30 @@ class Call:
         self.attempts = 1
         self._open(now)
 
+    @property
+    def takes_body(self) -> bool:
+        """Whether further pieces of a streamed body can be sent."""
+        return self._state in (LegState.AWAITING, LegState.READING)
+
+    def send(self, data: bytes, *, now: float) -> None:
+        """Send a further piece of a streamed body."""
+        self._partly_sent = True
+        self._port.emit(SendUpstream(self._leg, data))
+        self.written(now=now)
+
+    def end_body(self, *, now: float) -> None:
+        """The streamed body is complete."""
+        self._partly_sent = True
+        self._port.emit(EndUpstream(self._leg))
+        self.written(now=now)
+
     def receive(self, input: UpstreamInput, *, now: float) -> None:
         """Take in a report of the live leg. Raises LocalProtocolError for one that `LEGAL` does not have."""
         if type(input) not in LEGAL[self._state]:
             raise LocalProtocolError(f"{type(input).__name__} while the leg is {self._state.value}")
         if isinstance(input, UpstreamData):
-            self.timers.set(Timer.IDLE, now + self._timeouts.idle)
+            if self.timers.armed(Timer.IDLE):
+                self.timers.set(Timer.IDLE, now + self._timeouts.idle)
             if self._error is None:
                 self._owner.call_data(self, input.data, now=now)
             else:
@@ -169,7 +207,8 @@ class Call:
         elif isinstance(input, UpstreamConnected):
             self._state = LegState.AWAITING
             self.timers.clear(Timer.CONNECT)
-            self.timers.set(Timer.FIRST_BYTE, now + self._timeouts.first_byte)
+            if not self.plan.patient:
+                self.timers.set(Timer.FIRST_BYTE, now + self._timeouts.first_byte)
         else:
             self._receive_failure(input, now)
 
@@ -200,6 +239,12 @@ class Call:
         self._port.emit(AbortUpstream(self._leg))
         self._close()
 
+    def scrubbed(self, data: bytes) -> bytes:
+        """Upstream bytes that are about to pass, with the key that was used replaced by its label."""
+        if self.key.secret is None:
+            return data
+        return data.replace(self.key.secret.reveal().encode(), self.key.label.encode())
+
     def presentable(self, fault: Fault) -> Fault:
         """A fault read from this call's answer, fit for a client: see `upstream_error.presentable`."""
         return presentable(fault, self.key)
@@ -211,9 +256,15 @@ class Call:
         self.timers.set(Timer.CONNECT, now + self._timeouts.connect)
         origin = plan.endpoint.origin
         headers = [(b"host", host_header(origin)), *_credential(plan.endpoint.auth, self.key), *plan.headers]
-        headers.extend(plan.provider.headers)
-        if plan.body or plan.method not in ("GET", "HEAD", "DELETE"):
-            headers.append((b"content-length", b"%d" % len(plan.body)))
+        if plan.provider.headers:
+            configured = {name for name, _ in plan.provider.headers}
+            headers = [field for field in headers if field[0] not in configured]
+            headers.extend(plan.provider.headers)
+        length = len(plan.body) if isinstance(plan.body, bytes) else plan.length
+        if length is None:
+            headers.append((b"transfer-encoding", b"chunked"))
+        elif length or plan.method not in ("GET", "HEAD", "DELETE"):
+            headers.append((b"content-length", b"%d" % length))
         request = UpstreamRequest(
             origin=origin, method=plan.method, target=plan.target, headers=tuple(headers), body=plan.body
         )
@@ -227,18 +278,24 @@ class Call:
     def _receive_head(self, head: UpstreamHead, now: float) -> None:
         self._state = LegState.READING
         self.timers.clear(Timer.FIRST_BYTE)
-        self.timers.set(Timer.IDLE, now + self._timeouts.idle)
-        if 200 <= head.status < 300:
+        if not self.plan.patient:
+            self.timers.set(Timer.IDLE, now + self._timeouts.idle)
+        if self.plan.passes_all or 200 <= head.status < 300:
             self._owner.call_head(self, head.status, head.headers, now=now)
         else:
             self._error = (head.status, head.headers)
+            self._port.keep_closed()
 
     def _receive_failure(self, failed: UpstreamFailed, now: float) -> None:
         answered = self._state is LegState.READING
         self._close()
         if self._error is not None:
             self._report_error(now)
-        elif not answered and is_free_reattempt(failed, already_taken=self._reattempted):
+        elif (
+            not answered
+            and not self._partly_sent
+            and is_free_reattempt(failed, already_taken=self._reattempted, repeatable=self.plan.repeatable)
+        ):
             self._reattempted = True
             self._open(now)
         else:
@@ -257,7 +314,12 @@ class Call:
         assert self._error is not None
         status, headers = self._error
         fault = fault_from_answer(
-            self._dialect, status=status, headers=headers, body=b"".join(self._error_body), key=self.key, now=now
+            DIALECTS[self.plan.endpoint.dialect],
+            status=status,
+            headers=headers,
+            body=b"".join(self._error_body),
+            key=self.key,
+            now=now,
         )
         self._owner.call_failed(self, fault, now=now)
 

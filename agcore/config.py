@@ -192,6 +192,8 @@ class McpServer:
 
     name: str
     url: str = ""
+    endpoint: Endpoint | None = None
+    """Where `url` leads; None for a built-in server."""
     key: Secret | None = None
     auth: str = "key"
     builtin: str = ""

@@ -39,6 +39,18 @@ class AbortClient(msgspec.Struct, frozen=True):
     """Break the response off, visibly: close the connection without the end that its framing promised."""
 
 
+class ProxyServer(msgspec.Struct, frozen=True):
+    """An outbound HTTP proxy."""
+
+    host: str
+    port: int
+    authorization: str = ""
+    """The value of `proxy-authorization`, a secret; empty where none is needed."""
+
+    def __repr__(self) -> str:
+        return f"ProxyServer({self.host!r}, {self.port})"
+
+
 class Origin(msgspec.Struct, frozen=True):
     """Where and how to connect: two requests with equal origins may share a connection."""
 
@@ -49,6 +61,33 @@ class Origin(msgspec.Struct, frozen=True):
     port: int
     ca_file: str = ""
     """A PEM file to verify the server by, instead of the usual roots; empty for those."""
+    proxy: ProxyServer | None = None
+    """An HTTP proxy to go through by CONNECT (RFC 9110 section 9.3.6); None to connect directly."""
+
+
+class Streamed(msgspec.Struct, frozen=True):
+    """A request body that is still arriving: `first` now, the rest by `SendUpstream` until `EndUpstream`."""
+
+    first: bytes
+
+
+class Patch(msgspec.Struct, frozen=True):
+    """A replacement inside a body: `length` bytes at `offset` become `data`."""
+
+    offset: int
+    length: int
+    data: bytes
+
+
+class Spooled(msgspec.Struct, frozen=True):
+    """A request body that was put aside by `Spool`, with replacements to be made on the way out."""
+
+    id: int
+    patches: tuple[Patch, ...] = ()
+    """In order of offset, not overlapping."""
+
+
+Body: TypeAlias = bytes | Streamed | Spooled
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True):
@@ -59,8 +98,8 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
     target: bytes
     """Path and query as they go on the wire."""
     headers: Headers
-    """All of them, `host` first; `content-length` where there is a body."""
-    body: bytes = b""
+    """All of them, `host` first; `content-length`, or `transfer-encoding: chunked`, where there is a body."""
+    body: Body = b""
 
 
 class OpenUpstream(msgspec.Struct, frozen=True):
@@ -70,10 +109,36 @@ class OpenUpstream(msgspec.Struct, frozen=True):
     request: UpstreamRequest
 
 
+class SendUpstream(msgspec.Struct, frozen=True):
+    """Send a further piece of a `Streamed` body."""
+
+    leg: int
+    data: bytes
+
+
+class EndUpstream(msgspec.Struct, frozen=True):
+    """The `Streamed` body is complete."""
+
+    leg: int
+
+
 class AbortUpstream(msgspec.Struct, frozen=True):
     """Drop this leg now, in whatever state it is; its connection is not used again. Nothing more is reported of it."""
 
     leg: int
+
+
+class Spool(msgspec.Struct, frozen=True):
+    """Append `data` to a temporary file of this exchange, making it on first use. It holds what memory should not."""
+
+    id: int
+    data: bytes
+
+
+class DropSpool(msgspec.Struct, frozen=True):
+    """Remove that temporary file. Commanded for every one that was made, before `Finish`."""
+
+    id: int
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -87,7 +152,20 @@ class Finish(msgspec.Struct, frozen=True):
     """The exchange is over: the last effect of every exchange, exactly once."""
 
 
-Effect: TypeAlias = SendHead | SendData | SendEnd | AbortClient | OpenUpstream | AbortUpstream | Note | Finish
+Effect: TypeAlias = (
+    SendHead
+    | SendData
+    | SendEnd
+    | AbortClient
+    | OpenUpstream
+    | SendUpstream
+    | EndUpstream
+    | AbortUpstream
+    | Spool
+    | DropSpool
+    | Note
+    | Finish
+)
 
 
 class StopAccepting(msgspec.Struct, frozen=True):

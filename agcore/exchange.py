@@ -2,9 +2,9 @@
 
 Five states; what a client has seen so far is a state, not a flag:
 
-- RECEIVING: the request's body is arriving; nothing was sent.
-- WAITING: the request is complete and its operation runs. Nothing was sent: the answer may still become anything, an
-  error with its own status included. JSON answers stay here to the end.
+- RECEIVING: the request's body is arriving and is kept; nothing was sent.
+- WAITING: the operation runs, the rest of an upload passing by. Nothing was sent: the answer may still become anything,
+  an error with its own status included. JSON answers stay here to the end.
 - OPENED: a stream's 200 and keepalives were sent, because the upstream was silent for `timeouts.open_after`, but no
   content. Errors are in-band from here on.
 - COMMITTED: content was sent. The stream may only finish, or break with its dialect's own error.
@@ -23,12 +23,12 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from agcore.call import Call, CallOwner, Plan
 from agcore.dialects import ERROR_SHAPES
-from agcore.effects import AbortClient, Effect, Finish, Note, SendData, SendEnd, SendHead
+from agcore.effects import AbortClient, DropSpool, Effect, Finish, Note, SendData, SendEnd, SendHead, Spool
 from agcore.fault import Fault, LocalProtocolError, invalid
 from agcore.headers import REQUEST_ID, field_value
 from agcore.inputs import (
@@ -39,6 +39,7 @@ from agcore.inputs import (
     RequestBroken,
     RequestData,
     RequestEnd,
+    SpoolFailed,
     UpstreamConnected,
     UpstreamData,
     UpstreamEnd,
@@ -46,7 +47,6 @@ from agcore.inputs import (
     UpstreamHead,
     Written,
 )
-from agcore.json_members import BodyError
 from agcore.operations.base import Operation
 from agcore.request import Request
 from agcore.services import Services
@@ -63,9 +63,13 @@ class State(enum.Enum):
     DONE = "done"
 
 
+_FROM_CLIENT: Final = frozenset({RequestData, RequestEnd, RequestBroken})
 _FROM_UPSTREAM: Final = (UpstreamData, UpstreamHead, UpstreamEnd, UpstreamConnected, UpstreamFailed)
 _R, _W, _O, _C, _D = State
 _ANSWERING: Final[Mapping[type, tuple[State, ...]]] = {
+    RequestData: (_D,),
+    RequestEnd: (_D,),
+    RequestBroken: (_D,),
     UpstreamConnected: (),
     UpstreamHead: (),
     UpstreamData: (_C, _D),
@@ -73,22 +77,24 @@ _ANSWERING: Final[Mapping[type, tuple[State, ...]]] = {
     UpstreamFailed: (_D,),
     ClientGone: (_D,),
     Written: (),
-    DrainRequested: (),
+    SpoolFailed: (_D,),
+    DrainRequested: (_D,),
 }
 LEGAL: Final[Mapping[State, Mapping[type, tuple[State, ...]]]] = {
     _R: {
-        RequestData: (_D,),
+        RequestData: (_W, _D),
         RequestEnd: (_W, _D),
         RequestBroken: (_D,),
         ClientGone: (_D,),
         Written: (),
+        SpoolFailed: (_D,),
         DrainRequested: (),
     },
     _W: _ANSWERING,
     _O: _ANSWERING,
     _C: _ANSWERING,
     # After the end, late reports are dropped; a driver that still reads the request must do so for itself.
-    _D: dict.fromkeys(_ANSWERING, ()),
+    _D: dict.fromkeys(_ANSWERING.keys() - _FROM_CLIENT, ()),
 }
 """state -> input -> the states it may lead to, besides staying. docs/architecture.md draws its diagram from this."""
 
@@ -115,7 +121,8 @@ class Exchange:
         self._calls: list[Call] = []
         self._legs: dict[int, Call] = {}
         self._next_leg = 1
-        self._body: list[bytes] = []
+        self._uploading = False
+        self._spool = 0
         self._received = 0
         self._reserved = 0
         self._sent = 0
@@ -131,6 +138,11 @@ class Exchange:
         return f"<Exchange {self.request.id} {self._state.value}{': ' + live if live else ''}>"
 
     @property
+    def calls(self) -> Sequence[Call]:
+        """The upstream calls so far, in order."""
+        return self._calls
+
+    @property
     def state(self) -> State:
         """Where the machine is."""
         return self._state
@@ -142,7 +154,9 @@ class Exchange:
 
     @property
     def wants_request(self) -> bool:
-        """Whether the driver should read more of the request's body."""
+        """Whether the driver should read more of the request's body. What passes by waits for its upstream."""
+        if self._uploading:
+            return self._calls[-1].takes_body
         return self._state is State.RECEIVING
 
     def wants(self, leg: int) -> bool:
@@ -164,9 +178,9 @@ class Exchange:
 
         Raises LocalProtocolError when `LEGAL` does not list the input in the present state.
         """
-        legal = LEGAL[self._state]
-        if type(input) not in legal:
-            raise LocalProtocolError(f"{type(input).__name__} is not legal while {self._state.value}")
+        kind = type(input)
+        if kind not in LEGAL[self._state] or (kind in _FROM_CLIENT and not self.wants_request):
+            raise LocalProtocolError(f"{kind.__name__} is not legal while {self._state.value}")
         if self._state is State.DONE:
             return []
         if isinstance(input, _FROM_UPSTREAM):
@@ -187,6 +201,11 @@ class Exchange:
                 call.written(now=now)
             if self._timers.armed(Timer.PING):
                 self._timers.set(Timer.PING, now + self.services.config.timeouts.ping)
+        elif isinstance(input, SpoolFailed):
+            self._spool = 0
+            self.fail(Fault(status=507, message=f"the upload could not be put aside: {input.cause}"), now=now)
+        elif self._operation is not None:
+            self._operation.drain(now=now)
         return self._drain(now)
 
     def handle_timeout(self, *, now: float) -> list[Effect]:
@@ -242,6 +261,17 @@ class Exchange:
         self.fail(fault, now=now)
         return False
 
+    def spool(self, data: bytes) -> int:
+        """Put a piece of the request aside, outside memory; the number names what was put aside so far."""
+        self._spool = 1
+        self._effects.append(Spool(self._spool, data))
+        return self._spool
+
+    def upload(self) -> None:
+        """The operation has begun its call: the rest of the body passes by, as fast as the upstream takes it."""
+        self._state = State.WAITING
+        self._uploading = True
+
     def call(self, plan: Plan, *, owner: CallOwner, now: float) -> Call:
         """Ask an upstream. The time to the first content counts from the first call."""
         services = self.services
@@ -272,12 +302,17 @@ class Exchange:
         if self._state in (State.RECEIVING, State.WAITING):
             dialect = self.request.dialect
             status = 503 if fault.status == 529 and dialect != "anthropic" else fault.status
-            body = ERROR_SHAPES[dialect](fault, self.request.id)
+            operation = self._operation
+            body = ERROR_SHAPES[dialect](fault, self.request.id) if operation is None else operation.error_body(fault)
             self.answer(status, body, headers=(*fault.headers, *self._hints(fault)), now=now)
             return
         assert self._operation is not None
-        self._send(self._operation.error_in_stream(fault))
-        self._effects.append(SendEnd())
+        last = self._operation.error_in_stream(fault)
+        if last is None:
+            self._effects.append(AbortClient())
+        else:
+            self._send(last)
+            self._effects.append(SendEnd())
         self._finish("error", now)
 
     def expect_stream(self, headers: Headers, *, keepalive: bytes, now: float) -> None:
@@ -301,9 +336,20 @@ class Exchange:
         self._timers.set(Timer.PING, now + self.services.config.timeouts.ping)
         self._send(data)
 
+    def open_answer(self, status: int, headers: Headers, *, now: float) -> None:
+        """Send the head of an answer that passes as it comes: nothing of it can be taken back."""
+        self._send_head(status, headers)
+        self._state = State.COMMITTED
+        self._first_content = now
+        self._timers.clear(Timer.OPEN, Timer.REQUEST)
+
+    def pass_on(self, data: bytes) -> None:
+        """Send a piece of an answer opened by `open_answer`."""
+        self._send(data)
+
     def hold(self, *, now: float) -> None:
         """Lifecycle events are being held: `Operation.release` is called after a while without content."""
-        if self._state in (State.WAITING, State.OPENED) and not self._timers.armed(Timer.HOLD):
+        if not self._timers.armed(Timer.HOLD):
             self._timers.set(Timer.HOLD, now + HOLD)
 
     def linger(self, *, now: float) -> None:
@@ -331,6 +377,10 @@ class Exchange:
         self._legs[leg] = call
         return leg
 
+    def keep_closed(self) -> None:
+        """An error answer is coming in: the stream is not opened ahead of it (for calls)."""
+        self._timers.clear(Timer.OPEN)
+
     def drop_leg(self, leg: int) -> None:
         """Reports of this leg are dropped from now on."""
         self._legs.pop(leg, None)
@@ -345,28 +395,24 @@ class Exchange:
         assert self._operation is not None
         self._timers.set(Timer.BODY, now + self.services.config.timeouts.body_idle)
         self._received += len(data)
-        if self._received > self._operation.max_body:
-            self.fail(too_large(self._operation.max_body), now=now)
-        elif self._operation.keeps_body and self.reserve(len(data), now=now):
-            self._body.append(data)
+        limit = self._operation.max_body(self.services.config.limits)
+        if self._received > limit:
+            self.fail(too_large(limit), now=now)
+        else:
+            self._operation.take(data, now=now)
 
     def _start(self, now: float) -> None:
         assert self._operation is not None
-        self._state = State.WAITING
+        self._state = State.WAITING if self._state is State.RECEIVING else self._state
+        self._uploading = False
         self._timers.clear(Timer.BODY)
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        self._body.clear()
-        try:
-            self._operation.run(body, now=now)
-        except BodyError as error:
-            self.fail(invalid(str(error)), now=now)
+        self._operation.complete(now=now)
 
     def _expire(self, timer: Timer, now: float) -> None:
         timeouts = self.services.config.timeouts
         if timer is Timer.BODY:
             self.fail(Fault(status=408, message=f"the request body stalled for {timeouts.body_idle:g} s"), now=now)
         elif timer is Timer.REQUEST:
-            self._abort_legs()
             self.fail(Fault(status=504, message=f"no answer within {timeouts.request:g} s", code="timeout"), now=now)
         elif timer is Timer.OPEN:
             self._send_head(200, self._stream_headers)
@@ -377,7 +423,7 @@ class Exchange:
         elif timer is Timer.HOLD:
             # Opening is the keepalives' business: what is held goes out only into a stream that is open already.
             if self._timers.armed(Timer.OPEN):
-                self._timers.set(Timer.HOLD, max(self._timers.at(Timer.OPEN), now))
+                self._timers.set(Timer.HOLD, self._timers.at(Timer.OPEN))
             else:
                 assert self._operation is not None
                 self._operation.release(now=now)
@@ -414,11 +460,10 @@ class Exchange:
 
     def provenance(self, call: Call) -> Headers:
         """The headers that tell where an answer came from."""
-        return (
-            (b"x-agcore-provider", field_value(call.plan.provider.name)),
-            (b"x-agcore-model", field_value(call.plan.model)),
-            (b"x-agcore-attempts", b"%d" % call.attempts),
-        )
+        plan = call.plan
+        model: Headers = ((b"x-agcore-model", field_value(plan.model)),) if plan.model else ()
+        provider = (b"x-agcore-provider", field_value(plan.provider.name))
+        return (provider, *model, (b"x-agcore-attempts", b"%d" % call.attempts))
 
     def _abort_legs(self) -> None:
         for call in tuple(self._legs.values()):
@@ -429,7 +474,9 @@ class Exchange:
         self._timers.clear_all()
         self.services.ledger.release(self._reserved)
         self._reserved = 0
-        self._body.clear()
+        if self._spool:
+            self._effects.append(DropSpool(self._spool))
+        self._uploading = False
         self._state = State.DONE
         self._effects.append(Note("access", self._row(outcome, now)))
         self._effects.append(Finish())

@@ -37,7 +37,8 @@ from agcore.headers import first, media_type
 from agcore.ids import Ids
 from agcore.inputs import Headers, Peer, RequestHead
 from agcore.ledger import Ledger
-from agcore.operations import OPERATIONS
+from agcore.operations import operation as operation_class
+from agcore.operations.base import Operation
 from agcore.request import Request
 from agcore.routes import Match, NoMatch, dialect_of_path, match
 from agcore.services import Services, Vitals
@@ -48,9 +49,6 @@ VERSION: Final = "0.1.0"
 _EXPOSED: Final = (
     b"x-request-id, request-id, retry-after, x-agcore-provider, x-agcore-model, x-agcore-attempts, x-agcore-losses"
 )
-
-_NO_JSON: Final = frozenset({"discard", "mcp", "later", "refuse"})
-"""Operations that read no JSON body: to them any content type is welcome, also without a key."""
 
 
 class Phase(enum.Enum):
@@ -76,6 +74,7 @@ class Gateway:
             ledger=Ledger(max_buffered=config.limits.max_buffered),
             ids=ids,
             vitals=self._vitals,
+            mcp={server.name: server for server in config.mcp},
             version=VERSION,
         )
         self._phase = Phase.SERVING
@@ -98,7 +97,7 @@ class Gateway:
         request_id = services.ids.mint("req_")
         target = parse(head.target)
         if isinstance(target, Fault):
-            nowhere = Target(path="", query=(), key=None)
+            nowhere = Target(path="", query=(), raw_query=b"", key=None)
             request = Request(id=request_id, head=head, peer=peer, started=now, target=nowhere, dialect="openai")
             return self._refuse(request, target, now)
         origin = services.guard.cors_origin(head.headers)
@@ -130,9 +129,9 @@ class Gateway:
             return self._refuse(request, _no_route(head.method, target, found), now)
         if admission.identity is not None:
             request = msgspec.structs.replace(request, identity=admission.identity)
-        operation = OPERATIONS[found.route.operation]
+        operation = operation_class(found.route.operation)
         if head.method == "POST":
-            fault = _body_fault(request, bound=services.config.limits.max_json)
+            fault = _body_fault(request, operation, bound=operation.max_body(services.config.limits))
             if fault is not None:
                 return self._refuse(request, fault, now)
         exchange = Exchange(request, services, operation=operation)
@@ -206,11 +205,11 @@ def _no_route(method: str, target: Target, found: NoMatch) -> Fault:
     return Fault(status=404, message=f"there is no {target.path} here", code="not_found")
 
 
-def _body_fault(request: Request, *, bound: int) -> Fault | None:
+def _body_fault(request: Request, operation: type[Operation], *, bound: int) -> Fault | None:
     """What the head already says against the body."""
     headers = request.head.headers
     assert request.match is not None
-    if request.identity is None and request.match.route.operation not in _NO_JSON:
+    if request.identity is None and operation.json_body:
         kind = media_type(headers)
         if kind != b"application/json" and not kind.endswith(b"+json"):
             # A web page can send a form or plain text to this machine without asking; JSON it cannot.

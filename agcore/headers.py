@@ -61,6 +61,16 @@ UP: Final[Mapping[str, Allowed]] = {
     "gemini": Allowed(frozenset({b"user-agent", b"x-goog-api-client", b"x-server-timeout"})),
 }
 
+MCP_UP: Final = Allowed(
+    frozenset({b"user-agent", b"accept", b"content-type", b"last-event-id"}),
+    (b"mcp-",),
+)
+MCP_DOWN: Final = Allowed(
+    frozenset({b"content-type", b"content-length", b"allow", b"retry-after", b"cache-control", b"www-authenticate"}),
+    (b"mcp-",),
+)
+"""What the transport of the Model Context Protocol needs each way (wire.md F4): sessions, versions, method mirrors."""
+
 _OPENAI_DOWN: Final = Allowed(
     frozenset(
         {

@@ -123,9 +123,18 @@ class Written(msgspec.Struct, frozen=True):
     """The leg written to, or None for the client."""
 
 
+class SpoolFailed(msgspec.Struct, frozen=True):
+    """A temporary file could not be written (the disk is full, say). It is gone."""
+
+    id: int
+    cause: str
+
+
 class DrainRequested(msgspec.Struct, frozen=True):
     """The server is shutting down: open-ended streams end now, the others may finish."""
 
 
 UpstreamInput: TypeAlias = UpstreamConnected | UpstreamHead | UpstreamData | UpstreamEnd | UpstreamFailed
-Input: TypeAlias = RequestData | RequestEnd | RequestBroken | ClientGone | UpstreamInput | Written | DrainRequested
+Input: TypeAlias = (
+    RequestData | RequestEnd | RequestBroken | ClientGone | UpstreamInput | Written | SpoolFailed | DrainRequested
+)

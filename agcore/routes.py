@@ -53,23 +53,20 @@ class NoMatch(msgspec.Struct, frozen=True):
 
 
 VERSIONS: Final = ("v1", "v1beta", "v1beta1", "v1alpha")
-ANY: Final = ("GET", "POST", "DELETE")
+ANY: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _GET: Final = ("GET", "HEAD")
 _POST: Final = ("POST",)
 
-_UPLOADS = "multipart uploads"
-_MEDIA = "media pass-through"
 _STATE = "the Responses store"
-_MCP = "the MCP proxy"
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("O1", _GET, "/v1/models", "models", "list_models", "models, in the shape the request's headers ask for"),
     Route("O2", _POST, "/v1/chat/completions", "openai", "generate", "Chat Completions"),
     Route("O3", _POST, "/v1/completions", "openai_completions", "generate", "legacy Completions"),
     Route("O4", _POST, "/v1/responses", "openai_responses", "generate", "Responses"),
-    Route("O5", _POST, "/v1/images/generations", "openai", "later", "image generation", _MEDIA),
-    Route("O6", _POST, "/v1/images/edits", "openai", "later", "image edits", _UPLOADS),
-    Route("O7", _POST, "/v1/audio/transcriptions", "openai", "later", "transcription", _UPLOADS),
+    Route("O5", _POST, "/v1/images/generations", "openai", "media", "image generation"),
+    Route("O6", _POST, "/v1/images/edits", "openai", "upload", "image edits"),
+    Route("O7", _POST, "/v1/audio/transcriptions", "openai", "upload", "transcription"),
     Route("A1", _POST, "/v1/messages", "anthropic", "generate", "Messages"),
     Route("A2", _POST, "/v1/messages/count_tokens", "anthropic", "count_tokens", "token count of a Messages request"),
     Route("A3", _GET, "/v1/models/claude", "anthropic", "list_models", "models, in Anthropic's shape"),
@@ -100,7 +97,6 @@ ROUTES: Final[tuple[Route, ...]] = (
         "mcp",
         "mcp",
         "MCP servers: web_search_prime, web_reader, zai-mcp-server, others",
-        _MCP,
     ),
     Route("I1", _POST, "/internal/warmup", "openai", "warmup", "opens connections and checks keys"),
     Route("I2", _POST, "/v1/api/event_logging", "anthropic", "discard", "telemetry sink: read and forgotten"),
@@ -116,12 +112,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "+", _GET, "/v1/models/{model}", "models", "get_model", "one model, in the shape the request's headers ask for"
     ),
-    Route("+", _POST, "/v1/embeddings", "openai", "later", "embeddings", _MEDIA),
-    Route("+", _POST, "/{version}/{collection}/{model}:embedContent", "gemini", "later", "embedding", _MEDIA),
-    Route("+", _POST, "/{version}/{collection}/{model}:batchEmbedContents", "gemini", "later", "embeddings", _MEDIA),
-    Route("+", _POST, "/v1/moderations", "openai", "later", "moderations", _MEDIA),
-    Route("+", _POST, "/v1/audio/speech", "openai", "later", "speech", _MEDIA),
-    Route("+", _POST, "/v1/audio/translations", "openai", "later", "audio translation", _UPLOADS),
+    Route("+", _POST, "/v1/embeddings", "openai", "media", "embeddings"),
+    Route("+", _POST, "/{version}/{collection}/{model}:embedContent", "gemini", "media", "embedding"),
+    Route("+", _POST, "/{version}/{collection}/{model}:batchEmbedContents", "gemini", "media", "embeddings"),
+    Route("+", _POST, "/v1/moderations", "openai", "media", "moderations"),
+    Route("+", _POST, "/v1/audio/speech", "openai", "media", "speech"),
+    Route("+", _POST, "/v1/audio/translations", "openai", "upload", "audio translation"),
     Route(
         "+",
         _POST,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from agcore.auth import Guard
 from agcore.catalog import Catalog
-from agcore.config import Config
+from agcore.config import Config, McpServer
 from agcore.ids import Ids
 from agcore.ledger import Ledger
 
@@ -27,4 +29,6 @@ class Services(msgspec.Struct, frozen=True):
     ledger: Ledger
     ids: Ids
     vitals: Vitals
+    mcp: Mapping[str, McpServer]
+    """By name."""
     version: str

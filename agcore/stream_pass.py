@@ -42,7 +42,7 @@ class StreamPass:
     @property
     def complete(self) -> bool:
         """Whether an end now would be a proper one."""
-        return self.terminal or (self.committed and self.tap.finished)
+        return self.tap.finished
 
     def feed(self, data: bytes) -> bytes:
         """What the client gets for a piece of the upstream's body. Look at `fault` and `terminal` afterwards."""

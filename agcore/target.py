@@ -16,6 +16,8 @@ class Target(msgspec.Struct, frozen=True):
     """Percent-decoded, without trailing slashes and with a doubled `/v1` prefix made single: `/v1/models`."""
     query: tuple[tuple[str, str], ...]
     """Decoded pairs in order, without credentials."""
+    raw_query: bytes
+    """The same as it came, without credentials."""
     key: str | None
     """The value of `?key=`, which is a credential on some routes and nothing on the others."""
 
@@ -34,7 +36,7 @@ def parse(raw: bytes) -> Target | Fault:
     """
     if not raw.startswith(b"/"):
         if raw == b"*":
-            return Target(path="*", query=(), key=None)
+            return Target(path="*", query=(), raw_query=b"", key=None)
         scheme, mark, rest = raw.partition(b"://")
         if not mark or scheme.lower() not in (b"http", b"https"):
             return invalid("the request target is neither a path nor an http URL")
@@ -47,6 +49,7 @@ def parse(raw: bytes) -> Target | Fault:
     if text.startswith("/v1/v1/"):
         text = text[3:]
     pairs: list[tuple[str, str]] = []
+    kept: list[bytes] = []
     key: str | None = None
     for piece in query.split(b"&") if query else ():
         name, _, value = piece.partition(b"=")
@@ -57,9 +60,11 @@ def parse(raw: bytes) -> Target | Fault:
             if key is not None:
                 return invalid("the query parameter `key` stands twice")
             key = decoded_value
-        elif decoded_name:
+            continue
+        kept.append(piece)
+        if decoded_name:
             pairs.append((decoded_name, decoded_value))
-    return Target(path=text, query=tuple(pairs), key=key)
+    return Target(path=text, query=tuple(pairs), raw_query=b"&".join(kept), key=key)
 
 
 def _decode(raw: bytes, *, plus: bool = False) -> str | None:

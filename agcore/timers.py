@@ -6,7 +6,7 @@ import enum
 
 
 class Timer(enum.IntEnum):
-    """Every deadline that an exchange or a call can have. Integers, for the sake of their hash: tables are full of them."""
+    """Every deadline that an exchange or a call can have. Integers, because they hash fast."""
 
     BODY = 1  # the next piece of the client's request body
     REQUEST = 2  # the first content of the answer, all attempts together
@@ -56,7 +56,8 @@ class Timers:
     def pop_due(self, now: float) -> Timer | None:
         """Disarm and return the earliest timer that is due, or None.
 
-        One at a time: what the first one triggers may disarm the others.
+        One at a time: what the first one triggers may disarm the others. Of two that are due at the same time it is
+        the one that was armed first.
         """
         if not self._at:
             return None

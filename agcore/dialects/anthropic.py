@@ -78,8 +78,8 @@ class StreamTap:
     def read(self, frame: Frame) -> tuple[Meaning, bytes]:
         """See `base.StreamTap`. An event without its `event:` line gets it: Anthropic's SDKs drop it otherwise."""
         data = frame.data
-        if data is None or data.strip() == b"[DONE]":
-            return Meaning.LIFECYCLE, frame.raw
+        if data is None or data.strip() in (b"", b"[DONE]"):
+            return Meaning.LIFECYCLE, b"" if data == b"" else frame.raw
         try:
             event = json_text.decode(data)
         except ValueError:

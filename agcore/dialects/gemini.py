@@ -89,7 +89,7 @@ class StreamTap:
     def read(self, frame: Frame) -> tuple[Meaning, bytes]:
         """See `base.StreamTap`. Only data and blank lines pass: comments and `event:` lines make the SDK raise."""
         data = frame.data
-        if data is None or data.strip() == b"[DONE]":
+        if data is None or data.strip() in (b"", b"[DONE]"):
             return Meaning.LIFECYCLE, b""
         try:
             chunk = json_text.decode(data)

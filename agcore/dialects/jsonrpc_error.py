@@ -1,4 +1,4 @@
-"""The error shape of the MCP routes: a JSON-RPC 2.0 error that answers no particular message (`id` is null)."""
+"""The error shape of the MCP routes: JSON-RPC 2.0, with the id of the message it answers, or null."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import msgspec
 from agcore.fault import Fault
 
 
-def render_error(fault: Fault, request_id: str) -> bytes:
+def render_error(fault: Fault, request_id: str, *, message_id: object = None) -> bytes:
     """The body of an error answer: -32603 for what is not the client's doing, -32600 for what is."""
     code = -32603 if fault.status >= 500 and fault.status != 501 else -32600
-    return msgspec.json.encode({"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": fault.message}})
+    return msgspec.json.encode({"jsonrpc": "2.0", "id": message_id, "error": {"code": code, "message": fault.message}})

@@ -86,7 +86,7 @@ class StreamTap:
     def read(self, frame: Frame) -> tuple[Meaning, bytes]:
         """See `base.StreamTap`. Frames without data that are more than comments are dropped: SDKs choke on them."""
         data = frame.data
-        if data is None:
+        if data is None or not data.strip():
             return Meaning.LIFECYCLE, frame.raw if base.is_comment(frame) else b""
         if data.strip() == b"[DONE]":
             if not self._content:

@@ -79,7 +79,7 @@ class StreamTap:
     def read(self, frame: Frame) -> tuple[Meaning, bytes]:
         """See `base.StreamTap`. A `response.failed` after content is the dialect's own end and passes as it is."""
         data = frame.data
-        if data is None:
+        if data is None or not data.strip():
             return Meaning.LIFECYCLE, frame.raw if base.is_comment(frame) else b""
         if data.strip() == b"[DONE]":
             return Meaning.LIFECYCLE, frame.raw

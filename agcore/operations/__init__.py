@@ -7,6 +7,8 @@ from typing import Final
 
 from agcore.operations.base import Operation
 from agcore.operations.generate import Generate
+from agcore.operations.mcp_proxy import McpProxy
+from agcore.operations.media import Media
 from agcore.operations.models import Detect, GetModel, ListModels
 from agcore.operations.pass_through import CountTokens
 from agcore.operations.status import Discard, Health, Later, Probe, Ready, Refuse, Upgrade
@@ -26,5 +28,15 @@ OPERATIONS: Final[Mapping[str, type[Operation]]] = {
     "upgrade": Upgrade,
     "refuse": Refuse,
     "later": Later,
-    "mcp": Later,
+    "media": Media,
+    "mcp": McpProxy,
 }
+
+
+def operation(name: str) -> type[Operation]:
+    """The class of a route's operation. Uploads load on first use: their form parser is not free to import."""
+    if name == "upload":
+        from agcore.operations.upload import Upload
+
+        return Upload
+    return OPERATIONS[name]

@@ -10,8 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from agcore.catalog import Miss, Resolution
-from agcore.fault import Fault
+from agcore.config import Limits
+from agcore.dialects import ERROR_SHAPES
+from agcore.fault import Fault, invalid
 from agcore.inputs import Headers
+from agcore.json_members import BodyError
 
 if TYPE_CHECKING:
     from agcore.call import Call
@@ -25,19 +28,36 @@ class Operation:
 
     keeps_body: ClassVar[bool] = True
     """Whether the body is wanted; else it is read and forgotten."""
+    json_body: ClassVar[bool] = True
+    """Whether the body must be JSON: where no key was shown, nothing else is let in then."""
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.services = exchange.services
         self.request = exchange.request
+        self._body: list[bytes] = []
 
-    @property
-    def max_body(self) -> int:
+    @classmethod
+    def max_body(cls, limits: Limits) -> int:
         """The most bytes of body that are taken."""
-        return self.services.config.limits.max_json
+        return limits.max_json
 
     def begin(self, *, now: float) -> None:
         """The head is decided. Answer here what needs no body."""
+
+    def take(self, data: bytes, *, now: float) -> None:
+        """A piece of the body. It is collected, unless an operation has a better use for it."""
+        if self.keeps_body and self.exchange.reserve(len(data), now=now):
+            self._body.append(data)
+
+    def complete(self, *, now: float) -> None:
+        """The request is complete: `run` gets what was collected."""
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body.clear()
+        try:
+            self.run(body, now=now)
+        except BodyError as error:
+            self.exchange.fail(invalid(str(error)), now=now)
 
     def run(self, body: bytes, *, now: float) -> None:
         """The request is complete. A `BodyError` that is raised here, before any call, becomes the client's 400."""
@@ -58,9 +78,16 @@ class Operation:
     def release(self, *, now: float) -> None:
         """Lifecycle events that were held must go out now."""
 
-    def error_in_stream(self, fault: Fault) -> bytes:
-        """The bytes that end a stream of this operation in an error."""
-        return b""
+    def drain(self, *, now: float) -> None:
+        """The server is shutting down: a stream that has no end of its own ends here."""
+
+    def error_body(self, fault: Fault) -> bytes:
+        """The body of an answer that is an error."""
+        return ERROR_SHAPES[self.request.dialect](fault, self.request.id)
+
+    def error_in_stream(self, fault: Fault) -> bytes | None:
+        """The bytes that end a stream of this operation in an error; None where it can only be broken off."""
+        return None
 
     def row(self) -> dict[str, object]:
         """What the access row should say of this operation."""

@@ -58,7 +58,8 @@ class Generate(PassThrough):
         was_terminal = self._stream.terminal
         out = self._stream.feed(data)
         if out:
-            self.exchange.write(out, now=now)
+            # A Responses stream may end in an upstream's own words about a failure.
+            self.exchange.write(call.scrubbed(out) if self._stream.terminal else out, now=now)
         elif self._stream.holding:
             self.exchange.hold(now=now)
         if self._stream.fault is not None:
@@ -101,7 +102,7 @@ class Generate(PassThrough):
         assert self._stream is not None
         self.exchange.write(self._stream.release(), now=now)
 
-    def error_in_stream(self, fault: Fault) -> bytes:
+    def error_in_stream(self, fault: Fault) -> bytes | None:
         """The dialect's own error, fitting to what was sent."""
         assert self._stream is not None
         return self._stream.error(fault, self.request.id)

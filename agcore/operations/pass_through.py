@@ -7,6 +7,7 @@ let through. A JSON answer is read whole before anything is sent, so that a 200 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,12 +17,16 @@ from agcore.call import Call, Plan
 from agcore.config import Endpoint, Provider
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import Ask, edited
+from agcore.effects import Body
 from agcore.fault import Fault
 from agcore.inputs import Headers
 from agcore.json_members import Members, parse
 from agcore.operations.base import Operation, resolve
 from agcore.upstream_error import fault_from_answer
 from agcore.usage import Usage
+
+if TYPE_CHECKING:
+    from agcore.exchange import Exchange
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -40,20 +45,22 @@ class PassThrough(Operation, ABC):
     usage: Usage | None = None
     hides_usage = False
 
-    def run(self, body: bytes, *, now: float) -> None:
-        """Read the body, find the way, and ask the upstream."""
-        match = self.request.match
-        assert match is not None
-        self.dialect = DIALECTS[match.dialect]
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange)
+        assert self.request.match is not None
+        self.dialect = DIALECTS[self.request.match.dialect]
         self._answer: list[bytes] = []
         self._answer_size = 0
         self._head: tuple[int, Headers] = (200, ())
+
+    def run(self, body: bytes, *, now: float) -> None:
+        """Read the body, find the way, and ask the upstream."""
         members = parse(body)
-        ask = self.dialect.read_ask(members, match, self.request.target)
+        ask = self.read_ask(members)
         if isinstance(ask, Fault):
             return self.exchange.fail(ask, now=now)
         self.ask = ask
-        way = self._find_way(ask.model)
+        way = self.find_way(ask.model)
         if isinstance(way, Fault):
             return self.exchange.fail(way, now=now)
         self.way = way
@@ -63,16 +70,25 @@ class PassThrough(Operation, ABC):
             return self.exchange.fail(Fault(status=400, message=message), now=now)
         changes, self.hides_usage = self.edits(members)
         self.prepare(now=now)
+        return self.ask_upstream(way, target, members.edited(changes), now=now)
+
+    def ask_upstream(self, way: Way, target: bytes, body: Body, *, now: float, length: int | None = None) -> None:
+        """Begin the call; `length` is that of a body which is not in memory, where it is known."""
         plan = Plan(
             provider=way.provider,
             endpoint=way.endpoint,
             target=target,
             model=way.model,
-            headers=self._headers_up(),
-            body=members.edited(changes),
+            headers=self.headers_up(),
+            body=body,
+            length=length,
         )
         self.called(self.exchange.call(plan, owner=self, now=now))
-        return None
+
+    def read_ask(self, members: Members) -> Ask | Fault:
+        """What the request asks for."""
+        assert self.request.match is not None
+        return self.dialect.read_ask(members, self.request.match, self.request.target)
 
     @abstractmethod
     def upstream_target(self, way: Way) -> bytes | None:
@@ -121,6 +137,8 @@ class PassThrough(Operation, ABC):
         self.usage = self.dialect.read_usage(answer)
         if self.shown_model is not None and self.dialect.MODEL_MEMBER in answer:
             body = edited(body, answer, {self.dialect.MODEL_MEMBER: msgspec.json.encode(self.shown_model)})
+        if answer.get("error"):
+            body = call.scrubbed(body)
         return self.exchange.answer(status, body, headers=self.headers_down(call, headers), now=now)
 
     def headers_down(self, call: Call, headers: Headers) -> Headers:
@@ -139,7 +157,8 @@ class PassThrough(Operation, ABC):
             row["usage"] = msgspec.structs.asdict(self.usage)
         return row
 
-    def _find_way(self, model: str) -> Way | Fault:
+    def find_way(self, model: str) -> Way | Fault:
+        """Where a model's requests go: the first of its providers that speaks the client's dialect."""
         found = resolve(self.request, self.services, model)
         if isinstance(found, Fault):
             return found
@@ -158,10 +177,15 @@ class PassThrough(Operation, ABC):
             param="model",
         )
 
-    def _headers_up(self) -> Headers:
+    def content_fields(self) -> Headers:
+        """What the body is, and what answers are welcome."""
+        accept = b"text/event-stream" if self.ask.stream else b"application/json"
+        return ((b"content-type", b"application/json"), (b"accept", accept))
+
+    def headers_up(self) -> Headers:
+        """The request's header fields for the upstream."""
         fields = [
-            (b"content-type", b"application/json"),
-            (b"accept", b"text/event-stream" if self.ask.stream else b"application/json"),
+            *self.content_fields(),
             (b"accept-encoding", b"identity"),
             *header_tables.passing(self.request.head.headers, header_tables.UP[self.dialect.NAME]),
         ]

@@ -42,6 +42,7 @@ class Discard(Operation):
     """The sink for clients' own telemetry: nothing is stored or forwarded."""
 
     keeps_body: ClassVar[bool] = False
+    json_body: ClassVar[bool] = False
 
     def run(self, body: bytes, *, now: float) -> None:
         """200, once everything was read."""
@@ -61,6 +62,8 @@ class Upgrade(Operation):
 class Refuse(Operation):
     """Things of a vendor's API that a gateway over several vendors does not have."""
 
+    json_body: ClassVar[bool] = False
+
     def begin(self, *, now: float) -> None:
         """501."""
         message = f"{self.request.target.path} is not offered by this gateway"
@@ -69,6 +72,8 @@ class Refuse(Operation):
 
 class Later(Operation):
     """Rows of the surface whose machinery is not there yet."""
+
+    json_body: ClassVar[bool] = False
 
     def begin(self, *, now: float) -> None:
         """400 that names what is missing."""

@@ -182,11 +182,9 @@ def test_what_a_gateway_cannot_have_is_a_501(method: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "missing"),
     [
-        ("POST", "/v1/images/generations", "media pass-through"),
-        ("POST", "/v1/audio/transcriptions", "multipart uploads"),
         ("GET", "/v1/responses/resp_1", "the Responses store"),
+        ("POST", "/v1/responses/compact", "the Responses store"),
         ("GET", "/metrics", "metrics"),
-        ("POST", "/mcp/anything/mcp", "the MCP proxy"),
     ],
 )
 def test_what_is_not_available_yet_says_so(method: str, path: str, missing: str) -> None:
@@ -231,7 +229,6 @@ def test_an_unknown_path_is_a_404_in_the_shape_of_its_prefix(path: str, error: d
         ("PUT", "/v1/messages", b"POST", {"type": "invalid_request_error"}),
         ("POST", "/healthz", b"GET, HEAD", {"code": "method_not_allowed"}),
         ("DELETE", "/v1beta/models", b"GET, HEAD", {"status": "UNIMPLEMENTED"}),
-        ("PATCH", "/mcp/x/mcp", b"GET, POST, DELETE", {"code": -32600}),
     ],
 )
 def test_a_wrong_method_is_a_405_with_allow(method: str, path: str, allow: bytes, error: dict[str, object]) -> None:
@@ -255,14 +252,19 @@ def test_options_are_answered_without_touching_a_handler() -> None:
 
 def test_a_preflight_is_answered_without_a_key() -> None:
     setup = config(proxy=Proxy(auth_mode="strict", keys=with_client_key().keys, cors_origins=("https://app.example",)))
-    asked_for: Headers = ((b"access-control-request-method", b"POST"), (b"access-control-request-headers", b"x-api-key"))
+    asked_for: Headers = (
+        (b"access-control-request-method", b"POST"),
+        (b"access-control-request-headers", b"x-api-key"),
+    )
     story = opened("OPTIONS", "/v1/messages", headers=((b"origin", b"https://app.example"), *asked_for), setup=setup)
     headers = story.headers
     assert (story.status, headers[b"access-control-allow-origin"]) == (204, b"https://app.example")
     assert headers[b"access-control-allow-methods"] == b"POST, OPTIONS"
     assert headers[b"access-control-allow-headers"] == b"x-api-key"
     assert (headers[b"access-control-max-age"], headers[b"vary"]) == (b"600", b"origin")
-    stranger = opened("OPTIONS", "/v1/messages", headers=((b"origin", b"https://evil.example"), *asked_for), setup=setup)
+    stranger = opened(
+        "OPTIONS", "/v1/messages", headers=((b"origin", b"https://evil.example"), *asked_for), setup=setup
+    )
     assert not any(name.startswith(b"access-control") for name in stranger.headers)
 
 
@@ -380,7 +382,13 @@ def test_lists_are_paged() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["/v1beta/models?pageSize=x", "/v1/models/claude?limit=-1", "/v1/models/claude?limit=0", "/v1beta/models?pageToken=!"]
+    "target",
+    [
+        "/v1beta/models?pageSize=x",
+        "/v1/models/claude?limit=-1",
+        "/v1/models/claude?limit=0",
+        "/v1beta/models?pageToken=!",
+    ],
 )
 def test_a_bad_page_is_a_400(target: str) -> None:
     assert opened("GET", target).status == 400
@@ -493,9 +501,7 @@ def test_warming_up_runs_a_bounded_number_of_calls_at_once() -> None:
         assert len(story.requests) == min(MAX_PARALLEL + leg, len(many))
     assert value(story) == {
         "ok": True,
-        "targets": [
-            {"provider": each.name, "key": f"{each.name}#1", "latency_ms": 0.0, "ok": True} for each in many
-        ],
+        "targets": [{"provider": each.name, "key": f"{each.name}#1", "latency_ms": 0.0, "ok": True} for each in many],
     }
 
 
@@ -536,11 +542,28 @@ def test_without_providers_there_is_nothing_to_warm_up() -> None:
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [(b'{"provider":"x"}', 404), (b'{"model":7}', 400), (b'{"model":"nothing"}', 404), (b"[]", 400), (b'{"model":1e999}', 400)],
+    [
+        (b'{"provider":"x"}', 404),
+        (b'{"model":7}', 400),
+        (b'{"model":"nothing"}', 404),
+        (b"[]", 400),
+        (b'{"model":1e999}', 400),
+    ],
 )
 def test_a_warm_up_of_nothing_that_exists_is_refused(body: bytes, status: int) -> None:
     story = warmed(body)
     assert (story.status, story.requests) == (status, {})
+
+
+def test_the_time_of_a_warm_up_counts_from_its_first_call() -> None:
+    many = tuple(provider(CHAT, name=f"p{index}") for index in range(MAX_PARALLEL + 1))
+    story = warmed(setup=config(providers=many, timeouts=Timeouts(request=50)))
+    for leg in range(1, MAX_PARALLEL + 1):
+        story.tell(UpstreamConnected(leg, reused=False))
+    story.wait(45)
+    story.tell(UpstreamFailed(1, Stage.HEAD, Sent.ALL, False, "closed"))
+    story.wait(5)
+    assert (story.status, story.finished) == (504, True)
 
 
 def test_a_warm_up_that_takes_too_long_in_all_tells_clients_not_to_repeat_it() -> None:
@@ -569,13 +592,14 @@ def test_no_secret_shows_in_anything_but_the_upstreams_request(
     dialogue: Dialogue, status: int, stream: bool, where: str, showing: str
 ) -> None:
     error: dict[str, object] = {"message": "m", "code": "c", "type": "t"}
-    error |= {
+    spoilt: dict[str, dict[str, object]] = {
         "message": {"message": f"bad key {PROVIDER_KEY} there"},
         "code": {"code": PROVIDER_KEY},
         "type": {"type": PROVIDER_KEY, "status": PROVIDER_KEY},
         "details": {"details": [{"metadata": [PROVIDER_KEY]}]},
         "name": {f"x-{PROVIDER_KEY}": 1},
-    }[where]
+    }
+    error |= spoilt[where]
     body = json.dumps({"error": error}).encode()
     target = dialogue.target(dialogue.model, stream=stream)
     headers: Headers = JSON
@@ -595,6 +619,7 @@ def test_no_secret_shows_in_anything_but_the_upstreams_request(
         assert secret not in texts(story.effects)
     assert PROVIDER_KEY in repr(story.requests[1])
     assert CLIENT_KEY not in repr(story.requests[1])
+    assert CLIENT_KEY not in repr(story.exchange.request.target)
     if showing != "?key=" or dialogue.dialect == "gemini":
         assert story.row["client_key"] == "alice"
     else:

@@ -72,7 +72,10 @@ def test_an_alias_is_replaced_in_the_request_and_nothing_else_is(dialogue: Dialo
     text = '{ "a" : 1.0, "model" :"NAME", "messages":[{"model":"NAME"}] }'
     story = posted(dialogue, text.replace("NAME", dialogue.alias).encode())
     assert story.requests[1].body == text.replace("NAME", dialogue.model, 1).replace("NAME", dialogue.alias).encode()
-    assert story.requests[1].target == dialogue.prefix + dialogue.path.removeprefix("/v1" if dialogue.prefix else "").encode()
+    assert (
+        story.requests[1].target
+        == dialogue.prefix + dialogue.path.removeprefix("/v1" if dialogue.prefix else "").encode()
+    )
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -376,7 +379,7 @@ def test_usage_that_nobody_asked_for_is_taken_out_of_chunks_that_say_more() -> N
     )
 
 
-@pytest.mark.parametrize("dialogue", (CHAT, COMPLETIONS, RESPONSES), ids=ids)
+@pytest.mark.parametrize("dialogue", [CHAT, COMPLETIONS, RESPONSES], ids=ids)
 def test_openai_clients_get_no_ids_and_no_frames_without_data_but_comments(dialogue: Dialogue) -> None:
     with_id = dialogue.content.replace(b"data: ", b"id: 7\ndata: ")
     noise = b"id: 3\n\nevent: ping\n\nretry: 100\n\n: hello\n\n\n"
@@ -385,10 +388,7 @@ def test_openai_clients_get_no_ids_and_no_frames_without_data_but_comments(dialo
 
 
 def test_anthropic_events_get_their_event_line_and_others_keep_theirs() -> None:
-    bare = b"".join(
-        b"data: " + (frame.data or b"") + b"\n\n"
-        for frame in Decoder().feed(ANTHROPIC.stream)
-    )
+    bare = b"".join(b"data: " + (frame.data or b"") + b"\n\n" for frame in Decoder().feed(ANTHROPIC.stream))
     assert streamed(ANTHROPIC, bare).body == ANTHROPIC.stream
     odd = b'event: ping\n\ndata: {"type":7}\n\ndata: {"type":"a\\nb"}\n\ndata: {"type":"\\ud83d"}\n\ndata: [DONE]\n\n: c\n\n'
     story = streamed(ANTHROPIC, ANTHROPIC.announcements + ANTHROPIC.content + odd + ANTHROPIC.closing)
@@ -397,7 +397,7 @@ def test_anthropic_events_get_their_event_line_and_others_keep_theirs() -> None:
 
 def test_google_clients_get_data_lines_only() -> None:
     noisy = (
-        b": comment\n\nevent: x\ndata: {\"candidates\":\ndata:[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\nretry: 5\n\n"
+        b': comment\n\nevent: x\ndata: {"candidates":\ndata:[{"content":{"parts":[{"text":"a"}]}}]}\nretry: 5\n\n'
         b'data:{"candidates":[{"finishReason":"STOP"}]}\n\ndata: [DONE]\n\n'
     )
     story = streamed(GEMINI, noisy)
@@ -418,7 +418,7 @@ def test_a_retry_line_does_not_get_into_an_array() -> None:
     ("dialogue", "event"),
     [
         (CHAT, {"choices": [5, {"delta": 5}, {"delta": {"content": "a"}}]}),
-        (CHAT, {"choices": {"0": 1}, "usage": []}),
+        (CHAT, {"choices": {"0": 1}, "x": []}),
         (GEMINI, {"candidates": [5, {"content": 5}, {"content": {"parts": [1]}}]}),
         (GEMINI, {"candidates": 5, "promptFeedback": 5}),
     ],
@@ -434,7 +434,7 @@ def test_a_blocked_prompt_is_a_whole_gemini_answer() -> None:
     assert (story.body, story.row["outcome"]) == (frame, "ok")
 
 
-@pytest.mark.parametrize("dialogue", (*OPENAI_STREAMS, ANTHROPIC), ids=ids)
+@pytest.mark.parametrize("dialogue", [*OPENAI_STREAMS, ANTHROPIC], ids=ids)
 def test_a_missing_last_event_is_supplied_after_a_finish_reason(dialogue: Dialogue) -> None:
     whole = streamed(dialogue, dialogue.stream)
     short = streamed(dialogue, dialogue.announcements + dialogue.content + dialogue.closing)
@@ -466,8 +466,10 @@ def test_nothing_follows_the_last_event() -> None:
         (
             RESPONSES,
             b'event: response.completed\ndata: {"type":"response.completed","response":{"model":"m","x":"\\ud83d"}}\n\n',
-            b'event: response.completed\n'
-            b'data: {"type":"response.completed","response":{"model":"my-openai_responses","x":"\\ud83d"}}\n\n',
+            (
+                b"event: response.completed\n"
+                b'data: {"type":"response.completed","response":{"model":"my-openai_responses","x":"\\ud83d"}}\n\n'
+            ),
         ),
         (
             ANTHROPIC,

@@ -31,7 +31,6 @@ from agcore.upstream_error import fault_from_answer, presentable, retry_after
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,
-    COMPLETIONS,
     DIALOGUES,
     GEMINI,
     GEMINI_ARRAY,
@@ -89,7 +88,8 @@ def test_unknown_members_and_types_of_an_error_survive() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "shown"), [(400, 400), (404, 404), (409, 409), (413, 413), (422, 422), (500, 500), (503, 503), (504, 504)]
+    ("status", "shown"),
+    [(400, 400), (404, 404), (409, 409), (413, 413), (422, 422), (500, 500), (503, 503), (504, 504)],
 )
 @pytest.mark.parametrize("dialogue", DIALOGUES, ids=ids)
 def test_an_errors_status_is_kept(dialogue: Dialogue, status: int, shown: int) -> None:
@@ -116,7 +116,11 @@ def test_a_redirect_is_a_502_and_is_not_followed(status: int) -> None:
         (b'{"detail":"x"}', JSON, "openai answered 502 without an error message (application/json)"),
         (b'{"error":null}', JSON, "openai answered 502 without an error message (application/json)"),
         (b"[1]", JSON, "openai answered 502 without an error message (application/json)"),
-        (b'{"error":{"message":"' + b"x" * 300_000, JSON, "openai answered 502 without an error message (application/json)"),
+        (
+            b'{"error":{"message":"' + b"x" * 300_000,
+            JSON,
+            "openai answered 502 without an error message (application/json)",
+        ),
         (b'{"error":"just words"}', JSON, "just words"),
         (b"[]", JSON, "openai answered 502 without an error message (application/json)"),
         (b'{"message":"at the top"}', JSON, "at the top"),
@@ -254,7 +258,9 @@ def test_a_named_wait_is_told_in_whole_seconds(headers: dict[bytes, bytes], seco
 def test_google_clients_find_the_wait_in_the_details_too(
     details: object, headers: dict[bytes, bytes], wait: bytes | None, shown: str | None
 ) -> None:
-    error = {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"} | ({"details": details} if details else {})
+    error = {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"} | (
+        {"details": details} if details else {}
+    )
     story = answered(GEMINI, 429, json.dumps({"error": error}).encode(), headers=(*JSON, *headers.items()))
     assert story.headers.get(b"retry-after") == wait
     last = [{}, *error_of(story).get("details", [])][-1]
@@ -364,7 +370,11 @@ def test_a_stream_that_begins_with_an_error_is_answered_with_it(dialogue: Dialog
         (RESPONSES, b'data: {"type":"error","error":{"code":"invalid_prompt","message":"m"}}\n\n', 400),
         (RESPONSES, b'data: {"type":"error","error":null,"code":"x","message":"m"}\n\n', 502),
         (RESPONSES, b'data: {"error":{"message":"m"}}\n\n', 502),
-        (RESPONSES, b'data: {"type":"response.failed","response":{"error":{"code":"server_error","message":"m"}}}\n\n', 502),
+        (
+            RESPONSES,
+            b'data: {"type":"response.failed","response":{"error":{"code":"server_error","message":"m"}}}\n\n',
+            502,
+        ),
         (ANTHROPIC, b'data: {"type":"error","error":{"type":"overloaded_error","message":"m"}}\n\n', 529),
         (ANTHROPIC, b'data: {"type":"error","error":{"type":"api_error","message":"m"}}\n\n', 500),
         (ANTHROPIC, b'data: {"type":"error","error":{"type":"timeout_error","message":"m"}}\n\n', 504),
@@ -588,6 +598,22 @@ def test_a_second_connection_that_works_answers() -> None:
     assert story.tell(UpstreamData(1, b"late")) == []
 
 
+@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("reused", [False, True])
+@pytest.mark.parametrize("taken", [False, True])
+def test_only_a_stale_pooled_connection_earns_a_free_attempt_and_once(stage: Stage, reused: bool, taken: bool) -> None:
+    story, leg = asked(CHAT, stream=False), 1
+    if taken:
+        story.tell(UpstreamConnected(1, reused=True))
+        story.tell(UpstreamFailed(1, Stage.HEAD, Sent.ALL, True, "closed"))
+        leg = 2
+    story.tell(UpstreamConnected(leg, reused=reused))
+    story.tell(UpstreamFailed(leg, stage, Sent.ALL, reused, "closed"))
+    free = reused and not taken and stage in (Stage.SEND, Stage.HEAD)
+    assert (leg + 1 in story.requests) == free
+    assert story.finished != free
+
+
 @pytest.mark.parametrize("reused", [False, True])
 def test_a_request_is_not_repeated_once_an_answer_has_begun_or_on_a_fresh_connection(reused: bool) -> None:
     story = asked(CHAT, stream=False)
@@ -617,7 +643,9 @@ def test_every_status_has_a_name_in_every_dialect() -> None:
         fault = Fault(status=status, message="m")
         for render in ERROR_SHAPES.values():
             assert "m" in json.dumps(json.loads(render(fault, "req_1")))
-    anthropic = {s: json.loads(anthropic_error.render_error(Fault(s, "m"), "r"))["error"]["type"] for s in (418, 501, 599)}
+    anthropic = {
+        s: json.loads(anthropic_error.render_error(Fault(s, "m"), "r"))["error"]["type"] for s in (418, 501, 599)
+    }
     assert anthropic == {418: "invalid_request_error", 501: "invalid_request_error", 599: "api_error"}
 
 

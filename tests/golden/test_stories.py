@@ -100,7 +100,9 @@ def stale_connection() -> Story:
 
 def refused_credential() -> Story:
     story = asked(GEMINI, stream=True)
-    details = b'[{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "metadata": {"key": "%b"}}]' % PROVIDER_KEY.encode()
+    details = (
+        b'[{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "metadata": {"key": "%b"}}]' % PROVIDER_KEY.encode()
+    )
     body = b'{"error": {"code": 403, "message": "no", "status": "PERMISSION_DENIED", "details": %b}}' % details
     story.upstream_answers(403, body)
     return story

@@ -95,7 +95,9 @@ def _text_chunk(model: str, text: str, finish: str | None = None) -> dict[str, o
 
 _USAGE: Final = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
 _MESSAGES: Final = [{"role": "user", "content": "hi"}]
-_OPENAI_429: Final = b'{"error": {"message": "slow down", "type": "requests", "param": null, "code": "rate_limit_exceeded"}}'
+_OPENAI_429: Final = (
+    b'{"error": {"message": "slow down", "type": "requests", "param": null, "code": "rate_limit_exceeded"}}'
+)
 
 CHAT: Final = Dialogue(
     dialect="openai",
@@ -236,9 +238,7 @@ GEMINI: Final = Dialogue(
     error=b'data: {"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}\r\n\r\n',
     error_answer=b'{"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}}',
 )
-GEMINI_ARRAY: Final = msgspec.structs.replace(
-    GEMINI, stream_path="/v1beta/models/MODEL:streamGenerateContent"
-)
+GEMINI_ARRAY: Final = msgspec.structs.replace(GEMINI, stream_path="/v1beta/models/MODEL:streamGenerateContent")
 """Gemini's stream as a JSON array. Its upstream still speaks SSE."""
 
 DIALOGUES: Final = (CHAT, COMPLETIONS, RESPONSES, ANTHROPIC, GEMINI)
@@ -308,7 +308,9 @@ def streaming(dialogue: Dialogue, *, model: str = "", setup: Config | None = Non
 def receiving(dialogue: Dialogue, *, stream: bool = True, setup: Config | None = None) -> Story:
     """A story up to the request's head."""
     story = Story(gateway(setup or config()))
-    story.open("POST", dialogue.target(dialogue.model, stream=stream), headers=((b"content-type", b"application/json"),))
+    story.open(
+        "POST", dialogue.target(dialogue.model, stream=stream), headers=((b"content-type", b"application/json"),)
+    )
     return story
 
 

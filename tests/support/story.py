@@ -42,6 +42,7 @@ from agcore import (
     UpstreamHead,
     UpstreamRequest,
 )
+from agcore.effects import Body
 
 EPOCH = 1_790_000_000.0
 SECRET = bytes(range(32))
@@ -202,7 +203,7 @@ def _show(thing: Input | Effect) -> str:
             fields = "".join(f"\n            {_text(n)}: {_text(v)}" for n, v in request.headers)
             origin = request.origin
             where = f"{origin.scheme}://{origin.host}:{origin.port}"
-            return f"{name} {leg}: {request.method} {_text(request.target)} at {where}{fields}\n            {_text(request.body)}"
+            return f"{name} {leg}: {request.method} {_text(request.target)} at {where}{fields}\n            {_body(request.body)}"
         case Note(kind, fields):
             return f"{name} {kind} " + " ".join(f"{key}={value!r}" for key, value in fields.items())
         case AbortUpstream(leg):
@@ -214,3 +215,7 @@ def _show(thing: Input | Effect) -> str:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace").replace("\r", "\\r").replace("\n", "\\n")
+
+
+def _body(body: Body) -> str:
+    return _text(body) if isinstance(body, bytes) else repr(body)

@@ -1,0 +1,157 @@
+"""Images, audio, embeddings and moderations, to a provider of the client's own dialect.
+
+Answers come in three forms: JSON, which is read whole and checked like any other; event streams of images and
+transcripts, whose frames pass as they are until their own terminal event; and everything else (audio, subtitles, plain
+text), whose bytes pass as they come.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote
+
+from agcore import headers as header_tables
+from agcore import json_text
+from agcore.call import Call
+from agcore.dialects import openai_error
+from agcore.dialects.base import Ask, Meaning, ask_of_body
+from agcore.fault import Fault
+from agcore.headers import media_type
+from agcore.inputs import Headers
+from agcore.json_members import Members
+from agcore.operations.generate import SSE_HEADERS
+from agcore.operations.pass_through import PassThrough, Way
+from agcore.sse import Frame
+from agcore.stream_pass import StreamPass
+from agcore.usage import Usage
+
+DEFAULT_MODELS: Final = {"/v1/moderations": "omni-moderation-latest"}
+"""What OpenAI documents for a request that names no model. Elsewhere a missing one is a 400: nothing is guessed."""
+
+_TERMINAL: Final = frozenset(
+    {"image_generation.completed", "image_edit.completed", "transcript.text.done", "speech.audio.done"}
+)
+
+
+class MediaTap:
+    """Watches the events of streamed images, transcripts and speech."""
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.finished = False
+        self.fault: Fault | None = None
+
+    def read(self, frame: Frame) -> tuple[Meaning, bytes]:
+        """See `base.StreamTap`. Several images end in several terminal events, so none of them ends the stream."""
+        if frame.data is None or frame.data.strip() == b"[DONE]":
+            return Meaning.LIFECYCLE, frame.raw
+        try:
+            event = json_text.decode(frame.data)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):
+            self.fault = Fault(status=502, message="the upstream sent an event that is not JSON")
+            return Meaning.ERROR, b""
+        if event.get("type") == "error" or event.get("error"):
+            self.fault = openai_error.parse_error(502, event.get("error") or event)
+            return Meaning.ERROR, b""
+        self.finished = self.finished or event.get("type") in _TERMINAL
+        return Meaning.CONTENT, frame.raw
+
+    def closing(self) -> bytes:
+        """Nothing: these streams end with their connection."""
+        return b""
+
+    def error(self, fault: Fault, request_id: str) -> bytes:
+        """An `error` event."""
+        return b"event: error\n" + openai_error.stream_error(fault, request_id)
+
+
+class Media(PassThrough):
+    """A JSON request for media, or for numbers about text."""
+
+    _stream: StreamPass | None = None
+    _raw = False
+
+    def read_ask(self, members: Members) -> Ask | Fault:
+        """The model, from the path where it stands there, else from the body."""
+        match = self.request.match
+        assert match is not None
+        if match.model:
+            return Ask(model=match.model)
+        default = DEFAULT_MODELS.get(match.route.path)
+        if default is not None and members.value("model") is None:
+            return Ask(model=default)
+        ask = ask_of_body(members)
+        # A stream is recognised by its answer: nothing is opened before it comes.
+        return ask if isinstance(ask, Fault) else Ask(model=ask.model)
+
+    def edits(self, members: Members) -> tuple[dict[str, bytes | None], bool]:
+        """Only the model's name, and that only where one was given."""
+        assert self.way is not None
+        if "model" not in members:
+            return {}, False
+        return self.dialect.edits(members, self.ask, self.way.model)
+
+    def content_fields(self) -> Headers:
+        """The client's own: what is wanted may be JSON, audio or text."""
+        headers = self.request.head.headers
+        accept = header_tables.first(headers, b"accept") or b"*/*"
+        return ((b"content-type", self.content_type(headers)), (b"accept", accept))
+
+    def content_type(self, headers: Headers) -> bytes:
+        """The type of the body."""
+        return b"application/json"
+
+    def upstream_target(self, way: Way) -> bytes | None:
+        """The same path below the provider's prefix."""
+        match = self.request.match
+        assert match is not None
+        if match.model:
+            action = match.route.path.rpartition(":")[2]
+            path = f"/{match.version}/{match.collection}/{quote(way.model, safe='/-._~@:')}:{action}"
+        else:
+            path = match.route.path.removeprefix("/v1")
+        return way.endpoint.prefix + path.encode("ascii")
+
+    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+        """Choose by content type how the answer passes."""
+        super().call_head(call, status, headers, now=now)
+        kind = media_type(headers)
+        if kind == b"text/event-stream":
+            self._stream = StreamPass(MediaTap(), framing="sse")
+            self.exchange.stream_head((*SSE_HEADERS, *self.headers_down(call, headers)))
+        elif kind != b"application/json":
+            self._raw = True
+            kept = tuple(field for field in headers if field[0] in (b"content-type", b"content-length"))
+            self.exchange.open_answer(status, (*kept, *self.headers_down(call, headers)), now=now)
+
+    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+        """Pass a piece on, or collect it."""
+        if self._raw:
+            return self.exchange.pass_on(data)
+        if self._stream is None:
+            return super().call_data(call, data, now=now)
+        out = self._stream.feed(data)
+        if out:
+            self.exchange.write(out, now=now)
+        if self._stream.fault is not None:
+            self.exchange.fail(call.presentable(self._stream.fault), now=now)
+        return None
+
+    def call_end(self, call: Call, *, now: float) -> None:
+        """End as the answer's form demands."""
+        if self._raw:
+            return self.exchange.end(now=now)
+        if self._stream is None:
+            return super().call_end(call, now=now)
+        out = self._stream.end()
+        if out:
+            self.exchange.write(out, now=now)
+        if self._stream.fault is not None:
+            return self.exchange.fail(call.presentable(self._stream.fault), now=now)
+        return self.exchange.end(now=now)
+
+    def error_in_stream(self, fault: Fault) -> bytes | None:
+        """An error event in an event stream; raw bytes can only be broken off."""
+        return None if self._stream is None else self._stream.error(fault, self.request.id)
