@@ -58,6 +58,7 @@ from agcore.inputs import (
     UpstreamInput,
     Written,
 )
+from agcore.patches import Patcher
 
 __all__ = [
     "AbortClient",
@@ -82,6 +83,7 @@ __all__ = [
     "OpenUpstream",
     "Origin",
     "Patch",
+    "Patcher",
     "Peer",
     "ProxyServer",
     "RequestBroken",

@@ -16,8 +16,9 @@ from agcore.effects import Body, Patch, Spooled, Streamed
 from agcore.fault import Fault, invalid
 from agcore.headers import first
 from agcore.inputs import Headers
-from agcore.multipart_form import FormScan, Patcher, boundary_of, patched_length
+from agcore.multipart_form import FormScan, boundary_of
 from agcore.operations.media import Media
+from agcore.patches import Patcher, patched_length
 
 BUFFERED: Final = 1024 * 1024
 """Bytes of a form that are held in memory."""
