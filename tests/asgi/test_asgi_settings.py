@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import agcore_trio.settings
 from agcore.config import Secret
 from agcore_asgi.settings import find_file, load, resolve
 
@@ -57,5 +58,56 @@ def test_secrets_are_read_from_the_environment_and_from_files(here: Path) -> Non
 
 def test_what_cannot_be_looked_up_is_left_out(here: Path) -> None:
     (here / "binary").write_bytes(b"\xff\xfe")
-    references = ["env:NONE", "env:EMPTY", "file:missing", f"file:{here / 'binary'}", f"file:{here}", "env:ONE"]
-    assert resolve(references, {"EMPTY": "", "ONE": "1"}) == {"env:ONE": "1"}
+    references = ["env:NONE", "file:missing", "file:binary", "file:.", "file:~nobody-has-this-name/key", "env:ONE"]
+    assert resolve(references, {"ONE": "1"}, beside=here) == {"env:ONE": "1"}
+
+
+FILES = {
+    "here/agcore.toml": "secrets beside a file in the working directory",
+    "conf/agcore.toml": "secrets beside a file that is named",
+    "xdg/agcore/agcore.toml": "secrets beside the user's file",
+}
+
+
+@pytest.mark.parametrize("file", FILES, ids=FILES.get)
+def test_both_frontends_make_the_same_of_the_same_files(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "here").mkdir()
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (path.parent / "sub").mkdir()
+    for place, text in (
+        (tmp_path / "home.key", "sk-home\n"),
+        (path.parent / "beside.key", "sk-beside\n"),
+        (path.parent / "sub" / "below.key", "  sk-below \n"),
+        (path.parent / "empty.key", "\n"),
+        (tmp_path / "here" / "here.key", "sk-here"),
+    ):
+        place.write_text(text)
+    references = [
+        *("file:beside.key", "file:./sub/below.key", "file:~/home.key", f"file:{tmp_path}/home.key"),
+        *("file:here.key", "file:empty.key", "file:missing", "env:SET", "env:EMPTY", "env:UNSET", "sk-literal"),
+    ]
+    keys = ", ".join(f'"{reference}"' for reference in references)
+    path.write_text(f'[[providers]]\npreset = "openai"\nkeys = [{keys}]\n')
+    monkeypatch.chdir(tmp_path / "here")
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "HOME": str(tmp_path), "SET": "sk-set", "EMPTY": ""}
+    named = str(path) if file.startswith("conf") else None
+    ours = load({**environ, "AGCORE_CONFIG": named} if named else environ)
+    theirs = agcore_trio.settings.load(named, environ).parsed
+    assert ours == theirs
+    found = [key.reveal() for key in ours.config.providers[0].keys]
+    assert found[:3] == ["sk-beside", "sk-below", "sk-home"]
+    assert ("sk-here" in found) == file.startswith("here")
+
+
+def test_both_frontends_look_in_the_same_places(here: Path) -> None:
+    for environ in ({}, {"HOME": str(here)}, {"HOME": str(here), "XDG_CONFIG_HOME": str(here / "xdg")}):
+        assert find_file(environ) is agcore_trio.settings.find_file(environ) is None
+    for folder, environ in ((".config", {"HOME": str(here)}), ("xdg", {"XDG_CONFIG_HOME": str(here / "xdg")})):
+        path = here / folder / "agcore" / "agcore.toml"
+        path.parent.mkdir(parents=True)
+        path.touch()
+        assert find_file(environ) == agcore_trio.settings.find_file(environ) == path

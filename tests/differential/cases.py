@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from agcore import Headers
-from agcore.config import Config, Endpoint, ModelRule, Provider, Proxy, Secret
+from agcore.config import Config, Endpoint, McpServer, ModelRule, Provider, Proxy, Secret
 from agcore.effects import Origin
 from tests.support.story import JSON, SSE
 from tests.support.upstreams import Answer
@@ -43,6 +43,7 @@ def config(port: int) -> Config:
         proxy=Proxy(cors_origins=("https://app.example",)),
         providers=(provider,),
         models=(ModelRule("alias", (("p", "m-real"),)),),
+        mcp=(McpServer("web_reader", endpoint=Endpoint("mcp", origin, b"/mcp", "bearer"), key=Secret("sk-mcp")),),
     )
 
 
@@ -197,3 +198,50 @@ CASES = (
         answer=_answer(b'{"error":{"message":"no"}}', status=403),
     ),
 )
+
+
+def _form(*parts: bytes) -> bytes:
+    head = b"--b\r\ncontent-disposition: form-data; name="
+    return b"".join(head + part + b"\r\n" for part in parts) + b"--b--\r\n"
+
+
+_MODEL = b'"model"\r\n\r\nalias'
+_FILE = b'"file"; filename="a.wav"\r\ncontent-type: audio/wav\r\n\r\n' + b"RIFF" * 50_000
+_FORM: Headers = ((b"content-type", b"multipart/form-data; boundary=b"),)
+_CALL = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"}}'
+_RESULT = b'event: message\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n'
+_MCP = "/mcp/web_reader/mcp"
+_MCP_POST: Headers = (*JSON, (b"accept", b"application/json, text/event-stream"), (b"mcp-session-id", b"s"))
+
+PASSING = (
+    Case(
+        "an upload passes by",
+        "POST",
+        "/v1/audio/transcriptions",
+        _form(_MODEL, _FILE),
+        _FORM,
+        answer=_answer(b'{"text":"hi"}'),
+    ),
+    Case(
+        "an upload is put aside",
+        "POST",
+        "/v1/audio/transcriptions",
+        _form(_FILE, _MODEL),
+        _FORM,
+        answer=_answer(b'{"text":"hi"}'),
+    ),
+    Case("speech passes as bytes", "POST", "/v1/audio/speech", CHAT, answer=_answer(b"\x00\xff" * 9, headers=())),
+    Case("an MCP call passes", "POST", _MCP, _CALL, _MCP_POST, answer=_answer(b'{"jsonrpc":"2.0","id":1,"result":{}}')),
+    Case("an MCP call is accepted", "POST", _MCP, _CALL, _MCP_POST, answer=_answer(b"", status=202, headers=())),
+    Case("an MCP call streams", "POST", _MCP, _CALL, _MCP_POST, answer=_stream(_RESULT, _RESULT)),
+    Case("an MCP stream is cut", "POST", _MCP, _CALL, _MCP_POST, answer=_stream(_RESULT, _RESULT, cut=True)),
+    Case(
+        "an MCP server pushes",
+        "GET",
+        _MCP,
+        headers=((b"accept", b"text/event-stream"),),
+        answer=_stream(_RESULT, cut=True),
+    ),
+    Case("an MCP session ends", "DELETE", _MCP, headers=((b"mcp-session-id", b"s"),), answer=_answer(b"")),
+)
+"""Exchanges whose bytes pass by: what the frontends make of them is compared with each other, not with a core alone."""

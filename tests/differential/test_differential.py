@@ -1,24 +1,36 @@
-"""The same exchange through the bare core, the trio frontend and the ASGI frontend gives the same answer."""
+"""The same exchange gives the same answer through the bare core and through both frontends.
+
+The ASGI frontend runs in-process, mounted in Starlette, and in each of the servers of `asgi_servers`, where the answer
+is what came over a socket. A case that needs a peer elsewhere is not sent over sockets.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from typing import Any
 
 import h11
 import msgspec
 import pytest
 import trio
 import trio.testing
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
-from agcore import Headers, Note, Peer
+from agcore import Gateway, Headers, Note, Peer
 from agcore_asgi.app import Application
 from agcore_asgi.clock import Clock as AsgiClock
 from agcore_trio.server import Server
-from tests.differential.cases import CASES, Case, config
+from tests.differential.cases import CASES, PASSING, Case, config
 from tests.support.asgi_bridge import AsgiClient, Truncated
+from tests.support.asgi_servers import SERVERS, Serve, served
+from tests.support.relay_machine import RelayGateway
 from tests.support.story import Story, gateway
 from tests.support.upstreams import Answer, Recorded, Upstream
+from tests.support.wire_client import WireClient
 
 FRAMING = frozenset({b"transfer-encoding", b"connection", b"date", b"server"})
 """What belongs to a connection and not to an answer."""
@@ -88,8 +100,8 @@ def through_the_core(case: Case, port: int) -> tuple[Seen, list[tuple[str, bytes
     return _seen(story.status, story.head.headers, story.body, whole=story.ended), asked
 
 
-async def through_trio(case: Case, port: int) -> Seen:
-    server = Server(gateway(config(port)), NullSink())
+async def through_trio(case: Case, gateway: Gateway) -> Seen:
+    server = Server(gateway, NullSink())
     client, ours = trio.testing.memory_stream_pair()
     http = h11.Connection(h11.CLIENT)
     async with trio.open_nursery() as nursery:
@@ -124,27 +136,133 @@ async def _read(client: trio.abc.ReceiveStream, http: h11.Connection) -> Seen:
             return _seen(status, tuple(headers), body, whole=True)
 
 
-async def through_asgi(case: Case, port: int) -> Seen:
-    app = Application(gateway(config(port)), clock=AsgiClock(), sink=NullSink())
+async def through_asgi(case: Case, gateway: Gateway) -> Seen:
+    app = Application(gateway, clock=AsgiClock(), sink=NullSink())
+    seen = await _ask(AsgiClient(app, client=(case.peer, 50000)), case)
+    await app.aclose()
+    return seen
+
+
+async def through_a_mount(case: Case, gateway: Gateway) -> Seen:
+    app = Application(gateway, clock=AsgiClock(), sink=NullSink())
+    outer = Starlette(routes=[Mount("/llm", app)])
+    below = msgspec.structs.replace(case, target=f"/llm{case.target}")
+    seen = await _ask(AsgiClient(outer, client=(case.peer, 50000)), below)
+    await app.aclose()
+    return seen
+
+
+async def _ask(client: AsgiClient, case: Case) -> Seen:
     body = () if case.body is None else (case.body,)
-    client = AsgiClient(app, client=(case.peer, 50000))
+    data, whole = b"", True
     with trio.fail_after(10):
         async with client.request(case.method, case.target, headers=case.headers, body=body) as response:
             try:
-                data, whole = await response.read(), True
+                async for piece in response:
+                    data += piece
             except Truncated:
-                data, whole = b"", False
-    await app.aclose()
+                whole = False
     return _seen(response.status, tuple(response.headers.items()), data, whole=whole)
 
 
+class RunningServer:
+    """A server in a thread, whose application is exchanged for each case."""
+
+    def __init__(self, portal: BlockingPortal, serve: Serve) -> None:
+        self._portal = portal
+        self._serve = serve
+        self._app: Any = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[int]:
+        async with served(self._serve, self) as port:
+            yield port
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            raise RuntimeError("no lifespan here")
+        await self._app(scope, receive, send)
+
+    def ask(self, case: Case, gateway: Gateway, port: int) -> Seen:
+        app = self._app = Application(gateway, clock=AsgiClock(), sink=NullSink())
+        with WireClient("127.0.0.1", port) as client:
+            headers = ((b"host", b"127.0.0.1:8045"), *case.headers)
+            reply = client.ask(case.method, case.target, headers=headers, body=case.body)
+        self._portal.call(app.aclose)
+        return _seen(reply.status, reply.headers, reply.body, whole=reply.whole)
+
+
+Ask = Callable[[Case, Gateway], Seen]
+
+
+@contextmanager
+def running(serve: Serve, backend: str) -> Iterator[Ask]:
+    """Gives what asks this server."""
+    with start_blocking_portal(backend) as portal:
+        server = RunningServer(portal, serve)
+        with portal.wrap_async_context_manager(server.running()) as port:
+            yield lambda case, gateway: server.ask(case, gateway, port)
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[str, Ask]]:
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(running(*server)) for name, server in SERVERS.items()}
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_every_frontend_gives_the_same_answer(case: Case, upstream: Upstream) -> None:
+async def test_every_frontend_gives_the_same_answer(case: Case, upstream: Upstream, servers: dict[str, Ask]) -> None:
     core, asked = through_the_core(case, upstream.port)
     assert bool(asked) == (case.answer is not None)
     SCRIPT.answer = case.answer or Answer(status=599)
-    for through in (through_trio, through_asgi):
+
+    def same(name: str, seen: Seen) -> None:
+        assert seen == core, name
+        assert [(each.method, each.target, each.headers, each.body) for each in upstream.requests] == asked, name
         upstream.requests.clear()
-        assert await through(case, upstream.port) == core
-        sent = [(each.method, each.target, each.headers, each.body) for each in upstream.requests]
-        assert sent == asked
+
+    upstream.requests.clear()
+    for through in (through_trio, through_asgi, through_a_mount):
+        same(through.__name__, await through(case, gateway(config(upstream.port))))
+    if case.peer == "127.0.0.1":
+        for name, ask in servers.items():
+            same(name, await trio.to_thread.run_sync(ask, case, gateway(config(upstream.port))))
+
+
+@pytest.mark.parametrize("case", PASSING, ids=lambda case: case.name)
+async def test_every_frontend_passes_the_same_bytes(case: Case, upstream: Upstream, servers: dict[str, Ask]) -> None:
+    assert case.answer is not None
+    SCRIPT.answer = case.answer
+    upstream.requests.clear()
+    expected = await through_trio(case, gateway(config(upstream.port)))
+    (asked,) = upstream.requests
+    assert expected.whole != case.answer.cut
+    assert b"".join(case.answer.pieces) == expected.body
+
+    def same(name: str, seen: Seen) -> None:
+        assert seen == expected, name
+        assert upstream.requests == [asked], name
+        upstream.requests.clear()
+
+    upstream.requests.clear()
+    for through in (through_asgi, through_a_mount):
+        same(through.__name__, await through(case, gateway(config(upstream.port))))
+    for name, ask in servers.items():
+        same(name, await trio.to_thread.run_sync(ask, case, gateway(config(upstream.port))))
+
+
+BROKEN = Case(
+    "an answer that can only be broken off", "GET", "/", headers=(), answer=Answer(pieces=(b"abc", b"de"), cut=True)
+)
+
+
+async def test_an_answer_that_can_only_be_broken_off_is_visibly_broken_everywhere(
+    upstream: Upstream, servers: dict[str, Ask]
+) -> None:
+    assert BROKEN.answer is not None
+    SCRIPT.answer = msgspec.structs.replace(BROKEN.answer, headers=((b"transfer-encoding", b"chunked"),))
+    expected = Seen(200, (), b"abcde", whole=False)
+    for through in (through_trio, through_asgi, through_a_mount):
+        assert await through(BROKEN, RelayGateway(upstream.port)) == expected, through.__name__
+    for name, ask in servers.items():
+        assert await trio.to_thread.run_sync(ask, BROKEN, RelayGateway(upstream.port)) == expected, name

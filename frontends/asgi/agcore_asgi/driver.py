@@ -4,20 +4,47 @@ The task that serves the request is the owner, the only one that calls the `Exch
 out the whole list of effects that comes back, and only then looks at the next; when nothing is left it opens the gates
 of those readers that the machine is interested in and waits for news or for the machine's deadline. The readers, one
 for the client and one for each leg, are child tasks that end with the exchange (see `inbox`).
+
+Pieces of a request that pass by to an upstream are handed over one at a time, each when the upstream's socket has taken
+the one before; meanwhile one more is read and held, because that is how a client's leaving shows under ASGI.
 """
 
 from __future__ import annotations
 
+from collections import deque
+
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from agcore.effects import AbortUpstream, Effect, Note, OpenUpstream
+from agcore.effects import (
+    AbortUpstream,
+    DropSpool,
+    Effect,
+    EndUpstream,
+    Note,
+    OpenUpstream,
+    SendUpstream,
+    Spool,
+    Spooled,
+)
 from agcore.exchange import Exchange
-from agcore.inputs import ClientGone, DrainRequested, Input, Written
+from agcore.inputs import (
+    ClientGone,
+    DrainRequested,
+    Input,
+    RequestBroken,
+    RequestData,
+    RequestEnd,
+    SpoolFailed,
+    Written,
+)
 from agcore_asgi.clock import Clock
 from agcore_asgi.connection import Connection, ResponseAborted, render
 from agcore_asgi.inbox import Gate, Inbox
+from agcore_asgi.network import reason
 from agcore_asgi.sinks import Sink
+from agcore_asgi.spool import Spool as SpoolFile
 from agcore_asgi.upstream import SLOW_WRITE, Leg, Pools
 
 
@@ -40,7 +67,9 @@ class Driver:
         self._sink = sink
         self._inbox = Inbox()
         self._client_gate = Gate(self._inbox)
+        self._held: deque[Input] = deque()
         self._legs: dict[int, Leg] = {}
+        self._spools: dict[int, SpoolFile] = {}
         self._tasks: TaskGroup | None = None
 
     async def run(self, effects: list[Effect]) -> None:
@@ -61,6 +90,10 @@ class Driver:
                 self._tasks.cancel_scope.cancel()
         finally:
             self._command(self._exchange.abandon(now=self._clock.now()))
+            if self._spools:
+                with anyio.CancelScope(shield=True):
+                    for number in tuple(self._spools):
+                        await self._drop_spool(number)
         if self._connection.broken:
             raise ResponseAborted
 
@@ -78,7 +111,13 @@ class Driver:
         while not exchange.finished:
             now, deadline = self._clock.now(), exchange.deadline
             if inbox:
-                await self._perform(exchange.receive(inbox.take(), now=now))
+                fact = inbox.take()
+                if isinstance(fact, RequestData | RequestEnd | RequestBroken):
+                    self._held.append(fact)
+                else:
+                    await self._perform(exchange.receive(fact, now=now))
+            elif self._held and self._may_pass():
+                await self._perform(exchange.receive(self._held.popleft(), now=now))
             elif deadline is not None and now >= deadline:
                 await self._perform(exchange.handle_timeout(now=now))
             else:
@@ -86,8 +125,12 @@ class Driver:
                 with anyio.move_on_after(None if deadline is None else deadline - now):
                     await inbox.wait()
 
+    def _may_pass(self) -> bool:
+        return self._exchange.wants_request and all(leg.taken for leg in self._legs.values())
+
     def _open_gates(self) -> None:
-        if self._exchange.wants_request:
+        # With a leg, an upload is passing by.
+        if not self._held and (self._exchange.wants_request or self._legs):
             self._client_gate.open()
         for number, leg in self._legs.items():
             if self._exchange.wants(number):
@@ -103,11 +146,16 @@ class Driver:
 
     async def _perform(self, effects: list[Effect]) -> None:
         while effects:
+            outcomes = await self._put_aside(effects)
             self._command(effects)
-            outcome = await self._write(effects)
-            if outcome is None or self._exchange.finished:
-                return
-            effects = self._exchange.receive(outcome, now=self._clock.now())
+            outcomes += await self._write(effects)
+            for effect in effects:
+                if isinstance(effect, DropSpool):
+                    await self._drop_spool(effect.id)
+            effects = []
+            for fact in outcomes:
+                if not self._exchange.finished:
+                    effects += self._exchange.receive(fact, now=self._clock.now())
 
     def _command(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -116,6 +164,10 @@ class Driver:
                     self._sink(effect)
                 case OpenUpstream():
                     self._open(effect)
+                case SendUpstream(number, data):
+                    self._legs[number].send(data)
+                case EndUpstream(number):
+                    self._legs[number].end()
                 case AbortUpstream():
                     if (leg := self._legs.pop(effect.leg, None)) is not None:
                         leg.abort()
@@ -124,16 +176,43 @@ class Driver:
 
     def _open(self, effect: OpenUpstream) -> None:
         assert self._tasks is not None
-        leg = Leg(effect.leg, effect.request, inbox=self._inbox, clock=self._clock)
+        limit, body = self._exchange.write_deadline, effect.request.body
+        leg = Leg(
+            effect.leg,
+            effect.request,
+            inbox=self._inbox,
+            clock=self._clock,
+            spool=self._spools[body.id] if isinstance(body, Spooled) else None,
+            write_limit=None if limit is None else max(limit - self._clock.now(), 0),
+        )
         self._legs[effect.leg] = leg
         self._tasks.start_soon(leg.run, self._pools)
 
-    async def _write(self, effects: list[Effect]) -> Input | None:
+    async def _put_aside(self, effects: list[Effect]) -> list[Input]:
+        failures: list[Input] = []
+        for effect in effects:
+            if isinstance(effect, Spool) and not failures:
+                number = effect.id
+                try:
+                    if number not in self._spools:
+                        self._spools[number] = await anyio.to_thread.run_sync(SpoolFile)
+                    await anyio.to_thread.run_sync(self._spools[number].append, effect.data)
+                except OSError as error:
+                    await self._drop_spool(number)
+                    failures.append(SpoolFailed(number, reason(error)))
+        return failures
+
+    async def _drop_spool(self, number: int) -> None:
+        if (file := self._spools.pop(number, None)) is not None:
+            # The file system may take a while to give the room of a large file back.
+            await anyio.to_thread.run_sync(file.close)
+
+    async def _write(self, effects: list[Effect]) -> list[Input]:
         messages = render(effects)
         if not messages:
-            return None
+            return []
         started = self._clock.now()
         limit = self._exchange.write_deadline
         if not await self._connection.write(messages, seconds=None if limit is None else limit - started):
-            return ClientGone()
-        return Written(None) if self._clock.now() - started >= SLOW_WRITE else None
+            return [ClientGone()]
+        return [Written(None)] if self._clock.now() - started >= SLOW_WRITE else []

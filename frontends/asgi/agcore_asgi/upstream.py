@@ -3,22 +3,23 @@
 A `Leg` sends one `UpstreamRequest` and reports what comes back. It works below `httpx.AsyncClient`, on the transport:
 a client adds headers, keeps cookies, follows redirects and reads the environment, and none of that is a driver's to do.
 How far a leg came, and whether its connection was a pooled one, is learnt from the events of httpcore's `trace`
-extension. There are no timeouts here: the core has all the timers, and aborts a leg that took too long.
+extension. The core has the timers, and aborts a leg that took too long; the one limit here is that for a single write.
 """
 
 from __future__ import annotations
 
 import functools
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
 import anyio
 import certifi
+import httpcore
 import httpx
 
-from agcore.effects import Origin, UpstreamRequest
+from agcore.effects import Origin, ProxyServer, Spooled, Streamed, UpstreamRequest
 from agcore.inputs import (
     Sent,
     Stage,
@@ -31,6 +32,9 @@ from agcore.inputs import (
 )
 from agcore_asgi.clock import Clock
 from agcore_asgi.inbox import Gate, Inbox
+from agcore_asgi.network import UPLOAD, Network, place, reason
+from agcore_asgi.request_body import ArrivingBody, Body, FileBody
+from agcore_asgi.spool import Spool
 
 SLOW_WRITE: Final = 0.01
 """Seconds from which on a write is worth an input."""
@@ -45,15 +49,15 @@ FAILURES: Final[Mapping[Stage, str]] = {
 
 
 class Pools:
-    """The upstream connections of one event loop: a pool for each way of verifying servers.
+    """The upstream connections of one event loop: a pool for each way of verifying servers and of reaching them.
 
     Args:
         idle: seconds that an unused connection is kept.
     """
 
     def __init__(self, *, idle: float) -> None:
-        self._limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=idle)
-        self._transports: dict[tuple[str, str], httpx.AsyncHTTPTransport] = {}
+        self._idle = idle
+        self._transports: dict[tuple[str, str, ProxyServer | None], httpx.AsyncHTTPTransport] = {}
 
     def transport(self, origin: Origin) -> httpx.AsyncHTTPTransport:
         """The pool for `origin`, made when it is first asked for.
@@ -61,11 +65,9 @@ class Pools:
         Raises:
             OSError: where the file of roots cannot be read or holds none.
         """
-        key = (origin.scheme, origin.ca_file)
+        key = (origin.scheme, origin.ca_file, origin.proxy)
         if (transport := self._transports.get(key)) is None:
-            transport = self._transports[key] = httpx.AsyncHTTPTransport(
-                verify=_ssl_context(origin), trust_env=False, limits=self._limits
-            )
+            transport = self._transports[key] = _Transport(origin, idle=self._idle)
         return transport
 
     async def aclose(self) -> None:
@@ -75,30 +77,73 @@ class Pools:
             await transport.aclose()
 
 
+class _Transport(httpx.AsyncHTTPTransport):
+    # httpx's own constructor has no argument for the backend of its pool, and this attribute is all that it sets.
+    def __init__(self, origin: Origin, *, idle: float) -> None:
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=_ssl_context(origin),
+            max_connections=None,
+            max_keepalive_connections=None,
+            keepalive_expiry=idle,
+            network_backend=Network(origin.proxy),
+        )
+
+
 class Leg:
     """One request to an upstream, run by a task of its own.
 
-    It reports, in this order: `UpstreamConnected`, `Written` where sending took long, `UpstreamHead`, `UpstreamData`s,
-    `UpstreamEnd`; or, at any point, `UpstreamFailed`. After the head and after each piece it waits at its gate.
+    It reports, in this order: `UpstreamConnected`, a `Written` for each write that took long, `UpstreamHead`,
+    `UpstreamData`s, `UpstreamEnd`; or, at any point, `UpstreamFailed`. After the head and after each piece it waits at
+    its gate. The head may come before the body was sent: what was not sent then never is.
 
     Args:
         number: what the core calls it.
         request: what to send.
         inbox: takes each input.
-        clock: tells how long sending took.
+        clock: tells how long writes took.
+        spool: the file of a `Spooled` body.
+        write_limit: seconds that one write may take; None for ever.
     """
 
-    def __init__(self, number: int, request: UpstreamRequest, *, inbox: Inbox, clock: Clock) -> None:
+    def __init__(
+        self,
+        number: int,
+        request: UpstreamRequest,
+        *,
+        inbox: Inbox,
+        clock: Clock,
+        spool: Spool | None = None,
+        write_limit: float | None = None,
+    ) -> None:
         self.number = number
         self.gate = Gate(inbox)
         self._request = request
+        self._body = _body(request, spool, inbox.wake)
+        self._body.wrote, self._body.writes = self._wrote, self._writes
         self._report = inbox.put
         self._clock = clock
+        self._write_limit = write_limit
         self._scope = anyio.CancelScope()
         self._stage = Stage.CONNECT
         self._sent = Sent.NONE
+        self._head_sent = False
         self._reused = True
-        self._send_started = 0.0
+        self._write_started = 0.0
+
+    @property
+    def taken(self) -> bool:
+        """Whether the upstream's socket has taken all of the body that there is so far, or needs no more of it."""
+        return self._body.taken
+
+    def send(self, data: bytes) -> None:
+        """Adds a piece to a `Streamed` body."""
+        assert isinstance(self._body, ArrivingBody)
+        self._body.send(data)
+
+    def end(self) -> None:
+        """Ends a `Streamed` body."""
+        assert isinstance(self._body, ArrivingBody)
+        self._body.end()
 
     def abort(self) -> None:
         """Drops the leg and its connection; nothing more is reported."""
@@ -106,11 +151,14 @@ class Leg:
 
     async def run(self, pools: Pools) -> None:
         """Does all of it; returns when the last input was reported, or the leg aborted."""
+        UPLOAD.set(self._body.upload)
         with self._scope:
             try:
                 await self._relay(pools.transport(self._request.origin))
             except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-                self._report(self._failure(error))
+                self._body.close()
+                if not self._scope.cancel_called:
+                    self._report(self._failure(error))
 
     async def _relay(self, transport: httpx.AsyncHTTPTransport) -> None:
         # `stream=`, because with `content=` httpx puts in the headers that it finds missing.
@@ -118,10 +166,15 @@ class Leg:
             self._request.method,
             _url(self._request.origin),
             headers=list(self._request.headers),
-            stream=_Body(self._request.body),
-            extensions={"target": self._request.target, "trace": self._trace},
+            stream=self._body,
+            extensions={
+                "target": self._request.target,
+                "trace": self._trace,
+                "timeout": {"write": self._write_limit},
+            },
         )
         response = await transport.handle_async_request(request)
+        self._body.close()
         self._stage = Stage.BODY
         pieces = response.aiter_raw()
         try:
@@ -143,41 +196,48 @@ class Leg:
                 self._stage = Stage.TLS
             case "http11.send_request_headers.started":
                 self._stage = Stage.SEND
-                self._send_started = self._clock.now()
+                self._writes()
                 self._report(UpstreamConnected(self.number, self._reused))
                 self._sent = Sent.PART
+            case "http11.send_request_headers.complete":
+                self._head_sent = True
             case "http11.send_request_body.complete":
+                self._wrote()
                 self._stage = Stage.HEAD
                 self._sent = Sent.ALL
-                if self._clock.now() - self._send_started >= SLOW_WRITE:
-                    self._report(Written(self.number))
+
+    def _writes(self) -> None:
+        self._write_started = self._clock.now()
+
+    def _wrote(self) -> None:
+        if self._clock.now() - self._write_started >= SLOW_WRITE:
+            self._report(Written(self.number))
 
     def _failure(self, error: Exception) -> UpstreamFailed:
         origin = self._request.origin
-        what = FAILURES[self._stage].format(f"{origin.host}:{origin.port}")
+        what = FAILURES[self._stage].format(place(origin.host, origin.port))
+        sent, why = self._sent, reason(error)
         if isinstance(error, httpx.LocalProtocolError):
-            # Raised before the first byte left; its text may quote a header, and thereby a key.
-            sent, why = Sent.NONE, "it is not valid HTTP"
-        else:
-            sent, why = self._sent, _reason(error)
+            # Where that is raised for the head, no byte has left; its text may quote a header, and thereby a key.
+            sent, why = self._sent if self._head_sent else Sent.NONE, "it is not valid HTTP"
+        elif isinstance(error, httpx.WriteTimeout):
+            why = "it was not taken in time"
+        elif isinstance(error, httpx.ProxyError):
+            why = str(error)
         # A connection counts as reused only once there was one.
         reused = self._reused and self._stage not in (Stage.CONNECT, Stage.TLS)
         return UpstreamFailed(self.number, self._stage, sent, reused, f"{what}: {why}")
 
 
-class _Body(httpx.AsyncByteStream):
-    """A body in one piece; unlike `httpx.ByteStream`, nothing is left half iterated when sending it fails."""
-
-    def __init__(self, body: bytes) -> None:
-        self._pieces = iter([body] if body else [])
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        for piece in self._pieces:
-            return piece
-        raise StopAsyncIteration
+def _body(request: UpstreamRequest, spool: Spool | None, wake: Callable[[], None]) -> Body:
+    match request.body:
+        case Streamed(first):
+            return ArrivingBody(first, wake=wake)
+        case Spooled(_, patches):
+            assert spool is not None
+            return FileBody(spool.pieces(patches))
+        case data:
+            return Body(data)
 
 
 async def _close(pieces: AsyncIterator[bytes]) -> None:
@@ -204,16 +264,3 @@ def _ssl_context(origin: Origin) -> ssl.SSLContext:
 @functools.lru_cache(maxsize=256)
 def _url(origin: Origin) -> httpx.URL:
     return httpx.URL(scheme=origin.scheme, host=origin.host, port=origin.port)
-
-
-def _reason(error: BaseException) -> str:
-    # Below "All connection attempts failed" there is a system error that says why.
-    root: BaseException | None = error if isinstance(error, httpx.HTTPError) else None
-    while root is not None:
-        if isinstance(root, OSError) and root.errno is not None:
-            error = root
-            break
-        root = root.exceptions[0] if isinstance(root, BaseExceptionGroup) else root.__cause__ or root.__context__
-    # h11 quotes the bytes that it could not parse: what an upstream says is for the client only.
-    text = str(error).partition(": bytearray(")[0]
-    return " ".join(text.split()) or type(error).__name__
