@@ -20,6 +20,7 @@ from agcore.config import (
     DIALECT_NAMES,
     ClientKey,
     Config,
+    Endpoint,
     Limits,
     McpServer,
     ModelRule,
@@ -31,10 +32,12 @@ from agcore.config import (
     Secret,
     Timeouts,
 )
-from agcore.config_providers import build_providers, endpoint, environment_providers, is_name, on_server
+from agcore.config_outbound import Outbound
+from agcore.config_providers import build_providers, endpoint, environment_providers, is_name, on_server, through
 from agcore.config_schema import SCHEMA, ConfigError, Problem, Reading, at, nearest, quoted, secrets_in
 from agcore.config_secrets import Vault, fits_header, reference
-from agcore.url import is_host, is_loopback, parse_url
+from agcore.effects import Origin
+from agcore.url import Url, is_host, is_loopback, parse_url
 
 __all__ = [
     "ConfigError",
@@ -58,7 +61,7 @@ class Parsed(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     """Sentences about what works less well than was meant, each starting with the key's path."""
     unused: tuple[str, ...] = ()
-    """Paths of the keys in the file that are not yet in effect, and `HTTPS_PROXY (environment)` where that is set."""
+    """Paths of the keys in the file that are not yet in effect."""
 
 
 def secret_refs(text: str) -> tuple[str, ...]:
@@ -181,15 +184,14 @@ def _config(values: Mapping[str, Any], reading: Reading, vault: Vault, environ: 
         return values.get(name) or {}
 
     proxy = _proxy(section("proxy"), reading, vault, environ)
+    outbound = Outbound(environ, reading, url=section("proxy").get("proxy_url"))
     entries = values.get("providers", [])
     if entries or entries is None:
-        providers = build_providers(entries or (), reading, vault)
+        providers = build_providers(entries or (), reading, vault, outbound)
         named = {entry.get("name", entry.get("preset")) if entry else None for entry in entries or (None,)}
     else:
-        providers = environment_providers(environ, reading)
+        providers = environment_providers(environ, reading, outbound)
         named = {provider.name for provider in providers}
-    if environ.get("HTTPS_PROXY") or environ.get("https_proxy"):
-        reading.unused.append("HTTPS_PROXY (environment)")
     targets = _Targets(named, reading)
     return Config(
         proxy=proxy,
@@ -200,7 +202,7 @@ def _config(values: Mapping[str, Any], reading: Reading, vault: Vault, environ: 
         providers=providers,
         models=_models(section("models"), reading, targets),
         capabilities={pattern: fields or {} for pattern, fields in section("capabilities").items()},
-        mcp=_mcp(section("mcp"), reading, vault, targets),
+        mcp=_mcp(section("mcp"), reading, vault, targets, outbound),
         record=Record(**section("record")),
     )
 
@@ -320,7 +322,11 @@ def _models(values: Mapping[str, Any], reading: Reading, targets: _Targets) -> t
 
 
 def _mcp(
-    values: Mapping[str, Mapping[str, Any] | None], reading: Reading, vault: Vault, targets: _Targets
+    values: Mapping[str, Mapping[str, Any] | None],
+    reading: Reading,
+    vault: Vault,
+    targets: _Targets,
+    outbound: Outbound,
 ) -> tuple[McpServer, ...]:
     servers = []
     for name, entry in values.items():
@@ -343,10 +349,13 @@ def _mcp(
         url, model = entry.get("url"), entry.get("model")
         if model:
             targets.split(model, at(path, "model"))
+        if entry.get("auth") == "client":
+            reading.unused.append(at(path, "auth"))
         servers.append(
             McpServer(
                 name,
                 url=url.text if url else "",
+                endpoint=through(outbound, _mcp_endpoint(url)) if url else None,
                 key=Secret(secret) if secret else None,
                 auth=entry.get("auth") or "key",
                 builtin=entry.get("builtin") or "",
@@ -355,3 +364,10 @@ def _mcp(
             )
         )
     return tuple(servers)
+
+
+def _mcp_endpoint(url: Url) -> Endpoint:
+    """Where `url` leads, to the letter: servers tell `/mcp` from `/mcp/`, and some want a key in the query."""
+    where, mark, query = url.text.partition("://")[2].partition("?")
+    path = f"/{where.partition('/')[2]}{mark}{query}"
+    return Endpoint("mcp", Origin(url.scheme, url.host, url.port), path.encode("ascii"), "bearer")

@@ -23,6 +23,7 @@ import attrs
 import msgspec
 
 from agcore.config import DIALECT_NAMES, Endpoint, Provider, Secret
+from agcore.config_outbound import Outbound
 from agcore.config_schema import Reading, at, listed, nearest, quoted
 from agcore.config_secrets import Vault, fits_header
 from agcore.effects import Origin
@@ -46,7 +47,7 @@ _NEEDS: Final = "a provider takes a preset, or a dialect and a base_url"
 
 
 def build_providers(
-    entries: Sequence[Mapping[str, Any] | None], reading: Reading, vault: Vault
+    entries: Sequence[Mapping[str, Any] | None], reading: Reading, vault: Vault, outbound: Outbound
 ) -> tuple[Provider, ...]:
     """Make the providers of `[[providers]]`, whose values have passed the schema or are None."""
     paths: dict[str, str] = {}
@@ -60,11 +61,11 @@ def build_providers(
             hint = "give each provider a name of its own"
             reading.problem(at(path, "name"), f"{quoted(name)} is the name of {paths[name]}", hint=hint)
         paths.setdefault(name, path)
-        providers.append(_provider(name, entry, path, reading, vault))
+        providers.append(_provider(name, entry, path, reading, vault, outbound))
     return tuple(providers)
 
 
-def environment_providers(environ: Mapping[str, str], reading: Reading) -> tuple[Provider, ...]:
+def environment_providers(environ: Mapping[str, str], reading: Reading, outbound: Outbound) -> tuple[Provider, ...]:
     """Make a provider of each preset that `environ` has a key for, in the order of the table, named as the preset."""
     providers = []
     for name, preset in PRESETS.items():
@@ -76,7 +77,7 @@ def environment_providers(environ: Mapping[str, str], reading: Reading) -> tuple
             reading.warn(variable, "characters that an HTTP header cannot carry; left out")
             continue
         endpoints = {
-            dialect: endpoint(dialect, parse_url(url), auth=preset.auth_for(dialect))
+            dialect: through(outbound, endpoint(dialect, parse_url(url), auth=preset.auth_for(dialect)))
             for dialect, url in preset.base_urls.items()
         }
         providers.append(
@@ -108,6 +109,11 @@ def endpoint(dialect: str, url: Url, *, auth: str, ca_file: str = "") -> Endpoin
     return Endpoint(dialect, Origin(url.scheme, url.host, url.port, ca_file), url.path.encode("ascii"), auth)
 
 
+def through(outbound: Outbound, endpoint: Endpoint, *, url: Url | None = None, path: str = "") -> Endpoint:
+    """The endpoint with the outbound proxy that leads to it; `url`, which stands at `path`, is one just for it."""
+    return attrs.evolve(endpoint, origin=outbound.route(endpoint.origin, url=url, path=path))
+
+
 def _is_openai(dialect: str) -> bool:
     return dialect.startswith("openai")
 
@@ -124,7 +130,9 @@ def _name(entry: Mapping[str, Any], path: str, reading: Reading) -> str:
     return str(name)
 
 
-def _provider(name: str, entry: Mapping[str, Any], path: str, reading: Reading, vault: Vault) -> Provider:
+def _provider(
+    name: str, entry: Mapping[str, Any], path: str, reading: Reading, vault: Vault, outbound: Outbound
+) -> Provider:
     preset = PRESETS.get(entry.get("preset") or "")
     endpoints = {}
     for dialect, url in _base_urls(entry, preset, path, reading).items():
@@ -141,6 +149,8 @@ def _provider(name: str, entry: Mapping[str, Any], path: str, reading: Reading, 
         else:
             endpoints = {dialect: attrs.evolve(each, auth="none") for dialect, each in endpoints.items()}
     models, proxy_url = entry.get("models"), entry.get("proxy_url")
+    where = at(path, "proxy_url")
+    endpoints = {dialect: through(outbound, each, url=proxy_url, path=where) for dialect, each in endpoints.items()}
     return Provider(
         name,
         endpoints,

@@ -46,7 +46,7 @@ def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _address(proxy: Proxy) -> str:
-    url = Url("", "http", proxy.host, proxy.port, "").shown
+    url = Url("", "https" if proxy.tls_cert else "http", proxy.host, proxy.port, "").shown
     reach = "this machine only" if is_loopback(proxy.host) else "other machines can connect"
     return f"{url}  ({reach})"
 
@@ -86,8 +86,9 @@ def _providers(providers: Iterable[Provider]) -> Iterator[str]:
         rows.append(("models", ", ".join(provider.models) or 'none, but by "provider/model"'))
         if provider.headers:
             rows.append(("headers", ", ".join(name.decode("ascii") for name, _ in provider.headers)))
-        if provider.proxy_url:
-            rows.append(("through", parse_url(provider.proxy_url, login=True).shown))
+        proxies = {each.origin.proxy: None for each in provider.endpoints.values() if each.origin.proxy is not None}
+        if proxies:
+            rows.append(("through", ", ".join(Url("", "http", each.host, each.port, "").shown for each in proxies)))
         yield from (f"  {line}" for line in _aligned(rows))
 
 

@@ -23,25 +23,20 @@ from agcore.url import Url, parse_url
 
 NOT_YET_IN_EFFECT: Final = frozenset(
     {
-        "proxy.public_url",
         "proxy.on_loss",
-        "proxy.proxy_url",
-        "proxy.tls_cert",
-        "proxy.tls_key",
         "proxy.keys[].rpm",
         "proxy.keys[].tpm",
         "proxy.keys[].concurrency",
         "retry.attempts",
         "pool.state_file",
         "providers[].keys[1:]",
-        "providers[].proxy_url",
         "providers[].strategy",
         "providers[].weight",
         "models.*[1:]",
         "capabilities.*.top_k",
         "capabilities.*.penalties",
         "capabilities.*.min_budget",
-        "mcp.*",
+        "mcp.*.builtin",
         "record.dir",
     }
 )

@@ -66,10 +66,7 @@ class State(enum.Enum):
 _FROM_CLIENT: Final = frozenset({RequestData, RequestEnd, RequestBroken})
 _FROM_UPSTREAM: Final = (UpstreamData, UpstreamHead, UpstreamEnd, UpstreamConnected, UpstreamFailed)
 _R, _W, _O, _C, _D = State
-_ANSWERING: Final[Mapping[type, tuple[State, ...]]] = {
-    RequestData: (_D,),
-    RequestEnd: (_D,),
-    RequestBroken: (_D,),
+_OPENED: Final[Mapping[type, tuple[State, ...]]] = {
     UpstreamConnected: (),
     UpstreamHead: (),
     UpstreamData: (_C, _D),
@@ -77,6 +74,12 @@ _ANSWERING: Final[Mapping[type, tuple[State, ...]]] = {
     UpstreamFailed: (_D,),
     ClientGone: (_D,),
     Written: (),
+    DrainRequested: (),
+}
+_UPLOADING: Final[Mapping[type, tuple[State, ...]]] = {
+    RequestData: (_D,),
+    RequestEnd: (_D,),
+    RequestBroken: (_D,),
     SpoolFailed: (_D,),
     DrainRequested: (_D,),
 }
@@ -88,13 +91,14 @@ LEGAL: Final[Mapping[State, Mapping[type, tuple[State, ...]]]] = {
         ClientGone: (_D,),
         Written: (),
         SpoolFailed: (_D,),
-        DrainRequested: (),
+        DrainRequested: (_D,),
     },
-    _W: _ANSWERING,
-    _O: _ANSWERING,
-    _C: _ANSWERING,
+    # What is opened early is never an upload; anything else may be one that still passes by.
+    _W: {**_OPENED, **_UPLOADING, UpstreamHead: (_C, _D)},
+    _O: _OPENED,
+    _C: {**_OPENED, **_UPLOADING},
     # After the end, late reports are dropped; a driver that still reads the request must do so for itself.
-    _D: dict.fromkeys(_ANSWERING.keys() - _FROM_CLIENT, ()),
+    _D: dict.fromkeys((_OPENED.keys() | _UPLOADING.keys()) - _FROM_CLIENT, ()),
 }
 """state -> input -> the states it may lead to, besides staying. docs/architecture.md draws its diagram from this."""
 
@@ -188,6 +192,8 @@ class Exchange:
             if call is None:
                 return []
             call.receive(input, now=now)
+            if kind is UpstreamConnected and self._uploading:
+                self._timers.set(Timer.BODY, now + self.services.config.timeouts.body_idle)
         elif isinstance(input, RequestData):
             self._receive_body(input.data, now)
         elif isinstance(input, RequestEnd):
@@ -199,12 +205,15 @@ class Exchange:
         elif isinstance(input, Written):
             for call in tuple(self._legs.values()):
                 call.written(now=now)
-            if self._timers.armed(Timer.PING):
-                self._timers.set(Timer.PING, now + self.services.config.timeouts.ping)
+            timeouts = self.services.config.timeouts
+            for timer, seconds in ((Timer.PING, timeouts.ping), (Timer.BODY, timeouts.body_idle)):
+                if self._timers.armed(timer):
+                    self._timers.set(timer, now + seconds)
         elif isinstance(input, SpoolFailed):
             self._spool = 0
             self.fail(Fault(status=507, message=f"the upload could not be put aside: {input.cause}"), now=now)
-        elif self._operation is not None:
+        else:
+            assert self._operation is not None
             self._operation.drain(now=now)
         return self._drain(now)
 
@@ -273,7 +282,7 @@ class Exchange:
         self._uploading = True
 
     def call(self, plan: Plan, *, owner: CallOwner, now: float) -> Call:
-        """Ask an upstream. The time to the first content counts from the first call."""
+        """Ask an upstream. The time to the first content counts from the first call, or from an upload's last piece."""
         services = self.services
         if not self._calls:
             self._timers.set(Timer.REQUEST, now + services.config.timeouts.request)
@@ -345,7 +354,8 @@ class Exchange:
 
     def pass_on(self, data: bytes) -> None:
         """Send a piece of an answer opened by `open_answer`."""
-        self._send(data)
+        if data:
+            self._send(data)
 
     def hold(self, *, now: float) -> None:
         """Lifecycle events are being held: `Operation.release` is called after a while without content."""
@@ -375,6 +385,8 @@ class Exchange:
         leg = self._next_leg
         self._next_leg += 1
         self._legs[leg] = call
+        # Nothing more of an upload is read before there is a connection for it.
+        self._timers.clear(Timer.BODY)
         return leg
 
     def keep_closed(self) -> None:
@@ -393,7 +405,10 @@ class Exchange:
 
     def _receive_body(self, data: bytes, now: float) -> None:
         assert self._operation is not None
-        self._timers.set(Timer.BODY, now + self.services.config.timeouts.body_idle)
+        timeouts = self.services.config.timeouts
+        self._timers.set(Timer.BODY, now + timeouts.body_idle)
+        if self._timers.armed(Timer.REQUEST):
+            self._timers.set(Timer.REQUEST, now + timeouts.request)
         self._received += len(data)
         limit = self._operation.max_body(self.services.config.limits)
         if self._received > limit:

@@ -14,6 +14,7 @@ down is data of the member it stands in.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -29,6 +30,7 @@ _STRING: Final = msgspec.json.Decoder(str)
 _KINDS: Final = {"[": "an array", '"': "a string", "t": "true", "f": "false", "n": "null"}
 _POSITION: Final = re.compile(r" \(byte (\d+)\)$")
 _MAX_QUOTED: Final = 80
+_WINDOW: Final = 64 * 1024
 
 
 class BodyError(ValueError):
@@ -103,19 +105,20 @@ class Members:
             if changes.get(name, b"") is not None:
                 kept = last
 
-        pieces: list[bytes] = []
+        view = memoryview(body)  # so that a large body is copied once, by the join
+        pieces: list[bytes | memoryview] = []
         done = 0
         for name, span in spans.items():
             if name not in changes or span.end > kept:
                 continue
             value = changes[name]
             if value is None:
-                pieces.append(body[done : span.key])
+                pieces.append(view[done : span.key])
                 done = span.next
             else:
-                pieces += (body[done : span.value], value)
+                pieces += (view[done : span.value], value)
                 done = span.end
-        pieces.append(body[done:kept])
+        pieces.append(view[done:kept])
 
         added = [
             msgspec.json.encode(name) + b":" + value
@@ -123,7 +126,7 @@ class Members:
             if value is not None and name not in spans
         ]
         before = [b""] if kept > self._first else []
-        pieces += (b",".join(before + added), body[last:])
+        pieces += (b",".join(before + added), view[last:])
         return b"".join(pieces)
 
 
@@ -142,10 +145,8 @@ def parse(body: bytes | bytearray) -> Members:
     try:
         # msgspec does not look into the strings it skips.
         if not text.isascii():
-            text.decode()
+            _check_utf8(text)
         raws = _OBJECT.decode(text)
-    except UnicodeDecodeError as error:
-        raise BodyError(f"the body is not UTF-8 at byte {error.start}") from None
     except msgspec.ValidationError:
         kind = _KINDS.get(text.lstrip()[:1].decode(), "a number")
         raise BodyError(f"the body must be a JSON object, not {kind}") from None
@@ -154,6 +155,16 @@ def parse(body: bytes | bytearray) -> Members:
     except RecursionError:
         raise BodyError("the body is nested too deeply") from None
     return _walk(text, raws)
+
+
+def _check_utf8(text: bytes) -> None:
+    """Decode window by window: as one string, a large text could take four times its size."""
+    view, at = memoryview(text), 0
+    try:
+        while at < len(text):
+            at += codecs.utf_8_decode(view[at : at + _WINDOW], "strict", at + _WINDOW >= len(text))[1]
+    except UnicodeDecodeError as error:
+        raise BodyError(f"the body is not UTF-8 at byte {at + error.start}") from None
 
 
 def splice(body: bytes, path: tuple[str, ...], value: bytes) -> bytes | None:

@@ -24,15 +24,15 @@ def apply(data: bytes, start: int, patches: Sequence[Patch]) -> bytes:
     """
     end = start + len(data)
     at = start
-    pieces: list[bytes] = []
+    view = memoryview(data)
+    pieces: list[bytes | memoryview] = []
     for patch in patches:
         if patch.offset >= end:
             break
         if patch.offset >= start:
-            pieces += (data[at - start : patch.offset - start], patch.data)
+            pieces += (view[at - start : patch.offset - start], patch.data)
         at = max(at, min(end, patch.offset + patch.length))
-    rest = data[at - start :]
-    return b"".join((*pieces, rest)) if pieces else rest
+    return b"".join((*pieces, view[at - start :])) if pieces else data[at - start :]
 
 
 class Patcher:

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, ISC004 - the table of what can be wrong has a case on a line, with the whole message
+# ruff: noqa: ISC004 - the table of what can be wrong has a case on a line, with the whole message
 from __future__ import annotations
 
 import json
@@ -191,9 +191,7 @@ def test_the_full_example_parses() -> None:
         "providers[0].strategy",
         "providers[0].weight",
         'models."claude-haiku-*"[1]',
-        "mcp.web_search_prime",
-        "mcp.web_reader",
-        "mcp.zai-mcp-server",
+        "mcp.zai-mcp-server.builtin",
     )
 
 
@@ -231,13 +229,7 @@ def test_values_of_proxy_arrive() -> None:
         tls_key="k.pem",
     )
     assert [key.key.reveal() for key in proxy.keys] == ["literal"]
-    assert parsed.unused == (
-        "proxy.on_loss",
-        "proxy.public_url",
-        "proxy.proxy_url",
-        "proxy.tls_cert",
-        "proxy.tls_key",
-    )
+    assert parsed.unused == ("proxy.on_loss",)
 
 
 def test_host_is_every_address_when_the_lan_may_connect_and_none_is_given() -> None:
@@ -352,8 +344,25 @@ def test_keys_that_are_not_sent_and_keys_that_stand_twice_are_warned_about() -> 
 
 def test_an_mcp_key_that_leads_nowhere_is_a_warning() -> None:
     parsed = read('[mcp.x]\nurl = "https://h/p?token=t"\nkey = "env:A"\nauth = "client"')
-    assert parsed.config.mcp == (McpServer("x", url="https://h/p?token=t", auth="client"),)
+    endpoint = Endpoint("mcp", Origin("https", "h", 443), b"/p?token=t", "bearer")
+    assert parsed.config.mcp == (McpServer("x", url="https://h/p?token=t", endpoint=endpoint, auth="client"),)
     assert parsed.warnings == ('mcp.x.key: the environment variable "A" is not set; left out',)
+    assert parsed.unused == ("mcp.x.auth",)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "prefix"),
+    [
+        ("https://h", Origin("https", "h", 443), b"/"),
+        ("http://H:8080/a/mcp", Origin("http", "h", 8080), b"/a/mcp"),
+        ("http://h/mcp/", Origin("http", "h", 80), b"/mcp/"),
+        ("http://[::1]:9/mcp?a=1&b=%2F?", Origin("http", "::1", 9), b"/mcp?a=1&b=%2F?"),
+        ("http://h?a=/b", Origin("http", "h", 80), b"/?a=/b"),
+    ],
+)
+def test_an_mcp_server_is_reached_at_its_url_to_the_letter(url: str, origin: Origin, prefix: bytes) -> None:
+    (server,) = read(f'[mcp.x]\nurl = "{url}"').config.mcp
+    assert server.endpoint == Endpoint("mcp", origin, prefix, "bearer")
 
 
 # Providers
@@ -485,11 +494,6 @@ def test_a_file_without_providers_takes_those_of_the_environment() -> None:
     assert [each.name for each in config.providers] == ["openai"]
     with_own = parse('[[providers]]\npreset = "ollama"', secrets={}, environ={"OPENAI_API_KEY": "k"})
     assert [each.name for each in with_own.config.providers] == ["ollama"]
-
-
-@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
-def test_an_outbound_proxy_of_the_environment_is_not_yet_in_effect(variable: str) -> None:
-    assert from_environment({variable: "http://h:1"}).unused == ("HTTPS_PROXY (environment)",)
 
 
 # What can be wrong

@@ -30,7 +30,7 @@ concurrency = 2
 [[providers]]
 name = "main"
 preset = "anthropic"
-base_url = "http://127.0.0.1:9000"
+base_url = "http://claude.internal:9000"
 keys = ["env:ONE", "env:TWO", "env:UNSET"]
 proxy_url = "http://user:password@squid:3128"
 headers = { X-Team = "env:TEAM" }
@@ -68,7 +68,7 @@ Client keys
 
 Providers
   main  (preset anthropic)
-    anthropic  http://127.0.0.1:9000  (x-api-key)
+    anthropic  http://claude.internal:9000  (x-api-key)
     keys       main#1 sk-o...3f9c, main#2 ...
     models     claude-*
     headers    x-team
@@ -96,11 +96,9 @@ Not yet in effect
   proxy.keys[0].concurrency
   providers[0].keys[1]
   providers[0].keys[2]
-  providers[0].proxy_url
   models."claude-*"[1]
-  mcp.search
-  mcp.open
-  mcp.eyes
+  mcp.eyes.builtin
+  mcp.open.auth
 """
 
 

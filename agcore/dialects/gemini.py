@@ -49,7 +49,7 @@ def _target(prefix: bytes, match: Match, model: str, action: bytes) -> bytes:
 
 
 def edits(members: Members, ask: Ask, model: str) -> tuple[dict[str, bytes | None], bool]:
-    """The model is in the path; where the body names it too (token counts do, inside), that follows."""
+    """The model is in the path; where the body names it too (token counts and batches do, inside), that follows."""
     if model == ask.model:
         return {}, False
     changes: dict[str, bytes | None] = {}
@@ -59,7 +59,19 @@ def edits(members: Members, ask: Ask, model: str) -> tuple[dict[str, bytes | Non
     inner = members.raw("generateContentRequest")
     if inner is not None:
         changes["generateContentRequest"] = splice(inner, ("model",), name) or inner
+    batch = members.raw("requests")
+    if batch is not None:
+        changes["requests"] = _renamed(batch, name)
     return changes, False
+
+
+def _renamed(batch: bytes, name: bytes) -> bytes:
+    """The requests of a batch, each of which names the model again."""
+    try:
+        each = [bytes(raw) for raw in msgspec.json.decode(batch, type=list[msgspec.Raw])]
+    except msgspec.ValidationError:
+        return batch
+    return b"[" + b",".join([splice(raw, ("model",), name) or raw for raw in each]) + b"]"
 
 
 def read_usage(answer: Mapping[str, object]) -> Usage | None:

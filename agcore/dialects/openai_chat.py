@@ -60,7 +60,12 @@ def read_usage(answer: Mapping[str, object]) -> Usage | None:
     if not isinstance(usage, Mapping):
         return None
     prompt = count(usage, "prompt_tokens")
-    read = count(usage, "prompt_tokens_details", "cached_tokens")
+    # DeepSeek counts its cache hits under a name of its own, Moonshot beside the details.
+    read = (
+        count(usage, "prompt_tokens_details", "cached_tokens")
+        or count(usage, "prompt_cache_hit_tokens")
+        or count(usage, "cached_tokens")
+    )
     write = count(usage, "prompt_tokens_details", "cache_write_tokens")
     return Usage(
         fresh=max(prompt - read - write, 0),
@@ -102,7 +107,7 @@ class StreamTap:
             self.fault = base.NOT_JSON
             return Meaning.ERROR, b""
         if chunk.get("error"):
-            self.fault = parse_error(_status_in_stream(chunk["error"]), chunk)
+            self.fault = parse_error(status_in_stream(chunk["error"]), chunk)
             return Meaning.ERROR, b""
         if chunk.get("usage"):
             self.usage = read_usage(chunk) or self.usage
@@ -147,7 +152,8 @@ class StreamTap:
         return encode(edited(frame.data, chunk, changes) if changes else frame.data, event=frame.event)
 
 
-def _status_in_stream(error: object) -> int:
+def status_in_stream(error: object) -> int:
+    """The HTTP status that an error inside a 200 answer would have had, by what it says of itself; 502 if nothing."""
     if isinstance(error, Mapping):
         code, kind = error.get("code"), error.get("type")
         for hint in (code, error.get("status")):

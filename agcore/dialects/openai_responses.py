@@ -93,13 +93,13 @@ class StreamTap:
         kind = event.get("type")
         if kind == "error" or (kind is None and event.get("error")):
             error = event.get("error") or {name: event.get(name) for name in ("message", "code", "param")}
-            self.fault = parse_error(_status_in_stream(error), error)
+            self.fault = parse_error(status_in_stream(error), error)
             return Meaning.ERROR, b""
         response = event.get("response")
         response = response if isinstance(response, dict) else None
         if kind == "response.failed" and not self._content:
             error = (response or {}).get("error")
-            self.fault = parse_error(_status_in_stream(error), error)
+            self.fault = parse_error(status_in_stream(error), error)
             return Meaning.ERROR, b""
         sequence = event.get("sequence_number")
         self._sequence = sequence + 1 if isinstance(sequence, int) else self._sequence + 1
@@ -148,7 +148,8 @@ class StreamTap:
         return encode(data, event=frame.event)
 
 
-def _status_in_stream(error: object) -> int:
+def status_in_stream(error: object) -> int:
+    """The HTTP status that an error inside a stream would have had before it."""
     code = error.get("code") if isinstance(error, Mapping) else None
     if code in ("rate_limit_exceeded", "insufficient_quota"):
         return 429

@@ -25,19 +25,15 @@ class McpProxy(Operation):
 
     json_body: ClassVar[bool] = False
 
-    _opened = False
+    _message = b""
+    _head_came = False
+    _streams = False
 
     def begin(self, *, now: float) -> None:
-        """Find the server; what has no body is asked at once."""
-        assert self.request.match is not None
-        name = self.request.match.name
-        server = self.services.mcp.get(name)
-        fault = _unavailable(name, server)
+        """Find the server."""
+        fault = _unavailable(self._name, self.services.mcp.get(self._name))
         if fault is not None:
-            return self.exchange.fail(fault, now=now)
-        if self.request.head.method in ("GET", "HEAD", "DELETE"):
-            return self._ask(b"", now)
-        return None
+            self.exchange.fail(fault, now=now)
 
     def run(self, body: bytes, *, now: float) -> None:
         """Pass the message on."""
@@ -50,9 +46,10 @@ class McpProxy(Operation):
             what = "refused the gateway's key" if status >= 400 else "sent a redirect, which is not followed"
             message = f"the MCP server {self._name!r} {what} ({status})"
             return self.exchange.fail(Fault(status=502, message=message), now=now)
-        self._opened = True
+        self._head_came = True
+        self._streams = header_tables.media_type(headers) == b"text/event-stream"
         fields = header_tables.passing(headers, header_tables.MCP_DOWN)
-        if header_tables.media_type(headers) == b"text/event-stream":
+        if self._streams:
             fields = tuple(field for field in fields if field[0] != b"cache-control")
             fields += ((b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no"))
         return self.exchange.open_answer(status, fields, now=now)
@@ -67,7 +64,12 @@ class McpProxy(Operation):
 
     def drain(self, *, now: float) -> None:
         """A stream that the client listens on would never end by itself; its client opens another one elsewhere."""
-        if self._opened and self.request.head.method == "GET":
+        if not self._listens:
+            return
+        if not self._head_came:
+            message = "the gateway is shutting down"
+            self.exchange.fail(Fault(status=503, message=message, retry_after=1), now=now)
+        elif self._streams:
             self.exchange.end(now=now)
 
     def error_body(self, fault: Fault) -> bytes:
@@ -78,11 +80,16 @@ class McpProxy(Operation):
         """Which server."""
         return {"mcp": self._name}
 
-    _message = b""
-
     @property
     def _name(self) -> str:
-        return self.request.match.name if self.request.match is not None else ""
+        assert self.request.match is not None
+        return self.request.match.name
+
+    @property
+    def _listens(self) -> bool:
+        """Whether the answer is a stream without an end: a GET, or what took its place in the revision 2026-07-28."""
+        head = self.request.head
+        return head.method == "GET" or header_tables.first(head.headers, b"mcp-method") == b"subscriptions/listen"
 
     def _ask(self, body: bytes, now: float) -> None:
         server = self.services.mcp[self._name]
@@ -119,10 +126,13 @@ def _unavailable(name: str, server: McpServer | None) -> Fault | None:
 
 
 def _id_of(message: bytes) -> object:
-    """The id of a JSON-RPC request; None for a batch, a notification, or what is no message."""
+    """The id of a JSON-RPC request; None for a batch, a notification, a response, or what is no message.
+
+    A response's id is one of the server's requests, and may be equal to that of a request of the client's.
+    """
     try:
         value = json_text.decode(message)
     except ValueError:
         return None
-    found = value.get("id") if isinstance(value, dict) else None
+    found = value.get("id") if isinstance(value, dict) and "method" in value else None
     return found if isinstance(found, str | int) and not isinstance(found, bool) else None

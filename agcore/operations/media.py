@@ -7,13 +7,14 @@ text), whose bytes pass as they come.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
 from agcore import headers as header_tables
 from agcore import json_text
 from agcore.call import Call
-from agcore.dialects import openai_error
+from agcore.dialects import openai_chat, openai_error, openai_responses
 from agcore.dialects.base import Ask, Meaning, ask_of_body
 from agcore.fault import Fault
 from agcore.headers import media_type
@@ -55,6 +56,7 @@ class MediaTap:
         if event.get("type") == "error" or event.get("error"):
             self.fault = openai_error.parse_error(502, event.get("error") or event)
             return Meaning.ERROR, b""
+        self.usage = read_usage(event) or self.usage
         self.finished = self.finished or event.get("type") in _TERMINAL
         return Meaning.CONTENT, frame.raw
 
@@ -65,6 +67,15 @@ class MediaTap:
     def error(self, fault: Fault, request_id: str) -> bytes:
         """An `error` event."""
         return b"event: error\n" + openai_error.stream_error(fault, request_id)
+
+
+def read_usage(answer: Mapping[str, object]) -> Usage | None:
+    """Usage of an answer or an event: images, transcripts and speech count as Responses do, embeddings as Chat does."""
+    usage = answer.get("usage")
+    if not isinstance(usage, Mapping) or usage.get("type") == "duration":
+        return None
+    read = openai_responses.read_usage if "input_tokens" in usage else openai_chat.read_usage
+    return read(answer)
 
 
 class Media(PassThrough):
@@ -89,7 +100,8 @@ class Media(PassThrough):
     def edits(self, members: Members) -> tuple[dict[str, bytes | None], bool]:
         """Only the model's name, and that only where one was given."""
         assert self.way is not None
-        if "model" not in members:
+        assert self.request.match is not None
+        if "model" not in members and not self.request.match.model:
             return {}, False
         return self.dialect.edits(members, self.ask, self.way.model)
 
@@ -151,6 +163,16 @@ class Media(PassThrough):
         if self._stream.fault is not None:
             return self.exchange.fail(call.presentable(self._stream.fault), now=now)
         return self.exchange.end(now=now)
+
+    def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
+        """See the function of that name. Gemini's embeddings count nothing."""
+        return read_usage(answer)
+
+    def row(self) -> dict[str, object]:
+        """Usage as the stream told it."""
+        if self._stream is not None:
+            self.usage = self._stream.tap.usage
+        return super().row()
 
     def error_in_stream(self, fault: Fault) -> bytes | None:
         """An error event in an event stream; raw bytes can only be broken off."""

@@ -196,7 +196,7 @@ def test_a_preflight_of_a_foreign_origin_permits_nothing() -> None:
     [
         ("/v1/models", b"GET, HEAD, OPTIONS"),
         ("/v1beta/models/x:generateContent", b"POST, OPTIONS"),
-        ("/mcp/web_reader/mcp", b"GET, POST, DELETE, OPTIONS"),
+        ("/mcp/web_reader/mcp", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
         ("/nowhere", b"OPTIONS"),
         ("*", b"OPTIONS"),
     ],

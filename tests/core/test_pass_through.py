@@ -28,6 +28,7 @@ from tests.support.dialogues import (
     asked,
     config,
     ids,
+    provider,
     streaming,
     with_client_key,
 )
@@ -534,3 +535,10 @@ def test_no_model_name_breaks_a_header(model: str) -> None:
     value = story.headers[b"x-agcore-model"]
     assert re.fullmatch(rb"[!-~]([ -~]*[!-~])?", value)
     assert json.loads(story.body)["model"] == f"openai/{model}"
+
+
+def test_a_failed_response_of_a_provider_without_a_key_passes_byte_for_byte() -> None:
+    answer = b'{"object": "response", "status": "failed", "error": {"code": "server_error", "message": "no"}}'
+    story = asked(RESPONSES, stream=False, setup=config(providers=(provider(RESPONSES, keys=()),)))
+    story.upstream_answers(200, answer)
+    assert (story.status, story.body) == (200, answer)

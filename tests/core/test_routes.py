@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from agcore.fault import Fault
 from agcore.inputs import Headers
-from agcore.operations import OPERATIONS
-from agcore.routes import ROUTES, VERSIONS, Match, NoMatch, match
+from agcore.operations import OPERATIONS, operation
+from agcore.operations.base import Operation
+from agcore.routes import ANY, ROUTES, VERSIONS, Match, NoMatch, match
 from agcore.target import parse
 
 GOOGLE_KEY: Final[Headers] = ((b"x-goog-api-key", b"k"),)
@@ -46,9 +47,9 @@ GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("POST", "/v1/chat/completions", "O2", "openai", "generate"),
     ("POST", "/v1/completions", "O3", "openai_completions", "generate"),
     ("POST", "/v1/responses", "O4", "openai_responses", "generate"),
-    ("POST", "/v1/images/generations", "O5", "openai", "later"),
-    ("POST", "/v1/images/edits", "O6", "openai", "later"),
-    ("POST", "/v1/audio/transcriptions", "O7", "openai", "later"),
+    ("POST", "/v1/images/generations", "O5", "openai", "media"),
+    ("POST", "/v1/images/edits", "O6", "openai", "upload"),
+    ("POST", "/v1/audio/transcriptions", "O7", "openai", "upload"),
     ("POST", "/v1/messages", "A1", "anthropic", "generate"),
     ("POST", "/v1/messages?beta=true", "A1", "anthropic", "generate"),
     ("POST", "/v1/messages/count_tokens", "A2", "anthropic", "count_tokens"),
@@ -75,6 +76,7 @@ GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("POST", "/mcp/web_search_prime/mcp", "M", "mcp", "mcp"),
     ("GET", "/mcp/web_reader/mcp", "M", "mcp", "mcp"),
     ("DELETE", "/mcp/zai-mcp-server/mcp", "M", "mcp", "mcp"),
+    ("PATCH", "/mcp/web_reader/mcp", "M", "mcp", "mcp"),
     ("POST", "/mcp/another/mcp", "M", "mcp", "mcp"),
     ("POST", "/internal/warmup", "I1", "openai", "warmup"),
     ("POST", "/v1/api/event_logging", "I2", "anthropic", "discard"),
@@ -89,12 +91,12 @@ GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("HEAD", "/api/hello", "+", "openai", "probe"),
     ("GET", "/api/hello", "+", "openai", "probe"),
     ("GET", "/v1/models/gpt-5", "+", "openai", "get_model"),
-    ("POST", "/v1/embeddings", "+", "openai", "later"),
-    ("POST", "/v1beta/models/embedder:embedContent", "+", "gemini", "later"),
-    ("POST", "/v1beta/models/embedder:batchEmbedContents", "+", "gemini", "later"),
-    ("POST", "/v1/moderations", "+", "openai", "later"),
-    ("POST", "/v1/audio/speech", "+", "openai", "later"),
-    ("POST", "/v1/audio/translations", "+", "openai", "later"),
+    ("POST", "/v1/embeddings", "+", "openai", "media"),
+    ("POST", "/v1beta/models/embedder:embedContent", "+", "gemini", "media"),
+    ("POST", "/v1beta/models/embedder:batchEmbedContents", "+", "gemini", "media"),
+    ("POST", "/v1/moderations", "+", "openai", "media"),
+    ("POST", "/v1/audio/speech", "+", "openai", "media"),
+    ("POST", "/v1/audio/translations", "+", "openai", "upload"),
     ("POST", "/v1/responses/input_tokens", "+", "openai_responses", "count_tokens"),
     ("POST", "/v1/responses/compact", "+", "openai_responses", "later"),
     ("GET", "/v1/responses/resp_1", "+", "openai_responses", "later"),
@@ -123,12 +125,14 @@ def test_every_row_has_a_golden_request() -> None:
 
 
 def test_every_operation_of_the_table_exists() -> None:
-    assert {route.operation for route in ROUTES} == set(OPERATIONS)
+    assert {route.operation for route in ROUTES} == {*OPERATIONS, "upload"}
+    for each in ROUTES:
+        assert issubclass(operation(each.operation), Operation)
 
 
 def test_what_is_not_there_yet_says_what_it_needs() -> None:
     for each in ROUTES:
-        assert bool(each.later) == (each.operation in ("later", "mcp")), each
+        assert bool(each.later) == (each.operation == "later"), each
 
 
 def test_every_row_of_the_published_surface_is_in_the_table() -> None:
@@ -423,7 +427,7 @@ def test_an_unknown_path_has_the_error_shape_of_its_prefix(
         ("GET", "/v1beta/models/x/countTokens", "gemini", ("POST",)),
         ("PATCH", "/v1beta/models/x", "gemini", ("GET", "HEAD", "POST")),
         ("PUT", "/v1/models/x", "openai", ("POST", "GET", "HEAD")),
-        ("PATCH", "/mcp/x/mcp", "mcp", ("GET", "POST", "DELETE")),
+        ("TRACE", "/mcp/x/mcp", "mcp", ANY),
         ("POST", "/healthz", "openai", ("GET", "HEAD")),
         ("get", "/healthz", "openai", ("GET", "HEAD")),
         ("OPTIONS", "/v1/chat/completions", "openai", ("POST",)),

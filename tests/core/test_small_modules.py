@@ -18,8 +18,10 @@ from agcore.effects import Origin
 from agcore.fault import Fault, invalid
 from agcore.headers import DOWN, UP, field_value, first, media_type, passing
 from agcore.ids import Ids
+from agcore.inputs import Sent, Stage, UpstreamFailed
 from agcore.json_members import parse as members_of
 from agcore.ledger import Ledger
+from agcore.retry import is_free_reattempt
 from agcore.routes import match
 from agcore.sse import Decoder, encode
 from agcore.target import Target, parse
@@ -70,6 +72,20 @@ def test_the_ledger_never_promises_more_memory_than_there_is(sizes: list[int]) -
     assert ledger.buffered == 0
 
 
+@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("sent", Sent)
+@pytest.mark.parametrize("reused", [True, False])
+@pytest.mark.parametrize("taken", [True, False])
+def test_only_a_stale_connection_is_replaced_for_free_and_once(
+    stage: Stage, sent: Sent, reused: bool, taken: bool
+) -> None:
+    failed = UpstreamFailed(1, stage, sent, reused, "closed")
+    stale = reused and not taken and stage in (Stage.SEND, Stage.HEAD)
+    assert is_free_reattempt(failed, already_taken=taken, repeatable=True) == stale
+    # What must not happen twice is repeated only where nothing of it can have arrived.
+    assert is_free_reattempt(failed, already_taken=taken, repeatable=False) == (stale and sent is Sent.NONE)
+
+
 def test_the_first_key_serves_and_is_named_by_its_label() -> None:
     choice = Ledger(max_buffered=1).choose(provider(CHAT, name="p", keys=("one", "two")))
     assert (choice.label, choice.secret) == ("p#1", Secret("one"))
@@ -113,6 +129,23 @@ def test_a_bad_target_is_a_fault(raw: bytes) -> None:
     found = parse(raw)
     assert isinstance(found, Fault)
     assert found.status == 400
+
+
+@pytest.mark.parametrize(
+    ("raw", "left"),
+    [
+        (b"/mcp", b""),
+        (b"/mcp?", b""),
+        (b"/mcp?a=%20b+c&a&=x&&b=1=2", b"a=%20b+c&a&=x&&b=1=2"),
+        (b"/mcp?key=secret", b""),
+        (b"/mcp?a=1&k%65y=secret&b=2", b"a=1&b=2"),
+        (b"http://host/mcp?a=1&key=secret", b"a=1"),
+    ],
+)
+def test_the_query_as_it_came_has_no_credential(raw: bytes, left: bytes) -> None:
+    found = parse(raw)
+    assert isinstance(found, Target)
+    assert found.raw_query == left
 
 
 def test_the_first_value_of_a_parameter_counts() -> None:

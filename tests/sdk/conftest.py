@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.servers import trio_server, uvicorn_server
+from tests.support.media_upstream import media_answer
+from tests.support.servers import Url, trio_server, uvicorn_server
 from tests.support.upstreams import Upstream, demo_answer
 
 CLIENT_KEY = "sk-client-0123456789abcdef"
@@ -37,12 +38,12 @@ gemini = "{url}"
 
 @pytest.fixture(scope="session")
 def upstream() -> Iterator[Upstream]:
-    with Upstream(demo_answer) as upstream:
+    with Upstream(lambda request: media_answer(request) or demo_answer(request)) as upstream:
         yield upstream
 
 
 @pytest.fixture(scope="session", params=["trio", "uvicorn"])
-def gateway_url(request: pytest.FixtureRequest, upstream: Upstream) -> Iterator[str]:
+def gateway_url(request: pytest.FixtureRequest, upstream: Upstream) -> Iterator[Url]:
     config = CONFIG.format(client_key=CLIENT_KEY, upstream_key=UPSTREAM_KEY, url=upstream.url)
     server = {"trio": trio_server, "uvicorn": uvicorn_server}[request.param]
     with server(config) as url:

@@ -54,6 +54,13 @@ def test_tokens_are_counted(client: genai.Client) -> None:
     assert client.models.count_tokens(model="alias", contents="one two three").total_tokens > 0
 
 
+def test_contents_are_embedded_in_a_batch(client: genai.Client, upstream: Upstream) -> None:
+    answer = client.models.embed_content(model="alias", contents=["one", "three"])
+    assert [each.values for each in answer.embeddings or ()] == [[3.0, 0.5], [5.0, 0.5]]
+    assert upstream.requests[-1].target.endswith(b"/models/vendor-real:batchEmbedContents")
+    assert b"alias" not in upstream.requests[-1].body
+
+
 def test_models_are_listed_and_found(client: genai.Client) -> None:
     assert "models/alias" in [model.name for model in client.models.list()]
     assert client.models.get(model="alias").name == "models/alias"

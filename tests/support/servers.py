@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,14 @@ from pathlib import Path
 READY = re.compile(r"(?:listening|running) on (http://[^\s]+)")
 
 
+class Url(str):
+    """A server's base URL; `pid` is its process."""
+
+    pid: int
+
+
 @contextmanager
-def trio_server(config: str) -> Iterator[str]:
+def trio_server(config: str) -> Iterator[Url]:
     """`agcore serve` with this configuration text; gives its base URL."""
     with _config_file(config) as path:
         command = [sys.executable, "-m", "agcore_trio", "serve", "--config", str(path), "--port", "0"]
@@ -25,7 +32,7 @@ def trio_server(config: str) -> Iterator[str]:
 
 
 @contextmanager
-def uvicorn_server(config: str) -> Iterator[str]:
+def uvicorn_server(config: str) -> Iterator[Url]:
     """`uvicorn agcore_asgi:app` with this configuration text; gives its base URL."""
     with _config_file(config) as path:
         command = [
@@ -44,7 +51,7 @@ def uvicorn_server(config: str) -> Iterator[str]:
 
 
 @contextmanager
-def hypercorn_server(config: str, worker: str) -> Iterator[str]:
+def hypercorn_server(config: str, worker: str) -> Iterator[Url]:
     """`hypercorn agcore_asgi:app` with a worker class of `asyncio` or `trio`; gives its base URL."""
     with _config_file(config) as path:
         command = [sys.executable, "-m", "hypercorn", "agcore_asgi:app", "--bind", "127.0.0.1:0", "-k", worker]
@@ -61,7 +68,7 @@ def _config_file(text: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _running(command: list[str], environ: dict[str, str]) -> Iterator[str]:
+def _running(command: list[str], environ: dict[str, str]) -> Iterator[Url]:
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -70,16 +77,26 @@ def _running(command: list[str], environ: dict[str, str]) -> Iterator[str]:
         text=True,
         env={**os.environ, **environ, "PYTHONUNBUFFERED": "1"},
     )
+    assert process.stdout is not None
+    # A log that nobody reads would block the server once the pipe is full.
+    log = threading.Thread(target=process.stdout.read, daemon=True)
     try:
-        yield _wait_ready(process)
+        url = Url(_wait_ready(process))
+        url.pid = process.pid
+        log.start()
+        yield url
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.communicate(timeout=10)
+            process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.communicate()
+            process.wait()
             raise AssertionError(f"{command} did not stop on SIGTERM") from None
+        finally:
+            if log.ident is not None:
+                log.join(5)
+            process.stdout.close()
 
 
 def _wait_ready(process: subprocess.Popen[str]) -> str:
