@@ -12,6 +12,7 @@ from typing import Final
 from agcore.dialects.base import CUT, EMPTY, Meaning, StreamTap
 from agcore.fault import Fault
 from agcore.sse import Decoder, Frame
+from agcore.usage import Usage
 
 MAX_HELD: Final = 256 * 1024
 """Bytes of announcements that are held back; more than any vendor sends before content."""
@@ -33,6 +34,11 @@ class StreamPass:
         self._elements = 0
         self._held: list[bytes] = []
         self._held_size = 0
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the stream consumed, as far as it told."""
+        return self.tap.usage
 
     @property
     def holding(self) -> bool:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from agcore.operations.base import Operation
+from agcore.operations.count_tokens import CountTokens
 from agcore.operations.generate import Generate
 from agcore.operations.mcp_proxy import McpProxy
 from agcore.operations.media import Media
 from agcore.operations.models import Detect, GetModel, ListModels
-from agcore.operations.pass_through import CountTokens
 from agcore.operations.status import Discard, Health, Later, Probe, Ready, Refuse, Upgrade
 from agcore.operations.warmup import Warmup
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from agcore.call import Call
+from agcore.dialects import DIALECTS
 from agcore.fault import Fault
-from agcore.headers import media_type
+from agcore.headers import REQUIRED_UP, USER_AGENT, field_value, first, media_type
 from agcore.inputs import Headers
+from agcore.json_members import Members
+from agcore.losses import Losses
+from agcore.operations.base import resolve
 from agcore.operations.pass_through import PassThrough, Way
 from agcore.stream_pass import StreamPass
+
+if TYPE_CHECKING:
+    from agcore.exchange import Exchange
+    from agcore.translation import StreamTranslation, Translation
+
+TRANSLATABLE: Final = frozenset({"openai", "openai_responses", "anthropic", "gemini"})
+"""Dialects that requests of other dialects can be translated to."""
 
 SSE_HEADERS: Final[Headers] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -22,8 +35,14 @@ ARRAY_HEADERS: Final[Headers] = ((b"content-type", b"application/json; charset=u
 class Generate(PassThrough):
     """An answer as a whole, as `PassThrough` has it, or as a stream."""
 
-    _stream: StreamPass | None = None
+    _stream: StreamPass | StreamTranslation | None = None
     _streaming = False
+    _translation: Translation | None = None
+    _translated: StreamTranslation | None = None
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange)
+        self._losses = Losses()
 
     def upstream_target(self, way: Way) -> bytes | None:
         """The dialect's generation endpoint."""
@@ -34,14 +53,99 @@ class Generate(PassThrough):
         """Make ready for a stream where one was asked for."""
         if self.ask.stream:
             tap = self.dialect.StreamTap(shown_model=self.shown_model, hide_usage=self.hides_usage)
-            self._stream = StreamPass(tap, framing=self.ask.framing)
-            self._stream_headers = SSE_HEADERS if self.ask.framing == "sse" else ARRAY_HEADERS
-            self.exchange.expect_stream(self._stream_headers, keepalive=self.dialect.KEEPALIVE, now=now)
+            self._open_stream(StreamPass(tap, framing=self.ask.framing), now)
+
+    def _open_stream(self, stream: StreamPass | StreamTranslation, now: float) -> None:
+        self._stream = stream
+        self._stream_headers = SSE_HEADERS if self.ask.framing == "sse" else ARRAY_HEADERS
+        self.exchange.expect_stream(self._stream_headers, keepalive=self.dialect.KEEPALIVE, now=now)
 
     def called(self, call: Call) -> None:
         """A stream that opens before the upstream answered tells where it is going to come from."""
         if self._stream is not None:
-            self.exchange.stream_head((*self._stream_headers, *self.exchange.provenance(call)))
+            self.exchange.stream_head((*self._stream_headers, *self.headers_down(call, ())))
+
+    def find_way(self, model: str) -> Way | Fault:
+        """The first provider's endpoint: of the client's own dialect, else of one that can be translated to."""
+        found = resolve(self.request, self.services, model)
+        if isinstance(found, Fault):
+            return found
+        first = found.targets[0]
+        endpoints = first.provider.endpoints
+        for dialect in (self.dialect.NAME, *endpoints):
+            endpoint = endpoints.get(dialect)
+            if endpoint is not None and (dialect == self.dialect.NAME or dialect in TRANSLATABLE):
+                return Way(provider=first.provider, endpoint=endpoint, model=first.model)
+        message = f"model {model!r} is served by {first.provider.name!r}, which speaks {', '.join(endpoints)} only"
+        return Fault(status=400, message=message, code="translation_not_available", param="model")
+
+    def forward(self, members: Members, way: Way, *, now: float) -> None:
+        """Pass the request through, or translate it for an endpoint of another dialect."""
+        if way.endpoint.dialect == self.dialect.NAME:
+            return super().forward(members, way, now=now)
+        translation = self._translate(members, way)
+        if isinstance(translation, Fault):
+            return self.exchange.fail(translation, now=now)
+        refusal = translation.refusal(on_loss=self.services.config.proxy.on_loss)
+        if refusal is not None:
+            return self.exchange.fail(refusal, now=now)
+        self._translation = translation
+        self._losses = translation.losses
+        self._id = self.services.ids.mint("")
+        if self.ask.stream:
+            self._translated = translation.stream(
+                id=self._id, model=self.ask.model, created=int(now), framing=self.ask.framing
+            )
+            self._open_stream(self._translated, now)
+        match = self.request.match
+        assert match is not None
+        # Requests of other dialects have no version in their path; this is the one that has everything.
+        there = match if self.dialect.NAME == "gemini" else msgspec.structs.replace(match, version="v1beta")
+        upstream = DIALECTS[way.endpoint.dialect]
+        target = upstream.generate_target(way.endpoint.prefix, there, way.model, self.ask)
+        return self.ask_upstream(way, target, translation.body, now=now)
+
+    def edits(self, members: Members) -> tuple[dict[str, bytes | None], bool]:
+        """The dialect's own edits, and signatures that are another vendor's taken out."""
+        changes, hides_usage = super().edits(members)
+        assert self.way is not None
+        if b"gw1." in members.body or b"Z3cxL" in members.body:
+            from agcore import foreign_signatures  # a conversation that changed vendors is rare
+
+            signer = self.way.provider.signer or self.way.provider.name
+            changes.update(foreign_signatures.edits(self.dialect.NAME, members, signer=signer, losses=self._losses))
+        return changes, hides_usage
+
+    def _translate(self, members: Members, way: Way) -> Translation | Fault:
+        from agcore.translation import Target, translate  # translating is not free to import
+
+        target = Target(
+            dialect=way.endpoint.dialect,
+            model=way.model,
+            profile=self.services.catalog.profile(way.model),
+            signer=way.provider.signer or way.provider.name,
+        )
+        return translate(self.dialect.NAME, members.body, model=self.ask.model, stream=self.ask.stream, target=target)
+
+    def headers_up(self) -> Headers:
+        """A translated request takes nothing of the client's headers along but its name."""
+        if self._translation is None:
+            return super().headers_up()
+        assert self.way is not None
+        fields = [*self.content_fields(), (b"accept-encoding", b"identity")]
+        agent = first(self.request.head.headers, b"user-agent")
+        fields.append((b"user-agent", agent) if agent is not None else USER_AGENT)
+        required = REQUIRED_UP.get(self.way.endpoint.dialect)
+        return (*fields, required) if required is not None else tuple(fields)
+
+    def headers_down(self, call: Call, headers: Headers) -> Headers:
+        """Another vendor's limits and ids mean nothing to the client; what the translation lost does."""
+        lost: Headers = ()
+        if len(self._losses):
+            lost = ((b"x-agcore-losses", field_value(self._losses.header())),)
+        if self._translation is None:
+            return (*super().headers_down(call, headers), *lost)
+        return (*self.exchange.provenance(call), *lost)
 
     def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
         """A stream is one only if its content type says so: a JSON answer to a stream request is read as such."""
@@ -71,9 +175,9 @@ class Generate(PassThrough):
     def call_end(self, call: Call, *, now: float) -> None:
         """End the stream, properly or not."""
         if self._stream is None:
-            return super().call_end(call, now=now)
+            return super().call_end(call, now=now) if self._translation is None else self._answer_whole(call, now)
         if not self._streaming:
-            return self._fail_unstreamed(call, now)
+            return self._serve_unstreamed(call, now)
         out = self._stream.end()
         if out:
             self.exchange.write(out, now=now)
@@ -90,12 +194,29 @@ class Generate(PassThrough):
             return self.exchange.end(now=now)
         return super().call_failed(call, fault, now=now)
 
-    def _fail_unstreamed(self, call: Call, now: float) -> None:
+    def _answer_whole(self, call: Call, now: float) -> None:
+        assert self._translation is not None
         answer = self.read_answer(call, now=now)
-        if not isinstance(answer, Fault):
+        if isinstance(answer, Fault):
+            return self.exchange.fail(answer, now=now)
+        translated = self._translation.answer(answer, id=self._id, model=self.ask.model, created=int(now))
+        if isinstance(translated, Fault):
+            return self.exchange.fail(call.presentable(translated), now=now)
+        body, self.usage = translated
+        return self.exchange.answer(200, body, headers=self.headers_down(call, ()), now=now)
+
+    def _serve_unstreamed(self, call: Call, now: float) -> None:
+        answer = self.read_answer(call, now=now)
+        if isinstance(answer, Fault):
+            return self.exchange.fail(answer, now=now)
+        if self._translated is None:
             message = f"{call.plan.provider.name} answered a stream request with a whole JSON answer"
-            answer = Fault(status=502, message=message, code="upstream_invalid_answer")
-        self.exchange.fail(answer, now=now)
+            return self.exchange.fail(Fault(status=502, message=message, code="upstream_invalid_answer"), now=now)
+        out = self._translated.whole(answer)
+        if self._translated.fault is not None:
+            return self.exchange.fail(call.presentable(self._translated.fault), now=now)
+        self.exchange.write(out, now=now)
+        return self.exchange.end(now=now)
 
     def release(self, *, now: float) -> None:
         """Announcements go out although no content came."""
@@ -109,6 +230,9 @@ class Generate(PassThrough):
 
     def row(self) -> dict[str, object]:
         """Usage as the stream told it."""
-        if self._stream is not None and self._stream.tap.usage is not None:
-            self.usage = self._stream.tap.usage
-        return super().row()
+        if self._stream is not None and self._stream.usage is not None:
+            self.usage = self._stream.usage
+        row = super().row()
+        if len(self._losses):
+            row["losses"] = [msgspec.structs.asdict(loss) for loss in self._losses]
+        return row

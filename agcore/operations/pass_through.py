@@ -7,6 +7,7 @@ let through. A JSON answer is read whole before anything is sent, so that a 200 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -64,6 +65,10 @@ class PassThrough(Operation, ABC):
         if isinstance(way, Fault):
             return self.exchange.fail(way, now=now)
         self.way = way
+        return self.forward(members, way, now=now)
+
+    def forward(self, members: Members, way: Way, *, now: float) -> None:
+        """Send the request the way that was found."""
         target = self.upstream_target(way)
         if target is None:
             message = f"provider {way.provider.name!r} has no such endpoint in this dialect"
@@ -134,12 +139,16 @@ class PassThrough(Operation, ABC):
         if isinstance(answer, Fault):
             return self.exchange.fail(answer, now=now)
         body = b"".join(self._answer)
-        self.usage = self.dialect.read_usage(answer)
+        self.usage = self.read_usage(answer)
         if self.shown_model is not None and self.dialect.MODEL_MEMBER in answer:
             body = edited(body, answer, {self.dialect.MODEL_MEMBER: msgspec.json.encode(self.shown_model)})
         if answer.get("error"):
             body = call.scrubbed(body)
         return self.exchange.answer(status, body, headers=self.headers_down(call, headers), now=now)
+
+    def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
+        """What the answer says it consumed."""
+        return self.dialect.read_usage(answer)
 
     def headers_down(self, call: Call, headers: Headers) -> Headers:
         """What of the upstream's headers the client sees, and where the answer came from."""
@@ -212,7 +221,7 @@ class PassThrough(Operation, ABC):
         # A failed Response is that dialect's own form of an answer, and says so itself.
         if answer.get("error") and answer.get("object") != "response":
             return fault_from_answer(
-                self.dialect,
+                DIALECTS[call.plan.endpoint.dialect],
                 status=error_status(answer["error"]),
                 headers=self._head[1],
                 body=body,
@@ -226,12 +235,3 @@ def error_status(error: object) -> int:
     """The status that an error inside a 200 names for itself; 502 when it names none."""
     code = error.get("code") if isinstance(error, dict) else None
     return code if isinstance(code, int) and 400 <= code <= 599 else 502
-
-
-class CountTokens(PassThrough):
-    """A token count by the provider's own counter."""
-
-    def upstream_target(self, way: Way) -> bytes | None:
-        """The dialect's counter."""
-        assert self.request.match is not None
-        return self.dialect.count_target(way.endpoint.prefix, self.request.match, way.model)

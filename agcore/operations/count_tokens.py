@@ -1,0 +1,137 @@
+"""Token counts: by the provider's own counter where it has one, else by an estimate that says it is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from agcore import json_text
+from agcore.call import Call
+from agcore.conversation import Conversation, Invalid
+from agcore.dialects import DIALECTS
+from agcore.fault import Fault, invalid
+from agcore.inputs import Headers
+from agcore.json_members import Members
+from agcore.losses import Losses
+from agcore.operations.base import resolve
+from agcore.operations.pass_through import PassThrough, Way
+
+_COUNTERS: Final = ("anthropic", "gemini", "openai_responses")
+"""Dialects that have a counter."""
+
+ESTIMATED: Final[Headers] = ((b"x-agcore-count", b"estimate"),)
+
+_COUNTED: Final[Mapping[str, frozenset[str]]] = {
+    "anthropic": frozenset({"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config"}),
+    "openai_responses": frozenset(
+        {"model", "input", "instructions", "tools", "tool_choice", "text", "reasoning", "parallel_tool_calls"}
+    ),
+}
+"""What of a generation request a vendor's counter takes."""
+
+
+class CountTokens(PassThrough):
+    """A2, G4 and `/v1/responses/input_tokens`."""
+
+    _members: Members | None = None
+
+    def upstream_target(self, way: Way) -> bytes | None:
+        """The counter of the endpoint's dialect."""
+        match = self.request.match
+        assert match is not None
+        there = match if self.dialect.NAME == "gemini" else msgspec.structs.replace(match, version="v1beta")
+        return DIALECTS[way.endpoint.dialect].count_target(way.endpoint.prefix, there, way.model)
+
+    def find_way(self, model: str) -> Way | Fault:
+        """The first provider's endpoint: of the client's own dialect, else the first that can count."""
+        found = resolve(self.request, self.services, model)
+        if isinstance(found, Fault):
+            return found
+        first = found.targets[0]
+        endpoints = first.provider.endpoints
+        counting = [
+            name for name in (self.dialect.NAME, "anthropic", "gemini", "openai_responses") if name in endpoints
+        ]
+        endpoint = endpoints[counting[0]] if counting else next(iter(endpoints.values()))
+        return Way(provider=first.provider, endpoint=endpoint, model=first.model)
+
+    def forward(self, members: Members, way: Way, *, now: float) -> None:
+        """Ask the provider's counter in its own dialect, or estimate."""
+        self._members = members
+        if way.endpoint.dialect == self.dialect.NAME:
+            return super().forward(members, way, now=now)
+        target = self.upstream_target(way)
+        if target is None:
+            return self._estimate(now)
+        try:
+            body = self._translated(way)
+        except Invalid as error:
+            return self.exchange.fail(invalid(str(error), param=error.param), now=now)
+        return self.ask_upstream(way, target, body, now=now)
+
+    def call_end(self, call: Call, *, now: float) -> None:
+        """The provider's count, in the client's shape."""
+        if call.plan.endpoint.dialect == self.dialect.NAME:
+            return super().call_end(call, now=now)
+        answer = self.read_answer(call, now=now)
+        count = None
+        if not isinstance(answer, Fault):
+            count = answer.get("totalTokens" if call.plan.endpoint.dialect == "gemini" else "input_tokens")
+        if not isinstance(count, int) or count < 1:
+            return self._estimate(now)
+        return self._answer_count(count, self.exchange.provenance(call), now)
+
+    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+        """A counter that is missing or broken is no reason for an error."""
+        if fault.status in (400, 413, 422, 429):
+            return super().call_failed(call, fault, now=now)
+        return self._estimate(now)
+
+    def _estimate(self, now: float) -> None:
+        from agcore.tokens import estimate
+
+        try:
+            count = estimate(self._conversation())
+        except Invalid as error:
+            return self.exchange.fail(invalid(str(error), param=error.param), now=now)
+        return self._answer_count(count, ESTIMATED, now)
+
+    def _answer_count(self, count: int, headers: Headers, now: float) -> None:
+        shapes: Mapping[str, dict[str, object]] = {
+            "anthropic": {"input_tokens": count},
+            "gemini": {"totalTokens": count},
+            "openai_responses": {"object": "response.input_tokens", "input_tokens": count},
+        }
+        self.exchange.answer(200, msgspec.json.encode(shapes[self.dialect.NAME]), headers=headers, now=now)
+
+    def _decoded(self) -> dict[str, object]:
+        """The request as a generation request: Gemini wraps it, and Anthropic's counter asks for no limit."""
+        assert self._members is not None
+        decoded = json_text.decode(self._members.body)
+        assert isinstance(decoded, dict)
+        if self.dialect.NAME == "gemini" and isinstance(inner := decoded.get("generateContentRequest"), dict):
+            return inner
+        return {"max_tokens": 1, **decoded} if self.dialect.NAME == "anthropic" else decoded
+
+    def _conversation(self) -> Conversation:
+        from agcore.translators import CLIENTS  # translating is not free to import
+
+        parse = CLIENTS[self.dialect.NAME].parse_request
+        return parse(self._decoded(), model=self.ask.model, stream=False, losses=Losses())
+
+    def _translated(self, way: Way) -> bytes:
+        from agcore.translation import Target, Translation
+
+        target = Target(
+            dialect=way.endpoint.dialect,
+            model=way.model,
+            profile=self.services.catalog.profile(way.model),
+            signer=way.provider.signer or way.provider.name,
+        )
+        rendered = Translation(self.dialect.NAME, target, self._conversation(), Losses()).rendered
+        if target.dialect == "gemini":
+            return json_text.encode({"generateContentRequest": {"model": f"models/{way.model}", **rendered}})
+        kept = _COUNTED[target.dialect]
+        return json_text.encode({name: value for name, value in rendered.items() if name in kept})

@@ -1,0 +1,336 @@
+"""One request on its way through two dialects: the client's words in, the upstream's out, and the answer back.
+
+`Translation` is made from the client's body. It holds the neutral conversation, the request for the upstream, and what
+could not be carried. `StreamTranslation` turns the upstream's event stream into the client's; it has the same face as
+`stream_pass.StreamPass`, so that the operation drives either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from agcore import json_text
+from agcore.conversation import (
+    Cited,
+    Consumed,
+    Conversation,
+    Delta,
+    Finished,
+    Invalid,
+    Started,
+    ToolStarted,
+)
+from agcore.dialects.base import EMPTY
+from agcore.dialects.translator import ResponseWriter
+from agcore.fault import Fault, Vendor, invalid
+from agcore.fold import fold
+from agcore.history import repaired
+from agcore.losses import Losses
+from agcore.names import Names, legal_id
+from agcore.profiles import Profile
+from agcore.sse import Decoder, Frame
+from agcore.translators import CLIENTS, UPSTREAMS
+from agcore.usage import Usage
+
+_TERMINAL_EVENTS: Final = frozenset({"message_stop", "response.completed", "response.incomplete"})
+_NOT_CONTENT: Final = (Started, Consumed, Cited)
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where a translated request goes."""
+
+    dialect: str
+    model: str
+    profile: Profile
+    signer: str
+
+
+class Translation:
+    """See the module's text. Made by `translate`."""
+
+    def __init__(self, dialect: str, target: Target, conversation: Conversation, losses: Losses) -> None:
+        self.dialect = dialect
+        self.target = target
+        self.conversation = conversation
+        self.losses = losses
+        ordered = repaired(conversation, losses=losses)
+        self.names = Names(ordered, target.dialect)
+        self.rendered = UPSTREAMS[target.dialect].render_request(
+            self.names.applied(ordered),
+            model=target.model,
+            profile=target.profile,
+            signer=target.signer,
+            losses=losses,
+        )
+
+    @property
+    def body(self) -> bytes:
+        """The request as it leaves."""
+        return json_text.encode(self.rendered)
+
+    def refusal(self, *, on_loss: str) -> Fault | None:
+        """The 400 for losses that this request, or the configuration, does not accept."""
+        refused = self.losses.at_least("warn" if on_loss == "reject" else "refuse")
+        if not refused:
+            return None
+        listed = "; ".join(f"{loss.path}: {loss.why}" for loss in refused[:20])
+        message = f"this request cannot be carried to {self.target.model!r} ({self.target.dialect}): {listed}"
+        return invalid(message, code="not_translatable", param=refused[0].path)
+
+    def answer(
+        self, answer: dict[str, object], *, id: str, model: str, created: int
+    ) -> tuple[bytes, Usage | None] | Fault:
+        """The client's whole answer for the upstream's."""
+        deltas = self.read(answer)
+        if isinstance(deltas, Fault):
+            return deltas
+        folded = fold(self.returned(deltas, id=id))
+        rendered = CLIENTS[self.dialect].render_answer(
+            folded, id=id, model=model, created=created, conversation=self.conversation
+        )
+        return json_text.encode(rendered), folded.usage
+
+    def read(self, answer: dict[str, object]) -> list[Delta] | Fault:
+        """The deltas of the upstream's whole answer."""
+        return UPSTREAMS[self.target.dialect].read_answer(answer, signer=self.target.signer)
+
+    def returned(self, deltas: Iterable[Delta], *, id: str) -> Iterable[Delta]:
+        """Deltas as the client may see them: tools under its own names, every call with an id."""
+        for delta in deltas:
+            if isinstance(delta, ToolStarted):
+                call_id = legal_id(delta.id) if delta.id else f"call_{id[:16]}{delta.choice}_{delta.index}"
+                delta = msgspec.structs.replace(delta, id=call_id, name=self.names.original(delta.name))
+            yield delta
+
+    def writer(self, *, id: str, model: str, created: int) -> ResponseWriter:
+        """What writes the client's stream."""
+        return CLIENTS[self.dialect].writer(id=id, model=model, created=created, conversation=self.conversation)
+
+    def stream(self, *, id: str, model: str, created: int, framing: str) -> StreamTranslation:
+        """What turns the upstream's stream into the client's."""
+        return StreamTranslation(self, id=id, model=model, created=created, framing=framing)
+
+
+class UpstreamStream:
+    """An upstream's event stream, read into deltas as the client may see them."""
+
+    def __init__(self, translation: Translation, *, id: str) -> None:
+        self.terminal = False
+        """The stream's last event was read."""
+        self.fault: Fault | None = None
+        self.finished = False
+        """Some choice was finished: an end now is a proper one."""
+        self._translation = translation
+        self._id = id
+        self._decoder = Decoder()
+        self._reader = UPSTREAMS[translation.target.dialect].reader(signer=translation.target.signer)
+
+    def feed(self, data: bytes) -> list[Delta]:
+        """What a piece of the body says. Look at `fault` and `terminal` afterwards."""
+        deltas: list[Delta] = []
+        if not self.terminal and self.fault is None:
+            try:
+                for frame in self._decoder.feed(data):
+                    deltas += self._read(frame)
+                    if self._reader.fault is not None:
+                        break
+                    if _is_terminal(frame):
+                        deltas += self._end()
+                        break
+            except ValueError as error:
+                self.fault = _out_of_bounds(error)
+        return deltas
+
+    def end(self) -> list[Delta]:
+        """The body ended. `fault` is set if that came too early."""
+        deltas: list[Delta] = []
+        if not self.terminal and self.fault is None:
+            try:
+                last = self._decoder.close()
+            except ValueError as error:
+                self.fault = _out_of_bounds(error)
+                return deltas
+            if last is not None:
+                deltas += self._read(last)
+            if self.fault is None:
+                deltas += self._end()
+        return deltas
+
+    def whole(self, answer: dict[str, object]) -> list[Delta]:
+        """What an upstream says that answered a stream request as a whole."""
+        deltas = self._translation.read(answer)
+        if isinstance(deltas, Fault):
+            self.fault = deltas
+            return []
+        self.terminal = True
+        return self._seen(deltas)
+
+    def _end(self) -> list[Delta]:
+        deltas = self._seen(self._reader.end())
+        self.fault = self._reader.fault
+        if self.fault is None and not self.finished:
+            self.fault = EMPTY
+        self.terminal = self.fault is None
+        return deltas
+
+    def _read(self, frame: Frame) -> list[Delta]:
+        deltas = self._seen(self._reader.feed(frame))
+        self.fault = self._reader.fault
+        return deltas
+
+    def _seen(self, deltas: list[Delta]) -> list[Delta]:
+        self.finished = self.finished or any(isinstance(delta, Finished) for delta in deltas)
+        return list(self._translation.returned(deltas, id=self._id))
+
+
+class ClientStream:
+    """Deltas written as a client's event stream. Announcements are held back until there is content."""
+
+    def __init__(self, writer: ResponseWriter, *, framing: str) -> None:
+        self.committed = False
+        self.usage: Usage | None = None
+        self._writer = writer
+        self._array = framing == "array"
+        self._elements = 0
+        self._held: list[bytes] = []
+
+    @property
+    def holding(self) -> bool:
+        """Whether announcements wait for content."""
+        return bool(self._held)
+
+    def write(self, deltas: Iterable[Delta]) -> bytes:
+        """The bytes for deltas; none while only announcements came."""
+        out: list[bytes] = []
+        for delta in deltas:
+            if isinstance(delta, Consumed):
+                self.usage = delta.usage
+            self._put(self._writer.feed(delta), out, content=not isinstance(delta, _NOT_CONTENT))
+        return b"".join(out)
+
+    def close(self) -> bytes:
+        """The bytes that end the stream."""
+        out: list[bytes] = []
+        self._put(self._writer.end(), out, content=True)
+        if self._array:
+            out.append(b"]")
+        return b"".join(out)
+
+    def release(self) -> bytes:
+        """The announcements held so far, which commits the stream."""
+        self.committed = True
+        held, self._held = b"".join(self._held), []
+        return held
+
+    def error(self, fault: Fault, request_id: str) -> bytes:
+        """The bytes that end the stream in an error, announcements first."""
+        held = self.release()
+        frame = self._writer.error(fault, request_id)
+        return held + (self._element(frame) + b"]" if self._array else frame)
+
+    def _put(self, data: bytes, out: list[bytes], *, content: bool) -> None:
+        if data and self._array:
+            data = b"".join(self._element(frame) for frame in data.split(b"\r\n\r\n") if frame)
+        if self.committed:
+            out.append(data)
+        elif content:
+            out.append(self.release())
+            out.append(data)
+        elif data:
+            self._held.append(data)
+
+    def _element(self, frame: bytes) -> bytes:
+        self._elements += 1
+        lead = b"[" if self._elements == 1 else b",\r\n"
+        return lead + frame.removeprefix(b"data: ").strip()
+
+
+class StreamTranslation:
+    """One upstream's stream made into the client's; the same face as `StreamPass`."""
+
+    def __init__(self, translation: Translation, *, id: str, model: str, created: int, framing: str) -> None:
+        self._upstream = UpstreamStream(translation, id=id)
+        self._client = ClientStream(translation.writer(id=id, model=model, created=created), framing=framing)
+
+    @property
+    def terminal(self) -> bool:
+        """The client's stream was ended."""
+        return self._upstream.terminal
+
+    @property
+    def fault(self) -> Fault | None:
+        """Set when the upstream's stream failed; nothing more is to be fed."""
+        return self._upstream.fault
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the stream consumed, as far as it told."""
+        return self._client.usage
+
+    @property
+    def holding(self) -> bool:
+        """Whether announcements wait for content."""
+        return self._client.holding
+
+    @property
+    def complete(self) -> bool:
+        """Whether an end now would be a proper one."""
+        return self.terminal or (self._client.committed and self._upstream.finished)
+
+    def feed(self, data: bytes) -> bytes:
+        """What the client gets for a piece of the upstream's body. Look at `fault` and `terminal` afterwards."""
+        if self.terminal:
+            return b""
+        return self._written(self._upstream.feed(data))
+
+    def whole(self, answer: dict[str, object]) -> bytes:
+        """The client's stream for an upstream that answered a stream request as a whole."""
+        return self._written(self._upstream.whole(answer))
+
+    def end(self) -> bytes:
+        """The upstream ended its body: what the client still gets. `fault` is set if the end came too early."""
+        return b"" if self.terminal else self._written(self._upstream.end())
+
+    def finish(self) -> bytes:
+        """What a stream whose answer is complete still lacks, although its upstream broke."""
+        return self.end()
+
+    def release(self) -> bytes:
+        """The announcements held so far, which commits the stream."""
+        return self._client.release()
+
+    def error(self, fault: Fault, request_id: str) -> bytes:
+        """The bytes that end the client's stream in an error."""
+        return self._client.error(fault, request_id)
+
+    def _written(self, deltas: list[Delta]) -> bytes:
+        out = self._client.write(deltas)
+        return out + self._client.close() if self.terminal else out
+
+
+def translate(dialect: str, body: bytes, *, model: str, stream: bool, target: Target) -> Translation | Fault:
+    """Translate a client's request, or say why it is none."""
+    losses = Losses()
+    try:
+        decoded = json_text.decode(body)
+        assert isinstance(decoded, dict)
+        conversation = CLIENTS[dialect].parse_request(decoded, model=model, stream=stream, losses=losses)
+        return Translation(dialect, target, conversation, losses)
+    except Invalid as error:
+        details = getattr(error, "details", None)
+        vendor = None
+        if details is not None:
+            vendor = Vendor("anthropic", {"type": "invalid_request_error", "message": str(error), "details": details})
+        code = getattr(error, "code", None)
+        return Fault(status=400, message=str(error), param=error.param, code=code, vendor=vendor)
+
+
+def _out_of_bounds(error: ValueError) -> Fault:
+    return Fault(status=502, message=f"the upstream's stream is out of bounds: {error}")
+
+
+def _is_terminal(frame: Frame) -> bool:
+    return frame.event in _TERMINAL_EVENTS or (frame.data is not None and frame.data.strip() == b"[DONE]")
