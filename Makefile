@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format types lint golden docs bench clean
+.PHONY: demo test mcp-js check format types lint golden docs bench clean
 
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,9 @@ demo: $(VENV)/.run  ## start the demo provider and the gateway, show every proto
 test: $(VENV)/.test  ## all tests, with the core's branch coverage
 	$(BIN)/coverage run -m pytest -q
 	$(BIN)/coverage report
+
+mcp-js:  ## what the tests with the MCP client in JavaScript need; without it they are skipped
+	npm install --prefix tests/sdk/js --no-package-lock --no-audit --no-fund
 
 check: $(VENV)/.test  ## lint, format, types, generated docs
 	$(BIN)/ruff check .
@@ -42,4 +45,4 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/relay.py
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage tests/sdk/js/node_modules

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.media_upstream import media_answer
 from tests.support.servers import Url, trio_server, uvicorn_server
-from tests.support.upstreams import Upstream, demo_answer
+from tests.support.upstreams import Answer, Recorded, Upstream, demo_answer
 
 CLIENT_KEY = "sk-client-0123456789abcdef"
 UPSTREAM_KEY = "sk-upstream-0123456789abcdef"
@@ -33,12 +33,63 @@ gemini = "{url}"
 
 [models]
 "alias" = "vendor/vendor-real"
+
+[[providers]]
+name = "chat"
+dialect = "openai"
+base_url = "{url}/v1"
+keys = ["{upstream_key}"]
+models = ["chat-*"]
+
+[[providers]]
+name = "responses"
+dialect = "openai_responses"
+base_url = "{url}/v1"
+keys = ["{upstream_key}"]
+models = ["responses-*"]
+
+[[providers]]
+name = "anthropic"
+dialect = "anthropic"
+base_url = "{url}"
+keys = ["{upstream_key}"]
+models = ["anthropic-*"]
+
+[[providers]]
+name = "gemini"
+dialect = "gemini"
+base_url = "{url}"
+keys = ["{upstream_key}"]
+models = ["gemini-*"]
+
+[capabilities]
+"chat-thinker" = {{ reasoning = "effort" }}
+"responses-thinker" = {{ reasoning = "effort" }}
+"anthropic-thinker" = {{ reasoning = "budget" }}
+"gemini-thinker" = {{ reasoning = "budget" }}
 """
+"""Models that are called after one dialect are served by an upstream that speaks no other one."""
+
+RETRY_AFTER = 7
+
+
+def busy_answer(request: Recorded) -> Answer | None:
+    """What a vendor says that has no room for a model called `...-busy`."""
+    if b"-busy" not in request.target + request.body:
+        return None
+    if b"/v1/messages" in request.target:
+        body = b'{"type":"error","error":{"type":"rate_limit_error","message":"Slow down."}}'
+    elif b"/models/" in request.target:
+        body = b'{"error":{"code":429,"message":"Slow down.","status":"RESOURCE_EXHAUSTED"}}'
+    else:
+        body = b'{"error":{"message":"Slow down.","type":"requests","param":null,"code":"rate_limit_exceeded"}}'
+    headers = ((b"content-type", b"application/json"), (b"retry-after", b"%d" % RETRY_AFTER))
+    return Answer(status=429, headers=headers, pieces=(body,))
 
 
 @pytest.fixture(scope="session")
 def upstream() -> Iterator[Upstream]:
-    with Upstream(lambda request: media_answer(request) or demo_answer(request)) as upstream:
+    with Upstream(lambda request: busy_answer(request) or media_answer(request) or demo_answer(request)) as upstream:
         yield upstream
 
 

@@ -16,7 +16,7 @@ from typing import IO
 PATIENCE = 30.0
 """Seconds for anything; what takes longer is broken."""
 
-NOISE = ("_API_KEY", "XDG_", "HTTPS_PROXY", "https_proxy", "NO_COLOR", "AGCORE_")
+NOISE = ("_API_KEY", "XDG_", "HTTPS_PROXY", "_proxy", "NO_PROXY", "NO_COLOR", "AGCORE_")
 
 
 def quiet_environment(home: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 
 from agcore import __version__
 from agcore.routes import ROUTES
@@ -58,7 +60,7 @@ class TestCommandLine:
         shown = capsys.readouterr().out
         assert shown.startswith("usage: agcore")
         assert "examples:" in shown
-        for verb in ("serve", "demo", "check", "models", "routes"):
+        for verb in ("serve", "demo", "init", "env", "check", "models", "routes"):
             assert f"    {verb} " in shown
 
     def test_the_version_is_the_gateways(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +69,7 @@ class TestCommandLine:
         assert end.value.code == 0
         assert capsys.readouterr().out == f"agcore {__version__}\n"
 
-    @pytest.mark.parametrize("verb", ["serve", "demo", "check", "models", "routes"])
+    @pytest.mark.parametrize("verb", ["serve", "demo", "init", "env", "check", "models", "routes"])
     def test_each_verb_has_help(self, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as end:
             main([verb, "--help"])
@@ -99,8 +101,6 @@ class TestCommandLine:
     @pytest.mark.parametrize(
         "arguments",
         [
-            ["init"],
-            ["env", "claude"],
             ["show", "trace"],
             ["replay", "trace"],
             ["serve", "--workers", "2"],
@@ -219,6 +219,38 @@ class TestServe:
                 assert command.exit_code() == 0
             assert command.stdout.rest() == ""
             assert "GET /healthz 200" in command.stderr.rest()
+
+    def test_with_a_certificate_it_serves_https(self, home: Path) -> None:
+        authority = trustme.CA()
+        made = authority.issue_cert("127.0.0.1")
+        made.private_key_and_cert_chain_pem.write_to_path(home / "both.pem")
+        configure(home, f'[proxy]\ntls_cert = "both.pem"\ntls_key = "both.pem"\n{PROVIDER.format(1)}')
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        with agcore(["serve", "--port", "0"], home=home) as command:
+            where = urlsplit(command.url())
+            assert where.scheme == "https"
+            secure = http.client.HTTPSConnection("127.0.0.1", where.port, timeout=PATIENCE, context=context)
+            with closing(secure) as connection:
+                connection.request("GET", "/healthz")
+                assert connection.getresponse().status == 200
+                command.signal(signal.SIGTERM)
+                assert command.exit_code() == 0
+
+    @pytest.mark.parametrize("verb", ["serve", "check"])
+    def test_a_certificate_that_cannot_be_used_is_a_clear_error(
+        self, verb: str, home: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        configure(home, f'[proxy]\ntls_cert = "c.pem"\ntls_key = "k.pem"\n{PROVIDER.format(1)}')
+        assert main([verb]) == 2
+        complaint = capsys.readouterr().err
+        assert complaint.startswith("agcore: error: ")
+        assert "proxy.tls_cert: cannot read c.pem: no such file or directory" in complaint
+        first, second = (trustme.CA().issue_cert("127.0.0.1") for _ in range(2))
+        first.cert_chain_pems[0].write_to_path(home / "c.pem")
+        second.private_key_pem.write_to_path(home / "k.pem")
+        assert main([verb]) == 2
+        assert "c.pem and k.pem are no certificate and its key: key values mismatch" in capsys.readouterr().err
 
     def test_without_a_provider_it_is_visibly_a_demo(self, home: Path) -> None:
         with agcore(["serve", "--port", "0", "--log-format", "json"], home=home) as command:

@@ -44,3 +44,15 @@ async def test_a_deadline_that_has_come_is_not_early_by_the_clock_itself(autojum
 
 async def test_no_deadline_is_never(autojump_clock):
     assert Clock().deadline_to_trio(None) == math.inf
+
+
+async def test_a_date_is_as_http_wants_it_and_moves_with_the_seconds():
+    wall = 784_111_777.0
+    clock = Clock(wall=lambda: wall)
+    assert clock.date() == b"Sun, 06 Nov 1994 08:49:37 GMT"
+    wall += 0.9
+    assert clock.date() is clock.date()
+    wall += 0.1
+    assert clock.date() == b"Sun, 06 Nov 1994 08:49:38 GMT"
+    wall = 0
+    assert clock.date() == b"Thu, 01 Jan 1970 00:00:00 GMT"

@@ -73,6 +73,17 @@ async def test_one_connection_serves_many_requests(autojump_clock):
     assert [exchange.head.target for exchange in toy.gateway.exchanges] == [b"/"] * 3
 
 
+async def test_answers_have_a_date_and_an_upstreams_own_is_kept(autojump_clock):
+    class Dated(ToyExchange):
+        def complete(self, now: float) -> list[Effect]:
+            return [SendHead(204, ((b"date", b"theirs"),)), SendEnd(), Finish()]
+
+    async with bench() as toy:
+        assert (await toy.ask(post()))[1][b"date"] == b"Fri, 15 Jan 2027 08:00:00 GMT"
+    async with bench(Dated) as toy:
+        assert (await toy.ask(post()))[1][b"date"] == b"theirs"
+
+
 async def test_pipelined_requests_are_answered_in_order(autojump_clock):
     async with bench() as toy:
         await toy.client.send_all(post(b"one") + post(b"two") + b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -190,6 +201,15 @@ async def test_an_idle_connection_is_closed_without_a_word(autojump_clock):
         began = trio.current_time()
         assert await closed(toy.client) == b""
         assert trio.current_time() - began == pytest.approx(20, abs=0.01)
+
+
+async def test_a_wake_up_that_comes_too_late_for_its_exchange_does_not_close_the_connection(autojump_clock):
+    async with bench() as toy:
+        assert (await toy.ask(post(b"one")))[2] == b"one"
+        await trio.testing.wait_all_tasks_blocked()
+        toy.connection.scope.cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        assert (await toy.ask(post(b"two")))[2] == b"two"
 
 
 class SlowExchange(ToyExchange):
@@ -568,6 +588,43 @@ async def test_peers_and_notes_reach_their_places(autojump_clock):
         await toy.ask(post())
     assert toy.sink.kinds == ["one", "two"]
     assert [peer.host for peer in toy.gateway.peers] == ["127.0.0.1"]
+
+
+class RemindedExchange(RelayExchange):
+    """Has a deadline that means nothing, again and again."""
+
+    def complete(self, now: float) -> list[Effect]:
+        self.deadline = now + 1
+        return super().complete(now)
+
+    def late(self, now: float) -> list[Effect]:
+        self.deadline = now + 1
+        return []
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_connecting_does_not_start_over_when_a_timer_or_a_message_wakes_the_owner(watched, autojump_clock):
+    made = 0
+    ours, theirs = trio.testing.memory_stream_pair()
+
+    async def connect(origin: Origin) -> trio.abc.Stream:
+        nonlocal made
+        made += 1
+        await trio.sleep(2.5)
+        return ours
+
+    async with bench(RemindedExchange, connect=connect) as toy:
+        toy.connection.watched = watched
+        began = trio.current_time()
+        await toy.client.send_all(post())
+        await trio.testing.wait_all_tasks_blocked()
+        toy.connection.deliver(DrainRequested())
+        await read_request(theirs)
+        assert trio.current_time() - began == pytest.approx(2.5, abs=0.01)
+        await theirs.send_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+        assert (await toy.answer())[0] == 204
+    assert made == 1
+    assert DrainRequested() in toy.gateway.exchanges[0].seen
 
 
 @pytest.mark.parametrize("watched", [True, False])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import h11
 import pytest
 
-from agcore.effects import Origin, SendData, SendEnd, SendHead, UpstreamRequest
+from agcore.effects import Origin, SendData, SendEnd, SendHead, Spooled, Streamed, UpstreamRequest
 from agcore.inputs import (
     RequestBroken,
     RequestData,
@@ -262,3 +263,126 @@ def test_a_reused_engine_starts_over():
 def test_an_answer_that_is_not_one_is_an_error_in_words(pieces, reason):
     with pytest.raises(BadAnswer, match=reason):
         inputs(asked(), *pieces)
+
+
+def answered(raw: bytes, head: SendHead, *, data: bytes = b"ok", close: bool = False) -> bytes:
+    engine = server()
+    events(engine, raw)
+    engine.close = close
+    return engine.send([head, *([SendData(data)] if data else []), SendEnd()])
+
+
+LENGTH = SendHead(200, ((b"x-a", b"1"), (b"content-length", b"2")))
+OLD = b"GET / HTTP/1.0\r\nhost: x\r\n\r\n"
+HEAD = b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "head", "data", "expected"),
+    [
+        (GET, LENGTH, b"ok", b"HTTP/1.1 200 OK\r\nx-a: 1\r\ncontent-length: 2\r\n\r\nok"),
+        (GET, SendHead(299, ()), b"", b"HTTP/1.1 299 \r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        (GET, SendHead(204, ((b"x-a", b"1"),)), b"", b"HTTP/1.1 204 No Content\r\nx-a: 1\r\n\r\n"),
+        (HEAD, LENGTH, b"", b"HTTP/1.1 200 OK\r\nx-a: 1\r\ncontent-length: 2\r\n\r\n"),
+        (HEAD, SendHead(200, ()), b"", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        (
+            OLD,
+            LENGTH,
+            b"ok",
+            b"HTTP/1.1 200 OK\r\nx-a: 1\r\ncontent-length: 2\r\nConnection: close\r\n\r\nok",
+        ),
+        (OLD, SendHead(200, ()), b"ok", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok"),
+        (
+            GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+            LENGTH,
+            b"ok",
+            b"HTTP/1.1 200 OK\r\nx-a: 1\r\ncontent-length: 2\r\nConnection: close\r\n\r\nok",
+        ),
+    ],
+)
+def test_a_head_says_how_its_body_is_framed_and_whether_the_connection_stays(raw, head, data, expected):
+    for _ in range(2):
+        assert answered(raw, head, data=data) == expected
+
+
+def test_a_date_is_added_unless_there_is_one():
+    engine = server()
+    engine.date = b"Sun, 06 Nov 1994 08:49:37 GMT"
+    events(engine, GET)
+    assert b"\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n" in engine.send([SendHead(204, ()), SendEnd()])
+    assert engine.start_next_cycle()
+    events(engine, GET)
+    assert engine.send([SendHead(204, ((b"date", b"theirs"),)), SendEnd()]).count(b"date: ") == 1
+
+
+BAD_FIELDS = [
+    (b"a b", b"x"),
+    (b"", b"x"),
+    (b"a:", b"x"),
+    (b"a\r\nb", b"x"),
+    (b"x-a", b"x\r\nset-cookie: y"),
+    (b"x-a", b"x\ny"),
+    (b"x-a", b"x\ry"),
+    (b"x-a", b"x\0y"),
+    (b"\xe4", b"x"),
+]
+
+
+@pytest.mark.parametrize("field", BAD_FIELDS)
+def test_fields_that_would_break_a_head_are_refused_on_both_sides(field):
+    engine = server()
+    events(engine, GET)
+    with pytest.raises(h11.LocalProtocolError):
+        engine.send([SendHead(200, (field,)), SendEnd()])
+    with pytest.raises(h11.LocalProtocolError):
+        ClientEngine().send_request(UpstreamRequest(ORIGIN, "GET", b"/", ((b"host", b"x"), field)))
+
+
+@pytest.mark.parametrize(
+    ("method", "target"), [("G ET", b"/"), ("", b"/"), ("GET", b""), ("GET", b"/ x"), ("GET", b"/\r\n"), ("GÄT", b"/")]
+)
+def test_request_lines_that_would_break_are_refused(method, target):
+    with pytest.raises(h11.LocalProtocolError):
+        ClientEngine().send_request(UpstreamRequest(ORIGIN, method, target, ((b"host", b"x"),)))
+
+
+def streamed(*framing: tuple[bytes, bytes], first: bytes = b"ab") -> tuple[ClientEngine, bytes]:
+    engine = ClientEngine()
+    request = UpstreamRequest(ORIGIN, "POST", b"/", ((b"host", b"x"), *framing), Streamed(first))
+    (raw,) = engine.send_request(request)
+    return engine, bytes(raw)
+
+
+def test_a_streamed_body_is_framed_as_its_head_says():
+    engine, raw = streamed((b"content-length", b"4"))
+    assert raw.endswith(b"\r\n\r\nab")
+    assert (engine.send_data(b"cd"), engine.end_request()) == (b"cd", b"")
+    engine, raw = streamed((b"transfer-encoding", b"chunked"))
+    assert raw.endswith(b"\r\n\r\n2\r\nab\r\n")
+    assert (engine.send_data(b"cde"), engine.send_data(b"")) == (b"3\r\ncde\r\n", b"")
+    assert engine.end_request() == b"0\r\n\r\n"
+    assert inputs(engine, b"HTTP/1.1 204 No\r\n\r\n")[-1] == UpstreamEnd(7)
+    assert engine.reusable
+
+
+@pytest.mark.parametrize("pieces", [[b"cde"], [b"c"]])
+def test_a_streamed_body_of_another_length_than_was_said_is_refused(pieces):
+    engine, _ = streamed((b"content-length", b"4"))
+    with pytest.raises(h11.LocalProtocolError):
+        for _ in engine.send_all(pieces):
+            pass
+
+
+def test_a_spooled_body_is_made_as_it_is_asked_for():
+    engine = ClientEngine()
+    framing = (b"transfer-encoding", b"chunked")
+    request = UpstreamRequest(ORIGIN, "POST", b"/", ((b"host", b"x"), framing), Spooled(1))
+    (head,) = engine.send_request(request)
+    assert bytes(head).endswith(b"\r\n\r\n")
+    assert [*engine.send_all(iter([b"a", b"bc"]))] == [b"1\r\na\r\n", b"2\r\nbc\r\n", b"0\r\n\r\n"]
+
+
+def test_an_answer_to_an_upload_may_come_before_its_end():
+    engine, _ = streamed((b"content-length", b"400"))
+    assert inputs(engine, b"HTTP/1.1 413 Big\r\ncontent-length: 0\r\n\r\n")[-1] == UpstreamEnd(7)
+    assert not engine.reusable

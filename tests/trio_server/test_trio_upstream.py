@@ -12,7 +12,7 @@ import trio
 import trio.testing
 import trustme
 
-from agcore.effects import Origin, UpstreamRequest
+from agcore.effects import Origin, ProxyServer, UpstreamRequest
 from agcore.inputs import (
     Sent,
     Stage,
@@ -40,7 +40,8 @@ async def drive(leg: Leg) -> list[UpstreamInput]:
     inputs: list[UpstreamInput] = leg.open_now() or await leg.open()
     while leg.step is not Step.OVER:
         if leg.step is Step.SEND:
-            inputs += [] if leg.send_now() else await leg.send()
+            leg.send_now()
+            inputs += await leg.send() if leg.step is Step.SEND else []
         else:
             inputs += await leg.read()
     return inputs
@@ -497,10 +498,124 @@ async def test_a_request_that_a_full_socket_takes_in_parts_arrives_whole():
         pool = UpstreamPool(idle=60, connect=connect)
         leg = pool.leg(1, request(body, origin))
         await leg.open()
-        assert not leg.send_now()
+        leg.send_now()
+        assert leg.step is Step.SEND
         inputs = await leg.send()
         while leg.step is not Step.OVER:
             inputs += await leg.read()
         await pool.close()
     assert got == body
     assert inputs[-1] == UpstreamEnd(1)
+
+
+class Proxy:
+    """An HTTP proxy on loopback that connects wherever it is asked to; `heads` are the requests it got."""
+
+    def __init__(self, answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n") -> None:
+        self.heads: list[bytes] = []
+        self._answer = answer
+
+    async def __call__(self, stream: trio.SocketStream) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += await stream.receive_some(1)
+        self.heads.append(head)
+        await stream.send_all(self._answer)
+        if not self._answer.startswith(b"HTTP/1.1 2"):
+            return
+        host, _, port = head.split()[1].decode().rpartition(":")
+        async with await trio.open_tcp_stream(host, int(port)) as other, trio.open_nursery() as nursery:
+            nursery.start_soon(self._copy, other, stream, nursery.cancel_scope)
+            await self._copy(stream, other, nursery.cancel_scope)
+
+    @staticmethod
+    async def _copy(source: trio.SocketStream, target: trio.SocketStream, scope: trio.CancelScope) -> None:
+        async for data in source:
+            await target.send_all(data)
+        scope.cancel()
+
+
+def by(origin: Origin, proxy: Origin, *, ca_file: str = "", authorization: str = "") -> Origin:
+    server = ProxyServer(proxy.host, proxy.port, authorization)
+    return Origin(origin.scheme, origin.host, origin.port, ca_file, server)
+
+
+async def test_a_proxy_is_asked_for_a_tunnel_also_for_plain_http_and_its_connections_are_kept():
+    proxy = Proxy()
+    async with upstream(serve_ok) as origin, upstream(proxy) as server:
+        pool = UpstreamPool(idle=60)
+        for reused in (False, True):
+            inputs = await drive(pool.leg(1, request(origin=by(origin, server))))
+            assert inputs[0] == UpstreamConnected(1, reused=reused)
+            assert inputs[-1] == UpstreamEnd(1)
+        # Without the proxy, it is another connection.
+        assert (await drive(pool.leg(1, request(origin=origin))))[0] == UpstreamConnected(1, reused=False)
+        await pool.close()
+    where = f"{origin.host}:{origin.port}".encode()
+    assert proxy.heads == [b"CONNECT %s HTTP/1.1\r\nhost: %s\r\n\r\n" % (where, where)]
+
+
+async def test_tls_is_spoken_with_the_upstream_inside_the_tunnel(authority):
+    ca, path = authority
+    proxy = Proxy()
+    async with upstream(serve_ok, server_context(ca, "127.0.0.1")) as origin, upstream(proxy) as server:
+        pool = UpstreamPool(idle=60)
+        through = by(origin, server, ca_file=path, authorization="Basic dTpw")
+        assert (await drive(pool.leg(1, request(origin=through))))[-1] == UpstreamEnd(1)
+        await pool.close()
+    assert b"proxy-authorization: Basic dTpw\r\n" in proxy.heads[0]
+
+
+async def test_a_certificate_that_is_refused_behind_a_proxy_names_the_upstream(authority):
+    ca, path = authority
+    async with upstream(serve_ok, server_context(ca, "other.test")) as origin, upstream(Proxy()) as server:
+        failed = failure(await drive(UpstreamPool(idle=60).leg(1, request(origin=by(origin, server, ca_file=path)))))
+    assert failed.stage is Stage.TLS
+    assert failed.cause.startswith("TLS certificate of 127.0.0.1 not accepted: ")
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        (
+            b"HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic\r\ncontent-length: 0\r\n\r\n",
+            "answered 407 to CONNECT {}, it wants other credentials",
+        ),
+        (b"HTTP/1.1 403 Forbidden\r\ncontent-length: 5\r\n\r\nsorry", "answered 403 to CONNECT {}"),
+        (b"HTTP/1.0 502 Bad Gateway\r\n\r\n", "answered 502 to CONNECT {}"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "did not answer CONNECT in HTTP"),
+        (b"", "did not answer CONNECT in HTTP"),
+        (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n", "said more than its answer to CONNECT {}"),
+    ],
+)
+async def test_a_proxy_that_does_not_connect_is_named_and_no_secret_is(answer, what):
+    async with upstream(Proxy(answer)) as server:
+        origin = by(Origin("https", "api.test", 443), server, authorization="Basic s3cret")
+        failed = failure(await drive(UpstreamPool(idle=60).leg(1, request(origin=origin))))
+    assert (failed.stage, failed.sent, failed.reused) == (Stage.CONNECT, Sent.NONE, False)
+    assert failed.cause == f"the proxy 127.0.0.1:{server.port} {what.format('api.test:443')}"
+
+
+async def test_a_proxy_that_cannot_be_reached_is_named():
+    async with upstream(serve_ok) as server:
+        pass
+    origin = by(Origin("https", "api.test", 443), server)
+    failed = failure(await drive(UpstreamPool(idle=60).leg(1, request(origin=origin))))
+    assert failed.stage is Stage.CONNECT
+    assert failed.cause == f"cannot connect to the proxy 127.0.0.1:{server.port}: connection refused"
+
+
+async def test_a_tunnel_that_is_given_up_leaves_no_connection_behind():
+    asked, closed = trio.Event(), trio.Event()
+
+    async def silent(stream: trio.SocketStream) -> None:
+        while await stream.receive_some(1000):
+            asked.set()
+        closed.set()
+
+    async with upstream(silent) as server, trio.open_nursery() as nursery:
+        nursery.start_soon(UpstreamPool(idle=60).leg(1, request(origin=by(ORIGIN, server))).open)
+        await asked.wait()
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await closed.wait()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
     from agcore.config import Config
+    from agcore_trio.certificate import Certificate
     from agcore_trio.settings import Settings
     from agcore_trio.sinks import LogSink
 
@@ -30,14 +31,28 @@ _DESCRIPTION: Final = "A local gateway for language models: one server, the prot
 _EPILOG: Final = """\
 examples:
   agcore demo                       see every protocol answered, without a key
+  agcore init                       write ./agcore.toml, with a client key and all settings to choose from
   agcore serve                      serve ./agcore.toml, or what the environment has keys for
   agcore serve --port 9000          the same on another port
   agcore check --config my.toml     what a configuration means, or all that is wrong with it
   agcore models                     the names that clients can ask for
   agcore models claude-sonnet-4-5   where this one goes
+  eval "$(agcore env claude)"       point Claude Code at the gateway
 
 Without --config the file is ./agcore.toml, then agcore/agcore.toml in $XDG_CONFIG_HOME or ~/.config. Without a
 file, providers come from the environment: OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY and others."""
+
+_INIT_EPILOG: Final = """\
+The file gets a new client key, and a provider for each API key that the environment has, by the name of its variable.
+Only its owner can read it (mode 600); on Windows the permissions of its directory count."""
+
+_ENV_EPILOG: Final = """\
+examples:
+  eval "$(agcore env claude)"                                             sh, bash, zsh
+  agcore env gemini --shell fish | source                                 fish
+  agcore env openai --shell powershell | Out-String | Invoke-Expression   PowerShell
+
+What is printed holds the client key. All that is not a statement is a comment."""
 
 _DEMO_NOTICE: Final = "no provider is configured, so the built-in demo answers: there is no model behind it"
 _DEMO_REMEDY: Final = (
@@ -104,9 +119,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(verb=show_help)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
 
-    def add(verb: Callable[[argparse.Namespace], int], name: str, what: str) -> argparse.ArgumentParser:
+    def add(
+        verb: Callable[[argparse.Namespace], int], name: str, what: str, *, epilog: str = ""
+    ) -> argparse.ArgumentParser:
         text = f"{what[0].upper()}{what[1:]}."
-        added = verbs.add_parser(name, help=what, description=text, allow_abbrev=False)
+        added = verbs.add_parser(
+            name, help=what, description=text, epilog=epilog, formatter_class=raw, allow_abbrev=False
+        )
         added.set_defaults(verb=verb)
         return added
 
@@ -123,6 +142,16 @@ def _parser() -> argparse.ArgumentParser:
     demo = add(_demo, "demo", "show every protocol on the built-in demo provider, then leave the gateway running")
     demo.add_argument("--once", action="store_true", help="exit after the show")
     demo.add_argument("--port", type=_port, metavar="P", help="the gateway's port; by default 8045, or a free one")
+    starting = add(_init, "init", "write a first configuration", epilog=_INIT_EPILOG)
+    starting.add_argument("--config", metavar="FILE", help="where to; by default ./agcore.toml")
+    starting.add_argument("--force", action="store_true", help="overwrite what is there")
+    clients = ("claude", "codex", "gemini", "openai")
+    pointing = add(_env, "env", "print the settings that point a client at the gateway", epilog=_ENV_EPILOG)
+    pointing.add_argument("client", choices=clients, metavar="CLIENT", help=", ".join(clients))
+    add_config(pointing)
+    shell = "powershell" if os.name == "nt" else "sh"
+    shells = ("sh", "fish", "powershell")
+    pointing.add_argument("--shell", choices=shells, default=shell, help="whose syntax; by default %(default)s")
     add_config(add(_check, "check", "print what a configuration means"))
     models = add(_models, "models", "list the models that clients can ask for, or show where a name goes")
     models.add_argument("name", nargs="?", metavar="NAME", help="a model's name, as a client would send it")
@@ -198,10 +227,10 @@ def _prepare(options: argparse.Namespace) -> int:
     if settings.needs_demo(config):
         complain("demo", _DEMO_NOTICE, [_DEMO_REMEDY])
     sink = LogSink(json_line if options.log_format == "json" else text_line)
-    return trio.run(_listen, config, sink)
+    return trio.run(_listen, config, sink, settings.certificate_of(config, sink))
 
 
-async def _listen(config: Config, sink: LogSink) -> int:
+async def _listen(config: Config, sink: LogSink, certificate: Certificate | None) -> int:
     import gc
     import time
 
@@ -223,7 +252,7 @@ async def _listen(config: Config, sink: LogSink) -> int:
         gc.freeze()
         gc.enable()
         try:
-            await serve(gateway, host=host, port=port, sink=sink)
+            await serve(gateway, host=host, port=port, sink=sink, certificate=certificate)
         except OSError as error:
             code = _refuse(listen_problem(host, port, error))
         nursery.cancel_scope.cancel()
@@ -235,6 +264,49 @@ def _demo(options: argparse.Namespace) -> int:
     from agcore_trio.terminal import Paper
 
     return showcase.run(Paper(sys.stdout, os.environ), port=options.port, once=options.once)
+
+
+def _init(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from agcore_trio import settings, starter
+
+    path = Path(settings.FILE_NAME if options.config is None else options.config)
+    found = starter.found_providers(os.environ)
+    try:
+        starter.write_private(path, starter.render(starter.new_key(), found), replace=options.force)
+    except OSError as error:
+        if isinstance(error, FileExistsError) and path.exists():
+            return _refuse(f"{path} is there already", "to overwrite it, and lose its client key, use --force")
+        return _refuse(f"cannot write {path}: {settings.reason(error)}")
+    named = ", ".join(f"{name} ({variable})" for name, variable in found.items())
+    config = _config_words(options)
+    print(f"wrote {path}, with a new client key" + ("" if os.name == "nt" else "; only you can read it"))
+    print(f"providers: {named or 'none, as the environment has no API key; until then the built-in demo answers'}")
+    print("next:", f"  agcore check{config}", f"  agcore serve{config}", sep="\n")
+    return OK
+
+
+def _env(options: argparse.Namespace) -> int:
+    from agcore.config_parser import startup_problems
+    from agcore_trio import client_setup
+
+    loaded = _load(options)
+    proxy = loaded.parsed.config.proxy
+    if problems := startup_problems(loaded.parsed.config):
+        return _refuse(f"the gateway would not start with this configuration (from {loaded.origin})", *problems)
+    command = f"agcore env {options.client}{_config_words(options)}"
+    if options.shell != "sh":
+        command += f" --shell {options.shell}"
+    print(*client_setup.lines(options.client, options.shell, proxy, command=command), sep="\n")
+    return OK
+
+
+def _config_words(options: argparse.Namespace) -> str:
+    """The words that name the same file to another verb."""
+    import shlex
+
+    return "" if options.config is None else f" --config {shlex.quote(options.config)}"
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -22,6 +22,9 @@ ROUNDING: Final = 1e-6
 """Added to converted deadlines, in seconds: an epoch time has a resolution of 0.24 us, and a timer that fires one unit
 early under a clock that stands still would fire for ever."""
 
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
 
 class Clock:
     """Seconds since the epoch, never going back; to be made inside `trio.run`.
@@ -29,11 +32,13 @@ class Clock:
     `wall` is the wall clock, in seconds since the epoch.
     """
 
-    __slots__ = ("_anchor", "_wall")
+    __slots__ = ("_anchor", "_date", "_date_second", "_wall")
 
     def __init__(self, *, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
         self._anchor = wall() - trio.current_time()
+        self._date = b""
+        self._date_second = -1
 
     def now(self) -> float:
         """The time now, in seconds since the epoch."""
@@ -44,6 +49,16 @@ class Clock:
             self._anchor = wall - monotonic
             return wall
         return now
+
+    def date(self) -> bytes:
+        """The wall clock's time as the value of a `date` field (RFC 9110, section 5.6.7)."""
+        second = int(self._wall())
+        if second != self._date_second:
+            self._date_second = second
+            year, month, day, hour, minute, sec, weekday, _, _ = time.gmtime(second)
+            text = f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year} {hour:02}:{minute:02}:{sec:02} GMT"
+            self._date = text.encode("ascii")
+        return self._date
 
     def deadline_to_trio(self, deadline: float | None) -> float:
         """Turn a deadline of the machines (seconds since the epoch, None for never) into one for a cancel scope."""

@@ -1,5 +1,7 @@
 """One client connection, from accept to close: heads in, exchanges driven, one after another, by one task.
 
+With TLS, a handshake comes first, for which there is as much time as for a head.
+
 A connection waits for a head (for `timeouts.keepalive` while nothing of it has come, for `timeouts.header` after its
 first byte), opens an exchange for it, drives that to its end, and starts over if both sides can. Pipelined requests
 wait in the engine and are answered in order. When it closes after an answer it lingers: it ends its side and waits a
@@ -10,6 +12,7 @@ answer along.
 from __future__ import annotations
 
 import math
+import ssl
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,10 +23,11 @@ import trio
 
 from agcore.effects import Note, SendData, SendEnd, SendHead
 from agcore.inputs import Input, Peer, RequestData, RequestHead
+from agcore_trio.connector import reason
 from agcore_trio.driver import Driver
 from agcore_trio.engine import BadHead, Pending, ServerEngine
 from agcore_trio.readers import Readers
-from agcore_trio.streams import LINGER, RECEIVE, close_now, descriptor_of, linger, reset_on_close
+from agcore_trio.streams import LINGER, close_now, descriptor_of, linger, receive, reset_on_close, transport_of
 
 if TYPE_CHECKING:
     from agcore.gateway import Gateway
@@ -83,10 +87,11 @@ class Connection:
         self._head_deadline = 0.0
         self._read_ahead = 0
         self._over = False
+        self._ready = not isinstance(stream, trio.SSLStream)
 
     async def run(self) -> None:
         """Serves the connection until it is closed; an exchange that is still running then is abandoned."""
-        descriptor = descriptor_of(self.stream)
+        transport, descriptor = transport_of(self.stream), descriptor_of(self.stream)
         watch = self.services.watch if descriptor is not None else None
         try:
             if watch is not None and descriptor is not None:
@@ -106,7 +111,7 @@ class Connection:
         finally:
             if watch is not None and descriptor is not None and self.watched:
                 watch.remove(descriptor)
-            await close_now(self.stream)
+            await close_now(transport)
 
     def hung_up(self) -> None:
         """Takes note that the client hung up; while an exchange runs, its owner is woken."""
@@ -130,16 +135,17 @@ class Connection:
     @property
     def may_read_ahead(self) -> bool:
         """What the client sent beyond this request is still little enough to read on, just to notice its end."""
-        return not self.hung and self._read_ahead < MAX_DISCARD
+        return not self.hung and self.engine.request_complete and self._read_ahead < MAX_DISCARD
 
     async def pull(self) -> list[Input]:
         """Waits for bytes of the client, once, and hands them to the engine."""
         try:
-            data = await self.stream.receive_some(RECEIVE)
+            data = await receive(self.stream)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             data = b""
+        if self.engine.request_complete:
+            self._read_ahead += len(data)
         self.engine.receive(data)
-        self._read_ahead += len(data)
         self.hung = self.hung or not data
         return []
 
@@ -152,6 +158,8 @@ class Connection:
         self._expect_head()
         while not self._over:
             with trio.CancelScope() as self.scope:
+                if not self._ready:
+                    await self._shake_hands()
                 while not self._over:
                     if self._driver is None:
                         self._driver = await self._next_exchange(readers)
@@ -164,11 +172,30 @@ class Connection:
     async def _interrupted(self) -> None:
         if self._driver is not None:
             await self._driver.interrupted()
-        elif self._head_begun and not self._over:
+        elif self._over or trio.current_time() < self._head_deadline:
+            # Closing already, or the scope fired for an exchange that ended at the same moment.
+            return
+        elif self._head_begun:
             timeout = self.services.gateway.config.timeouts.header
             await self._refuse(408, f"the request head did not come within {timeout:g} s")
         else:
             self._over = True
+
+    async def _shake_hands(self) -> None:
+        """The handshake of TLS. It is tried once: a cancellation is the end of the connection, as is a failure."""
+        self._ready = True
+        self._head_deadline = trio.current_time() + self.services.gateway.config.timeouts.header
+        self.scope.deadline = self._head_deadline
+        assert isinstance(self.stream, trio.SSLStream)
+        try:
+            await self.stream.do_handshake()
+        except trio.BrokenResourceError as error:
+            self._over = True
+            # Who looks whether somebody listens connects and leaves.
+            if not isinstance(error.__cause__, (ssl.SSLEOFError, ConnectionError)):
+                message = f"TLS handshake with {self._peer.host} failed: {reason(error)}"
+                self.services.sink(Note("warning", {"message": message}))
+        self._expect_head()
 
     def _expect_head(self) -> None:
         self._head_begun = False

@@ -2,7 +2,8 @@
 
 `Driver.run` is the loop of docs/write-a-frontend.md: perform all effects; stop after `Finish`; see what the machine is
 interested in; wait for one read; feed what it brought. As nothing is read before everything is written, a slow client
-slows its upstream down, and no queue is needed.
+slows its upstream down, and no queue is needed. The same holds for uploads: a leg that has something to write is waited
+for before the client is read again.
 
 All waiting happens in one cancel scope, the connection's. Its deadline is the machine's `deadline` in a read and its
 `write_deadline` in a write. When the scope fires, for a deadline, a hang-up or a message in the inbox, `run` is left by
@@ -16,9 +17,24 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 import trio
 
-from agcore.effects import AbortClient, AbortUpstream, Effect, Finish, Note, OpenUpstream, SendData, SendEnd, SendHead
+from agcore.effects import (
+    AbortClient,
+    AbortUpstream,
+    DropSpool,
+    Effect,
+    EndUpstream,
+    Finish,
+    Note,
+    OpenUpstream,
+    SendData,
+    SendEnd,
+    SendHead,
+    SendUpstream,
+    Spool,
+)
 from agcore.inputs import ClientGone, Input, RequestBroken, RequestData, RequestEnd, UpstreamInput, Written
 from agcore_trio.engine import Pending
+from agcore_trio.spool import Spools
 from agcore_trio.streams import write_now
 from agcore_trio.upstream import Leg, Step
 
@@ -61,6 +77,9 @@ class Driver:
         self._writing = False
         self._sending: Leg | None = None
         self._legs: dict[int, Leg] = {}
+        self._spools = Spools()
+        self._writes: set[int] = set()
+        """Those of the legs at work in `readers` that write."""
 
     async def run(self) -> None:
         """Drives until `Finish`; when it is cancelled, call `interrupted` and then `run` again."""
@@ -69,6 +88,7 @@ class Driver:
             if self.finished:
                 break
             self._feed(await self._next())
+        self._spools.close()
         for leg in list(self._legs):
             await self._abort(leg)
         if self._readers.busy:
@@ -98,6 +118,7 @@ class Driver:
                     self._effects = self._exchange.abandon(now=self._clock.now())
                     await self._perform()
             finally:
+                self._spools.close()
                 for leg in list(self._legs):
                     await self._abort(leg)
                 await self._readers.stop()
@@ -106,14 +127,26 @@ class Driver:
         while self._effects or self._unsent:
             effects, self._effects = self._effects, []
             sends: list[SendHead | SendData | SendEnd] = []
+            failures: list[Input] = []
             for effect in effects:
                 match effect:
                     case SendData() | SendHead() | SendEnd():
                         sends.append(effect)
                     case OpenUpstream(leg, request):
-                        self._legs[leg] = self._connection.services.pool.leg(leg, request)
+                        spool = self._spools.find(request.body)
+                        self._legs[leg] = self._connection.services.pool.leg(leg, request, spool)
                     case AbortUpstream(leg):
                         await self._abort(leg)
+                    case SendUpstream(leg, data):
+                        if leg in self._legs:
+                            self._legs[leg].feed(data)
+                    case EndUpstream(leg):
+                        if leg in self._legs:
+                            self._legs[leg].end()
+                    case Spool(number, data):
+                        failures += self._spools.append(number, data)
+                    case DropSpool(number):
+                        self._spools.drop(number)
                     case Note():
                         self._connection.services.sink(effect)
                     case AbortClient():
@@ -122,9 +155,12 @@ class Driver:
                         self.finished = True
                     case _:
                         assert_never(effect)
+            if failures:
+                self._feed(failures)
             if sends:
                 engine = self._connection.engine
                 engine.close = self._connection.services.gateway.draining
+                engine.date = self._clock.date()
                 self._unsent += engine.send(sends)
             if self._unsent:
                 await self._write()
@@ -157,7 +193,8 @@ class Driver:
         while True:
             if connection.inbox:
                 return [connection.inbox.popleft()]
-            asked = exchange.wants_request
+            # Backpressure from upstreams to the client: while a request is not written, no more of it is read.
+            asked = exchange.wants_request and not self._unwritten()
             if asked:
                 event = connection.engine.next_event()
                 if isinstance(event, (RequestData, RequestEnd, RequestBroken)):
@@ -173,16 +210,31 @@ class Driver:
             inputs = self._without_waiting()
             if inputs:
                 return inputs
+            unwritten = self._unwritten()
+            if exchange.wants_request and not asked and not unwritten:
+                continue
+            for leg in unwritten:
+                # The answer of an upload may be being read; a write that waits listens by itself.
+                if self._reads_answer(leg):
+                    inputs += await self._readers.recall(leg.number)
+            if inputs:
+                return inputs
             legs = [leg for leg in self._legs.values() if leg.step is not Step.READ or exchange.wants(leg.number)]
             inputs = await self._read(legs, asked)
             if inputs:
                 return inputs
 
+    def _unwritten(self) -> list[Leg]:
+        return [leg for leg in self._legs.values() if leg.step is Step.SEND]
+
+    def _reads_answer(self, leg: Leg) -> bool:
+        return self._readers.reads(leg.number) and leg.uploading and leg.number not in self._writes
+
     def _without_waiting(self) -> list[Input]:
         """What legs can do at once: most take a pooled connection, and most requests fit into a socket's buffer."""
         inputs: list[Input] = []
         for leg in self._legs.values():
-            if leg.step is not Step.READ and not self._readers.reads(leg.number):
+            if leg.step is not Step.READ and (not self._readers.reads(leg.number) or self._reads_answer(leg)):
                 if leg.step is Step.OPEN:
                     inputs += leg.open_now()
                 else:
@@ -191,14 +243,18 @@ class Driver:
 
     async def _read(self, legs: list[Leg], asked: bool) -> list[Input]:
         connection, readers = self._connection, self._readers
-        if len(legs) + asked == 1 and (asked or connection.watched) and not readers.busy:
+        # Connecting is left to a reader, because what wakes the owner must not make it start over.
+        alone = len(legs) + asked == 1 and (asked or (connection.watched and legs[0].step is not Step.OPEN))
+        if alone and not readers.busy:
             if not asked and legs[0].step is Step.SEND:
                 return await self._send_alone(legs[0])
             self._wait_until(self._exchange.deadline)
             inputs = await (connection.pull() if asked else self._listen(legs[0]))
         else:
             for leg in legs:
-                readers.start(leg.number, partial(self._advance, leg))
+                if not readers.reads(leg.number):
+                    (self._writes.add if leg.step is Step.SEND else self._writes.discard)(leg.number)
+                    readers.start(leg.number, partial(self._advance, leg, leg.step))
             if asked or (not connection.watched and connection.may_read_ahead):
                 readers.start(CLIENT, connection.pull)
             self._wait_until(self._exchange.deadline)
@@ -206,12 +262,12 @@ class Driver:
         self.reading = False
         return inputs
 
-    async def _advance(self, leg: Leg) -> list[Input]:
+    async def _advance(self, leg: Leg, step: Step) -> list[Input]:
         """One step of a leg, in a reader's task; the owner's scope has the deadline for reads."""
-        with trio.CancelScope() as scope:
-            if leg.step is Step.SEND:
-                return await self._send(leg, scope)
+        if step is not Step.SEND:
             return await self._listen(leg)
+        with trio.CancelScope() as scope:
+            return await self._send(leg, scope)
         return self._dropped(leg, await leg.cut())
 
     async def _listen(self, leg: Leg) -> list[Input]:

@@ -2,21 +2,24 @@
 
 `ServerEngine` faces a client: bytes in, `RequestHead`, `RequestData`, ... out; effects in, bytes out. `ClientEngine`
 faces an upstream: an `UpstreamRequest` in, bytes out; bytes in, `UpstreamHead`, `UpstreamData`, `UpstreamEnd` out. Each
-lives as long as its connection and serves one request after another. The work is h11's, with our limits on top; an
-engine on another parser needs these two classes and nothing else.
+lives as long as its connection and serves one request after another. h11 parses, and keeps the state of both sides; we
+put our limits on top and write the heads (docs/decisions/0009). An engine on another parser needs these two classes and
+nothing else.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 import h11
 import msgspec
 
-from agcore.effects import SendData, SendEnd, SendHead, UpstreamRequest
+from agcore.effects import SendData, SendEnd, SendHead, Streamed, UpstreamRequest
 from agcore.inputs import (
+    Headers,
     RequestBroken,
     RequestData,
     RequestEnd,
@@ -25,6 +28,7 @@ from agcore.inputs import (
     UpstreamEnd,
     UpstreamHead,
 )
+from agcore_trio.heads import FRAMING, field_lines, request_head
 
 MAX_RESPONSE_HEAD: Final = 64 * 1024
 """Bytes of an upstream's response head. Some vendors send long policy headers; nginx stops at 32 KiB by default."""
@@ -34,6 +38,9 @@ JOINED_BODY: Final = 64 * 1024
 
 PIECE: Final = 256 * 1024
 """Bytes of one write of a longer body."""
+
+_END: Final = h11.EndOfMessage()
+_CLOSE: Final = (b"connection", b"close")
 
 REASONS: Final = {
     200: b"OK",
@@ -96,10 +103,12 @@ class ServerEngine:
 
     Attributes:
         close: when true, the next head sent carries `connection: close`.
+        date: the value of `date` in a head that has none; empty for none.
     """
 
     def __init__(self, *, max_header: int, max_headers: int) -> None:
         self.close = False
+        self.date = b""
         self._max_header = max_header
         self._max_headers = max_headers
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=max_header)
@@ -168,15 +177,13 @@ class ServerEngine:
         """Turns the effects of one list into the bytes of one write."""
         parts: list[bytes] = []
         for effect in effects:
-            event: h11.Event
             if type(effect) is SendData:
-                event = h11.Data(data=effect.data)
+                parts += self._http.send_with_data_passthrough(h11.Data(data=effect.data)) or ()
             elif type(effect) is SendEnd:
-                event = h11.EndOfMessage()
+                parts += self._http.send_with_data_passthrough(_END) or ()
             else:
                 assert type(effect) is SendHead
-                event = self._response(effect)
-            parts += self._http.send_with_data_passthrough(event) or ()
+                parts.append(self._write_head(effect))
         return b"".join(parts)
 
     def send_continue(self) -> bytes:
@@ -207,12 +214,18 @@ class ServerEngine:
             return BadHead(400, "a request may not have both content-length and transfer-encoding")
         return RequestHead(request.method.decode("ascii"), request.target, headers)
 
-    def _response(self, head: SendHead) -> h11.Response:
-        headers = [*head.headers]
+    def _write_head(self, head: SendHead) -> bytes:
+        """The head: h11 is told what decides about the framing, and we put the other fields into what it says."""
+        framing = [field for field in head.headers if field[0] in FRAMING]
+        others = [field for field in head.headers if field[0] not in FRAMING]
         # A client that was never told to continue may send its body or not: what follows could not be told apart.
         if self.close or self.expects_continue:
-            headers.append((b"connection", b"close"))
-        return h11.Response(status_code=head.status, headers=headers, reason=REASONS.get(head.status, b""))
+            framing.append(_CLOSE)
+        if self.date and not any(name == b"date" for name, _ in others):
+            others.append((b"date", self.date))
+        lines = field_lines(others)
+        start, _, rest = self._http.send(_response(head.status, tuple(framing))).partition(b"\r\n")
+        return b"%s\r\n%s%s" % (start, lines, rest)
 
 
 class ClientEngine:
@@ -231,20 +244,49 @@ class ClientEngine:
     def send_request(self, request: UpstreamRequest) -> list[bytes | memoryview]:
         """Turns a request into the pieces to write, one after another; a long body is sliced, not copied.
 
-        A reusable connection starts over.
+        Of a body that is `Streamed` or `Spooled`, the pieces are the head and what is here already; `send_data` and
+        `end_request`, or `send_all`, give the rest. A reusable connection starts over.
+
+        Raises:
+            h11.LocalProtocolError: there is no such request.
         """
         http = self._http
         if http.our_state is h11.DONE:
             http.start_next_cycle()
-        head = http.send(h11.Request(method=request.method, target=request.target, headers=[*request.headers]))
+        head = request_head(request.method, request.target, request.headers)
+        http.send(_request(request.method, tuple([field for field in request.headers if field[0] in FRAMING])))
         body = request.body
-        if body:
-            http.send_with_data_passthrough(h11.Data(data=body))
-        http.send_with_data_passthrough(h11.EndOfMessage())
+        if not isinstance(body, bytes):
+            return [head + self.send_data(body.first)] if isinstance(body, Streamed) else [head]
+        data = http.send_with_data_passthrough(h11.Data(data=body)) if body else None
+        ending = http.send_with_data_passthrough(_END)
         if len(body) <= JOINED_BODY:
-            return [head + body]
-        view = memoryview(body)
-        return [head, *(view[start : start + PIECE] for start in range(0, len(body), PIECE))]
+            return [b"".join([head, *(data or ()), *(ending or ())])]
+        return [head, *self._sliced(data or ()), *(ending or ())]
+
+    def send_data(self, data: bytes) -> bytes:
+        """The bytes for a further piece of the body, framed as the head has said; none for none.
+
+        Raises:
+            h11.LocalProtocolError: it is more than the head has said.
+        """
+        return self._http.send(h11.Data(data=data)) or b""
+
+    def end_request(self) -> bytes:
+        """The bytes that end the body, if there are any.
+
+        Raises:
+            h11.LocalProtocolError: it was less than the head has said.
+        """
+        return self._http.send(_END) or b""
+
+    def send_all(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """The bytes for a body and its end, made as they are asked for."""
+        for piece in pieces:
+            yield self.send_data(piece)
+        ending = self.end_request()
+        if ending:
+            yield ending
 
     def receive(self, data: bytes | bytearray) -> None:
         """Takes bytes from the upstream; `b""` says that it closed the connection."""
@@ -277,3 +319,22 @@ class ClientEngine:
             if type(event) is h11.InformationalResponse:
                 continue
             return None
+
+    @staticmethod
+    def _sliced(pieces: Iterable[bytes]) -> Iterator[memoryview]:
+        for piece in pieces:
+            view = memoryview(piece)
+            yield from (view[start : start + PIECE] for start in range(0, len(view), PIECE))
+
+
+# The events that h11 is told are immutable, and few: those without fields that differ each time.
+
+
+@lru_cache(maxsize=1024)
+def _response(status: int, framing: Headers) -> h11.Response:
+    return h11.Response(status_code=status, headers=[*framing], reason=REASONS.get(status, b""))
+
+
+@lru_cache(maxsize=1024)
+def _request(method: str, framing: Headers) -> h11.Request:
+    return h11.Request(method=method, target="/", headers=[(b"host", b"_"), *framing])

@@ -51,6 +51,17 @@ class Readers:
         del self._scopes[source]
         return inputs
 
+    async def recall(self, source: Hashable) -> list[Input]:
+        """Ends a read and returns what it has brought all the same."""
+        self.cancel(source)
+        while True:
+            for done in self._done:
+                if done[0] == source:
+                    self._done.remove(done)
+                    del self._scopes[source]
+                    return done[1]
+            await self._lot.park()
+
     async def stop(self) -> None:
         """Ends all reads and waits until they have ended."""
         for scope in self._scopes.values():

@@ -1,8 +1,13 @@
-"""How clients reach a running gateway: lines to copy, for curl, the SDKs and the agents on the command line."""
+"""How clients reach a gateway: lines to copy, for curl, the SDKs and the agents on the command line.
+
+What each client is set by stands here once: the demo's lines, the README's and those of `agcore env` come from it.
+"""
 
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -22,20 +27,94 @@ class Recipe(msgspec.Struct, frozen=True):
     text: str
 
 
+class Client(msgspec.Struct, frozen=True):
+    """A client that takes its gateway from the environment's variables."""
+
+    title: str
+    command: str
+    """How it is started; empty for a library."""
+    variables: Mapping[str, str]
+    """Name -> value, with `{url}` for the gateway's base URL and `{key}` for the client key."""
+
+
+CLIENTS: Final[Mapping[str, Client]] = {
+    "claude": Client("Claude Code", "claude", {"ANTHROPIC_BASE_URL": "{url}", "ANTHROPIC_AUTH_TOKEN": "{key}"}),
+    "codex": Client("Codex", "codex", {"AGCORE_API_KEY": "{key}"}),
+    "gemini": Client("Gemini CLI", "gemini", {"GOOGLE_GEMINI_BASE_URL": "{url}", "GEMINI_API_KEY": "{key}"}),
+    "openai": Client("the SDKs of OpenAI", "", {"OPENAI_BASE_URL": "{url}/v1", "OPENAI_API_KEY": "{key}"}),
+}
+"""By the name that `agcore env` takes. Codex has its address from a file, see `codex_settings`."""
+
+
+def variables(client: str, url: str, key: str) -> dict[str, str]:
+    """Returns the variables that point one of `CLIENTS` at the gateway at the base URL `url`."""
+    return {name: value.format(url=url, key=key) for name, value in CLIENTS[client].variables.items()}
+
+
+def codex_settings(url: str, *, key_variable: str) -> str:
+    """Returns the lines for Codex's `config.toml`; without `key_variable` it shows no key."""
+    settings = _codex_provider(url) | ({"env_key": key_variable} if key_variable else {})
+    lines = "".join(f"\n{name} = {json.dumps(value)}" for name, value in settings.items())
+    return f'model_provider = "agcore"\n\n[model_providers.agcore]{lines}'
+
+
+def _set_in_sh(name: str, value: str) -> str:
+    return f"export {name}={shlex.quote(value)}"
+
+
+def _set_in_fish(name: str, value: str) -> str:
+    # Between single quotes, fish gives a meaning to the backslash and the quote only.
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"set -gx {name} '{escaped}'"
+
+
+def _set_in_powershell(name: str, value: str) -> str:
+    escaped = value.replace("'", "''")
+    return f"$env:{name} = '{escaped}'"
+
+
+class Shell(msgspec.Struct, frozen=True):
+    """How a shell takes over what a command prints. Everywhere, `#` starts a comment."""
+
+    set_variable: Callable[[str, str], str]
+    """Name and value -> the statement that sets the variable for the programs it starts."""
+    take_over: str
+    """The line that runs the statements which `{command}` prints."""
+
+
+SHELLS: Final[Mapping[str, Shell]] = {
+    "sh": Shell(_set_in_sh, 'eval "$({command})"'),
+    "fish": Shell(_set_in_fish, "{command} | source"),
+    "powershell": Shell(_set_in_powershell, "{command} | Out-String | Invoke-Expression"),
+}
+"""By the name that `agcore env --shell` takes; `sh` is every shell of that family."""
+
+
 def recipes(url: str) -> tuple[Recipe, ...]:
     """Returns the recipes for a gateway at the base URL `url`."""
-    codex = f'{{name = "agcore", base_url = "{url}/v1", wire_api = "responses"}}'
+    codex = ", ".join(f"{name} = {json.dumps(value)}" for name, value in _codex_provider(url).items())
     return (
         *(Recipe(f"curl, {sample.protocol}", "sh", _curl(url, sample)) for sample in SAMPLES),
         Recipe("Python SDK of OpenAI", "python", _OPENAI.format(url=url, key=KEY, model=CHAT)),
         Recipe("Python SDK of Anthropic", "python", _ANTHROPIC.format(url=url, key=KEY, model=CLAUDE)),
         Recipe("Python SDK of Google", "python", _GOOGLE.format(url=url, key=KEY, model=GEMINI)),
-        Recipe("Claude Code", "sh", f"ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={KEY} claude"),
+        _started_with_variables("claude", url),
         Recipe(
-            "Codex", "sh", f"codex -m {RESPONSES} -c model_provider=agcore \\\n  -c 'model_providers.agcore={codex}'"
+            CLIENTS["codex"].title,
+            "sh",
+            f"codex -m {RESPONSES} -c model_provider=agcore \\\n  -c 'model_providers.agcore={{{codex}}}'",
         ),
-        Recipe("Gemini CLI", "sh", f"GOOGLE_GEMINI_BASE_URL={url} GEMINI_API_KEY={KEY} gemini"),
+        _started_with_variables("gemini", url),
     )
+
+
+def _started_with_variables(client: str, url: str) -> Recipe:
+    settings = (f"{name}={shlex.quote(value)}" for name, value in variables(client, url, KEY).items())
+    return Recipe(CLIENTS[client].title, "sh", " ".join((*settings, CLIENTS[client].command)))
+
+
+def _codex_provider(url: str) -> dict[str, str]:
+    return {"name": "agcore", "base_url": f"{url}/v1", "wire_api": "responses"}
 
 
 _OPENAI: Final = """\

@@ -24,11 +24,12 @@ from agcore_trio.clock import Clock
 from agcore_trio.connection import Connection, Services, refuse
 from agcore_trio.engine import ServerEngine
 from agcore_trio.hangup import make_watch
-from agcore_trio.streams import close_now
+from agcore_trio.streams import close_now, transport_of
 from agcore_trio.upstream import UpstreamPool
 
 if TYPE_CHECKING:
     from agcore.gateway import Gateway
+    from agcore_trio.certificate import Certificate
 
 BACKLOG: Final = 1024
 """Connections that may wait to be accepted; the kernel has a limit of its own."""
@@ -74,15 +75,23 @@ class Server:
         sink: takes its Notes.
         clock: for all times; a new one when not given.
         pool: connections to upstreams; a new one when not given.
+        certificate: what listeners speak is HTTPS, with this; plain HTTP without.
     """
 
     def __init__(
-        self, gateway: Gateway, sink: Sink, *, clock: Clock | None = None, pool: UpstreamPool | None = None
+        self,
+        gateway: Gateway,
+        sink: Sink,
+        *,
+        clock: Clock | None = None,
+        pool: UpstreamPool | None = None,
+        certificate: Certificate | None = None,
     ) -> None:
         self._gateway = gateway
         self._sink = sink
         self._clock = Clock() if clock is None else clock
         self._pool = UpstreamPool(idle=gateway.config.timeouts.pool_idle) if pool is None else pool
+        self._certificate = certificate
         self._watch = make_watch()
         self._services = Services(gateway, self._clock, self._pool, sink, self._watch, self._reschedule)
         self._listeners: list[trio.SocketListener] = []
@@ -170,10 +179,17 @@ class Server:
                 self._sink(Note("warning", {"message": f"cannot accept a connection: {error.strerror}"}))
                 await trio.sleep(ACCEPT_PAUSE)
                 continue
-            connections.start_soon(self.serve_stream, stream, peer_of(stream))
+            connections.start_soon(self.serve_stream, self._secured(stream), peer_of(stream))
+
+    def _secured(self, stream: trio.SocketStream) -> trio.abc.Stream:
+        if self._certificate is None:
+            return stream
+        context = self._certificate.context(trio.current_time())
+        return trio.SSLStream(stream, context, server_side=True, https_compatible=True)
 
     async def _turn_away(self, stream: trio.abc.Stream) -> None:
         limits = self._gateway.config.limits
+        transport = transport_of(stream)
         try:
             if self._refusals < MAX_REFUSALS:
                 self._refusals += 1
@@ -184,7 +200,7 @@ class Server:
                 finally:
                     self._refusals -= 1
         finally:
-            await close_now(stream)
+            await close_now(transport)
 
     def _reschedule(self) -> None:
         deadline = self._clock.deadline_to_trio(self._gateway.deadline)
@@ -205,6 +221,7 @@ async def serve(
     host: str,
     port: int,
     sink: Sink,
+    certificate: Certificate | None = None,
     announce: Callable[[str], None] | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -215,6 +232,7 @@ async def serve(
         host: the name or address to listen on.
         port: the port, or 0 for a free one.
         sink: takes the Notes; its `run` is run here.
+        certificate: serves HTTPS with it; plain HTTP when not given.
         announce: called with the base URL when connections are accepted; by default `listening on URL` is printed.
         task_status: is given the base URL at that time.
 
@@ -227,8 +245,8 @@ async def serve(
         for extra in listeners[1:]:
             await extra.aclose()
         del listeners[1:]
-    url = url_of(listeners[0], host)
-    server = Server(gateway, sink)
+    url = url_of(listeners[0], host, scheme="http" if certificate is None else "https")
+    server = Server(gateway, sink, certificate=certificate)
     async with trio.open_nursery() as signals:
         await signals.start(_drain_on_signals, server)
         async with trio.open_nursery() as nursery:
@@ -241,10 +259,10 @@ async def serve(
         signals.cancel_scope.cancel()
 
 
-def url_of(listener: trio.SocketListener, host: str) -> str:
+def url_of(listener: trio.SocketListener, host: str, *, scheme: str = "http") -> str:
     """The base URL of a listener on `host`; an IPv6 address stands in brackets."""
     port = listener.socket.getsockname()[1]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def peer_of(stream: trio.SocketStream) -> Peer:

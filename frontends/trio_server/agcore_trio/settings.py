@@ -8,15 +8,20 @@ answers, on loopback only: `refusals` is the whole list of reasons for which a s
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from agcore import config_parser
 from agcore.config import Config
 from agcore.config_parser import ConfigError, Parsed
+from agcore.effects import Note
 from agcore.url import is_loopback
+
+if TYPE_CHECKING:
+    from agcore_trio.certificate import Certificate
 
 FILE_NAME = "agcore.toml"
 
@@ -115,8 +120,32 @@ def refusals(config: Config) -> tuple[str, ...]:
     if needs_demo(config) and not is_loopback(config.proxy.host):
         host = config.proxy.host
         demo = f"no provider is configured, and the demo provider is served on loopback only, not on {host}"
-        return (*problems, f'{demo}; configure a provider, or listen on "127.0.0.1"')
+        problems = (*problems, f'{demo}; configure a provider, or listen on "127.0.0.1"')
+    try:
+        certificate_of(config)
+    except SettingsError as error:
+        problems = (*problems, str(error))
     return problems
+
+
+def certificate_of(config: Config, note: Callable[[Note], None] = lambda _: None) -> Certificate | None:
+    """The certificate to serve HTTPS with; None where none is configured.
+
+    Args:
+        config: the configuration.
+        note: told, later on, of files that have changed and cannot be used.
+
+    Raises:
+        SettingsError: it cannot be loaded.
+    """
+    if not config.proxy.tls_cert:
+        return None
+    from agcore_trio.certificate import Certificate, CertificateError
+
+    try:
+        return Certificate(config.proxy.tls_cert, config.proxy.tls_key, note)
+    except CertificateError as error:
+        raise SettingsError(str(error)) from None
 
 
 def reason(error: OSError) -> str:

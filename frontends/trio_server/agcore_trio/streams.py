@@ -17,13 +17,38 @@ LINGER: Final = 1.0
 """Seconds for the other side to close after us."""
 
 
+def transport_of(stream: trio.abc.Stream) -> trio.abc.Stream:
+    """The stream below TLS, or the very stream without; one whose TLS has said goodbye knows it no more."""
+    return stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+
+
 def descriptor_of(stream: trio.abc.Stream) -> int | None:
     """The file descriptor below a stream, or None where there is none (streams in memory)."""
-    transport = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    transport = transport_of(stream)
     return transport.socket.fileno() if isinstance(transport, trio.SocketStream) else None
 
 
 if os.name == "posix":
+
+    async def receive(stream: trio.abc.Stream) -> bytes | bytearray:
+        """What comes next, as `receive_some` has it, without the layers that make a socket's take longer.
+
+        Raises:
+            trio.BrokenResourceError: the connection broke.
+            trio.ClosedResourceError: the stream was closed here.
+        """
+        if type(stream) is not trio.SocketStream:
+            return await stream.receive_some(RECEIVE)
+        descriptor = stream.socket.fileno()
+        while descriptor >= 0:
+            await trio.lowlevel.wait_readable(descriptor)
+            try:
+                return os.read(descriptor, RECEIVE)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise trio.BrokenResourceError from error
+        raise trio.ClosedResourceError
 
     def write_now(stream: trio.abc.Stream, data: bytes | memoryview) -> int:
         """Writes what the kernel takes without waiting, and returns how many bytes that was; 0 for other streams.
@@ -40,6 +65,10 @@ if os.name == "posix":
 
 else:
 
+    async def receive(stream: trio.abc.Stream) -> bytes | bytearray:
+        """What comes next, as `receive_some` has it."""
+        return await stream.receive_some(RECEIVE)
+
     def write_now(stream: trio.abc.Stream, data: bytes | memoryview) -> int:
         """Writes nothing: sockets are no files here."""
         return 0
@@ -47,26 +76,36 @@ else:
 
 async def close_now(stream: trio.abc.Stream) -> None:
     """Closes a stream without waiting and without a goodbye; never raises."""
-    transport = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    transport = transport_of(stream)
     if isinstance(transport, trio.SocketStream):
         transport.socket.close()
     else:
-        await trio.aclose_forcefully(stream)
+        # Shielded, because a read that is cancelled must not lose what it has brought.
+        with trio.CancelScope(shield=True):
+            await trio.aclose_forcefully(stream)
 
 
 async def linger(stream: trio.abc.Stream) -> None:
     """Ends our side of a connection and waits a little for the other's end, so that a last answer arrives.
 
+    What is below TLS (`transport_of`) has to be known before, to be closed after.
+
     Closing a socket that holds unread bytes resets it, and a reset can overtake what was sent before.
     """
+    transport = transport_of(stream)
     with trio.move_on_after(LINGER), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-        if isinstance(stream, trio.abc.HalfCloseableStream):
-            await stream.send_eof()
-        while await stream.receive_some(RECEIVE):
+        if isinstance(stream, trio.SSLStream):
+            # Its goodbye fails if there is more to read, but is sent.
+            with suppress(trio.BrokenResourceError):
+                await stream.unwrap()
+        if isinstance(transport, trio.abc.HalfCloseableStream):
+            await transport.send_eof()
+        while await transport.receive_some(RECEIVE):
             pass
 
 
 def reset_on_close(stream: trio.abc.Stream) -> None:
     """Makes closing a socket a reset: the only sign of a broken answer where closing is what ends an answer."""
-    if isinstance(stream, trio.SocketStream):
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport = transport_of(stream)
+    if isinstance(transport, trio.SocketStream):
+        transport.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -8,21 +8,22 @@ retries. What a failed leg had done (`stage`, `sent`, `reused`) is reported, and
 from __future__ import annotations
 
 import enum
-import os
 import select
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeAlias
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 import trio
 
-from agcore.effects import Origin, UpstreamRequest
+from agcore.effects import Origin, Spooled, Streamed, UpstreamRequest
 from agcore.inputs import Sent, Stage, UpstreamConnected, UpstreamEnd, UpstreamFailed, UpstreamHead, UpstreamInput
+from agcore_trio.connector import Connect, Connector, Unreachable, lost, place, reason
 from agcore_trio.engine import BadAnswer, ClientEngine
-from agcore_trio.streams import RECEIVE, close_now, descriptor_of, write_now
+from agcore_trio.streams import close_now, descriptor_of, receive, write_now
 
 if TYPE_CHECKING:
-    import ssl
+    from agcore_trio.spool import Spool
 
 MAX_IDLE: Final = 32
 """Idle connections kept for one origin."""
@@ -32,69 +33,6 @@ LAST_WORDS: Final = 1.0
 
 MAX_LAST_WORDS: Final = 64 * 1024
 """Bytes read of such an answer while its request is still being written."""
-
-Connect: TypeAlias = Callable[[Origin], Awaitable[trio.abc.Stream]]
-
-
-class Unreachable(Exception):
-    """There is no connection; the text is one line for people that names the host."""
-
-    def __init__(self, stage: Stage, cause: str) -> None:
-        super().__init__(cause)
-        self.stage = stage
-        self.cause = cause
-
-
-class Connector:
-    """Makes connections over TCP, with TLS for `https`.
-
-    An SSL context is made when the first connection needs it, one for each CA file: loading roots takes tens of
-    milliseconds, which a gateway to local models never pays.
-    """
-
-    def __init__(self) -> None:
-        self._contexts: dict[str, ssl.SSLContext] = {}
-
-    async def __call__(self, origin: Origin) -> trio.abc.Stream:
-        """Connects to `origin`.
-
-        Raises:
-            Unreachable: with stage `CONNECT` or `TLS`.
-        """
-        where = place(origin)
-        try:
-            stream = await trio.open_tcp_stream(origin.host, origin.port)
-        except (OSError, UnicodeError) as error:
-            # A name that is no name fails in its encoding.
-            raise Unreachable(Stage.CONNECT, f"cannot connect to {where}: {_reason(error) or 'bad name'}") from error
-        if origin.scheme != "https":
-            return stream
-        try:
-            context = self._context(origin.ca_file)
-            secure = trio.SSLStream(stream, context, server_hostname=origin.host, https_compatible=True)
-            await secure.do_handshake()
-        except BaseException as error:
-            await close_now(stream)
-            if not isinstance(error, (trio.BrokenResourceError, OSError)):
-                raise
-            raise Unreachable(Stage.TLS, _tls_cause(origin, error)) from error
-        return secure
-
-    def _context(self, ca_file: str) -> ssl.SSLContext:
-        context = self._contexts.get(ca_file)
-        if context is None:
-            import ssl
-
-            import certifi
-
-            cafile = ca_file or certifi.where()
-            try:
-                context = ssl.create_default_context(cafile=cafile)
-            except OSError as error:
-                raise Unreachable(Stage.TLS, f"cannot use the CA file {cafile}: {_reason(error)}") from error
-            context.set_alpn_protocols(["http/1.1"])
-            self._contexts[ca_file] = context
-        return context
 
 
 class UpstreamConnection:
@@ -150,9 +88,9 @@ class UpstreamPool:
         """The number of idle connections."""
         return sum(map(len, self._shelves.values()))
 
-    def leg(self, number: int, request: UpstreamRequest) -> Leg:
-        """Returns a leg for `request`; nothing happens before its `open`."""
-        return Leg(self, number, request)
+    def leg(self, number: int, request: UpstreamRequest, spool: Spool | None = None) -> Leg:
+        """Returns a leg for `request`, whose `Spooled` body is in `spool`; nothing happens before its `open`."""
+        return Leg(self, number, request, spool)
 
     def take(self, origin: Origin) -> UpstreamConnection | None:
         """Returns an idle connection that has stayed quiet, if there is one."""
@@ -219,20 +157,35 @@ class Leg:
 
     `open_now` and `send_now` go before their namesakes and do what can be done without waiting.
 
+    While a `Streamed` body is incomplete, `step` says READ when all of it that is here was written; `feed` and `end`
+    say what more there is. Once the upstream has refused it, the rest is kept back (RFC 9112, section 9.5).
+
     Each call returns what it learned, and all of that is to be fed before the next call. Cancelling `open` or `read`
     loses nothing, they may be called again; a `send` that was cancelled has to be followed by `cut`.
     """
 
-    def __init__(self, pool: UpstreamPool, number: int, request: UpstreamRequest) -> None:
+    def __init__(self, pool: UpstreamPool, number: int, request: UpstreamRequest, spool: Spool | None = None) -> None:
         self.number = number
         self.step = Step.OPEN
         self._pool = pool
         self._request = request
         self._connection: UpstreamConnection | None = None
         self._pieces: list[bytes | memoryview] = []
+        """What is to be written now."""
+        self._spool = spool
+        self._later: Iterator[bytes] | None = None
+        """What of a spooled body comes after that."""
+        self._streaming = isinstance(request.body, Streamed)
+        """More of the body will be fed."""
+        self._refused = False
         self._stage = Stage.CONNECT
         self._sent = Sent.NONE
         self._complete = False
+
+    @property
+    def uploading(self) -> bool:
+        """A streamed body is under way: the answer may come already."""
+        return isinstance(self._request.body, Streamed) and self._sent is Sent.PART
 
     def open_now(self) -> list[UpstreamInput]:
         """Takes an idle connection; without one, nothing happens."""
@@ -251,44 +204,54 @@ class Leg:
             return []
         return [self._connected(connection)]
 
-    def send_now(self) -> bool:
-        """Writes a short request as far as that goes without waiting; true when it is written."""
-        if len(self._pieces) > 1 or self._connection is None:
-            return False
+    def feed(self, data: bytes) -> None:
+        """Takes a further piece of a streamed body, which is written by the next `send`."""
+        if self._connection is not None and not self._refused:
+            self._add(self._connection.engine.send_data(data))
+
+    def end(self) -> None:
+        """The streamed body is complete."""
+        if self._connection is not None and not self._refused:
+            self._streaming = False
+            self._add(self._connection.engine.end_request())
+            if not self._pieces:
+                self._all_sent()
+
+    def send_now(self) -> None:
+        """Writes what is short as far as that goes without waiting; afterwards `step` may still say SEND."""
+        if len(self._pieces) > 1 or self._later is not None or self._connection is None:
+            return
         piece = self._pieces[0]
         written = write_now(self._connection.stream, piece)
         if written == len(piece):
-            self._all_sent()
-            return True
-        if written:
+            self._piece_sent()
+        elif written:
             self._sent = Sent.PART
             self._pieces = [memoryview(piece)[written:]]
-        return False
 
     async def send(self) -> list[UpstreamInput]:
         """Writes the next piece of the request.
 
-        While a long request is written its answer is read as well: an upstream that refuses it half way is heard, and
-        the rest of the request is kept back (RFC 9112, section 9.5).
+        While a long request is written its answer is read as well: an upstream that refuses it half way is heard.
         """
         connection = self._connection
         assert connection is not None
         piece = self._pieces[0]
         inputs: list[UpstreamInput] = []
         # Most requests are one piece of less than a socket's buffer and need no second task to be written.
-        listening = len(self._pieces) > 1 or self._sent is not Sent.NONE
+        listening = len(self._pieces) > 1 or self._later is not None or self._sent is not Sent.NONE
         self._sent = Sent.PART
         try:
             if listening:
                 inputs = await self._send_listening(connection.stream, piece)
             else:
                 await connection.stream.send_all(piece)
+            if self.step is Step.SEND:
+                self._piece_sent()
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             return await self._last_words(connection.stream, error)
-        if self.step is Step.SEND:
-            del self._pieces[0]
-            if not self._pieces:
-                self._all_sent()
+        except OSError as error:
+            inputs.append(self._failed(f"did not get the whole request: {reason(error) or error}"))
         return await self._settled(inputs)
 
     async def read(self) -> list[UpstreamInput]:
@@ -297,9 +260,9 @@ class Leg:
         if connection is None:
             return []
         try:
-            data = await connection.stream.receive_some(RECEIVE)
+            data = await receive(connection.stream)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            return await self._settled([] if self.step is Step.OVER else [self._failed(_lost(error))])
+            return await self._settled([] if self.step is Step.OVER else [self._failed(lost(error))])
         return await self._settled(self._parse(data))
 
     async def cut(self) -> list[UpstreamInput]:
@@ -314,9 +277,37 @@ class Leg:
     def _connected(self, connection: UpstreamConnection) -> UpstreamConnected:
         self._connection = connection
         self._pieces = connection.engine.send_request(self._request)
+        if isinstance(self._request.body, Spooled):
+            assert self._spool is not None
+            self._later = connection.engine.send_all(self._spool.pieces(self._request.body.patches))
         self._stage = Stage.SEND
         self.step = Step.SEND
         return UpstreamConnected(self.number, connection.used)
+
+    def _add(self, piece: bytes) -> None:
+        if piece:
+            self._pieces.append(piece)
+            self.step = Step.SEND
+
+    def _piece_sent(self) -> None:
+        """Turns to the next piece, or to reading if there is none."""
+        del self._pieces[0]
+        self._sent = Sent.PART
+        if not self._pieces and self._later is not None:
+            self._pieces = [*islice(self._later, 1)]
+        if self._pieces:
+            return
+        if self._streaming:
+            self.step = Step.READ
+        else:
+            self._all_sent()
+
+    def _keep_back(self) -> None:
+        """Writes nothing more of the request."""
+        self._refused = True
+        self._pieces = []
+        if self.step is Step.SEND:
+            self.step = Step.READ
 
     def _all_sent(self) -> None:
         self._pieces = []
@@ -332,13 +323,12 @@ class Leg:
             heard = 0
             while heard < MAX_LAST_WORDS and self.step is not Step.OVER:
                 try:
-                    data = await stream.receive_some(RECEIVE)
+                    data = await receive(stream)
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
                     return
                 heard += len(data)
                 inputs.extend(self._parse(data))
-                if self._refused(inputs):
-                    self.step = Step.READ if self.step is Step.SEND else self.step
+                if self._refused:
                     # Its whole answer, if it is short: a TLS stream cannot be read any more once a write is cut.
                     nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS
             if self.step is not Step.SEND:
@@ -363,15 +353,15 @@ class Leg:
         heard = 0
         with trio.move_on_after(LAST_WORDS), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while heard < MAX_LAST_WORDS and self.step is Step.SEND:
-                data = await stream.receive_some(RECEIVE)
+                data = await receive(stream)
                 if not data:
                     break
                 heard += len(data)
                 inputs += self._parse(data)
         if not inputs:
-            inputs = [self._failed(_lost(error))]
-        elif self.step is Step.SEND:
-            self.step = Step.READ
+            inputs = [self._failed(lost(error))]
+        else:
+            self._keep_back()
         return await self._settled(inputs)
 
     def _parse(self, data: bytes | bytearray) -> list[UpstreamInput]:
@@ -386,6 +376,8 @@ class Leg:
                 inputs.append(item)
                 if type(item) is UpstreamHead:
                     self._stage = Stage.BODY
+                    if item.status >= 400 and self._sent is not Sent.ALL:
+                        self._keep_back()
                 elif type(item) is UpstreamEnd:
                     self._complete = True
                     self.step = Step.OVER
@@ -393,10 +385,6 @@ class Leg:
         except BadAnswer as error:
             inputs.append(self._failed(str(error)))
         return inputs
-
-    @staticmethod
-    def _refused(inputs: list[UpstreamInput]) -> bool:
-        return any(type(item) is UpstreamHead and item.status >= 400 for item in inputs)
 
     def _failed(self, what: str) -> UpstreamFailed:
         self.step = Step.OVER
@@ -414,36 +402,3 @@ class Leg:
             else:
                 await connection.close()
         return inputs
-
-
-def place(origin: Origin) -> str:
-    """The host and port of an origin as text, an IPv6 address in brackets."""
-    return f"[{origin.host}]:{origin.port}" if ":" in origin.host else f"{origin.host}:{origin.port}"
-
-
-def _lost(error: Exception) -> str:
-    reason = _reason(error)
-    return f"closed the connection{f' ({reason})' if reason else ''}"
-
-
-def _tls_cause(origin: Origin, error: BaseException) -> str:
-    message = getattr(error.__cause__, "verify_message", "")
-    if message:
-        return f"TLS certificate of {origin.host} not accepted: {message}"
-    return f"TLS handshake with {place(origin)} failed: {_reason(error) or 'connection closed'}"
-
-
-def _reason(error: BaseException | None) -> str:
-    """What the system says, of the first error in a chain that has a number."""
-    while error is not None:
-        if isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        elif isinstance(error, OSError) and error.errno is not None:
-            # TLS errors have reasons like WRONG_VERSION_NUMBER; those of name resolution have numbers below zero.
-            tls = getattr(error, "reason", None)
-            if isinstance(tls, str):
-                return tls.replace("_", " ").lower()
-            return (os.strerror(error.errno) if error.errno > 0 else str(error.strerror)).lower()
-        else:
-            error = error.__cause__
-    return ""
