@@ -291,8 +291,8 @@ class _ForGemini:
         for name in ("multipleOf", "uniqueItems"):
             if node.get(name):
                 lost[name] = node[name]
-        if kind not in ("STRING", "None") and isinstance(node.get("enum"), list):
-            lost["enum"] = node["enum"]
+        if kind not in ("STRING", "None"):
+            lost |= {name: node[name] for name in ("enum", "const") if name in node}
 
 
 def _well_typed(name: str, value: object) -> bool:

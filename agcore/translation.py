@@ -7,7 +7,7 @@ could not be carried. `StreamTranslation` turns the upstream's event stream into
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -21,6 +21,8 @@ from agcore.conversation import (
     Finished,
     Invalid,
     Started,
+    ToolArguments,
+    ToolEnded,
     ToolStarted,
 )
 from agcore.dialects.base import EMPTY
@@ -87,7 +89,7 @@ class Translation:
         deltas = self.read(answer)
         if isinstance(deltas, Fault):
             return deltas
-        folded = fold(self.returned(deltas, id=id))
+        folded = fold(self.homeward(id=id).deltas(deltas))
         rendered = CLIENTS[self.dialect].render_answer(
             folded, id=id, model=model, created=created, conversation=self.conversation
         )
@@ -97,13 +99,9 @@ class Translation:
         """The deltas of the upstream's whole answer."""
         return UPSTREAMS[self.target.dialect].read_answer(answer, signer=self.target.signer)
 
-    def returned(self, deltas: Iterable[Delta], *, id: str) -> Iterable[Delta]:
-        """Deltas as the client may see them: tools under its own names, every call with an id."""
-        for delta in deltas:
-            if isinstance(delta, ToolStarted):
-                call_id = legal_id(delta.id) if delta.id else f"call_{id[:16]}{delta.choice}_{delta.index}"
-                delta = msgspec.structs.replace(delta, id=call_id, name=self.names.original(delta.name))
-            yield delta
+    def homeward(self, *, id: str) -> Homeward:
+        """What turns the upstream's deltas into the client's; `id` is that of the answer."""
+        return Homeward(self.names, {tool.name for tool in self.conversation.tools if tool.custom}, id=id)
 
     def writer(self, *, id: str, model: str, created: int) -> ResponseWriter:
         """What writes the client's stream."""
@@ -112,6 +110,53 @@ class Translation:
     def stream(self, *, id: str, model: str, created: int, framing: str) -> StreamTranslation:
         """What turns the upstream's stream into the client's."""
         return StreamTranslation(self, id=id, model=model, created=created, framing=framing)
+
+
+class Homeward:
+    """Deltas on their way home: tools under the client's own names, every call with an id, free-form tools free-form.
+
+    A model that knows a custom tool as a function wraps its text in JSON; the text is known once the call is complete.
+    """
+
+    def __init__(self, names: Names, customs: set[str], *, id: str) -> None:
+        self._names = names
+        self._customs = customs
+        self._id = id
+        self._wrapped: dict[tuple[int, int], str] = {}
+
+    def deltas(self, deltas: Iterable[Delta]) -> Iterator[Delta]:
+        """The same deltas, as the client may see them."""
+        for delta in deltas:
+            if isinstance(delta, ToolStarted):
+                yield self._started(delta)
+            elif isinstance(delta, ToolArguments | ToolEnded) and (delta.choice, delta.index) in self._wrapped:
+                yield from self._unwrapped(delta)
+            else:
+                yield delta
+
+    def _started(self, delta: ToolStarted) -> Delta:
+        name = self._names.original(delta.name)
+        id = legal_id(delta.id) if delta.id else f"call_{self._id[:16]}{delta.choice}_{delta.index}"
+        if name in self._customs and not delta.custom:
+            self._wrapped[delta.choice, delta.index] = ""
+            return msgspec.structs.replace(delta, id=id, name=name, custom=True)
+        return msgspec.structs.replace(delta, id=id, name=name)
+
+    def _unwrapped(self, delta: ToolArguments | ToolEnded) -> Iterator[Delta]:
+        place = (delta.choice, delta.index)
+        if isinstance(delta, ToolArguments):
+            self._wrapped[place] += delta.text
+            return
+        text = self._wrapped.pop(place)
+        try:
+            value = json_text.decode(text.encode("utf-8", "surrogatepass"))
+        except ValueError:
+            value = None
+        if isinstance(value, dict) and isinstance(value.get("input"), str):
+            text = value["input"]
+        if text:
+            yield ToolArguments(delta.index, text, choice=delta.choice)
+        yield delta
 
 
 class UpstreamStream:
@@ -124,7 +169,7 @@ class UpstreamStream:
         self.finished = False
         """Some choice was finished: an end now is a proper one."""
         self._translation = translation
-        self._id = id
+        self._homeward = translation.homeward(id=id)
         self._decoder = Decoder()
         self._reader = UPSTREAMS[translation.target.dialect].reader(signer=translation.target.signer)
 
@@ -183,7 +228,7 @@ class UpstreamStream:
 
     def _seen(self, deltas: list[Delta]) -> list[Delta]:
         self.finished = self.finished or any(isinstance(delta, Finished) for delta in deltas)
-        return list(self._translation.returned(deltas, id=self._id))
+        return list(self._homeward.deltas(deltas))
 
 
 class ClientStream:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from agcore.conversation import Conversation, Invalid, Output, Reasoning, Settings, Text
+from agcore.conversation import Conversation, Invalid, Output, Reasoning, Settings
 from agcore.dialects.openai_chat_history import History
 from agcore.dialects.openai_chat_messages import Messages
 from agcore.dialects.openai_chat_tools import official, read_tool_choice, read_tools, write_tools
@@ -193,7 +193,7 @@ def render_request(
     }
     body.update(write_tools(conversation, profile, losses))
     if conversation.output is not None:
-        body["response_format"] = _write_output(conversation, conversation.output, profile, losses)
+        body["response_format"] = _write_output(conversation.output, profile, losses)
     _write_sampling(conversation.settings, profile, body, losses)
     if conversation.reasoning is not None:
         _write_reasoning(conversation.reasoning, profile, body, losses)
@@ -204,10 +204,8 @@ def render_request(
     return body
 
 
-def _write_output(conversation: Conversation, output: Output, profile: Profile, losses: Losses) -> dict[str, object]:
+def _write_output(output: Output, profile: Profile, losses: Losses) -> dict[str, object]:
     schema = output.schema
-    if schema is None and official(profile) and profile.structured_output and not _says_json(conversation):
-        schema = {"type": "object"}  # OpenAI refuses `json_object` unless the prompt speaks of JSON
     if schema is not None and not profile.structured_output:
         losses.add("response_format", f"{profile.model} takes no schema", action="sent as json_object")
         schema = None
@@ -222,11 +220,6 @@ def _write_output(conversation: Conversation, output: Output, profile: Profile, 
     if output.strict is not None:
         described["strict"] = output.strict
     return {"type": "json_schema", "json_schema": described}
-
-
-def _says_json(conversation: Conversation) -> bool:
-    parts = (part for turn in conversation.turns for part in turn.parts)
-    return any(isinstance(part, Text) and "json" in part.text.lower() for part in parts)
 
 
 def _write_sampling(settings: Settings, profile: Profile, body: dict[str, object], losses: Losses) -> None:

@@ -33,9 +33,8 @@ from agcore.conversation import (
     ToolEnded,
     ToolStarted,
 )
-from agcore.dialects import base, openai_error
+from agcore.dialects import base, openai_error, openai_media
 from agcore.dialects.openai_responses import read_usage, status_in_stream
-from agcore.dialects.openai_responses_items import base64_of
 from agcore.dialects.openai_responses_output import Event
 from agcore.dialects.openai_responses_response import Response
 from agcore.fault import Fault
@@ -251,7 +250,7 @@ class ResponseReader:
 
     def _picture(self, item: Mapping[str, object]) -> Iterator[Delta]:
         result, form = item.get("result"), item.get("output_format")
-        data = base64_of(result) if isinstance(result, str) else None
+        data = openai_media.clean_base64(result) if isinstance(result, str) else None
         if data:
             yield from self._end_thoughts()
             yield ImageMade(Source(f"image/{form if isinstance(form, str) and form else 'png'}", data=data))

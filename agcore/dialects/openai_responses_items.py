@@ -6,8 +6,6 @@ the signature of a call stands before that call, and its signature becomes the c
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -28,6 +26,8 @@ from agcore.conversation import (
     Turn,
     Video,
 )
+from agcore.dialects import openai_fields as fields
+from agcore.dialects import openai_media
 from agcore.dialects import openai_responses_tools as tools
 from agcore.dialects.openai_responses_tools import NAME, TYPED_CALLS, TYPED_OUTPUTS
 from agcore.losses import Losses
@@ -36,9 +36,6 @@ from agcore.signatures import opened
 Content = Text | Image | Document | Audio | Video
 Item = dict[str, object]
 
-_DATA_URL: Final = re.compile(r"data:([^,;]*)(?:;[^,;]*)*?;base64,(.*)", re.IGNORECASE | re.DOTALL)
-_AUDIO_TYPES: Final = {"wav": "audio/wav", "mp3": "audio/mpeg"}
-_AUDIO_FORMATS: Final = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 _FILE_TYPES: Final = {"pdf": "application/pdf", "txt": "text/plain", "md": "text/plain", "csv": "text/plain"}
 _ROLES: Final = ("user", "assistant", "system", "developer")
 
@@ -104,20 +101,17 @@ class _Inputs:
             self.turns.append(Turn("assistant", (Thinking(text, signature),)))
 
     def _call(self, item: Item, kind: str, path: str) -> None:
-        call_id = _required(item, "call_id", path)
+        call_id = fields.needed_text(item, "call_id", f"{path}.")
         custom = kind == "custom_tool_call"
         if kind in TYPED_CALLS:
             name, arguments = TYPED_CALLS[kind], tools.typed_arguments(item, TYPED_CALLS[kind])
         else:
             name, member, namespace = (
-                _required(item, "name", path),
+                fields.needed_text(item, "name", f"{path}."),
                 "input" if custom else "arguments",
                 item.get("namespace"),
             )
-            said = item.get(member)
-            if said is not None and not isinstance(said, str):
-                raise Invalid(f"`{path}.{member}` must be a string", param=f"{path}.{member}")
-            arguments = said or ""
+            arguments = fields.text(item, member, f"{path}.")
             if isinstance(namespace, str) and namespace:
                 name = f"{namespace}__{name}"
         id = item.get("id")
@@ -161,7 +155,7 @@ class _Inputs:
         if kind == "image_generation_call" and isinstance(result, str) and result:
             form = item.get("output_format")
             media_type = f"image/{form}" if isinstance(form, str) and form else "image/png"
-            data = base64_of(result)
+            data = openai_media.clean_base64(result)
             if data is None:
                 raise Invalid(f"`{path}.result` must be base64", param=f"{path}.result")
             self.turns.append(Turn("assistant", (Image(Source(media_type, data=data)),)))
@@ -217,7 +211,7 @@ def parts_of(content: object, path: str, losses: Losses) -> list[Text | Refusal 
 def _image(part: Item, path: str) -> Image:
     detail, url, file_id = part.get("detail"), part.get("image_url"), part.get("file_id")
     if isinstance(url, str) and url:
-        source = source_of(url, f"{path}.image_url")
+        source = _source(url, f"{path}.image_url")
     elif isinstance(file_id, str) and file_id:
         source = Source(file_id=file_id)
     else:
@@ -230,15 +224,15 @@ def _file(part: Item, path: str) -> Document:
     title = name if isinstance(name, str) else ""
     if isinstance(data, str) and data:
         if data[:5].lower() == "data:":
-            source = source_of(data, f"{path}.file_data")
+            source = _source(data, f"{path}.file_data")
         else:
-            plain = base64_of(data)
+            plain = openai_media.clean_base64(data)
             if plain is None:
                 raise Invalid(f"`{path}.file_data` must be base64", param=f"{path}.file_data")
             kind = _FILE_TYPES.get(title.rpartition(".")[2].lower(), "application/pdf")
             source = Source(kind, data=plain)
     elif isinstance(url, str) and url:
-        source = source_of(url, f"{path}.file_url")
+        source = _source(url, f"{path}.file_url")
     elif isinstance(file_id, str) and file_id:
         source = Source(file_id=file_id)
     else:
@@ -250,32 +244,17 @@ def _audio(part: Item, path: str) -> Audio:
     audio = part.get("input_audio")
     members = audio if isinstance(audio, dict) else {}
     data, form = members.get("data"), members.get("format")
-    plain = base64_of(data) if isinstance(data, str) else None
+    plain = openai_media.clean_base64(data) if isinstance(data, str) else None
     if not plain or not isinstance(form, str):
         raise Invalid(f"`{path}.input_audio` must have base64 `data` and a `format`", param=path)
-    return Audio(Source(_AUDIO_TYPES.get(form, f"audio/{form}"), data=plain))
+    return Audio(Source(openai_media.audio_type(form), data=plain))
 
 
-def source_of(url: str, path: str) -> Source:
-    """Where a URL leads: into itself, for a data URL. Raises Invalid for a broken one."""
-    if url[:5].lower() != "data:":
-        return Source(url=url)
-    found = _DATA_URL.fullmatch(url)
-    data = base64_of(found[2]) if found else None
-    if found is None or not data:
+def _source(url: str, path: str) -> Source:
+    source = openai_media.source_of(url)
+    if source is None:
         raise Invalid(f"`{path}` must be a web address or a base64 data URL", param=path)
-    return Source(found[1].strip().lower(), data=data)
-
-
-def base64_of(text: str) -> str | None:
-    """The same base64 in the standard alphabet, padded, without white space; None where it is not base64."""
-    plain = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
-    padded = plain + "=" * (-len(plain) % 4)
-    try:
-        base64.b64decode(padded, validate=True)
-    except ValueError:
-        return None
-    return padded
+    return source
 
 
 def _joined(parts: object, kind: str) -> str:
@@ -288,17 +267,9 @@ def _cache(part: Item) -> str:
 
 
 def _string(part: Item, member: str, path: str) -> str:
-    text = part.get(member)
-    if not isinstance(text, str):
-        raise Invalid(f"`{path}.{member}` must be a string", param=f"{path}.{member}")
-    return text
-
-
-def _required(item: Item, member: str, path: str) -> str:
-    text = _string(item, member, path)
-    if not text:
-        raise Invalid(f"`{path}.{member}` must not be empty", param=f"{path}.{member}")
-    return text
+    if not isinstance(part.get(member), str):
+        raise fields.wrong(f"{path}.{member}", "a string")
+    return str(part[member])
 
 
 class _Outputs:
@@ -419,8 +390,8 @@ class _Outputs:
             case Document():
                 return _document(part)
             case Audio(source):
-                form = _AUDIO_FORMATS.get(source.media_type)
-                if form is None or not source.data:
+                form = openai_media.audio_format(source.media_type)
+                if not form or not source.data:
                     self._losses.add(place, "the upstream takes wav and mp3 sound, as data", weight="refuse")
                     return None
                 return {"type": "input_audio", "input_audio": {"data": source.data, "format": form}}
@@ -441,9 +412,9 @@ def _document(part: Document) -> Item:
     source = part.source
     if not source.data:
         return {"type": "input_file", **_where(source, "file")}
-    if source.media_type.startswith("text/"):
-        text = base64.b64decode(source.data).decode("utf-8", "replace")
-        return {"type": "input_text", "text": f"{part.title}\n\n{text}" if part.title else text}
+    text = openai_media.plain_text(part)
+    if text is not None:
+        return {"type": "input_text", "text": text}
     kind = source.media_type or "application/pdf"
     name = part.title or f"document.{kind.rpartition('/')[2]}"
     return {"type": "input_file", "filename": name, "file_data": f"data:{kind};base64,{source.data}"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Final
 
 from agcore.conversation import (
     Conversation,
@@ -17,6 +17,7 @@ from agcore.conversation import (
     Text,
     Turn,
 )
+from agcore.dialects import openai_fields as fields
 from agcore.dialects import openai_responses_items as items
 from agcore.dialects import openai_responses_tools as tools
 from agcore.losses import Losses
@@ -76,7 +77,7 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
         raise Invalid("`input` is required", param="input")
     found = tools.Found(losses)
     found.add(body.get("tools"), "tools")
-    instructions = _text(body, "instructions")
+    instructions = fields.text(body, "instructions")
     turns = [Turn("system", (Text(instructions),))] if instructions else []
     turns += items.parse_input(body.get("input") or [], losses, found)
     if not turns and body.get("prompt") is None:
@@ -96,7 +97,7 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
         tools=tuple(found.tools.values()),
         hosted_tools=tuple(found.hosted),
         tool_choice=tools.parse_choice(body.get("tool_choice"), losses),
-        parallel_calls=_flag(body, "parallel_tool_calls"),
+        parallel_calls=fields.flag(body, "parallel_tool_calls"),
         reasoning=_parse_reasoning(body, losses),
         output=output,
         settings=_parse_settings(body, verbosity, losses),
@@ -115,12 +116,10 @@ def _refuse_state(body: Mapping[str, object]) -> None:
 
 def _parse_text(body: Mapping[str, object]) -> tuple[Output | None, str]:
     """Structured output and verbosity."""
-    text = _object(body, "text")
+    text = fields.members(body, "text") or {}
     verbosity = text.get("verbosity")
-    form = text.get("format")
-    if form is not None and not isinstance(form, dict):
-        raise Invalid("`text.format` must be an object", param="text.format")
-    return _parse_format(form or {}), verbosity if isinstance(verbosity, str) else ""
+    form = fields.members(text, "format", "text.") or {}
+    return _parse_format(form), verbosity if isinstance(verbosity, str) else ""
 
 
 def _parse_format(form: Mapping[str, object]) -> Output | None:
@@ -131,87 +130,50 @@ def _parse_format(form: Mapping[str, object]) -> Output | None:
         return Output()
     if kind != "json_schema":
         raise Invalid("`text.format.type` must be text, json_object or json_schema", param="text.format.type")
-    name, schema, strict, description = (form.get(member) for member in ("name", "schema", "strict", "description"))
-    if not isinstance(schema, dict):
-        raise Invalid("`text.format.schema` must be a JSON schema", param="text.format.schema")
-    if not isinstance(name, str) or not name:
-        raise Invalid("`text.format.name` must be a non-empty string", param="text.format.name")
-    if strict is not None and not isinstance(strict, bool):
-        raise Invalid("`text.format.strict` must be true or false", param="text.format.strict")
-    return Output(schema, name, description if isinstance(description, str) else "", strict)
-
-
-def _parse_reasoning(body: Mapping[str, object], losses: Losses) -> Reasoning | None:
-    reasoning = _object(body, "reasoning")
-    for member in reasoning.keys() - {"effort", "summary", "generate_summary"}:
-        if reasoning[member] is not None:
-            losses.add(f"reasoning.{member}", "this member is unknown here", weight="note")
-    effort, summary = reasoning.get("effort"), reasoning.get("summary") or reasoning.get("generate_summary")
-    if effort is not None and not isinstance(effort, str):
-        raise Invalid("`reasoning.effort` must be a string", param="reasoning.effort")
-    if effort is not None and effort not in _EFFORTS:
-        raise Invalid(f"`reasoning.effort` must be one of {', '.join(_EFFORTS)}", param="reasoning.effort")
-    if effort is None and summary is None:
-        return None
-    return Reasoning(effort or "", visible=True if summary is not None else None)
-
-
-def _parse_settings(body: Mapping[str, object], verbosity: str, losses: Losses) -> Settings:
-    include = body.get("include")
-    if include is not None and not isinstance(include, list):
-        raise Invalid("`include` must be a list", param="include")
-    for index, each in enumerate(include or []):
-        if each not in (ENCRYPTED_REASONING, _LOGPROBS):
-            losses.add(f"include[{index}]", "there is nothing of the kind here", weight="note")
-    max_output = _number(body, "max_output_tokens", whole=True)
-    if max_output is not None and max_output < 1:
-        raise Invalid("`max_output_tokens` must be positive", param="max_output_tokens")
-    top_logprobs = _number(body, "top_logprobs", whole=True)
-    metadata = body.get("metadata")
-    if metadata is not None and not isinstance(metadata, dict):
-        raise Invalid("`metadata` must be an object", param="metadata")
-    return Settings(
-        max_output=cast("int | None", max_output),
-        temperature=_number(body, "temperature"),
-        top_p=_number(body, "top_p"),
-        logprobs=_LOGPROBS in (include or []) or bool(top_logprobs),
-        top_logprobs=cast("int | None", top_logprobs),
-        user=_text(body, "safety_identifier") or _text(body, "user"),
-        metadata=metadata,
-        cache_key=_text(body, "prompt_cache_key"),
-        service_tier=_text(body, "service_tier"),
-        verbosity=verbosity,
+    place = "text.format."
+    return Output(
+        fields.as_members(form.get("schema"), f"{place}schema"),
+        fields.needed_text(form, "name", place),
+        fields.text(form, "description", place),
+        fields.flag(form, "strict", place),
     )
 
 
-def _object(body: Mapping[str, object], member: str) -> Mapping[str, object]:
-    value = body.get(member)
-    if value is not None and not isinstance(value, dict):
-        raise Invalid(f"`{member}` must be an object", param=member)
-    return value or {}
-
-
-def _text(body: Mapping[str, object], member: str) -> str:
-    value = body.get(member)
-    if value is not None and not isinstance(value, str):
-        raise Invalid(f"`{member}` must be a string", param=member)
-    return value or ""
-
-
-def _flag(body: Mapping[str, object], member: str) -> bool | None:
-    value = body.get(member)
-    if value is not None and not isinstance(value, bool):
-        raise Invalid(f"`{member}` must be true or false", param=member)
-    return value
-
-
-def _number(body: Mapping[str, object], member: str, *, whole: bool = False) -> float | None:
-    value = body.get(member)
-    if value is None:
+def _parse_reasoning(body: Mapping[str, object], losses: Losses) -> Reasoning | None:
+    reasoning = fields.members(body, "reasoning") or {}
+    for member in reasoning.keys() - {"effort", "summary", "generate_summary"}:
+        if reasoning[member] is not None:
+            losses.add(f"reasoning.{member}", "this member is unknown here", weight="note")
+    effort = fields.text(reasoning, "effort", "reasoning.")
+    summary = reasoning.get("summary") or reasoning.get("generate_summary")
+    if effort and effort not in _EFFORTS:
+        raise Invalid(f"`reasoning.effort` must be one of {', '.join(_EFFORTS)}", param="reasoning.effort")
+    if not effort and summary is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value != value // 1):
-        raise Invalid(f"`{member}` must be a {'whole ' if whole else ''}number", param=member)
-    return int(value) if whole else value
+    return Reasoning(effort, visible=True if summary is not None else None)
+
+
+def _parse_settings(body: Mapping[str, object], verbosity: str, losses: Losses) -> Settings:
+    include = fields.items(body, "include")
+    for index, each in enumerate(include):
+        if each not in (ENCRYPTED_REASONING, _LOGPROBS):
+            losses.add(f"include[{index}]", "there is nothing of the kind here", weight="note")
+    max_output = fields.integer(body, "max_output_tokens")
+    if max_output is not None and max_output < 1:
+        raise Invalid("`max_output_tokens` must be positive", param="max_output_tokens")
+    top_logprobs = fields.integer(body, "top_logprobs")
+    return Settings(
+        max_output=max_output,
+        temperature=fields.number(body, "temperature"),
+        top_p=fields.number(body, "top_p"),
+        logprobs=_LOGPROBS in include or bool(top_logprobs),
+        top_logprobs=top_logprobs,
+        user=fields.text(body, "safety_identifier") or fields.text(body, "user"),
+        metadata=fields.members(body, "metadata"),
+        cache_key=fields.text(body, "prompt_cache_key"),
+        service_tier=fields.text(body, "service_tier"),
+        verbosity=verbosity,
+    )
 
 
 def render_request(

@@ -13,6 +13,7 @@ import pytest
 
 from agcore import (
     ClientGone,
+    DrainRequested,
     Sent,
     Stage,
     UpstreamConnected,
@@ -33,7 +34,8 @@ from tests.support.dialogues import (
     asked,
     streaming,
 )
-from tests.support.story import JSON, SSE, Story
+from tests.support.edges import MCP_AT, cut, feed, form, part, setup, upload
+from tests.support.story import JSON, SSE, Story, gateway
 
 FOLDER: Final = Path(__file__).parent / "stories"
 
@@ -130,6 +132,57 @@ def no_head_in_time() -> Story:
     return story
 
 
+def upload_under_an_alias() -> Story:
+    story = feed(upload(), cut(form(part("file", b"sound", file=True), part("model", b"my-media")), 99))
+    story.wait(1.2)
+    story.upstream_answers(
+        200, b"1\n00:00:00,000 --> 00:00:01,000\nhello\n", headers=((b"content-type", b"text/plain"),)
+    )
+    return story
+
+
+def transcript_breaks_off() -> Story:
+    story = feed(upload(), [form(part("model", b"up-media"), part("file", b"sound", file=True))])
+    story.tell(UpstreamConnected(1, reused=False))
+    story.tell(UpstreamHead(1, 200, SSE))
+    story.tell(UpstreamData(1, b'data: {"type":"transcript.text.delta","delta":"a"}\n\ndata: {"ty'))
+    story.wait(0.5)
+    story.tell(UpstreamFailed(1, Stage.BODY, Sent.ALL, False, "reset"))
+    return story
+
+
+def tool_is_called() -> Story:
+    story = Story(gateway(setup()))
+    session = (b"mcp-session-id", b"s-1")
+    message = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"read"}}'
+    story.open("POST", MCP_AT + "?verbose=1", headers=(*JSON, (b"accept", b"*/*"), session), body=message)
+    story.tell(UpstreamConnected(1, reused=True))
+    story.wait(400)
+    story.tell(UpstreamHead(1, 200, (*SSE, session)))
+    story.tell(UpstreamData(1, b'event: message\ndata: {"jsonrpc":"2.0","id":7,"result":{}}\n\n'))
+    story.tell(UpstreamEnd(1))
+    return story
+
+
+def tool_may_have_been_called() -> Story:
+    story = Story(gateway(setup()))
+    story.open("POST", MCP_AT, body=b'{"jsonrpc":"2.0","id":7,"method":"tools/call"}')
+    story.tell(UpstreamConnected(1, reused=True))
+    story.tell(UpstreamFailed(1, Stage.HEAD, Sent.ALL, True, "closed"))
+    return story
+
+
+def listener_is_drained() -> Story:
+    story = Story(gateway(setup()))
+    story.open("GET", MCP_AT, headers=((b"accept", b"text/event-stream"), (b"last-event-id", b"41")), body=b"")
+    story.tell(UpstreamConnected(1, reused=False))
+    story.tell(UpstreamHead(1, 200, SSE))
+    story.wait(3600)
+    story.tell(UpstreamData(1, b"id: 42\ndata: {}\n\n"))
+    story.tell(DrainRequested())
+    return story
+
+
 STORIES: Final[dict[str, Callable[[], Story]]] = {
     "openai_stream": lambda: stream_passes(CHAT, model=CHAT.alias),
     "openai_completions_stream": lambda: stream_passes(COMPLETIONS),
@@ -147,6 +200,11 @@ STORIES: Final[dict[str, Callable[[], Story]]] = {
     "busy_provider": busy_provider,
     "client_gone": client_gone,
     "no_head_in_time": no_head_in_time,
+    "upload_under_an_alias": upload_under_an_alias,
+    "transcript_breaks_off": transcript_breaks_off,
+    "tool_is_called": tool_is_called,
+    "tool_may_have_been_called": tool_may_have_been_called,
+    "listener_is_drained": listener_is_drained,
 }
 
 

@@ -1,0 +1,915 @@
+"""Anthropic requests, read and written."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agcore.conversation import (
+    Audio,
+    Conversation,
+    Document,
+    Foreign,
+    HostedTool,
+    Image,
+    Invalid,
+    Output,
+    Part,
+    Reasoning,
+    Refusal,
+    Settings,
+    Signature,
+    Source,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+)
+from agcore.dialects.anthropic_request import ThreadUnsupported, parse_request, render_request
+from agcore.dialects.anthropic_tools import RESPOND
+from agcore.history import repaired
+from agcore.losses import Losses
+from agcore.profiles import profile
+from agcore.signatures import carrier
+
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n.").decode()
+PDF = base64.b64encode(b"%PDF-1.4\n").decode()
+USER = Turn("user", (Text("hi"),))
+SCHEMA = {"type": "object", "properties": {"t": {"type": "number", "minimum": 1}}, "required": ["t"]}
+GET = Tool("get", "Weather", {"type": "object", "properties": {"city": {"type": "string"}}})
+
+
+def parsed(body: dict[str, Any], losses: Losses | None = None) -> Conversation:
+    full: dict[str, object] = {"max_tokens": 64, "messages": [{"role": "user", "content": "hi"}], **body}
+    return parse_request(full, model="m", stream=False, losses=losses if losses is not None else Losses())
+
+
+def parts(*blocks: dict[str, Any], role: str = "user") -> tuple[Part, ...]:
+    return parsed({"messages": [{"role": role, "content": list(blocks)}]}).turns[0].parts
+
+
+def asked(*turns: Turn, **members: Any) -> Conversation:
+    return Conversation(model="m", turns=turns or (USER,), **members)
+
+
+def rendered(
+    conversation: Conversation, *, model: str = "claude-opus-4-5", losses: Losses | None = None
+) -> dict[str, Any]:
+    found = losses if losses is not None else Losses()
+    ordered = repaired(conversation, losses=found)
+    return render_request(ordered, model=model, profile=profile(model), signer="up", losses=found)
+
+
+def content(*said: Part, role: Any = "user") -> list[dict[str, Any]]:
+    """The blocks of one message."""
+    turns = (USER, Turn(role, said)) if role == "assistant" else (Turn(role, said),)
+    blocks: list[dict[str, Any]] = rendered(asked(*turns))["messages"][-1]["content"]
+    return blocks
+
+
+def lost(conversation: Conversation, *, model: str = "claude-opus-4-5") -> dict[str, str]:
+    losses = Losses()
+    rendered(conversation, model=model, losses=losses)
+    return {loss.path: loss.weight for loss in losses}
+
+
+# Reading.
+
+
+def test_the_golden_history_is_read() -> None:
+    conversation = parsed(
+        {
+            "system": [{"type": "text", "text": "S"}],
+            "max_tokens": 8192,
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": "weather?"}]},
+                {
+                    "role": "assistant",
+                    "content": [
+                        {"type": "thinking", "thinking": "", "signature": "EpoB"},
+                        {"type": "tool_use", "id": "call_a", "name": "get", "input": {"city": "Paris"}},
+                        {"type": "tool_use", "id": "call_b", "name": "get", "input": {"city": "Rome"}},
+                    ],
+                },
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "tool_result", "tool_use_id": "call_a", "content": "18C"},
+                        {"type": "tool_result", "tool_use_id": "call_b", "content": "timeout", "is_error": True},
+                        {"type": "text", "text": "be brief"},
+                    ],
+                },
+            ],
+        }
+    )
+    assert conversation.settings.max_output == 8192
+    assert conversation.turns == (
+        Turn("system", (Text("S"),)),
+        Turn("user", (Text("weather?"),)),
+        Turn(
+            "assistant",
+            (
+                Thinking("", Signature("", "thinking", "EpoB")),
+                ToolCall("call_a", "get", '{"city":"Paris"}'),
+                ToolCall("call_b", "get", '{"city":"Rome"}'),
+            ),
+        ),
+        Turn(
+            "user",
+            (
+                ToolResult("call_a", (Text("18C"),)),
+                ToolResult("call_b", (Text("timeout"),), is_error=True),
+                Text("be brief"),
+            ),
+        ),
+    )
+
+
+def test_system_messages_stay_where_they_stand() -> None:
+    turns = parsed(
+        {"system": "S", "messages": [{"role": "user", "content": "a"}, {"role": "system", "content": "French now"}]}
+    ).turns
+    assert [turn.role for turn in turns] == ["system", "user", "system"]
+
+
+def test_the_attribution_line_of_claude_code_is_left_out() -> None:
+    losses = Losses()
+    blocks = [{"type": "text", "text": "x-anthropic-billing-header: cc=1"}, {"type": "text", "text": "S"}]
+    assert parsed({"system": blocks}, losses).turns[0].parts == (Text("S"),)
+    assert [(loss.path, loss.weight) for loss in losses] == [("system[0]", "note")]
+
+
+def test_cache_markers_are_kept() -> None:
+    marker = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    assert parts({"type": "text", "text": "a", **marker}, {"type": "text", "text": "b", "cache_control": {}}) == (
+        Text("a", "1h"),
+        Text("b", "default"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "meant"),
+    [
+        ({"type": "base64", "media_type": "image/png", "data": "-_-_"}, Source("image/png", data="+/+/")),
+        ({"type": "base64", "media_type": "image/png", "data": "aG k"}, Source("image/png", data="aGk=")),
+        ({"type": "url", "url": "https://x/"}, Source(url="https://x/")),
+        ({"type": "file", "file_id": "file_1"}, Source(file_id="file_1")),
+    ],
+)
+def test_image_sources_are_read(source: dict[str, Any], meant: Source) -> None:
+    assert parts({"type": "image", "source": source}) == (Image(meant),)
+
+
+def test_documents_of_every_kind_are_read() -> None:
+    text = Source("text/plain", data=base64.b64encode(b"code 7").decode())
+    image = {"type": "image", "source": {"type": "url", "url": "https://x/"}}
+    assert parts(
+        {"type": "document", "source": {"type": "base64", "data": PDF}, "title": "a.pdf"},
+        {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "code 7"}},
+        {"type": "document", "source": {"type": "content", "content": "code 7"}},
+        {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "code 7"}, image]}},
+    ) == (
+        Document(Source("application/pdf", data=PDF), "a.pdf"),
+        Document(text),
+        Document(text),
+        Document(text),
+        Image(Source(url="https://x/")),
+    )
+
+
+def test_search_results_are_read_as_text() -> None:
+    block = {
+        "type": "search_result",
+        "title": "T",
+        "source": "https://x/",
+        "content": [{"type": "text", "text": "found"}],
+    }
+    assert parts(block) == (Text("T\nhttps://x/\nfound"),)
+
+
+def test_tool_results_are_read_in_every_form() -> None:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+    assert parts(
+        {"type": "tool_result", "tool_use_id": "a"},
+        {"type": "tool_result", "tool_use_id": "b", "content": [{"type": "text", "text": "shot"}, image]},
+        {"type": "tool_result", "tool_use_id": "c", "content": [{"type": "tool_reference", "tool_name": "get"}]},
+    ) == (
+        ToolResult("a", ()),
+        ToolResult("b", (Text("shot"), Image(Source("image/png", data=PNG)))),
+        ToolResult("c", (Text("tool: get"),)),
+    )
+
+
+def test_carriers_are_opened_where_they_stand() -> None:
+    reasoning = Signature("openai", "reasoning", "gAAA", "rs_1")
+    redacted, call = Signature("up", "redacted", "RED"), Signature("google", "call", "S")
+    assert parts(
+        {"type": "thinking", "thinking": "a", "signature": carrier(reasoning)},
+        {"type": "redacted_thinking", "data": carrier(redacted)},
+        {"type": "redacted_thinking", "data": "native"},
+        {"type": "thinking", "thinking": "b", "signature": carrier(call)},
+        {"type": "tool_use", "id": "c", "name": "f", "input": {}},
+        {"type": "tool_use", "id": "d", "name": "f", "input": {}},
+        {"type": "thinking", "thinking": "unsigned", "signature": ""},
+        role="assistant",
+    ) == (
+        Thinking("a", reasoning),
+        Thinking("", redacted),
+        Thinking("", Signature("", "redacted", "native")),
+        Thinking("b"),
+        ToolCall("c", "f", "{}", signature=call),
+        ToolCall("d", "f", "{}"),
+        Thinking("unsigned"),
+    )
+
+
+def test_what_only_anthropic_knows_is_foreign() -> None:
+    block = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+    assert parts(block, role="assistant") == (Foreign("anthropic", "server_tool_use", block),)
+
+
+def test_tools_are_read() -> None:
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    conversation = parsed(
+        {
+            "tools": [
+                {"name": "get", "description": "Weather", "input_schema": GET.parameters, "strict": True},
+                {"type": "bash_20250124", "name": "bash"},
+                search,
+            ]
+        }
+    )
+    assert conversation.tools[0] == msgspec.structs.replace(GET, strict=True)
+    assert conversation.tools[1].name == "bash"
+    assert set(conversation.tools[1].parameters["properties"]) == {"command", "restart"}
+    assert conversation.hosted_tools == (HostedTool("anthropic", "web_search", search),)
+
+
+@pytest.mark.parametrize(
+    ("choice", "meant", "parallel"),
+    [
+        ({"type": "auto"}, ToolChoice("auto"), None),
+        ({"type": "any", "disable_parallel_tool_use": True}, ToolChoice("required"), False),
+        ({"type": "tool", "name": "get"}, ToolChoice("required", ("get",)), None),
+        ({"type": "none"}, ToolChoice("none"), None),
+    ],
+)
+def test_tool_choices_are_read(choice: dict[str, Any], meant: ToolChoice, parallel: bool | None) -> None:
+    conversation = parsed({"tool_choice": choice})
+    assert (conversation.tool_choice, conversation.parallel_calls) == (meant, parallel)
+
+
+@pytest.mark.parametrize(
+    ("body", "meant"),
+    [
+        ({}, None),
+        ({"thinking": {"type": "enabled", "budget_tokens": 2048}}, Reasoning(budget=2048, visible=True)),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 2048, "display": "omitted"}},
+            Reasoning(budget=2048, visible=False),
+        ),
+        ({"thinking": {"type": "disabled"}}, Reasoning(effort="none")),
+        ({"thinking": {"type": "adaptive"}}, Reasoning(effort="auto", visible=True)),
+        (
+            {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}},
+            Reasoning(effort="high", visible=True),
+        ),
+        ({"output_config": {"effort": "max"}}, Reasoning(effort="max")),
+    ],
+)
+def test_reasoning_controls_are_read(body: dict[str, Any], meant: Reasoning | None) -> None:
+    assert parsed(body).reasoning == meant
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda form: {"output_config": {"format": form}}, lambda form: {"output_format": form}]
+)
+def test_structured_output_is_read_in_both_spellings(wrap: Any) -> None:
+    assert parsed(wrap({"type": "json_schema", "schema": SCHEMA})).output == Output(schema=SCHEMA)
+
+
+def test_settings_are_read() -> None:
+    body = {
+        "temperature": 0.3,
+        "top_p": 0.9,
+        "top_k": 40.0,
+        "stop_sequences": ["END", ""],
+        "metadata": {"user_id": "u"},
+        "service_tier": "standard_only",
+    }
+    assert parsed(body).settings == Settings(
+        max_output=64, temperature=0.3, top_p=0.9, top_k=40, stop=("END",), user="u", service_tier="default"
+    )
+
+
+def test_what_has_no_place_elsewhere_is_recorded() -> None:
+    losses = Losses()
+    parsed({"container": "c", "mcp_servers": [{}], "context_management": {"edits": []}, "unheard_of": 1}, losses)
+    weights = {loss.path: loss.weight for loss in losses}
+    assert weights == {
+        "container": "refuse",
+        "mcp_servers": "refuse",
+        "context_management": "note",
+        "unheard_of": "note",
+    }
+
+
+@pytest.mark.parametrize("thread", [{"type": "create"}, {"type": "continue", "previous_message_id": "msg_1"}])
+def test_a_thread_is_refused_in_the_form_that_makes_runners_resend(thread: dict[str, str]) -> None:
+    with pytest.raises(ThreadUnsupported) as caught:
+        parsed({"thread": thread})
+    assert caught.value.details["error_code"] == "thread_unsupported_request"
+    assert isinstance(caught.value.details["unsupported"], list)
+
+
+def user(*blocks: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": list(blocks)}]}
+
+
+def assistant(*blocks: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "assistant", "content": list(blocks)}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"max_tokens": None}, "max_tokens"),
+        ({"max_tokens": "many"}, "max_tokens"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"messages": None}, "messages"),
+        ({"messages": []}, "messages"),
+        ({"messages": "hi"}, "messages"),
+        ({"messages": ["hi"]}, "messages[0]"),
+        ({"messages": [{"role": "tool", "content": ""}]}, "messages[0].role"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content"),
+        (user("hi"), "messages[0].content[0]"),
+        (user({}), "messages[0].content[0].type"),
+        (user({"type": "text"}), "messages[0].content[0].text"),
+        (user({"type": "image", "source": {}}), "messages[0].content[0].source.type"),
+        (
+            user({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "!"}}),
+            "messages[0].content[0].source.data",
+        ),
+        (user({"type": "tool_use", "id": "a", "name": "f", "input": {}}), "messages[0].content[0]"),
+        (user({"type": "tool_result"}), "messages[0].content[0].tool_use_id"),
+        (assistant({"type": "tool_result", "tool_use_id": "a"}), "messages[0].content[0]"),
+        (assistant({"type": "tool_use", "name": "f", "input": {}}), "messages[0].content[0].id"),
+        (assistant({"type": "tool_use", "id": "a", "name": "f", "input": "{}"}), "messages[0].content[0].input"),
+        ({"system": 1}, "system"),
+        ({"tools": [{"name": "f"}]}, "tools[0].input_schema"),
+        ({"tools": [{"input_schema": {}}]}, "tools[0].name"),
+        ({"tool_choice": {"type": "sometimes"}}, "tool_choice.type"),
+        ({"thinking": {"type": "enabled"}}, "thinking.budget_tokens"),
+        ({"stop_sequences": "END"}, "stop_sequences"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"output_config": {"effort": "huge"}}, "output_config.effort"),
+        ({"output_format": {"type": "json_object"}}, "output_format"),
+        ({"metadata": {"user_id": 1}}, "metadata.user_id"),
+    ],
+)
+def test_what_the_api_would_refuse_is_refused(body: dict[str, Any], param: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        parsed(body)
+    assert caught.value.param == param
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+KINDS = st.sampled_from(
+    [
+        "text",
+        "image",
+        "document",
+        "thinking",
+        "redacted_thinking",
+        "tool_use",
+        "tool_result",
+        "search_result",
+        "base64",
+        "url",
+        "content",
+        "custom",
+        "bash_20250124",
+        "enabled",
+        "adaptive",
+        "json_schema",
+        "any",
+    ]
+)
+FIELDS = st.sampled_from(
+    [
+        "text", "source", "data", "media_type", "url", "thinking", "signature", "id", "name", "input", "tool_use_id",
+        "content", "is_error", "cache_control", "title", "citations", "input_schema", "budget_tokens", "schema",
+        "effort", "format", "user_id", "context",
+    ]
+)  # fmt: skip
+BLOCKS = st.recursive(
+    st.fixed_dictionaries({"type": KINDS}) | JSON,
+    lambda inner: st.tuples(KINDS, st.dictionaries(FIELDS, inner | st.lists(inner, max_size=2), max_size=4)).map(
+        lambda pair: {"type": pair[0], **pair[1]}
+    ),
+    max_leaves=8,
+)
+MESSAGES = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant", "system"]), "content": st.lists(BLOCKS, max_size=3) | JSON}
+    ),
+    min_size=1,
+    max_size=3,
+)
+BODIES = st.fixed_dictionaries(
+    {"messages": MESSAGES},
+    optional={
+        "max_tokens": st.integers(0, 9) | JSON,
+        "system": st.lists(BLOCKS, max_size=2) | JSON,
+        "tools": st.lists(BLOCKS, max_size=2) | JSON,
+        **dict.fromkeys(
+            ("tool_choice", "thinking", "output_config", "output_format", "metadata", "temperature", "top_k"), BLOCKS
+        ),
+        "stop_sequences": JSON,
+        "container": JSON,
+    },
+)
+
+
+@given(BODIES)
+def test_any_object_is_read_or_refused_and_what_is_read_is_written(body: dict[str, Any]) -> None:
+    try:
+        conversation = parsed(body)
+    except Invalid:
+        return
+    rendered(conversation)
+
+
+# Writing.
+
+
+def test_the_golden_history_is_written() -> None:
+    conversation = asked(
+        Turn("system", (Text("S"),)),
+        Turn("user", (Text("weather?"),)),
+        Turn(
+            "assistant",
+            (
+                Thinking("", Signature("up", "thinking", "EpoB")),
+                ToolCall("call_a", "get", '{"city":"Paris"}'),
+                ToolCall("call_b", "get", '{"city":"Rome"}'),
+            ),
+        ),
+        Turn("user", (ToolResult("call_b", (Text("timeout"),), is_error=True), ToolResult("call_a", (Text("18C"),)))),
+        Turn("user", (Text("be brief"),)),
+        settings=Settings(max_output=8192),
+    )
+    assert rendered(conversation) == {
+        "model": "claude-opus-4-5",
+        "max_tokens": 8192,
+        "system": [{"type": "text", "text": "S"}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "weather?"}]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "", "signature": "EpoB"},
+                    {"type": "tool_use", "id": "call_a", "name": "get", "input": {"city": "Paris"}},
+                    {"type": "tool_use", "id": "call_b", "name": "get", "input": {"city": "Rome"}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "call_a", "content": "18C"},
+                    {"type": "tool_result", "tool_use_id": "call_b", "content": "timeout", "is_error": True},
+                    {"type": "text", "text": "be brief"},
+                ],
+            },
+        ],
+    }
+
+
+def test_max_tokens_is_always_sent() -> None:
+    assert rendered(asked(), model="claude-opus-4-5")["max_tokens"] == 64_000
+    assert rendered(asked(), model="someone-elses")["max_tokens"] == 8_192
+
+
+def test_leading_instructions_are_system_blocks_and_later_ones_stay_in_place() -> None:
+    turns = (
+        Turn("system", (Text("One", "1h"),)),
+        Turn("developer", (Text("Two"),)),
+        USER,
+        Turn("assistant", (ToolCall("a", "get", "{}"),)),
+        Turn("user", (ToolResult("a", (Text("18C"),)),)),
+        Turn("system", (Text("French now"),)),
+        Turn("user", (Text("go on"),)),
+    )
+    request = rendered(asked(*turns))
+    assert request["system"] == [
+        {"type": "text", "text": "One", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+        {"type": "text", "text": "Two"},
+    ]
+    assert [block.get("text", block["type"]) for block in request["messages"][2]["content"]] == [
+        "tool_result",
+        "<system-reminder>\nFrench now\n</system-reminder>",
+        "go on",
+    ]
+
+
+def test_the_first_message_is_the_users() -> None:
+    conversation = asked(Turn("assistant", (Text("Hello."),)), USER)
+    assert [message["role"] for message in rendered(conversation)["messages"]] == ["user", "assistant", "user"]
+    assert lost(conversation)["messages"] == "warn"
+
+
+def test_instructions_alone_get_a_user_message() -> None:
+    (message,) = rendered(asked(Turn("system", (Text("S"),))))["messages"]
+    assert message == {"role": "user", "content": [{"type": "text", "text": "."}]}
+
+
+def test_blank_texts_are_not_sent() -> None:
+    assert content(Text(" \n"), Text("a")) == [{"type": "text", "text": "a"}]
+    turns = (
+        USER,
+        Turn("assistant", (Text("\n"), ToolCall("a", "f", ""))),
+        Turn("user", (ToolResult("a", (Text(" "),)),)),
+    )
+    assert rendered(asked(*turns))["messages"][1:] == [
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a"}]},
+    ]
+
+
+def test_a_prefill_does_not_end_in_white_space() -> None:
+    assert content(Text("{ \n"), role="assistant") == [{"type": "text", "text": "{"}]
+
+
+def test_models_without_prefill_are_asked_to_continue() -> None:
+    conversation = asked(USER, Turn("assistant", (Text("{"),)))
+    assert rendered(conversation, model="claude-opus-4-7")["messages"][-1]["role"] == "user"
+    assert lost(conversation, model="claude-opus-4-7")["messages"] == "warn"
+
+
+@pytest.mark.parametrize(
+    ("part", "block"),
+    [
+        (Refusal("No."), {"type": "text", "text": "No."}),
+        (ToolCall("a", "f", '{"x'), {"type": "tool_use", "id": "a", "name": "f", "input": {"_raw": '{"x'}}),
+        (ToolCall("a", "f", "+x", custom=True), {"type": "tool_use", "id": "a", "name": "f", "input": {"input": "+x"}}),
+        (Thinking("", Signature("up", "redacted", "RED")), {"type": "redacted_thinking", "data": "RED"}),
+        (Foreign("anthropic", "compaction", {"type": "compaction"}), {"type": "compaction"}),
+    ],
+)
+def test_parts_of_the_assistant_are_written(part: Part, block: dict[str, Any]) -> None:
+    assert rendered(asked(USER, Turn("assistant", (part,)), USER))["messages"][1]["content"] == [block]
+
+
+@pytest.mark.parametrize(
+    "thought",
+    [
+        Thinking("secret"),
+        Thinking("secret", Signature("", "thinking", "E")),
+        Thinking("secret", Signature("openai", "reasoning", "gAAA")),
+        Thinking("secret", Signature("up", "call", "S")),
+    ],
+)
+def test_thinking_that_the_upstream_did_not_sign_is_left_out(thought: Thinking) -> None:
+    conversation = asked(USER, Turn("assistant", (thought, Text("A"))), USER)
+    assert rendered(conversation)["messages"][1]["content"] == [{"type": "text", "text": "A"}]
+    assert lost(conversation) == {"messages[1].content[0]": "note"}
+
+
+@pytest.mark.parametrize(
+    ("part", "block"),
+    [
+        (
+            Image(Source("image/jpeg", data=PNG)),
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
+        ),
+        (Image(Source(url="https://x/")), {"type": "image", "source": {"type": "url", "url": "https://x/"}}),
+        (Image(Source(file_id="f")), {"type": "image", "source": {"type": "file", "file_id": "f"}}),
+        (
+            Document(Source("", data=PDF), "a.pdf"),
+            {
+                "type": "document",
+                "source": {"type": "base64", "media_type": "application/pdf", "data": PDF},
+                "title": "a.pdf",
+            },
+        ),
+        (
+            Document(Source("text/markdown", data=base64.b64encode(b"# x").decode())),
+            {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "# x"}},
+        ),
+        (
+            Document(Source("image/png", data=PNG), "a.png"),
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
+        ),
+    ],
+)
+def test_media_are_written(part: Part, block: dict[str, Any]) -> None:
+    assert content(part) == [block]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Audio(Source("audio/wav", data="aGk=")),
+        Image(Source("image/tiff", data="aGk=")),
+        Image(Source(url="gs://bucket/x")),
+        Document(Source("application/zip", data=base64.b64encode(b"PK\x03\x04\xff").decode())),
+    ],
+)
+def test_media_that_the_api_does_not_take_are_refused(part: Part) -> None:
+    assert lost(asked(Turn("user", (Text("a"), part)))) == {"messages[0].content[1]": "refuse"}
+
+
+def test_results_keep_their_images() -> None:
+    result = ToolResult("a", (Text("shot"), Image(Source("image/png", data=PNG))), cache="5m")
+    request = rendered(asked(USER, Turn("assistant", (ToolCall("a", "f", "{}"),)), Turn("user", (result,))))
+    (block,) = request["messages"][2]["content"]
+    assert [inner["type"] for inner in block["content"]] == ["text", "image"]
+    assert block["cache_control"] == {"type": "ephemeral", "ttl": "5m"}
+
+
+@pytest.mark.parametrize("parameters", [None, {}, {"type": "object", "properties": {}}])
+def test_a_tool_without_parameters_has_a_schema(parameters: Any) -> None:
+    (tool,) = rendered(asked(tools=(Tool("now", parameters=parameters),)))["tools"]
+    assert tool == {"name": "now", "input_schema": {"type": "object", "properties": {}}}
+
+
+def test_a_schema_goes_up_as_it_is() -> None:
+    (tool,) = rendered(asked(tools=(GET,)))["tools"]
+    assert tool == {"name": "get", "description": "Weather", "input_schema": GET.parameters}
+
+
+def test_a_schema_has_an_object_at_its_root() -> None:
+    one, two = {"properties": {"a": {"type": "string"}}}, {"properties": {"b": {"type": "string"}}}
+    (tool,) = rendered(asked(tools=(Tool("f", parameters={"anyOf": [one, two], "required": []}),)))["tools"]
+    assert tool["input_schema"] == {
+        "type": "object",
+        "required": [],
+        "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+    }
+
+
+def test_strict_tools_keep_to_the_subset_that_can_be_promised() -> None:
+    strict = asked(tools=(Tool("f", parameters=SCHEMA, strict=True),))
+    (tool,) = rendered(strict)["tools"]
+    assert tool["strict"] is True
+    assert tool["input_schema"]["additionalProperties"] is False
+    assert "minimum" not in tool["input_schema"]["properties"]["t"]
+    (tool,) = rendered(strict, model="claude-opus-4-1")["tools"]
+    assert "strict" not in tool
+    assert tool["input_schema"] == SCHEMA
+
+
+def test_a_custom_tool_is_a_function_of_one_text() -> None:
+    (tool,) = rendered(asked(tools=(Tool("patch", custom=True, grammar=("lark", "start: x")),)))["tools"]
+    assert tool["input_schema"]["required"] == ["input"]
+    assert "start: x" in tool["input_schema"]["properties"]["input"]["description"]
+
+
+def test_web_search_is_run_by_the_upstream() -> None:
+    hosted = asked(hosted_tools=(HostedTool("openai_responses", "web_search", {}),))
+    assert rendered(hosted)["tools"][0]["name"] == "web_search"
+    assert "tools" not in rendered(hosted, model="someone-elses")
+    assert lost(hosted, model="someone-elses") == {"tools": "warn"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "parallel", "expected"),
+    [
+        (None, None, None),
+        (None, True, None),
+        (None, False, {"type": "auto", "disable_parallel_tool_use": True}),
+        (ToolChoice("auto"), None, {"type": "auto"}),
+        (ToolChoice("none"), False, {"type": "none"}),
+        (ToolChoice("required"), False, {"type": "any", "disable_parallel_tool_use": True}),
+        (ToolChoice("required", ("get",)), None, {"type": "tool", "name": "get"}),
+    ],
+)
+def test_tool_choices_are_written(choice: ToolChoice | None, parallel: bool | None, expected: Any) -> None:
+    members = {"tool_choice": choice, "parallel_calls": parallel}
+    assert rendered(asked(tools=(GET,), **members)).get("tool_choice") == expected
+    assert "tool_choice" not in rendered(asked(**members))
+
+
+def test_a_choice_among_some_tools_leaves_the_others_out() -> None:
+    tools = (GET, Tool("now"), Tool("other"))
+    request = rendered(asked(tools=tools, tool_choice=ToolChoice("auto", ("get", "now"))))
+    assert [tool["name"] for tool in request["tools"]] == ["get", "now"]
+    assert request["tool_choice"] == {"type": "auto"}
+
+
+def test_structured_output_is_asked_for_in_the_models_way() -> None:
+    conversation = asked(output=Output(schema=SCHEMA))
+    assert rendered(conversation)["output_config"]["format"]["type"] == "json_schema"
+    older = rendered(conversation, model="claude-opus-4-1")
+    assert "output_config" not in older
+    assert older["tools"][0]["input_schema"] == SCHEMA
+    assert older["tool_choice"] == {"type": "tool", "name": RESPOND, "disable_parallel_tool_use": True}
+    assert rendered(asked(output=Output(schema=SCHEMA), tools=(GET,)), model="claude-opus-4-1")["tool_choice"] == {
+        "type": "any"
+    }
+    assert (
+        "JSON Schema"
+        in rendered(asked(output=Output(schema={"type": "array"})), model="claude-opus-4-1")["system"][0]["text"]
+    )
+
+
+def test_any_json_object_is_asked_for_in_words() -> None:
+    conversation = asked(Turn("system", (Text("S"),)), USER, output=Output())
+    assert "JSON object" in rendered(conversation)["system"][-1]["text"]
+    assert lost(conversation) == {"response_format": "warn"}
+
+
+def test_sampling_is_what_the_model_takes() -> None:
+    settings = Settings(temperature=1.8, top_p=0.5, top_k=7, stop=("END", " "), user="u")
+    request = rendered(asked(settings=settings))
+    assert (request["temperature"], request["top_k"], request["stop_sequences"]) == (1, 7, ["END"])
+    assert "top_p" not in request
+    assert request["metadata"] == {"user_id": "u"}
+    newer = rendered(asked(settings=settings), model="claude-opus-4-7")
+    assert not {"temperature", "top_p", "top_k"} & set(newer)
+    assert lost(asked(settings=settings), model="claude-opus-4-7") == {
+        "temperature": "warn",
+        "top_p": "warn",
+        "top_k": "warn",
+        "stop": "warn",
+    }
+
+
+def test_settings_without_a_word_are_recorded() -> None:
+    settings = Settings(
+        seed=1, presence_penalty=0.5, logit_bias={"5": 1}, choices=2, metadata={"k": "v"}, cache_key="k", logprobs=True
+    )
+    request = rendered(asked(settings=settings))
+    assert set(request) == {"model", "max_tokens", "messages"}
+    assert lost(asked(settings=settings)) == {
+        "logprobs": "refuse",
+        "seed": "warn",
+        "presence_penalty": "warn",
+        "logit_bias": "warn",
+        "metadata": "note",
+        "cache_key": "note",
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "reasoning", "expected"),
+    [
+        ("claude-opus-4-5", Reasoning(effort="low"), {"thinking": {"type": "enabled", "budget_tokens": 2048}}),
+        ("claude-opus-4-5", Reasoning(budget=100), {"thinking": {"type": "enabled", "budget_tokens": 1024}}),
+        ("claude-opus-4-5", Reasoning(effort="none"), {}),
+        ("claude-opus-4-5", Reasoning(budget=0), {}),
+        ("claude-opus-4-5", Reasoning(effort="auto"), {}),
+        (
+            "claude-opus-4-6",
+            Reasoning(effort="xhigh", visible=True),
+            {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": "high"}},
+        ),
+        ("claude-opus-4-6", Reasoning(effort="none"), {"thinking": {"type": "disabled"}}),
+        ("claude-opus-4-7", Reasoning(effort="none"), {"output_config": {"effort": "low"}}),
+        ("claude-opus-4-7", Reasoning(budget=-1), {"thinking": {"type": "adaptive"}}),
+        (
+            "claude-opus-4-7",
+            Reasoning(budget=30_000),
+            {"thinking": {"type": "adaptive"}, "output_config": {"effort": "xhigh"}},
+        ),
+        (
+            "claude-opus-4-7",
+            Reasoning(effort="minimal", visible=False),
+            {"thinking": {"type": "adaptive", "display": "omitted"}, "output_config": {"effort": "low"}},
+        ),
+        ("claude-3-haiku-20240307", Reasoning(effort="high"), {}),
+        ("someone-elses", Reasoning(effort="minimal"), {"thinking": {"type": "enabled", "budget_tokens": 1024}}),
+        ("someone-elses", None, {}),
+    ],
+)
+def test_reasoning_is_asked_for_in_the_models_way(
+    model: str, reasoning: Reasoning | None, expected: dict[str, Any]
+) -> None:
+    request = rendered(asked(reasoning=reasoning), model=model)
+    assert {name: request[name] for name in ("thinking", "output_config") if name in request} == expected
+
+
+MODELS = ("claude-opus-4-5", "claude-opus-4-1", "claude-opus-4-6", "claude-opus-4-7", "claude-opus-5", "someone-elses")
+EFFORTS = ("", "none", "minimal", "low", "medium", "high", "xhigh", "max", "auto")
+
+
+@given(
+    st.sampled_from(MODELS),
+    st.builds(
+        Reasoning,
+        effort=st.sampled_from(EFFORTS),
+        budget=st.none() | st.integers(-1, 200_000),
+        visible=st.sampled_from([None, True, False]),
+    ),
+    st.none() | st.integers(0, 200_000),
+    st.booleans(),
+)
+def test_a_budget_always_fits(model: str, reasoning: Reasoning, limit: int | None, forced: bool) -> None:
+    settings = Settings(max_output=limit, temperature=0.5, top_p=0.5, top_k=5)
+    choice = ToolChoice("required") if forced else None
+    request = rendered(asked(reasoning=reasoning, settings=settings, tools=(GET,), tool_choice=choice), model=model)
+    thinking = request.get("thinking", {"type": "absent"})
+    assert request["max_tokens"] >= (limit or 0)
+    if thinking["type"] == "enabled":
+        assert 1024 <= thinking["budget_tokens"] < request["max_tokens"]
+        assert not forced
+        assert not {"temperature", "top_p", "top_k"} & set(request)
+    if model == "claude-opus-4-7":
+        assert thinking["type"] in ("absent", "adaptive")
+        assert not {"temperature", "top_p", "top_k"} & set(request)
+
+
+def test_thinking_within_a_budget_is_off_where_the_last_step_lost_its_own() -> None:
+    step = Turn("assistant", (ToolCall("a", "get", "{}"),))
+    result = Turn("user", (ToolResult("a", (Text("18C"),)),))
+    conversation = asked(USER, step, result, reasoning=Reasoning(effort="high"))
+    assert "thinking" not in rendered(conversation)
+    assert lost(conversation)["reasoning"] == "warn"
+    signed = Turn("assistant", (Thinking("", Signature("up", "thinking", "E")), ToolCall("a", "get", "{}")))
+    assert "thinking" in rendered(asked(USER, signed, result, reasoning=Reasoning(effort="high")))
+
+
+def test_no_more_than_four_cache_markers_are_sent() -> None:
+    turns = [Turn("system", (Text("S", "1h"),)), Turn("user", tuple(Text(str(at), "5m") for at in range(4)))]
+    conversation = asked(*turns, tools=(Tool("f", cache="default"),))
+    assert json.dumps(rendered(conversation)).count("cache_control") == 4
+    assert lost(conversation) == {"cache_control": "note"}
+
+
+def test_no_marker_of_an_hour_follows_a_shorter_one() -> None:
+    first, second = content(Text("a", "5m"), Text("b", "1h"))
+    assert first["cache_control"] == {"type": "ephemeral", "ttl": "5m"}
+    assert second["cache_control"] == {"type": "ephemeral"}
+
+
+# Both ways.
+
+
+def test_what_is_read_is_written_again() -> None:
+    body = {
+        "max_tokens": 9000,
+        "system": [{"type": "text", "text": "S", "cache_control": {"type": "ephemeral"}}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "hi"}]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "get", "input": {"city": "R"}}]},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "a", "content": "x", "is_error": True},
+                    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
+                ],
+            },
+        ],
+        "tools": [{"name": "get", "description": "Weather", "input_schema": GET.parameters}],
+        "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+        "output_config": {
+            "format": {
+                "type": "json_schema",
+                "schema": {"type": "object", "properties": {"t": {"type": "number"}}, "additionalProperties": False},
+            }
+        },
+        "temperature": 0.5,
+        "stop_sequences": ["END"],
+        "metadata": {"user_id": "u"},
+        "service_tier": "standard_only",
+    }
+    assert rendered(parsed(body)) == {"model": "claude-opus-4-5", **body}
+
+
+TURNS = st.one_of(
+    st.text("ab \n", min_size=1, max_size=4).map(lambda text: [Turn("user", (Text(text),))]),
+    st.text("ab ", min_size=1, max_size=4).map(lambda text: [Turn("assistant", (Text(text),)), USER]),
+    st.just([Turn("system", (Text("now"),)), USER]),
+    st.lists(st.sampled_from(["a", "b"]), min_size=1, max_size=2, unique=True).map(
+        lambda ids: [
+            Turn("assistant", tuple(ToolCall(id, "get", "{}") for id in ids)),
+            Turn("user", tuple(ToolResult(id, (Text("x"),)) for id in ids)),
+        ]
+    ),
+)
+
+
+@given(st.lists(TURNS, min_size=1, max_size=4))
+def test_a_further_turn_only_appends(steps: list[list[Turn]]) -> None:
+    turns = [USER, *(turn for step in steps for turn in step)]
+
+    def flat(request: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        return [(message["role"], block) for message in request["messages"] for block in message["content"]]
+
+    before = flat(rendered(asked(*turns[: 1 + len(steps[0])])))
+    after = flat(rendered(asked(*turns)))
+    assert after[: len(before)] == before
+    assert json.dumps(rendered(asked(*turns))) == json.dumps(rendered(asked(*turns)))

@@ -1,0 +1,363 @@
+"""Gemini answers, read from Google and written for its clients."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agcore.conversation import (
+    Cited,
+    Consumed,
+    Conversation,
+    Delta,
+    Finished,
+    ImageMade,
+    Reasoning,
+    Signature,
+    Source,
+    Started,
+    Stop,
+    Text,
+    TextDelta,
+    Thinking,
+    ThinkingDelta,
+    ThinkingEnded,
+    ToolArguments,
+    ToolCall,
+    ToolEnded,
+    ToolStarted,
+    Turn,
+)
+from agcore.dialects.gemini_answer import ResponseReader, ResponseWriter, read_answer, render_answer
+from agcore.dialects.gemini_request import parse_request
+from agcore.fault import Fault
+from agcore.fold import fold
+from agcore.losses import Losses
+from agcore.signatures import carrier, google_opened
+from agcore.sse import Decoder
+from agcore.usage import Usage
+from tests.support.deltas import deltas
+from tests.support.grammar_gemini import check_candidate, check_stream, chunks, folded
+
+ASKED = Conversation(model="m", turns=(Turn("user", (Text("hi"),)),), reasoning=Reasoning(visible=True))
+QUIET = Conversation(model="m", turns=(Turn("user", (Text("hi"),)),))
+SIGNED = Signature("anthropic", "thinking", "Ep1")
+
+
+def read(*chunks: object, cut: int = 1 << 20) -> tuple[list[Delta], Fault | None]:
+    raw = b"".join(b"data: " + json.dumps(chunk).encode() + b"\r\n\r\n" for chunk in chunks)
+    reader, decoder = ResponseReader(signer="gemini"), Decoder()
+    out: list[Delta] = []
+    for start in range(0, len(raw), cut):
+        for frame in decoder.feed(raw[start : start + cut]):
+            out += reader.feed(frame)
+    out += reader.end()
+    return out, reader.fault
+
+
+def write(said: Iterable[Delta], conversation: Conversation = ASKED) -> bytes:
+    writer = ResponseWriter(id="r1", model="shown", created=1, conversation=conversation)
+    return b"".join([*(writer.feed(delta) for delta in said), writer.end()])
+
+
+def candidate(*parts: dict[str, Any], index: int = 0, **more: Any) -> dict[str, Any]:
+    return {"index": index, "content": {"role": "model", "parts": list(parts)}, **more}
+
+
+def chunk(*candidates: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"candidates": list(candidates), "responseId": "up", "modelVersion": "g", **more}
+
+
+STREAM = (
+    chunk(candidate({"text": "hm", "thought": True}), usageMetadata={"promptTokenCount": 10, "totalTokenCount": 10}),
+    chunk(candidate({"text": "Hé "}, {"text": "there"})),
+    chunk(
+        candidate(
+            {"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "c2ln"},
+            {"functionCall": {"id": "g1", "name": "f"}},
+        )
+    ),
+    chunk(
+        candidate({"text": "", "thoughtSignature": "ZW5k"}, finishReason="STOP"),
+        usageMetadata={
+            "promptTokenCount": 10,
+            "cachedContentTokenCount": 4,
+            "candidatesTokenCount": 3,
+            "thoughtsTokenCount": 2,
+        },
+    ),
+)
+SAID: list[Delta] = [
+    Started("up"),
+    ThinkingDelta("hm"),
+    Consumed(Usage(fresh=10)),
+    ThinkingEnded(),
+    TextDelta("Hé "),
+    TextDelta("there"),
+    ToolStarted(0, "", "f", signature=Signature("gemini", "call", "c2ln")),
+    ToolArguments(0, '{"a":1}'),
+    ToolEnded(0),
+    ToolStarted(1, "g1", "f"),
+    ToolArguments(1, "{}"),
+    ToolEnded(1),
+    ThinkingEnded(Signature("gemini", "text", "ZW5k")),
+    Finished(Stop.TOOL_CALLS),
+    Consumed(Usage(fresh=6, cache_read=4, output=5, reasoning=2)),
+]
+
+
+@given(st.integers(1, 200))
+def test_a_stream_gives_the_same_deltas_however_it_is_cut(cut: int) -> None:
+    assert read(*STREAM, cut=cut) == (SAID, None)
+
+
+def test_a_whole_answer_gives_the_deltas_of_its_stream() -> None:
+    parts = [part for each in STREAM for part in each["candidates"][0]["content"]["parts"]]
+    whole = chunk(candidate(*parts, finishReason="STOP"), usageMetadata=STREAM[-1]["usageMetadata"])
+    assert read_answer(whole, signer="gemini") == [delta for delta in SAID if delta != Consumed(Usage(fresh=10))]
+    assert read_answer(list(STREAM), signer="gemini") == SAID
+
+
+def test_several_candidates_are_several_choices() -> None:
+    said, fault = read(
+        chunk(candidate({"text": "a"}), candidate({"text": "b"}, index=1)),
+        chunk(candidate(finishReason="MAX_TOKENS", index=1), candidate(finishReason="STOP")),
+    )
+    assert fault is None
+    assert [(choice.parts, choice.stop) for choice in fold(said).choices] == [
+        ([Text("a")], Stop.END),
+        ([Text("b")], Stop.LENGTH),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "stop"),
+    [
+        ("STOP", Stop.END),
+        ("MAX_TOKENS", Stop.LENGTH),
+        ("SAFETY", Stop.FILTER),
+        ("OTHER", Stop.END),
+        ("NEW_ONE", Stop.END),
+    ],
+)
+def test_finish_reasons_have_neutral_names(reason: str, stop: Stop) -> None:
+    assert read(chunk(candidate({"text": "x"}, finishReason=reason)))[0][-1] == Finished(stop)
+
+
+def test_a_blocked_prompt_is_filtered() -> None:
+    answer = {
+        "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},
+        "usageMetadata": {"promptTokenCount": 9, "totalTokenCount": 9},
+    }
+    assert read_answer(answer, signer="g") == [Started(), Finished(Stop.FILTER), Consumed(Usage(fresh=9))]
+
+
+def test_a_malformed_call_is_a_fault_unless_something_was_shown() -> None:
+    broken = chunk({"index": 0, "finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": "print(f("})
+    said, fault = read(broken)
+    assert isinstance(fault, Fault)
+    assert fault.status == 502
+    assert "print(f(" in fault.message
+    assert said == [Started("up")]
+    assert read(chunk(candidate({"text": "x"})), broken)[1] is None
+    assert isinstance(read_answer(broken, signer="g"), Fault)
+
+
+def test_an_end_without_a_finish_reason_is_a_fault() -> None:
+    said, fault = read(chunk(candidate({"text": "half"})))
+    assert fault is not None
+    assert not [delta for delta in said if isinstance(delta, Finished)]
+    assert read({"usageMetadata": {}})[1] is not None
+
+
+def test_an_error_frame_is_a_fault_with_its_own_status() -> None:
+    said, fault = read(
+        chunk(candidate({"text": "half"})), {"error": {"code": 503, "status": "UNAVAILABLE", "message": "busy"}}
+    )
+    assert said[-1] == TextDelta("half")
+    assert fault is not None
+    assert (fault.status, fault.message) == (503, "busy")
+    assert isinstance(read_answer({"error": {"code": 429, "message": "slow"}}, signer="g"), Fault)
+
+
+def test_pictures_sources_and_code_are_read() -> None:
+    grounding = {"groundingChunks": [{"web": {"uri": "https://a", "title": "A"}}, {"web": {"uri": "https://a"}}]}
+    code = {"executableCode": {"language": "PYTHON", "code": "1+1"}}
+    said, _ = read(
+        chunk(
+            candidate(
+                {"inlineData": {"mimeType": "image/png", "data": "_-8"}},
+                code,
+                finishReason="STOP",
+                groundingMetadata=grounding,
+            )
+        )
+    )
+    assert said == [
+        Started("up"),
+        ImageMade(Source("image/png", data="/+8=")),
+        TextDelta("\n```python\n1+1\n```\n"),
+        Cited("https://a", "A"),
+        Finished(Stop.END),
+    ]
+
+
+def test_usage_without_candidate_tokens_is_what_remains_of_the_total() -> None:
+    said, _ = read(
+        chunk(candidate(finishReason="STOP"), usageMetadata={"promptTokenCount": "10", "totalTokenCount": 14})
+    )
+    assert said[-1] == Consumed(Usage(fresh=10, output=4))
+
+
+KEYS = st.sampled_from(["candidates", "content", "parts", "text", "thought", "functionCall", "name", "args", "finishReason", "index", "error",
+                        "thoughtSignature", "inlineData", "data", "promptFeedback", "blockReason", "usageMetadata", "groundingMetadata",
+                        "groundingChunks", "web", "uri", "citationMetadata", "citations", "executableCode", "code"])  # fmt: skip
+ANY = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2**70)
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["", "STOP", "f", "x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=25,
+)
+CANDIDATES = st.fixed_dictionaries({"candidates": st.lists(st.dictionaries(KEYS, ANY, max_size=5), max_size=3)})
+
+
+@given(st.lists(ANY | CANDIDATES, max_size=4))
+def test_any_json_gives_deltas_or_a_fault(said: list[Any]) -> None:
+    reader = ResponseReader(signer="g")
+    found = [delta for each in said for delta in reader.read(each)]
+    found += reader.end()
+    finished = [delta.choice for delta in found if isinstance(delta, Finished)]
+    assert len(finished) == len(set(finished))
+    assert reader.fault is not None or finished
+    read_answer(said, signer="g")
+
+
+@given(deltas(choices=2), st.booleans())
+def test_whatever_was_said_the_stream_is_well_formed_and_complete(said: list[Delta], visible: bool) -> None:
+    stream = write(said, ASKED if visible else QUIET)
+    found = check_stream(stream)
+    texts = "".join(
+        part["text"] for parts in folded(found).values() for part in parts if "text" in part and not part.get("thought")
+    )
+    assert sorted(texts) == sorted(
+        "".join(d.text for d in said if not isinstance(d, ThinkingDelta | ToolArguments) and hasattr(d, "text"))
+    )
+    calls = [part for parts in folded(found).values() for part in parts if "functionCall" in part]
+    assert len(calls) == sum(isinstance(delta, ToolStarted) for delta in said)
+    thoughts = [part for parts in folded(found).values() for part in parts if part.get("thought") and part["text"]]
+    assert visible or not thoughts
+    signed = [d.signature for d in said if isinstance(d, ThinkingEnded | ToolStarted) and d.signature is not None]
+    sent = [
+        google_opened(part["thoughtSignature"])
+        for parts in folded(found).values()
+        for part in parts
+        if "thoughtSignature" in part
+    ]
+    assert sorted(map(repr, sent)) == sorted(map(repr, signed))
+    assert write(said, ASKED if visible else QUIET) == stream
+
+
+@given(deltas(choices=2), st.booleans())
+def test_a_whole_answer_is_the_fold_of_its_stream(said: list[Delta], visible: bool) -> None:
+    conversation = ASKED if visible else QUIET
+    answer = fold(said)
+    whole = render_answer(answer, id="r1", model="shown", created=1, conversation=conversation)
+    found = chunks(write(said, conversation))
+    streamed = folded(found)
+    for each in whole["candidates"]:
+        check_candidate(each, set())
+        parts = each["content"].get("parts", [])
+        assert [p for p in parts if "functionCall" in p] == [p for p in streamed[each["index"]] if "functionCall" in p]
+        assert each["finishReason"] == next(
+            c["finishReason"] for c in found[-1]["candidates"] if c["index"] == each["index"]
+        )
+    assert whole.get("usageMetadata") == found[-1].get("usageMetadata")
+
+
+def test_the_last_chunk_has_the_finish_reason_and_the_usage() -> None:
+    found = check_stream(
+        write(
+            [TextDelta("a"), Finished(Stop.TOOL_CALLS), Consumed(Usage(fresh=6, cache_read=4, output=5, reasoning=2))]
+        )
+    )
+    assert found[-1] == {
+        "candidates": [{"index": 0, "finishReason": "STOP"}],
+        "usageMetadata": {
+            "promptTokenCount": 10,
+            "cachedContentTokenCount": 4,
+            "candidatesTokenCount": 3,
+            "thoughtsTokenCount": 2,
+            "totalTokenCount": 15,
+        },
+        "modelVersion": "shown",
+        "responseId": "r1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("pieces", "args"),
+    [(['{"a":', "1}"], {"a": 1}), ([], {}), (['{"a'], {"_raw": '{"a'}), (["[1]"], {"_raw": "[1]"})],
+)
+def test_arguments_are_kept_until_they_are_complete(pieces: list[str], args: dict[str, Any]) -> None:
+    said: list[Delta] = [ToolStarted(0, "c", "f"), *(ToolArguments(0, piece) for piece in pieces), ToolEnded(0)]
+    (first, _) = check_stream(write([*said, Finished(Stop.TOOL_CALLS)]))
+    assert first["candidates"][0]["content"]["parts"] == [{"functionCall": {"id": "c", "name": "f", "args": args}}]
+
+
+def test_calls_leave_in_the_order_in_which_they_began() -> None:
+    said = [
+        ToolStarted(0, "a", "f"),
+        ToolStarted(1, "b", "g"),
+        ToolEnded(1),
+        ToolArguments(0, "{}"),
+        ToolEnded(0),
+        Finished(Stop.END),
+    ]
+    found = check_stream(write(said))
+    names = [part["functionCall"]["name"] for each in found[:-1] for part in each["candidates"][0]["content"]["parts"]]
+    assert names == ["f", "g"]
+
+
+def test_an_error_is_the_last_frame() -> None:
+    writer = ResponseWriter(id="r", model="m", created=1, conversation=ASKED)
+    (frame,) = chunks(writer.error(Fault(status=503, message="busy"), "req"))
+    assert frame == {"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}
+
+
+@pytest.mark.parametrize("conversation", [ASKED, QUIET])
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_foreign_signature_survives_a_client_that_replays_what_it_got(
+    conversation: Conversation, whole: bool, joined: bool
+) -> None:
+    said: list[Delta] = [ThinkingDelta("They "), ThinkingDelta("ask."), ThinkingEnded(SIGNED)]
+    said += [ToolStarted(0, "toolu_1", "f"), ToolEnded(0), Finished(Stop.TOOL_CALLS)]
+    if whole:
+        answer = render_answer(fold(said), id="r", model="m", created=1, conversation=conversation)
+        contents = [answer["candidates"][0]["content"]]
+    else:
+        found = chunks(write(said, conversation))
+        parts = folded(found)[0]
+        replayed = [each["candidates"][0]["content"] for each in found if "content" in each["candidates"][0]]
+        contents = [{"role": "model", "parts": parts}] if joined else replayed
+    result = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": "x"}}}]}
+    body = {"contents": [{"parts": [{"text": "hi"}]}, *json.loads(json.dumps(contents)), result]}
+    turns = parse_request(body, model="m", stream=False, losses=Losses()).turns
+    shown = "They ask." if conversation is ASKED else ""
+    assert turns[1].parts == (Thinking(shown, SIGNED), ToolCall("toolu_1", "f", "{}"))
+
+
+def test_a_carrier_keeps_its_kind_and_id() -> None:
+    reasoning = Signature("openai", "reasoning", "gAAA", id="rs_1")
+    (first, _) = check_stream(write([ThinkingEnded(reasoning), Finished(Stop.END)], QUIET))
+    (part,) = first["candidates"][0]["content"]["parts"]
+    assert google_opened(part["thoughtSignature"]) == reasoning
+    assert google_opened(carrier(reasoning)) is None

@@ -1,0 +1,370 @@
+"""Conversations written as requests for Google."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agcore.conversation import (
+    Audio,
+    Document,
+    Foreign,
+    HostedTool,
+    Image,
+    Output,
+    Reasoning,
+    Settings,
+    Signature,
+    Source,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+    Video,
+)
+from agcore.dialects.gemini_contents import SKIP_SIGNATURE
+from agcore.dialects.gemini_request import with_plain_schemas
+from agcore.losses import Losses
+from agcore.profiles import Profile, profile
+from tests.support.gemini_requests import (
+    FLASH,
+    OLD,
+    PNG,
+    PRO,
+    hi,
+    model,
+    own,
+    render,
+    results,
+    said,
+    user,
+)
+
+
+def test_system_turns_lead_or_keep_their_place() -> None:
+    turns = (
+        Turn("system", (Text("one"),)),
+        Turn("developer", (Text("two"),)),
+        hi(),
+        Turn("assistant", (Text("yo"),)),
+        Turn("system", (Text("late"),)),
+        hi(),
+    )
+    body = render(said(*turns))
+    assert body["systemInstruction"] == {"parts": [{"text": "one"}, {"text": "two"}]}
+    assert body["contents"][2] == user({"text": "<system-reminder>\nlate\n</system-reminder>"}, {"text": "hi"})
+
+
+def test_a_user_speaks_first_and_somebody_speaks() -> None:
+    losses = Losses()
+    assert render(said(Turn("assistant", (Text("yo"),)), hi()), losses)["contents"] == [
+        user({"text": "."}),
+        model({"text": "yo"}),
+        user({"text": "hi"}),
+    ]
+    assert render(said(Turn("system", (Text("S"),))), losses)["contents"] == [user({"text": "."})]
+    assert len(losses.at_least("warn")) == 2
+
+
+def test_own_signatures_return_to_their_parts_and_siblings_have_none() -> None:
+    calls = (ToolCall("a", "f", "{}", signature=own("call", "c2ln")), ToolCall("b", "f", ""))
+    body = render(
+        said(
+            hi(),
+            Turn(
+                "assistant",
+                (Thinking("t", own("thinking", "dGg=")), Text("abc"), Thinking("", own("text", "dHg=", "2")), *calls),
+            ),
+            results("a", "b"),
+        )
+    )
+    assert body["contents"][1] == model(
+        {"text": "t", "thought": True, "thoughtSignature": "dGg="},
+        {"text": "a"},
+        {"text": "bc", "thoughtSignature": "dHg="},
+        {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "c2ln"},
+        {"functionCall": {"name": "f", "args": {}}},
+    )
+
+
+def test_foreign_thoughts_stay_behind_and_their_calls_are_excused() -> None:
+    losses = Losses()
+    foreign = Signature("anthropic", "thinking", "Ep1")
+    turns = [
+        hi(),
+        Turn("assistant", (Thinking("t", foreign), ToolCall("a", "f", "", signature=foreign), ToolCall("b", "f", ""))),
+    ]
+    body = render(said(*turns, results("a", "b")), losses)
+    assert body["contents"][1] == model(
+        {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": SKIP_SIGNATURE},
+        {"functionCall": {"name": "f", "args": {}}},
+    )
+    assert {loss.weight for loss in losses} == {"note"}
+    assert "thoughtSignature" not in json.dumps(render(said(*turns, results("a", "b")), like=OLD))
+
+
+def test_ids_go_to_gemini_only_where_gemini_gave_them() -> None:
+    def ids(id: str) -> list[Any]:
+        calls = (ToolCall("g1", "f", "", signature=own("call", "c2ln", id)), ToolCall("g2", "f", ""))
+        body = render(said(hi(), Turn("assistant", calls), results("g1", "g2")))
+        return [next(iter(part.values())).get("id") for content in body["contents"][1:] for part in content["parts"]]
+
+    assert ids("g1") == ["g1", "g2", "g1", "g2"]
+    assert ids("") == ids("other") == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "failed", "response"),
+    [
+        ("18C", False, {"output": "18C"}),
+        ('{"temp":18}', False, {"temp": 18}),
+        ('{"error":"x"}', False, {"output": '{"error":"x"}'}),
+        ("[1, 2]", False, {"output": "[1, 2]"}),
+        ("{", False, {"output": "{"}),
+        ("late", True, {"error": "late"}),
+        ("", False, {"output": ""}),
+    ],
+)
+def test_results_are_objects(text: str, failed: bool, response: dict[str, Any]) -> None:
+    result = ToolResult("a", (Text(text),) if text else (), failed)
+    body = render(said(hi(), Turn("assistant", (ToolCall("a", "f", ""),)), hi(result)))
+    assert body["contents"][2] == user({"functionResponse": {"name": "f", "response": response}})
+
+
+def test_pictures_in_results_go_along_inside_or_beside() -> None:
+    result = ToolResult("a", (Text("here"), Image(Source("image/png", data=PNG))))
+    conversation = said(hi(), Turn("assistant", (ToolCall("a", "f", ""),)), hi(result, Text("so?")))
+    picture = {"inlineData": {"mimeType": "image/png", "data": PNG}}
+    answer = {"name": "f", "response": {"output": "here"}}
+    assert render(conversation)["contents"][2] == user(
+        {"functionResponse": {**answer, "parts": [picture]}}, {"text": "so?"}
+    )
+    assert render(conversation, like=OLD)["contents"][2] == user({"functionResponse": answer}, picture, {"text": "so?"})
+
+
+def test_files_go_inline_and_addresses_are_refused_unless_google_reads_them() -> None:
+    losses = Losses()
+    parts = (
+        Image(Source("", data=PNG)),
+        Document(Source("text/plain", data="aGk="), "a.txt"),
+        Audio(Source("audio/wav", data="AAAA")),
+        Video(Source("video/*", url="https://youtu.be/x")),
+    )
+    assert render(said(hi(*parts)), losses)["contents"] == [
+        user(
+            {"inlineData": {"mimeType": "image/png", "data": PNG}},
+            {"text": "a.txt\n\nhi"},
+            {"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}},
+            {"fileData": {"fileUri": "https://youtu.be/x"}},
+        )
+    ]
+    assert not losses.at_least("warn")
+    render(said(hi(Text("x"), Image(Source("image/png", url="https://e.com/a.png")))), losses)
+    assert [loss.path for loss in losses.at_least("refuse")] == ["turns[0].parts[1]"]
+
+
+def test_settings_take_their_google_names() -> None:
+    settings = Settings(
+        max_output=99,
+        temperature=2.5,
+        top_p=0.9,
+        top_k=40,
+        stop=("END",),
+        seed=7,
+        choices=2,
+        user="u",
+        presence_penalty=1,
+        logit_bias={"5": 1},
+    )
+    losses = Losses()
+    body = render(said(hi(), settings=settings, output=Output(schema={"type": "object"})), losses)
+    assert body["generationConfig"] == {
+        "temperature": 2,
+        "topP": 0.9,
+        "topK": 40,
+        "candidateCount": 2,
+        "maxOutputTokens": 99,
+        "stopSequences": ["END"],
+        "seed": 7,
+        "responseMimeType": "application/json",
+        "responseJsonSchema": {"type": "object"},
+    }
+    assert {(loss.path, loss.weight) for loss in losses} == {
+        ("temperature", "warn"),
+        ("presence_penalty", "warn"),
+        ("logit_bias", "warn"),
+        ("user", "note"),
+    }
+    assert "generationConfig" not in render(said(hi()))
+
+
+def test_six_stop_sequences_are_refused() -> None:
+    losses = Losses()
+    render(said(hi(), settings=Settings(stop=tuple("abcdef"))), losses)
+    assert [loss.path for loss in losses.at_least("refuse")] == ["stop"]
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "like", "config"),
+    [
+        (Reasoning(effort="high", visible=True), FLASH, {"thinkingLevel": "HIGH", "includeThoughts": True}),
+        (Reasoning(effort="max"), FLASH, {"thinkingLevel": "HIGH"}),
+        (Reasoning(effort="none"), FLASH, {"thinkingLevel": "MINIMAL"}),
+        (Reasoning(budget=4096, visible=False), FLASH, {"thinkingLevel": "MEDIUM"}),
+        (Reasoning(budget=-1), FLASH, None),
+        (Reasoning(visible=True), FLASH, {"includeThoughts": True}),
+        (Reasoning(effort="minimal"), profile("gemini-3.1-pro-preview"), {"thinkingLevel": "LOW"}),
+        (Reasoning(effort="medium"), OLD, {"thinkingBudget": 8192}),
+        (Reasoning(effort="max"), OLD, {"thinkingBudget": 24_576}),
+        (Reasoning(budget=99_999), OLD, {"thinkingBudget": 24_576}),
+        (Reasoning(effort="none", visible=True), OLD, {"thinkingBudget": 0}),
+        (Reasoning(effort="none"), PRO, {"thinkingBudget": 128}),
+        (Reasoning(effort="auto"), PRO, {"thinkingBudget": -1}),
+        (Reasoning(effort="high", visible=True), profile("gemini-2.0-flash"), None),
+        (None, FLASH, None),
+    ],
+)
+def test_thinking_is_a_level_or_a_budget_never_both(
+    reasoning: Reasoning | None, like: Profile, config: dict[str, Any] | None
+) -> None:
+    body = render(said(hi(), reasoning=reasoning), like=like)
+    assert body.get("generationConfig", {}).get("thinkingConfig") == config
+
+
+TOOLS = (
+    Tool(
+        "plain",
+        "d",
+        {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"const": 1}}},
+        strict=True,
+    ),
+    Tool("none", parameters={"type": "object", "properties": {}, "additionalProperties": False}),
+    Tool("free", custom=True, grammar=("lark", "start: x")),
+)
+
+
+def test_tools_are_declared_with_json_schema() -> None:
+    losses = Losses()
+    body = render(said(hi(), tools=TOOLS, tool_choice=ToolChoice("required", ("plain",)), parallel_calls=False), losses)
+    field = {"type": "string", "description": "The whole input, in the lark grammar:\nstart: x"}
+    assert body["tools"] == [
+        {
+            "functionDeclarations": [
+                {"name": "plain", "description": "d", "parametersJsonSchema": TOOLS[0].parameters},
+                {"name": "none"},
+                {
+                    "name": "free",
+                    "parametersJsonSchema": {"type": "object", "properties": {"input": field}, "required": ["input"]},
+                },
+            ]
+        }
+    ]
+    assert body["toolConfig"] == {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["plain"]}}
+    assert {(loss.path, loss.weight) for loss in losses} == {
+        ("tools[0].strict", "note"),
+        ("parallel_tool_calls", "warn"),
+    }
+
+
+def test_plain_schemas_replace_json_schema_for_upstreams_that_refuse_it() -> None:
+    body = with_plain_schemas(render(said(hi(), tools=TOOLS, output=Output(schema={"type": "object"}))))
+    first = body["tools"][0]["functionDeclarations"][0]
+    assert first == {
+        "name": "plain",
+        "description": "d",
+        "parameters": {"type": "OBJECT", "properties": {"a": {"type": "INTEGER", "description": "{const: 1}"}}},
+    }
+    assert body["generationConfig"] == {"responseMimeType": "application/json", "responseSchema": {"type": "OBJECT"}}
+
+
+@pytest.mark.parametrize(
+    ("choice", "config"),
+    [
+        (ToolChoice("auto"), {"mode": "AUTO"}),
+        (ToolChoice("none", ("plain",)), {"mode": "NONE"}),
+        (ToolChoice("required"), {"mode": "ANY"}),
+        (ToolChoice("auto", ("plain",)), {"mode": "VALIDATED", "allowedFunctionNames": ["plain"]}),
+    ],
+)
+def test_tool_choices_are_modes(choice: ToolChoice, config: dict[str, Any]) -> None:
+    assert render(said(hi(), tools=TOOLS, tool_choice=choice))["toolConfig"] == {"functionCallingConfig": config}
+    assert "toolConfig" not in render(said(hi(), tool_choice=choice))
+
+
+def test_hosted_tools_are_googles_own_unless_there_are_functions() -> None:
+    hosted = (
+        HostedTool("openai_responses", "web_search", {"type": "web_search"}),
+        HostedTool("gemini", "googleMaps", {"a": 1}),
+    )
+    assert render(said(hi(), hosted_tools=hosted))["tools"] == [{"googleSearch": {}}, {"googleMaps": {"a": 1}}]
+    losses = Losses()
+    assert len(render(said(hi(), hosted_tools=hosted, tools=TOOLS), losses)["tools"]) == 1
+    assert [loss.path for loss in losses.at_least("warn")] == ["hosted_tools[0]", "hosted_tools[1]"]
+
+
+def test_arguments_become_an_object_whatever_they_are() -> None:
+    calls = (ToolCall("a", "f", "{bad"), ToolCall("b", "f", "[1]"), ToolCall("c", "f", "ls", custom=True))
+    body = render(said(hi(), Turn("assistant", calls), results("a", "b", "c")))
+    assert [part["functionCall"]["args"] for part in body["contents"][1]["parts"]] == [
+        {"_raw": "{bad"},
+        {"_raw": "[1]"},
+        {"input": "ls"},
+    ]
+
+
+def test_foreign_parts_return_to_gemini_and_go_nowhere_else() -> None:
+    losses = Losses()
+    parts = (Foreign("gemini", "executableCode", {"code": "1"}), Foreign("anthropic", "server_tool_use", {}))
+    body = render(said(hi(), Turn("assistant", parts), hi()), losses)
+    assert body["contents"][1] == model({"executableCode": {"code": "1"}})
+    assert [loss.path for loss in losses] == ["turns[1].parts[1]"]
+
+
+TEXT = st.sampled_from(["a", "b c", "é"])
+STEPS = st.lists(
+    st.one_of(
+        TEXT.map(lambda text: [hi(Text(text)), Turn("assistant", (Text(text),))]),
+        TEXT.map(
+            lambda text: [
+                hi(),
+                Turn("assistant", (ToolCall("", "f", "{}"),)),
+                hi(ToolResult("", (Text(text),))),
+                Turn("assistant", (Text("ok"),)),
+            ]
+        ),
+        TEXT.map(lambda text: [hi(), Turn("assistant", (Text("so"),)), Turn("system", (Text(text),))]),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(STEPS)
+def test_a_further_turn_only_appends(steps: list[list[Turn]]) -> None:
+    turns: list[Turn] = [Turn("system", (Text("S"),))]
+    previous: list[Any] = []
+    for number, step in enumerate(steps):
+        turns += [Turn(turn.role, tuple(numbered(part, number) for part in turn.parts)) for turn in step]
+        body = render(said(*turns))
+        assert body == render(said(*copy.deepcopy(turns)))
+        assert body["systemInstruction"] == {"parts": [{"text": "S"}]}
+        contents = body["contents"]
+        for before, after in zip(previous, contents, strict=False):
+            assert after["role"] == before["role"]
+            assert after["parts"][: len(before["parts"])] == before["parts"]
+        assert len(contents) >= len(previous)
+        previous = contents
+
+
+def numbered(part: Any, number: int) -> Any:
+    if isinstance(part, ToolCall):
+        return ToolCall(f"c{number}", part.name, part.arguments)
+    return ToolResult(f"c{number}", part.content) if isinstance(part, ToolResult) else part

@@ -1,0 +1,398 @@
+"""Gemini requests as clients send them, read into conversations."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agcore.conversation import (
+    Audio,
+    Document,
+    HostedTool,
+    Image,
+    Invalid,
+    Output,
+    Reasoning,
+    Settings,
+    Signature,
+    Source,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+    Video,
+)
+from agcore.dialects.gemini_contents import SKIP_SIGNATURE
+from agcore.losses import Losses
+from agcore.signatures import google_carrier
+from tests.support.gemini_requests import (
+    D13,
+    PNG,
+    asked,
+    call,
+    hi,
+    model,
+    parse,
+    render,
+    user,
+)
+
+
+def test_the_golden_history_reads_as_turns_and_is_written_as_it_was() -> None:
+    conversation = parse(D13)
+    assert conversation.turns == (
+        Turn("system", (Text("S"),)),
+        hi(Text("weather?")),
+        Turn(
+            "assistant", (ToolCall("call_1", "get", '{"city":"Paris"}'), ToolCall("call_2", "get", '{"city":"Rome"}'))
+        ),
+        hi(
+            ToolResult("call_1", (Text("18C"),), name="get"),
+            ToolResult("call_2", (Text("timeout"),), is_error=True, name="get"),
+            Text("be brief"),
+        ),
+    )
+    assert render(conversation) == D13
+
+
+FULL = {
+    "systemInstruction": {"role": "user", "parts": [{"text": "Be a pirate."}]},
+    "contents": [
+        {
+            "role": "user",
+            "parts": [{"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgoAAAA_-8"}}, {"text": "Look"}],
+        },
+        {
+            "role": "model",
+            "parts": [
+                {
+                    "functionCall": {"id": "x", "name": "look", "args": {"max_items": 3}},
+                    "thoughtSignature": SKIP_SIGNATURE,
+                }
+            ],
+        },
+        {
+            "role": "function",
+            "parts": [
+                {
+                    "functionResponse": {
+                        "id": "x",
+                        "name": "look",
+                        "response": {"some_key": 1},
+                        "parts": [{"inlineData": {"mimeType": "image/png", "data": PNG}}],
+                    }
+                }
+            ],
+        },
+    ],
+    "tools": [
+        {
+            "functionDeclarations": [
+                {
+                    "name": "look",
+                    "description": "d",
+                    "parametersJsonSchema": {"type": "object", "properties": {"max_items": {"type": "integer"}}},
+                }
+            ]
+        },
+        {"googleSearch": {}},
+    ],
+    "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["look"]}},
+    "generationConfig": {
+        "temperature": 0.25,
+        "topP": 0.5,
+        "topK": 40.0,
+        "candidateCount": 2,
+        "maxOutputTokens": "99",
+        "stopSequences": ["END", ""],
+        "presencePenalty": 1,
+        "frequencyPenalty": 0.5,
+        "seed": 7,
+        "responseLogprobs": True,
+        "logprobs": 3,
+        "responseMimeType": "application/json",
+        "responseJsonSchema": {"title": "T", "type": "object"},
+        "mediaResolution": "MEDIA_RESOLUTION_LOW",
+        "thinkingConfig": {"includeThoughts": True, "thinkingBudget": 2048},
+    },
+    "serviceTier": "flex",
+    "labels": {"team_name": "a"},
+}
+FREE = ("args", "response", "parametersJsonSchema", "responseJsonSchema", "labels")
+
+
+def snaked(value: Any, free: bool = False) -> Any:
+    if isinstance(value, dict):
+        out = {}
+        for name, item in value.items():
+            snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
+            out[name if free else snake] = snaked(item, free or name in FREE)
+        return out
+    return [snaked(item, free) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("body", [FULL, snaked(FULL)], ids=["camel", "snake"])
+def test_every_field_is_read_in_both_spellings(body: dict[str, Any]) -> None:
+    losses = Losses()
+    conversation = parse(body, losses)
+    assert conversation.turns == (
+        Turn("system", (Text("Be a pirate."),)),
+        hi(Image(Source("image/png", data=PNG), detail="low"), Text("Look")),
+        Turn("assistant", (ToolCall("x", "look", '{"max_items":3}'),)),
+        hi(ToolResult("x", (Text('{"some_key":1}'), Image(Source("image/png", data=PNG))), name="look")),
+    )
+    schema = {"type": "object", "properties": {"max_items": {"type": "integer"}}}
+    assert conversation.tools == (Tool("look", "d", schema),)
+    assert conversation.hosted_tools == (HostedTool("gemini", "web_search", {}),)
+    assert conversation.tool_choice == ToolChoice("required", ("look",))
+    assert conversation.reasoning == Reasoning(budget=2048, visible=True)
+    assert conversation.output == Output(schema={"title": "T", "type": "object"}, name="T")
+    assert conversation.settings == Settings(
+        max_output=99,
+        temperature=0.25,
+        top_p=0.5,
+        top_k=40,
+        stop=("END",),
+        seed=7,
+        presence_penalty=1,
+        frequency_penalty=0.5,
+        logprobs=True,
+        top_logprobs=3,
+        choices=2,
+        metadata={"team_name": "a"},
+        service_tier="flex",
+    )
+    assert not list(losses)
+
+
+def test_a_request_of_a_token_count_is_read_like_the_request_itself() -> None:
+    assert parse({"generateContentRequest": {"model": "models/x", **D13}}) == parse(D13)
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "contents"),
+        ({"contents": []}, "contents"),
+        ({"contents": "hi"}, "contents"),
+        (asked({"role": "assistant", "parts": []}), "contents[0].role"),
+        (asked(user({"text": 1})), "contents[0].parts[0].text"),
+        (
+            asked(user({"inline_data": {"mime_type": "image/png", "data": "%"}})),
+            "contents[0].parts[0].inline_data.data",
+        ),
+        (asked(user({"text": "x"}), generation_config={"top_k": "many"}), "generation_config.top_k"),
+        (asked(user({"text": "x"}), generationConfig={"candidateCount": 9}), "generationConfig.candidateCount"),
+        (
+            asked(
+                user({"text": "x"}), generationConfig={"thinkingConfig": {"thinkingBudget": 1, "thinkingLevel": "LOW"}}
+            ),
+            "generationConfig.thinkingConfig.thinkingLevel",
+        ),
+        (asked(user({"functionResponse": {"name": "f", "response": {}}})), "contents[0].parts[0].functionResponse"),
+        (asked(user(call("a"))), "contents[0].parts[0].functionCall"),
+        (
+            asked(user({"text": "x"}), toolConfig={"functionCallingConfig": {"mode": "MUST"}}),
+            "toolConfig.functionCallingConfig.mode",
+        ),
+        (asked(user({"text": "x"}), tools=[{"functionDeclarations": [{}]}]), "tools[0].functionDeclarations[0].name"),
+    ],
+)
+def test_what_google_would_refuse_is_invalid(body: dict[str, Any], param: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse(body)
+    assert caught.value.param == param
+
+
+def test_results_find_their_calls_by_id_then_by_order_then_by_name() -> None:
+    first = [call("", "f", {"n": 1}), call("", "g"), call("", "f", {"n": 2}), call("own", "f")]
+    results = [("own", "f", "4"), ("", "f", "1"), ("", "f", "2"), ("odd", "g", "g")]
+    answers = [
+        {"functionResponse": {"id": id, "name": name, "response": {"output": text}}} for id, name, text in results
+    ]
+    turns = parse(asked(user({"text": "x"}), model(*first), user(*answers))).turns
+    ids = [part.id for part in turns[1].parts if isinstance(part, ToolCall)]
+    assert ids == ["call_1", "call_2", "call_3", "own"]
+    assert [(part.call_id, part.content[0].text) for part in turns[2].parts if isinstance(part, ToolResult)] == [
+        ("own", "4"),
+        ("call_1", "1"),
+        ("call_3", "2"),
+        ("call_2", "g"),
+    ]
+
+
+def test_an_id_used_twice_names_two_calls() -> None:
+    step = [model(call("1")), user({"functionResponse": {"id": "1", "name": "f", "response": {"output": "x"}}})]
+    turns = parse(asked(user({"text": "x"}), *step, *step)).turns
+    ids = [part.id for turn in turns for part in turn.parts if isinstance(part, ToolCall)]
+    assert ids == ["1", "call_1"]
+    assert [part.call_id for turn in turns for part in turn.parts if isinstance(part, ToolResult)] == ids
+
+
+def test_minted_ids_keep_clear_of_those_that_are_there() -> None:
+    turns = parse(asked(user({"text": "x"}), model(call(""), call("call_1")))).turns
+    assert [part.id for part in turns[1].parts if isinstance(part, ToolCall)] == ["call_2", "call_1"]
+
+
+def test_neighbouring_model_contents_are_one_turn() -> None:
+    thought = {"text": "a", "thought": True}
+    turns = parse(asked(user({"text": "x"}), model(thought), model(thought), model({"text": "y"}))).turns
+    assert turns[1] == Turn("assistant", (Thinking("aa"), Text("y")))
+
+
+@pytest.mark.parametrize(
+    ("response", "text", "failed"),
+    [
+        ({"output": "x"}, "x", False),
+        ({"error": "x"}, "x", True),
+        ({"error": {"a": 1}}, '{"a":1}', True),
+        ({"output": "x", "more": 1}, '{"output":"x","more":1}', False),
+        ({"result": [1]}, '{"result":[1]}', False),
+        ({"output": None}, "", False),
+        ({}, "", False),
+    ],
+)
+def test_results_are_texts(response: dict[str, Any], text: str, failed: bool) -> None:
+    turns = parse(
+        asked(user({"text": "x"}), model(call("a")), user({"functionResponse": {"name": "f", "response": response}}))
+    ).turns
+    assert turns[2].parts == (ToolResult("a", (Text(text),) if text else (), failed, name="f"),)
+
+
+def test_media_are_told_apart_by_type() -> None:
+    data = {"audio/wav": Audio, "video/mp4": Video, "application/pdf": Document, "image/webp": Image}
+    for kind, expected in data.items():
+        (part,) = parse(asked(user({"inlineData": {"mimeType": kind, "data": "AAAA"}}))).turns[0].parts
+        assert isinstance(part, expected)
+    (part,) = parse(asked(user({"fileData": {"fileUri": "https://e.com/a.pdf?x=1"}}))).turns[0].parts
+    assert part == Document(Source("application/pdf", url="https://e.com/a.pdf?x=1"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        asked(user({"text": "x"}), cachedContent="cachedContents/a"),
+        asked(user({"fileData": {"fileUri": "gs://b/a.pdf", "mimeType": "application/pdf"}})),
+        asked(user({"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/a"}})),
+        asked(user({"text": "x"}), tools=[{"mcpServers": [{}]}]),
+        asked(user({"text": "x"}), generationConfig={"responseModalities": ["AUDIO"]}),
+    ],
+)
+def test_what_only_google_has_is_refused(body: dict[str, Any]) -> None:
+    losses = Losses()
+    parse(body, losses)
+    assert len(losses.at_least("refuse")) == 1
+
+
+def test_what_nobody_misses_is_noted() -> None:
+    losses = Losses()
+    parse(
+        asked(
+            user({"text": "x", "videoMetadata": {}}),
+            safetySettings=[],
+            store=True,
+            generationConfig={"audioTimestamp": True},
+        ),
+        losses,
+    )
+    assert [loss.path for loss in losses] == [
+        "generationConfig.audioTimestamp",
+        "contents[0].parts[0].videoMetadata",
+        "safetySettings",
+        "store",
+    ]
+    assert {loss.weight for loss in losses} == {"note"}
+
+
+def test_googles_schemas_become_json_schema() -> None:
+    schema = {"type": "OBJECT", "properties": {"age": {"type": "INTEGER"}}}
+    conversation = parse(
+        asked(
+            user({"text": "x"}),
+            generationConfig={"responseSchema": schema},
+            tools=[{"functionDeclarations": [{"name": "f", "parameters": schema}]}],
+        )
+    )
+    plain = {"type": "object", "properties": {"age": {"type": "integer"}}}
+    assert conversation.output == Output(schema=plain)
+    assert conversation.tools == (Tool("f", "", plain),)
+    form = [{"text": {"mime_type": "application/json", "json_schema": plain}}]
+    assert parse(asked(user({"text": "x"}), generationConfig={"responseFormat": form})).output == Output(schema=plain)
+
+
+def test_signatures_without_a_carrier_are_nobodys_and_the_skipping_word_is_none() -> None:
+    turns = parse(
+        asked(
+            user({"text": "x"}),
+            model({**call("a"), "thoughtSignature": "c2ln"}, {"text": "", "thoughtSignature": "c2ln"}),
+        )
+    ).turns
+    assert turns[1].parts == (
+        ToolCall("a", "f", "{}", signature=Signature("", "call", "c2ln")),
+        Thinking("", Signature("", "text", "c2ln")),
+    )
+    for word in (SKIP_SIGNATURE, "skip/thought/signature/validator", "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="):
+        turns = parse(asked(user({"text": "x"}), model({**call("a"), "thoughtSignature": word}))).turns
+        assert turns[1].parts == (ToolCall("a", "f", "{}"),)
+
+
+def test_a_thoughts_signature_on_a_call_returns_to_its_thought() -> None:
+    for kind in ("thinking", "reasoning", "redacted"):
+        signature = Signature("openai", kind, "d", id="rs_1")
+        signed = {**call("a"), "thoughtSignature": google_carrier(signature).replace("+", "-").replace("/", "_")}
+        alone = parse(asked(user({"text": "x"}), model(signed))).turns[1].parts
+        assert alone == (Thinking("", signature), ToolCall("a", "f", "{}"))
+        joined = parse(asked(user({"text": "x"}), model({"text": "t", "thought": True}, signed))).turns[1].parts
+        expected = (Thinking("t"), Thinking("", signature)) if kind == "redacted" else (Thinking("t", signature),)
+        assert joined == (*expected, ToolCall("a", "f", "{}"))
+
+
+KEYS = st.sampled_from(["contents", "parts", "role", "text", "thought", "thought_signature", "functionCall", "function_response", "name", "id",
+                        "args", "response", "inlineData", "fileData", "fileUri", "mimeType", "data", "systemInstruction", "tools",
+                        "functionDeclarations", "parameters", "toolConfig", "functionCallingConfig", "mode", "generationConfig", "topK",
+                        "thinkingConfig", "responseSchema", "responseFormat", "labels", "mediaResolution", "executableCode"])  # fmt: skip
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2**70)
+    | st.floats()
+    | st.sampled_from(["", "model", "user", "f", "AAAA", "image/png", "ANY"])
+)
+JSON = st.recursive(
+    VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5), max_leaves=25
+)
+PARTS = st.lists(st.dictionaries(KEYS, JSON, max_size=3), max_size=4)
+CONTENTS = st.lists(
+    st.fixed_dictionaries({"role": st.sampled_from(["user", "model", None]), "parts": PARTS}), min_size=1, max_size=4
+)
+
+
+@given(st.dictionaries(KEYS, JSON, max_size=6), CONTENTS | JSON)
+def test_any_object_is_a_conversation_or_invalid(body: dict[str, Any], contents: Any) -> None:
+    body = {**body, "contents": contents}
+    before = copy.deepcopy(body)
+    try:
+        conversation = parse(body)
+    except Invalid:
+        return
+    for turn in conversation.turns:
+        for part in turn.parts:
+            assert not isinstance(part, Text) or part.text
+            assert not isinstance(part, ToolCall) or part.id
+    assert repr(body) == repr(before)
+    render(conversation)
+
+
+def test_a_nesting_that_is_too_deep_is_invalid() -> None:
+    deep: Any = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    with pytest.raises(Invalid):
+        parse(asked(user({"text": "x"}), model({"functionCall": {"name": "f", "args": deep}})))

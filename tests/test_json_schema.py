@@ -1,0 +1,208 @@
+"""Schemas for other vendors: nothing that they refuse is left, and nothing that the user named is lost."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agcore.json_schema import MAX_DEPTH, for_anthropic, for_gemini, from_gemini
+
+ROW = {"type": "object", "properties": {"n": {"type": "integer", "exclusiveMinimum": 0}}, "additionalProperties": False}
+CORPUS: list[dict[str, Any]] = [
+    {},
+    {"type": "object"},
+    {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "properties": {"a": {"const": "x"}}},
+    {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in ("title", "format", "not", "$ref", "type", "default")},
+    },
+    {
+        "type": "object",
+        "$defs": {"Row": ROW},
+        "properties": {"row": {"$ref": "#/$defs/Row"}},
+        "required": ["row", "ghost"],
+    },
+    {
+        "definitions": {"N": {"type": "object", "properties": {"next": {"$ref": "#/definitions/N"}}}},
+        "$ref": "#/definitions/N",
+    },
+    {"type": "object", "properties": {"self": {"$ref": "#"}}},
+    {
+        "properties": {
+            "a": {"type": ["string", "null"]},
+            "b": {"type": ["string", "integer"]},
+            "c": {"oneOf": [{"type": "null"}, ROW]},
+        }
+    },
+    {"allOf": [ROW, {"properties": {"m": {"type": "string"}}, "required": ["m"]}], "required": ["n"]},
+    {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "uniqueItems": True, "minItems": 2},
+    {"type": "array"},
+    {"properties": {"level": {"enum": [1, 2, 3]}, "mode": {"enum": ["a", None]}, "mixed": {"enum": ["a", 1]}}},
+    {"type": "string", "format": "email", "pattern": "^a", "minLength": 1},
+    {"anyOf": [{"type": "string"}, True], "not": {"type": "object"}},
+    {"$ref": "https://example.com/elsewhere"},
+]
+NAMES = st.sampled_from(
+    [
+        "type",
+        "title",
+        "format",
+        "properties",
+        "items",
+        "$ref",
+        "$defs",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "enum",
+        "const",
+        "required",
+        "minItems",
+        "nullable",
+        "description",
+        "not",
+        "default",
+        "a",
+        "b",
+    ]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["string", "object", "array", "#", "#/$defs/a", "#/properties/a", "x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=20,
+)  # fmt: skip
+GOOGLE = {"type", "format", "title", "description", "nullable", "enum", "items", "minItems", "maxItems", "properties", "required",
+          "minProperties", "maxProperties", "minLength", "maxLength", "pattern", "minimum", "maximum", "anyOf"}  # fmt: skip
+ANTHROPIC = {"type", "$defs", "$ref", "anyOf", "allOf", "enum", "const", "title", "description", "properties", "required", "items",
+             "additionalProperties", "minItems", "format"}  # fmt: skip
+
+
+def check_google(schema: Any, depth: int = 1) -> None:
+    assert depth <= MAX_DEPTH + 1
+    assert schema.keys() <= GOOGLE
+    assert "anyOf" in schema or schema["type"] in {"STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT"}
+    assert all(isinstance(value, str) for value in schema.get("enum", ()))
+    assert set(schema.get("required", ())) <= set(schema.get("properties", ()))
+    if schema.get("type") == "ARRAY":
+        assert "items" in schema
+    for inner in [
+        *schema.get("properties", {}).values(),
+        *schema.get("anyOf", ()),
+        *([schema["items"]] if "items" in schema else []),
+    ]:
+        check_google(inner, depth + 1)
+
+
+def check_anthropic(schema: Any) -> None:
+    if not isinstance(schema, dict):
+        return
+    assert schema.keys() <= ANTHROPIC
+    if schema.get("type") == "object":
+        assert schema["additionalProperties"] is False
+    assert schema.get("minItems", 0) in (0, 1)
+    for name in ("properties", "$defs"):
+        if isinstance(schema.get(name), dict):
+            for inner in schema[name].values():
+                check_anthropic(inner)
+    for name in ("anyOf", "allOf"):
+        if isinstance(schema.get(name), list):
+            for inner in schema[name]:
+                check_anthropic(inner)
+    check_anthropic(schema.get("items"))
+
+
+@pytest.mark.parametrize("schema", CORPUS)
+def test_google_and_anthropic_can_take_every_schema_of_the_corpus(schema: dict[str, Any]) -> None:
+    before = copy.deepcopy(schema)
+    check_google(for_gemini(schema))
+    check_anthropic(for_anthropic(schema))
+    assert schema == before, "an argument was changed"
+
+
+@given(JSON)
+def test_whatever_a_schema_holds_the_result_is_legal_and_always_the_same(schema: Any) -> None:
+    check_google(for_gemini(schema))
+    check_anthropic(for_anthropic(schema))
+    for convert in (for_gemini, for_anthropic, from_gemini):
+        assert json.dumps(convert(schema)) == json.dumps(convert(copy.deepcopy(schema)))
+
+
+@pytest.mark.parametrize("convert", [for_gemini, for_anthropic, from_gemini])
+def test_properties_that_are_named_like_keywords_survive(convert: Any) -> None:
+    names = ["title", "format", "not", "$ref", "type", "default", "nullable", "any_of", "example"]
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": names}
+    assert list(convert(schema)["properties"]) == names
+    assert convert(schema)["required"] == names
+
+
+def test_a_recursive_reference_ends_in_a_bare_object() -> None:
+    tree = {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#/$defs/Tree"}}}}
+    out = for_gemini({"$defs": {"Tree": tree}, "$ref": "#/$defs/Tree"})
+    assert out["properties"]["kids"]["items"] == {"type": "OBJECT", "description": "recursive Tree"}
+
+
+def test_references_that_multiply_stay_bounded() -> None:
+    names = [f"d{n}" for n in range(20)]
+    layers = {
+        name: {"type": "object", "properties": {f"p{k}": {"$ref": f"#/$defs/d{n + 1}"} for k in range(9)}}
+        for n, name in enumerate(names)
+    }
+    out = for_gemini({"$defs": layers, "$ref": "#/$defs/d0"})
+    assert len(json.dumps(out)) < 4_000_000
+
+
+def test_what_google_cannot_say_moves_into_the_description() -> None:
+    out = for_gemini({"type": "integer", "description": "size", "exclusiveMinimum": 0, "multipleOf": 5})
+    assert out == {"description": "size\n\n{exclusiveMinimum: 0, multipleOf: 5}", "minimum": 0, "type": "INTEGER"}
+
+
+def test_a_union_with_null_is_nullable() -> None:
+    assert for_gemini({"type": ["string", "null"]}) == {"type": "STRING", "nullable": True}
+    assert for_gemini({"oneOf": [{"type": "string"}, {"type": "null"}]}) == {
+        "anyOf": [{"type": "STRING"}],
+        "nullable": True,
+    }
+
+
+def test_constraints_that_anthropic_refuses_move_into_the_description() -> None:
+    assert for_anthropic({"type": "string", "maxLength": 3, "format": "email"}) == {
+        "type": "string",
+        "format": "email",
+        "description": "{maxLength: 3}",
+    }
+    assert for_anthropic({"definitions": {"a": {"type": "object"}}, "oneOf": [{"$ref": "#/definitions/a"}]}) == {
+        "$defs": {"a": {"type": "object", "additionalProperties": False}},
+        "anyOf": [{"$ref": "#/$defs/a"}],
+    }
+
+
+def test_google_schemas_become_json_schema() -> None:
+    google = {
+        "type": "OBJECT",
+        "property_ordering": ["b", "a"],
+        "properties": {
+            "a": {"type": "STRING", "nullable": True, "format": "enum", "enum": ["x"]},
+            "b": {"type": "ARRAY", "min_items": "2", "items": {"any_of": [{"type": "INTEGER"}, {"type": "BOOLEAN"}]}},
+            "nullable": {"type": "TYPE_UNSPECIFIED"},
+        },
+    }
+    assert from_gemini(google) == {
+        "type": "object",
+        "properties": {
+            "a": {"type": ["string", "null"], "enum": ["x", None]},
+            "b": {"type": "array", "minItems": 2, "items": {"anyOf": [{"type": "integer"}, {"type": "boolean"}]}},
+            "nullable": {},
+        },
+    }
+
+
+@pytest.mark.parametrize("schema", CORPUS)
+def test_a_schema_for_google_reads_back_as_json_schema(schema: dict[str, Any]) -> None:
+    back = from_gemini(for_gemini(schema))
+    assert "OBJECT" not in json.dumps(back.get("type", ""))
+    assert set(back.get("properties", ())) == set(for_gemini(schema).get("properties", ()))
