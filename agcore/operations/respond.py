@@ -1,0 +1,205 @@
+"""O4: generation by `/v1/responses`, which may go on from an earlier response.
+
+What an earlier response left behind is looked up once, when the request is read. If a provider holds it, the request
+goes there and nowhere else; if it is held here, its items are put before the new ones, and the upstream, of whatever
+dialect, gets the whole conversation. Every answer is remembered in turn, unless the request says `"store": false`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from agcore import json_text
+from agcore.call import Call
+from agcore.dialects import openai_responses
+from agcore.dialects.base import Ask
+from agcore.fault import Fault
+from agcore.json_members import Members, parse
+from agcore.operations.base import resolve
+from agcore.operations.generate import Generate
+from agcore.operations.pass_through import Way
+from agcore.response_store import Entry, Kept, Pinned
+from agcore.stream_pass import StreamPass
+
+if TYPE_CHECKING:
+    from agcore.exchange import Exchange
+    from agcore.translation import Translation
+
+
+class Respond(Generate):
+    """`Generate`, with a memory."""
+
+    _earlier: Entry | None = None
+    _previous: str | None = None
+    _stores = True
+    _remembered = False
+    _sent: Members
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange)
+        self._store = self.services.ledger.responses
+        self._client = self.request.client
+
+    def read_ask(self, members: Members) -> Ask | Fault:
+        """What the request asks for, and where it goes on. Another client's response is not found."""
+        self._stores = members.raw("store") != b"false"
+        previous = members.value("previous_response_id")
+        if isinstance(previous, str):
+            if self._store.is_foreign(previous, client=self._client):
+                return _not_found(previous)
+            self._previous = previous
+            self._earlier = self._store.find(previous, client=self._client)
+        return super().read_ask(members)
+
+    def find_way(self, model: str) -> Way | Fault:
+        """Where the earlier response is held, whatever the model's name resolves to; else as for any request."""
+        earlier = self._earlier
+        if not isinstance(earlier, Pinned):
+            return super().find_way(model)
+        assert self._previous is not None
+        found = resolve(self.request, self.services, model)
+        if isinstance(found, Fault):
+            return found
+        way = pinned_way(earlier, self.services.config.providers)
+        if way is None:
+            return _not_found(self._previous)
+        names = [target.model for target in found.targets if target.provider.name == earlier.provider]
+        return msgspec.structs.replace(way, model=names[0]) if names else way
+
+    def forward(self, members: Members, way: Way, *, now: float) -> None:
+        """Send the conversation as a whole, as far as it is held here."""
+        self._sent = members
+        changes = self._expansion(members)
+        if changes:
+            expanded = members.edited(changes)
+            if not self.exchange.reserve(len(expanded), now=now):
+                return None
+            self._sent = parse(expanded)
+        return super().forward(self._sent, way, now=now)
+
+    def _expansion(self, members: Members) -> dict[str, bytes | None]:
+        """The changes that put earlier items in place of their ids."""
+        earlier = self._earlier
+        if not isinstance(earlier, Kept) and b"item_reference" not in members.body:
+            return {}
+        try:
+            items = json_text.decode(items_of(members))
+            if not isinstance(items, list):
+                return {}  # for whoever reads it to say what is wrong
+            items = [self._dereferenced(item) for item in items]
+            if isinstance(earlier, Kept):
+                past, response = json_text.decode(earlier.input), json_text.decode(earlier.response)
+                assert isinstance(past, list) and isinstance(response, dict)
+                return {"input": json_text.encode([*past, *response["output"], *items]), "previous_response_id": None}
+            return {"input": json_text.encode(items)}
+        except ValueError:
+            return {}  # nested too deeply to be put together; the reference stays, and is not found
+
+    def _dereferenced(self, item: object) -> object:
+        if not isinstance(item, dict) or item.get("type") != "item_reference" or not isinstance(item.get("id"), str):
+            return item
+        held = self._store.find_item(item["id"], client=self._client)
+        response = json_text.decode(held.response) if held is not None else {}
+        output = response.get("output") if isinstance(response, dict) else None
+        return next((each for each in output or () if each.get("id") == item["id"]), item)
+
+    def _translate(self, members: Members, way: Way) -> Translation | Fault:
+        translation = super()._translate(members, way)
+        if not isinstance(translation, Fault):
+            # The response repeats the request as the client wrote it.
+            echo = translation.conversation.echo
+            assert isinstance(echo, dict)
+            told = {**echo, "store": self._stores, "previous_response_id": self._previous}
+            translation.conversation = msgspec.structs.replace(translation.conversation, echo=told)
+        return translation
+
+    def answered(self, body: bytes) -> None:
+        """Remember an answer that was not streamed."""
+        if not self._stores:
+            return
+        response = json_text.decode(body)
+        if isinstance(response, dict):
+            self._remember(response, body)
+
+    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+        """Pass a piece on, and remember what it completes."""
+        super().call_data(call, data, now=now)
+        self._remember_stream()
+
+    def call_end(self, call: Call, *, now: float) -> None:
+        """End the answer, and remember what that completes."""
+        super().call_end(call, now=now)
+        self._remember_stream()
+
+    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+        """A complete answer is remembered, whatever becomes of its connection."""
+        super().call_failed(call, fault, now=now)
+        self._remember_stream()
+
+    def _remember_stream(self) -> None:
+        if self._remembered or not self._stores or self._stream is None:
+            return
+        if isinstance(self._stream, StreamPass):
+            tap = self._stream.tap
+            assert isinstance(tap, openai_responses.StreamTap)
+            if tap.response is not None:
+                self._remember(tap.response, b"")
+            return
+        from agcore.dialects.openai_responses_answer import ResponseWriter  # loaded by the translation
+
+        writer = self._stream.writer
+        assert isinstance(writer, ResponseWriter)
+        if writer.response is not None:
+            with suppress(ValueError):
+                self._remember(writer.response, json_text.encode(writer.response))
+
+    def _remember(self, response: Mapping[str, object], body: bytes) -> None:
+        id = response.get("id")
+        if not isinstance(id, str) or not id:
+            return
+        self._remembered = True
+        entry: Entry
+        if self._translation is None:
+            assert self.way is not None
+            entry = Pinned(
+                client=self._client, provider=self.way.provider.name, model=self.way.model, asked=self.ask.model
+            )
+        else:
+            output = response["output"]
+            assert isinstance(output, list)
+            items = tuple(item["id"] for item in output)
+            entry = Kept(client=self._client, input=items_of(self._sent), response=body, items=items)
+        self._store.put(id, entry)
+
+
+def items_of(members: Members) -> bytes:
+    """A request's `input` as the text of a JSON array: what is said in short is one message of the user's."""
+    raw = members.raw("input")
+    if raw is None or raw in (b"null", b'""'):
+        return b"[]"
+    if not raw.startswith(b'"'):
+        return raw
+    return b'[{"type":"message","role":"user","content":[{"type":"input_text","text":' + raw + b"}]}]"
+
+
+def pinned_way(pin: Pinned, providers: tuple[Provider, ...]) -> Way | None:
+    """Where a pinned response is held; None where that provider is gone, or does not speak Responses any more."""
+    for provider in providers:
+        endpoint = provider.endpoints.get(openai_responses.NAME)
+        if provider.name == pin.provider and endpoint is not None:
+            return Way(provider=provider, endpoint=endpoint, model=pin.model)
+    return None
+
+
+def _not_found(id: str) -> Fault:
+    """The error after which clients send the whole conversation: its code is what they look for (wire.md, Codex)."""
+    return Fault(
+        status=400,
+        message=f"Previous response with id '{id}' not found.",
+        code="previous_response_not_found",
+        param="previous_response_id",
+    )

@@ -1,0 +1,139 @@
+"""Responses that were answered before: read again, listed by their input, deleted.
+
+What is held here is answered from here. What a provider holds is asked from that provider, and from no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Final
+from urllib.parse import quote
+
+import msgspec
+
+from agcore import json_text
+from agcore.call import Call, Plan
+from agcore.dialects.base import Ask
+from agcore.fault import Fault, invalid
+from agcore.inputs import Headers
+from agcore.operations.pass_through import PassThrough, Way
+from agcore.operations.respond import pinned_way
+from agcore.response_store import Kept
+from agcore.target import Target
+from agcore.usage import Usage
+
+DEFAULT_LIMIT: Final = 20
+MAX_LIMIT: Final = 100
+"""Items of a page, as OpenAI documents them."""
+
+
+class StoredResponse(PassThrough):
+    """`GET` and `DELETE /v1/responses/{id}`, and `GET` of what stands under it."""
+
+    keeps_body: ClassVar[bool] = False
+    json_body: ClassVar[bool] = False
+    suffix: ClassVar[bytes] = b""
+    """What follows the id in the path."""
+
+    def run(self, body: bytes, *, now: float) -> None:
+        """Answer from the store, or ask the provider that has it."""
+        assert self.request.match is not None
+        self._id = self.request.match.name
+        store, client = self.services.ledger.responses, self.request.client
+        entry = store.find(self._id, client=client)
+        way = None
+        if entry is not None and not isinstance(entry, Kept):
+            way = pinned_way(entry, self.services.config.providers)
+        if entry is None or (way is None and not isinstance(entry, Kept)):
+            return self.exchange.fail(Fault(status=404, message=f"Response with id '{self._id}' not found."), now=now)
+        if self.request.target.first("stream") == "true":
+            return self.exchange.fail(invalid("a stored response is not streamed", param="stream"), now=now)
+        if way is not None:
+            assert not isinstance(entry, Kept)
+            self.way, self.ask = way, Ask(model=entry.asked)
+            return self._ask_holder(way, now)
+        assert isinstance(entry, Kept)
+        if self.request.head.method == "DELETE":
+            store.remove(self._id, client=client)
+            gone = {"id": self._id, "object": "response.deleted", "deleted": True}
+            return self.exchange.answer(200, msgspec.json.encode(gone), now=now)
+        shown = self.shown(entry)
+        if isinstance(shown, Fault):
+            return self.exchange.fail(shown, now=now)
+        return self.exchange.answer(200, shown, now=now)
+
+    def shown(self, entry: Kept) -> bytes | Fault:
+        """The answer to a GET."""
+        return entry.response
+
+    def _ask_holder(self, way: Way, now: float) -> None:
+        plan = Plan(
+            provider=way.provider,
+            endpoint=way.endpoint,
+            target=self.upstream_target(way),
+            model=way.model,
+            method=self.request.head.method,
+            headers=self.headers_up(),
+        )
+        self.exchange.call(plan, owner=self, now=now)
+
+    def upstream_target(self, way: Way) -> bytes:
+        """The same path and query at the provider."""
+        path = way.endpoint.prefix + b"/responses/" + quote(self._id, safe="").encode("ascii") + self.suffix
+        query = self.request.target.raw_query
+        return path + b"?" + query if query else path
+
+    def content_fields(self) -> Headers:
+        """There is no body to describe."""
+        return ((b"accept", b"application/json"),)
+
+    def call_end(self, call: Call, *, now: float) -> None:
+        """Pass the provider's answer on; what it deleted is nowhere any more."""
+        if call.plan.method == "DELETE":
+            self.services.ledger.responses.remove(self._id, client=self.request.client)
+        super().call_end(call, now=now)
+
+    def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
+        """Nothing: what the answer tells was consumed, and accounted for, when it was made."""
+        return None
+
+
+class InputItems(StoredResponse):
+    """`GET /v1/responses/{id}/input_items`."""
+
+    suffix = b"/input_items"
+
+    def shown(self, entry: Kept) -> bytes | Fault:
+        """A page of the items, the newest first unless the query says otherwise."""
+        target = self.request.target
+        limit = _limit(target)
+        if limit is None:
+            return invalid(f"`limit` must be a number from 1 to {MAX_LIMIT}", param="limit")
+        decoded = json_text.decode(entry.input)
+        assert isinstance(decoded, list)
+        # An id that an item lacks is made from its place: history only grows at its end.
+        items = [{"id": f"msg_{self._id}_in{place}", **item} for place, item in enumerate(decoded)]
+        if target.first("order") != "asc":
+            items.reverse()
+        after = target.first("after")
+        if after is not None:
+            start = next((place for place, item in enumerate(items, 1) if item["id"] == after), None)
+            if start is None:
+                return invalid(f"there is no item {after!r}", param="after")
+            items = items[start:]
+        page = items[:limit]
+        listed = {
+            "object": "list",
+            "data": page,
+            "first_id": page[0]["id"] if page else None,
+            "last_id": page[-1]["id"] if page else None,
+            "has_more": len(items) > limit,
+        }
+        return json_text.encode(listed)
+
+
+def _limit(target: Target) -> int | None:
+    text = target.first("limit")
+    if text is None:
+        return DEFAULT_LIMIT
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= MAX_LIMIT else None

@@ -1,0 +1,547 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agcore.conversation import (
+    Answer,
+    Cited,
+    Consumed,
+    Conversation,
+    Delta,
+    Finished,
+    ImageMade,
+    RefusalDelta,
+    Signature,
+    Source,
+    Started,
+    Stop,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingEnded,
+    Tool,
+    ToolArguments,
+    ToolEnded,
+    ToolStarted,
+    Turn,
+)
+from agcore.dialects.openai_responses_answer import ResponseReader, ResponseWriter, read_answer, render_answer
+from agcore.dialects.openai_responses_request import parse_request
+from agcore.fault import Fault, Vendor
+from agcore.fold import fold
+from agcore.losses import Losses
+from agcore.signatures import opened
+from agcore.sse import Decoder, encode
+from agcore.usage import Usage
+from tests.support import grammar_openai_responses as grammar
+from tests.support.deltas import deltas
+
+PLAIN = Conversation(model="m", turns=())
+USAGE = {
+    "input_tokens": 10,
+    "input_tokens_details": {"cached_tokens": 4},
+    "output_tokens": 5,
+    "output_tokens_details": {"reasoning_tokens": 2},
+    "total_tokens": 15,
+}
+REASONING = {
+    "type": "reasoning",
+    "id": "rs_1",
+    "summary": [{"type": "summary_text", "text": "one"}, {"type": "summary_text", "text": "two"}],
+    "encrypted_content": "gAAA",
+}
+MESSAGE = {
+    "type": "message",
+    "id": "msg_1",
+    "role": "assistant",
+    "status": "completed",
+    "content": [{"type": "output_text", "text": "hi there", "annotations": [], "logprobs": []}],
+}
+CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "get", "arguments": '{"a":1}'}
+CUSTOM = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_2", "name": "patch", "input": "+x"}
+
+
+def response(*output: dict[str, Any], status: str = "completed", **members: Any) -> dict[str, Any]:
+    return {
+        "id": "resp_up",
+        "object": "response",
+        "status": status,
+        "error": None,
+        "output": list(output),
+        "usage": USAGE,
+        **members,
+    }
+
+
+EVENTS: list[dict[str, Any]] = [
+    {"type": "response.created", "response": response(status="in_progress", usage=None)},
+    {"type": "response.in_progress", "response": response(status="in_progress", usage=None)},
+    {
+        "type": "response.output_item.added",
+        "output_index": 0,
+        "item": {"type": "reasoning", "id": "rs_1", "summary": []},
+    },
+    {
+        "type": "response.reasoning_summary_part.added",
+        "output_index": 0,
+        "summary_index": 0,
+        "part": {"type": "summary_text", "text": ""},
+    },
+    {"type": "response.reasoning_summary_text.delta", "output_index": 0, "summary_index": 0, "delta": "one"},
+    {"type": "response.reasoning_summary_text.done", "output_index": 0, "summary_index": 0, "text": "one"},
+    {"type": "response.reasoning_summary_text.delta", "output_index": 0, "summary_index": 1, "delta": "tw"},
+    {"type": "response.reasoning_summary_text.delta", "output_index": 0, "summary_index": 1, "delta": "o"},
+    {"type": "response.output_item.done", "output_index": 0, "item": REASONING},
+    {"type": "response.output_item.added", "output_index": 1, "item": {**MESSAGE, "content": []}},
+    {
+        "type": "response.content_part.added",
+        "output_index": 1,
+        "content_index": 0,
+        "part": {"type": "output_text", "text": ""},
+    },
+    {"type": "response.output_text.delta", "output_index": 1, "content_index": 0, "delta": "hi "},
+    {"type": "response.output_text.delta", "output_index": 1, "content_index": 0, "delta": "there"},
+    {"type": "response.output_text.done", "output_index": 1, "content_index": 0, "text": "hi there"},
+    {"type": "response.content_part.done", "output_index": 1, "content_index": 0, "part": MESSAGE["content"][0]},  # type: ignore[index]
+    {"type": "response.output_item.done", "output_index": 1, "item": MESSAGE},
+    {"type": "response.output_item.added", "output_index": 2, "item": {**CALL, "arguments": ""}},
+    {"type": "response.function_call_arguments.delta", "output_index": 2, "delta": '{"a"'},
+    {"type": "response.function_call_arguments.delta", "output_index": 2, "delta": ":1}"},
+    {"type": "response.function_call_arguments.done", "output_index": 2, "arguments": '{"a":1}'},
+    {"type": "response.output_item.done", "output_index": 2, "item": CALL},
+    {"type": "response.output_item.added", "output_index": 3, "item": {**CUSTOM, "input": ""}},
+    {"type": "response.custom_tool_call_input.done", "output_index": 3, "input": "+x"},
+    {"type": "response.output_item.done", "output_index": 3, "item": CUSTOM},
+    {"type": "response.completed", "response": response(REASONING, MESSAGE, CALL, CUSTOM)},
+]
+SIGNED = Signature("me", "reasoning", "gAAA", "rs_1")
+SAID: list[Delta] = [
+    Started("resp_up"),
+    ThinkingDelta("one"),
+    ThinkingDelta("\n\ntw"),
+    ThinkingDelta("o"),
+    ThinkingEnded(SIGNED),
+    TextDelta("hi "),
+    TextDelta("there"),
+    ToolStarted(0, "call_1", "get"),
+    ToolArguments(0, '{"a"'),
+    ToolArguments(0, ":1}"),
+    ToolEnded(0),
+    ToolStarted(1, "call_2", "patch", custom=True),
+    ToolArguments(1, "+x"),
+    ToolEnded(1),
+    Consumed(Usage(fresh=6, cache_read=4, output=5, reasoning=2)),
+    Finished(Stop.TOOL_CALLS),
+]
+
+
+def stream(events: list[dict[str, Any]]) -> bytes:
+    return b"".join(encode(json.dumps(event).encode(), event=event.get("type")) for event in events)
+
+
+def read(*pieces: bytes) -> tuple[list[Delta], Fault | None]:
+    reader, decoder = ResponseReader(signer="me"), Decoder()
+    said: list[Delta] = []
+    for piece in pieces:
+        for frame in decoder.feed(piece):
+            said += reader.feed(frame)
+            if reader.fault is not None:
+                return said, reader.fault
+    return said + reader.end(), reader.fault
+
+
+def written(said: list[Delta], conversation: Conversation = PLAIN) -> bytes:
+    writer = ResponseWriter(id="x", model="m", created=7, conversation=conversation)
+    return b"".join([*(writer.feed(delta) for delta in said), writer.end()])
+
+
+def client(**body: Any) -> Conversation:
+    return parse_request({"model": "m", "input": "x", **body}, model="m", stream=True, losses=Losses())
+
+
+class TestReader:
+    def test_a_stream_becomes_deltas_and_done_events_repeat_nothing(self) -> None:
+        assert read(stream(EVENTS)) == (SAID, None)
+
+    @given(st.lists(st.integers(0, len(stream(EVENTS))), max_size=6))
+    def test_any_cutting_of_a_stream_gives_the_same_deltas(self, cuts: list[int]) -> None:
+        whole, places = stream(EVENTS), [0, *sorted(cuts)]
+        pieces = [whole[start:end] for start, end in zip(places, [*places[1:], len(whole)], strict=True)]
+        assert read(*pieces) == (SAID, None)
+
+    def test_a_whole_answer_says_what_its_stream_says(self) -> None:
+        said = read_answer(response(REASONING, MESSAGE, CALL, CUSTOM), signer="me")
+        assert not isinstance(said, Fault)
+        assert fold(said) == fold(SAID)
+
+    @pytest.mark.parametrize(
+        "kept",
+        [
+            ("response.created", "response.output_item.done", "response.completed"),
+            ("response.created", "response.completed"),
+            ("response.created", "response.output_item.added", "response.output_item.done", "response.completed"),
+        ],
+    )
+    def test_items_whose_deltas_never_came_are_read_from_what_did(self, kept: tuple[str, ...]) -> None:
+        said, fault = read(stream([event for event in EVENTS if event["type"] in kept]))
+        assert fault is None
+        assert fold(said) == fold(SAID)
+
+    def test_items_are_known_by_their_ids_where_the_terminal_event_counts_otherwise(self) -> None:
+        events = [
+            {**event, **({"output_index": event["output_index"] + 1} if "output_index" in event else {})}
+            for event in EVENTS
+        ]
+        assert read(stream(events)) == (SAID, None)
+
+    def test_raw_thoughts_beside_a_summary_count_once(self) -> None:
+        item = {**REASONING, "content": [{"type": "reasoning_text", "text": "one two"}]}
+        said = read_answer(response(item), signer="me")
+        assert not isinstance(said, Fault)
+        assert [delta.text for delta in said if isinstance(delta, ThinkingDelta)] == ["one", "\n\ntwo"]
+
+    def test_raw_thoughts_alone_are_thoughts(self) -> None:
+        item = {"type": "reasoning", "id": "r", "summary": [], "content": [{"type": "reasoning_text", "text": "raw"}]}
+        said = read_answer(response(item, MESSAGE), signer="me")
+        assert isinstance(said, list)
+        assert said[1:3] == [ThinkingDelta("raw"), ThinkingEnded()]
+
+    def test_a_refusal_is_one(self) -> None:
+        item = {**MESSAGE, "content": [{"type": "refusal", "refusal": "no"}]}
+        said = read_answer(response(item), signer="me")
+        assert isinstance(said, list)
+        assert said[1] == RefusalDelta("no")
+        assert said[-1] == Finished(Stop.REFUSAL)
+
+    def test_citations_and_pictures_are_read(self) -> None:
+        annotation = {"type": "url_citation", "url": "https://e.com", "title": "E", "start_index": 0, "end_index": 2}
+        item = {**MESSAGE, "content": [{"type": "output_text", "text": "hi", "annotations": [annotation]}]}
+        picture = {
+            "type": "image_generation_call",
+            "id": "ig",
+            "status": "completed",
+            "result": "AA==",
+            "output_format": "webp",
+        }
+        said = read_answer(response(item, picture), signer="me")
+        assert isinstance(said, list)
+        assert said[1:4] == [TextDelta("hi"), Cited("https://e.com", "E"), ImageMade(Source("image/webp", data="AA=="))]
+
+    def test_a_namespaced_call_goes_by_its_flat_name(self) -> None:
+        said = read_answer(response({**CALL, "namespace": "ns"}), signer="me")
+        assert isinstance(said, list)
+        assert said[1] == ToolStarted(0, "call_1", "ns__get")
+
+    def test_hosted_tools_are_no_calls_of_the_client(self) -> None:
+        said = read_answer(
+            response({"type": "web_search_call", "id": "ws", "status": "completed"}, MESSAGE), signer="me"
+        )
+        assert isinstance(said, list)
+        assert said[1] == TextDelta("hi there")
+        assert said[-1] == Finished(Stop.END)
+
+    @pytest.mark.parametrize(
+        ("reason", "stop"),
+        [
+            ("max_output_tokens", Stop.LENGTH),
+            ("content_filter", Stop.FILTER),
+            ("something", Stop.LENGTH),
+            (None, Stop.LENGTH),
+        ],
+    )
+    def test_an_incomplete_answer_says_why(self, reason: str | None, stop: Stop) -> None:
+        answer = response(MESSAGE, status="incomplete", incomplete_details={"reason": reason})
+        said = read_answer(answer, signer="me")
+        assert isinstance(said, list)
+        assert said[-1] == Finished(stop)
+        assert read(stream([EVENTS[0], {"type": "response.incomplete", "response": answer}]))[0] == said
+
+    def test_a_failed_response_is_a_fault_with_its_code(self) -> None:
+        failed = response(status="failed", error={"code": "context_length_exceeded", "message": "too long"})
+        fault = read_answer(failed, signer="me")
+        assert isinstance(fault, Fault)
+        assert (fault.status, fault.code, fault.message) == (400, "context_length_exceeded", "too long")
+        assert read(stream([EVENTS[0], {"type": "response.failed", "response": failed}]))[1] == fault
+
+    @pytest.mark.parametrize(
+        "event",
+        [
+            {"type": "error", "code": "rate_limit_exceeded", "message": "slow down", "param": None},
+            {"type": "error", "error": {"code": "rate_limit_exceeded", "message": "slow down"}},
+            {"error": {"code": "rate_limit_exceeded", "message": "slow down"}},
+        ],
+    )
+    def test_an_error_event_is_a_fault_after_what_was_said(self, event: dict[str, Any]) -> None:
+        said, fault = read(stream([*EVENTS[:12], event]))
+        assert said[-1] == TextDelta("hi ")
+        assert fault is not None
+        assert (fault.status, fault.code, fault.message) == (429, "rate_limit_exceeded", "slow down")
+
+    def test_an_end_without_a_terminal_event_is_a_fault(self) -> None:
+        assert read(stream(EVENTS[:-1]))[1] is not None
+        assert read(b"")[1] is not None
+        assert read(b"data: nonsense\n\n")[1] is not None
+
+    @pytest.mark.parametrize(
+        "answer", [{}, {"status": "failed"}, {"error": {"message": "x"}}, {"output": [], "status": "queued"}]
+    )
+    def test_what_is_no_finished_response_is_a_fault(self, answer: dict[str, Any]) -> None:
+        fault = read_answer(answer, signer="me")
+        assert isinstance(fault, Fault)
+        assert fault.message
+
+    @given(st.data())
+    def test_anything_in_an_event_is_read_without_an_exception(self, data: st.DataObject) -> None:
+        scalars = (
+            st.none()
+            | st.booleans()
+            | st.integers(-2, 3)
+            | st.sampled_from(["x", "", "function_call", "message", "reasoning"])
+        )
+        value = st.recursive(
+            scalars,
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=5),
+            max_leaves=12,
+        )
+        kinds = st.sampled_from(sorted({str(event["type"]) for event in EVENTS}))
+        made = st.dictionaries(WORDS, value, max_size=6)
+        events = data.draw(st.lists(st.tuples(made, kinds).map(lambda pair: {**pair[0], "type": pair[1]}), max_size=6))
+        read(stream(events))
+        read_answer(data.draw(made), signer="me")
+
+
+MEMBERS = """
+type item output output_index delta text content summary name call_id id arguments response status error usage
+annotations encrypted_content part content_index refusal input
+"""
+WORDS = st.sampled_from(MEMBERS.split())
+
+
+class TestWriter:
+    @given(deltas(choices=2))
+    def test_whatever_is_said_the_stream_obeys_the_grammar(self, said: list[Delta]) -> None:
+        grammar.check(written(said))
+
+    @given(deltas(choices=2), st.randoms())
+    def test_whatever_the_order_the_stream_obeys_the_grammar(self, said: list[Delta], random: Any) -> None:
+        random.shuffle(said)
+        grammar.check(written(said))
+
+    @given(deltas(), st.data())
+    def test_an_error_ends_the_stream_wherever_it_comes(self, said: list[Delta], data: st.DataObject) -> None:
+        writer = ResponseWriter(id="x", model="m", created=7, conversation=PLAIN)
+        told = b"".join(writer.feed(delta) for delta in said[: data.draw(st.integers(0, len(said)))])
+        final = grammar.check(told + writer.error(Fault(status=502, message="broken"), "req_1"))
+        error = final["error"] if told else final
+        assert (error["code"], error["message"]) == ("server_error", "broken")
+
+    @given(deltas())
+    def test_a_whole_answer_is_the_response_that_its_stream_ends_with(self, said: list[Delta]) -> None:
+        streamed = grammar.check(written(said))
+        whole = render_answer(fold(said), id="x", model="m", created=7, conversation=PLAIN)
+        assert strip(whole) == strip(streamed)
+
+    @given(deltas())
+    def test_the_same_deltas_give_the_same_bytes(self, said: list[Delta]) -> None:
+        assert written(said) == written(said)
+
+    @given(deltas())
+    def test_what_is_written_can_be_read_again(self, said: list[Delta]) -> None:
+        told, fault = read(written(said))
+        assert fault is None
+        texts = [part.text for part in fold(told).choices[0].parts if hasattr(part, "text")]
+        again = [part.text for part in fold(said).choices[0].parts if hasattr(part, "text")]
+        assert "".join(texts) == "".join(again)
+
+    def test_the_canonical_answer_is_told_in_the_canonical_order(self) -> None:
+        final = grammar.check(written(SAID))
+        assert [item["type"] for item in final["output"]] == [
+            "reasoning",
+            "message",
+            "function_call",
+            "custom_tool_call",
+        ]
+        assert final["output"][0]["summary"][0]["text"] == "one\n\ntwo"
+        assert opened(final["output"][0]["encrypted_content"]) == SIGNED
+        assert final["output"][2]["call_id"] == "call_1"
+        assert final["output"][3]["input"] == "+x"
+        assert final["usage"] == {
+            "input_tokens": 10,
+            "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 0},
+            "output_tokens": 5,
+            "output_tokens_details": {"reasoning_tokens": 2},
+            "total_tokens": 15,
+        }
+        assert [final["output"][0]["id"], final["output"][1]["id"], final["id"]] == ["rs_x_0", "msg_x_1", "resp_x"]
+
+    def test_interleaved_arguments_are_told_one_call_after_the_other_and_the_first_one_live(self) -> None:
+        writer = ResponseWriter(id="x", model="m", created=7, conversation=PLAIN)
+        assert b"output_item.added" in writer.feed(ToolStarted(0, "a", "f"))
+        assert writer.feed(ToolStarted(1, "b", "g")) == b""
+        assert b"function_call_arguments.delta" in writer.feed(ToolArguments(0, "{"))
+        assert writer.feed(ToolArguments(1, "{}")) == b""
+        assert b"fc_x_1" in writer.feed(ToolEnded(0))
+
+    @pytest.mark.parametrize(
+        ("stop", "status", "reason"),
+        [
+            (Stop.END, "completed", None),
+            (Stop.TOOL_CALLS, "completed", None),
+            (Stop.SEQUENCE, "completed", None),
+            (Stop.LENGTH, "incomplete", "max_output_tokens"),
+            (Stop.CONTEXT, "incomplete", "max_output_tokens"),
+            (Stop.FILTER, "incomplete", "content_filter"),
+            (Stop.REFUSAL, "incomplete", "content_filter"),
+        ],
+    )
+    def test_how_the_answer_stopped_is_the_responses_status(self, stop: Stop, status: str, reason: str | None) -> None:
+        final = grammar.check(written([TextDelta("cut"), Finished(stop)]))
+        assert final["status"] == status
+        assert (final["incomplete_details"] or {}).get("reason") == reason
+
+    def test_a_spoken_refusal_is_complete(self) -> None:
+        final = grammar.check(written([RefusalDelta("no"), Finished(Stop.REFUSAL)]))
+        assert final["status"] == "completed"
+        assert final["output"][0]["content"] == [{"type": "refusal", "refusal": "no"}]
+
+    def test_a_message_that_was_cut_is_incomplete(self) -> None:
+        final = grammar.check(written([TextDelta("cut"), Finished(Stop.LENGTH)]))
+        assert final["output"][0]["status"] == "incomplete"
+
+    def test_a_calls_signature_stands_in_an_item_of_its_own_before_the_call(self) -> None:
+        signed = Signature("gemini", "call", "sig")
+        said = [ThinkingDelta("t"), ThinkingEnded(), ToolStarted(0, "a", "f", signature=signed), ToolEnded(0)]
+        items = grammar.check(written(said))["output"]
+        assert [item["type"] for item in items] == ["reasoning", "reasoning", "function_call"]
+        assert opened(items[1]["encrypted_content"]) == signed
+        assert items[2]["arguments"] == "{}"
+
+    def test_a_stream_that_breaks_before_it_began_is_a_flat_error(self) -> None:
+        writer = ResponseWriter(id="x", model="m", created=7, conversation=PLAIN)
+        vendor = Vendor("openai", {"message": "long", "type": "t", "code": "context_length_exceeded", "param": "input"})
+        final = grammar.check(writer.error(Fault(status=400, message="long", vendor=vendor), "r"))
+        assert (final["code"], final["param"]) == ("context_length_exceeded", "input")
+
+    def test_citations_are_annotations_of_the_text(self) -> None:
+        final = grammar.check(written([TextDelta("hi"), Cited("https://e.com", "E"), Finished(Stop.END)]))
+        assert final["output"][0]["content"][0]["annotations"] == [
+            {"type": "url_citation", "url": "https://e.com", "title": "E", "start_index": 0, "end_index": 2}
+        ]
+
+    def test_a_picture_without_data_is_shown_as_its_address(self) -> None:
+        final = grammar.check(written([ImageMade(Source(url="https://e.com/a.png"))]))
+        assert final["output"][0]["content"][0]["text"] == "![image](https://e.com/a.png)"
+
+    def test_the_response_repeats_the_request(self) -> None:
+        asked = client(
+            instructions="S",
+            temperature=0.5,
+            metadata={"a": "b"},
+            text={"verbosity": "low"},
+            tool_choice="auto",
+            store=False,
+        )
+        final = grammar.check(written([Finished(Stop.END)], asked))
+        assert (final["instructions"], final["temperature"], final["metadata"]) == ("S", 0.5, {"a": "b"})
+        assert final["text"] == {"format": {"type": "text"}, "verbosity": "low"}
+        assert (final["tools"], final["parallel_tool_calls"], final["store"], final["model"]) == ([], True, False, "m")
+
+
+def strip(answer: dict[str, Any]) -> Any:
+    """Without what a fold does not know: where in the text a source was named, which call an index was."""
+    plain = msgspec.json.decode(msgspec.json.encode(answer))
+    for item in plain["output"]:
+        item.pop("status", None)
+        for part in item.get("content", ()):
+            part.pop("annotations", None)
+    return plain
+
+
+def call(name: str, arguments: str, *, custom: bool = False) -> list[Delta]:
+    return [
+        ToolStarted(0, "c", name, custom=custom),
+        ToolArguments(0, arguments),
+        ToolEnded(0),
+        Finished(Stop.TOOL_CALLS),
+    ]
+
+
+class TestToolsOfTheClient:
+    def test_a_custom_tool_called_as_a_function_is_a_custom_call_again(self) -> None:
+        asked = client(tools=[{"type": "custom", "name": "patch"}])
+        item = grammar.check(written(call("patch", '{"input":"a\\n\\"b\\""}'), asked))["output"][0]
+        assert (item["type"], item["input"]) == ("custom_tool_call", 'a\n"b"')
+
+    def test_a_custom_tool_called_with_something_else_gets_just_that(self) -> None:
+        asked = client(tools=[{"type": "custom", "name": "patch"}])
+        assert grammar.check(written(call("patch", "plain"), asked))["output"][0]["input"] == "plain"
+
+    def test_a_custom_call_from_an_upstream_that_knows_them_is_not_unwrapped(self) -> None:
+        asked = client(tools=[{"type": "custom", "name": "patch"}])
+        text = '{"input":"x"}'
+        assert grammar.check(written(call("patch", text, custom=True), asked))["output"][0]["input"] == text
+
+    def test_a_namespaced_tool_gets_its_name_and_namespace_back(self) -> None:
+        asked = client(
+            tools=[{"type": "namespace", "name": "mcp__files", "tools": [{"type": "function", "name": "read"}]}]
+        )
+        item = grammar.check(written(call("mcp__files__read", "{}"), asked))["output"][0]
+        assert (item["name"], item["namespace"]) == ("read", "mcp__files")
+
+    @pytest.mark.parametrize(
+        ("kind", "arguments", "members"),
+        [
+            (
+                "local_shell",
+                {"command": ["ls", "-l"], "timeout_ms": 5, "x": 1},
+                {"action": {"type": "exec", "env": {}, "command": ["ls", "-l"], "timeout_ms": 5}},
+            ),
+            (
+                "local_shell",
+                {"command": "ls"},
+                {"action": {"type": "exec", "env": {}, "command": ["bash", "-lc", "ls"]}},
+            ),
+            ("shell", {"commands": ["ls"]}, {"action": {"commands": ["ls"]}}),
+            (
+                "apply_patch",
+                {"operation": {"type": "delete_file", "path": "a", "diff": None}},
+                {"operation": {"type": "delete_file", "path": "a"}},
+            ),
+            (
+                "apply_patch",
+                {"operation": {"type": "create_file", "path": "a", "diff": "+x"}},
+                {"operation": {"type": "create_file", "path": "a", "diff": "+x"}},
+            ),
+        ],
+    )
+    def test_a_typed_tool_gets_its_own_item(self, kind: str, arguments: Any, members: Any) -> None:
+        asked = client(tools=[{"type": kind}])
+        item = grammar.check(written(call(kind, json.dumps(arguments)), asked))["output"][0]
+        assert item == {"type": f"{kind}_call", "id": "fc_x_0", "call_id": "c", **members, "status": "completed"}
+
+    @pytest.mark.parametrize("arguments", ["", "{", "[]", '{"commands":[]}', '{"commands":[1]}'])
+    def test_a_typed_tool_called_with_something_else_is_a_plain_call(self, arguments: str) -> None:
+        item = grammar.check(written(call("shell", arguments), client(tools=[{"type": "shell"}])))["output"][0]
+        assert (item["type"], item["name"], item["arguments"]) == ("function_call", "shell", arguments or "{}")
+
+    def test_a_function_that_only_shares_the_name_stays_a_function(self) -> None:
+        asked = client(
+            tools=[{"type": "function", "name": "shell", "parameters": {"type": "object", "properties": {}}}]
+        )
+        item = grammar.check(written(call("shell", '{"commands":["ls"]}'), asked))["output"][0]
+        assert item["type"] == "function_call"
+
+
+def test_an_answer_that_says_nothing_is_an_empty_response() -> None:
+    whole = render_answer(Answer(choices=fold([]).choices), id="x", model="m", created=7, conversation=PLAIN)
+    assert (whole["status"], whole["output"], whole["usage"]) == ("completed", [], None)
+
+
+def test_a_conversation_of_another_dialect_has_nothing_to_repeat() -> None:
+    asked = Conversation(model="m", turns=(Turn("user", ()),), tools=(Tool("f"),))
+    assert grammar.check(written([TextDelta("a")], asked))["instructions"] is None
