@@ -144,12 +144,9 @@ class _Candidate:
             part["thoughtSignature"] = google_carrier(call.signature)
         return part
 
-    def ending(self, index: int, content: _Object | None) -> _Object:
+    def ending(self, index: int, content: _Object) -> _Object:
         """The candidate's last word."""
-        out: _Object = {"index": index}
-        if content is not None:
-            out["content"] = content
-        out["finishReason"] = self.reason or "OTHER"
+        out: _Object = {"index": index, "content": content, "finishReason": self.reason or "OTHER"}
         if self.citations:
             out["groundingMetadata"] = {"groundingChunks": [{"web": _page(cited)} for cited in self.citations]}
         return out
@@ -179,10 +176,12 @@ class ResponseWriter:
     def end(self) -> bytes:
         """See `translator.ResponseWriter`."""
         candidates = self._candidates or {0: _Candidate(visible=False)}
+        # As Google does: Google's SDKs drop a whole turn of a chat of which one chunk has no part.
+        nothing: _Object = {"role": "model", "parts": [{"text": ""}]}
         out = b"".join([self._chunk(index, candidate.closed()) for index, candidate in candidates.items()])
         return out + _frame(
             {
-                "candidates": [candidate.ending(index, None) for index, candidate in sorted(candidates.items())],
+                "candidates": [candidate.ending(index, nothing) for index, candidate in sorted(candidates.items())],
                 **_usage_member(self._usage),
                 **self._tail,
             }

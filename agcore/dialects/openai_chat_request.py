@@ -130,7 +130,7 @@ def _read_reasoning(body: Fields) -> Reasoning | None:
     if router:
         effort = effort or text(router, "effort", "reasoning.")
         budget = integer(router, "max_tokens", "reasoning.")
-        visible = False if flag(router, "exclude", "reasoning.") else None
+        visible = not flag(router, "exclude", "reasoning.")  # OpenRouter shows what it is not told to leave out
         if not effort and budget is None and flag(router, "enabled", "reasoning.") is not None:
             effort = "auto" if router["enabled"] else "none"
     switch = members(body, "thinking")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from agcore.conversation import Conversation, Invalid, Text, Turn
 from agcore.dialects.openai_chat_request import asks_for_usage, read_settings
 from agcore.dialects.openai_fields import Fields, flag, integer, text, wrong
@@ -39,8 +41,8 @@ def prompts(body: Fields) -> list[str]:
 
 def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: Losses) -> Conversation:
     """See `translator.ParseRequest`. The conversation is that of the first prompt."""
-    said = prompts(body)[0]
-    if not said:
+    said = prompts(body)
+    if not all(said):
         losses.add("prompt", "a conversation cannot go on from nothing", weight="refuse")
     if text(body, "suffix"):
         losses.add("suffix", "a conversation cannot fill a gap", weight="refuse")
@@ -56,9 +58,20 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     limit = integer(body, "max_tokens")
     return Conversation(
         model=model,
-        turns=(Turn("user", (Text(said),) if said else ()),),
+        turns=_turns(said[0]),
         settings=read_settings(body, max_output=limit if limit is not None and limit > 0 else DEFAULT_MAX_OUTPUT),
         stream=stream,
         include_usage=asks_for_usage(body),
         echo=body,
     )
+
+
+def separated(conversation: Conversation) -> list[Conversation]:
+    """One conversation for each prompt of the request that `conversation` was read from."""
+    body = conversation.echo
+    assert isinstance(body, dict)
+    return [msgspec.structs.replace(conversation, turns=_turns(said)) for said in prompts(body)]
+
+
+def _turns(said: str) -> tuple[Turn, ...]:
+    return (Turn("user", (Text(said),) if said else ()),)

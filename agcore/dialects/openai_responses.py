@@ -72,7 +72,8 @@ class StreamTap:
         self.finished = False
         self.fault: Fault | None = None
         self._shown_model = shown_model
-        self._response: dict[str, object] | None = None
+        self.response: dict[str, object] | None = None
+        """The response, as its newest event shows it."""
         self._sequence = 0
         self._content = False
 
@@ -104,7 +105,7 @@ class StreamTap:
         sequence = event.get("sequence_number")
         self._sequence = sequence + 1 if isinstance(sequence, int) else self._sequence + 1
         if response is not None:
-            self._response = response
+            self.response = response
             self.usage = read_usage(response) or self.usage
         out = self._edited(frame, event, response)
         if kind in _TERMINAL:
@@ -123,8 +124,8 @@ class StreamTap:
         """`response.failed` inside a response, the flat `error` event before one (wire.md C2)."""
         error = openai_error.error_object(fault)
         code = error.get("code") or "server_error"
-        if self._response is not None:
-            response = {**self._response, "status": "failed", "error": {"code": code, "message": error.get("message")}}
+        if self.response is not None:
+            response = {**self.response, "status": "failed", "error": {"code": code, "message": error.get("message")}}
             failed = {"type": "response.failed", "sequence_number": self._sequence, "response": response}
             with suppress(ValueError):
                 return encode(json_text.encode(failed), event="response.failed")

@@ -329,6 +329,8 @@ class ResponseWriter:
     """
 
     def __init__(self, *, id: str, model: str, created: int, conversation: Conversation) -> None:
+        self.response: Event | None = None
+        """The response as the terminal event showed it; None before that."""
         self._response = Response(id=id, model=model, created=created, conversation=conversation)
         self._sequence = 0
 
@@ -340,7 +342,8 @@ class ResponseWriter:
         """The frames that end the stream."""
         frames = self._begun() + self._frames(self._response.finish())
         status = "completed" if self._response.reason is None else "incomplete"
-        return frames + self._frames([{"type": f"response.{status}", "response": self._response.shown(status)}])
+        self.response = self._response.shown(status)
+        return frames + self._frames([{"type": f"response.{status}", "response": self.response}])
 
     def error(self, fault: Fault, request_id: str) -> bytes:
         """`response.failed` inside a response, the flat `error` event before one."""

@@ -242,16 +242,6 @@ class CustomCall(Call):
             self._told = len(self.text)
 
 
-class WrappedCall(CustomCall):
-    """A call of a custom tool by a model that knows it as a function: its text is known once it is complete."""
-
-    def flow(self) -> Iterator[Event]:
-        """See `Item.flow`."""
-        if self.ended and not self._told:
-            self.text = tools.custom_input(self.text)
-            yield from super().flow()
-
-
 class TypedCall(Call):
     """A call of a tool with a type of its own, by a model that knows it as a function.
 

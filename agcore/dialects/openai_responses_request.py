@@ -89,8 +89,6 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
             continue
         weight, why = _UNKNOWN.get(member, ("note", "this member is unknown here"))
         losses.add(member, why, weight=weight)  # type: ignore[arg-type] # one of three
-    if body.get("store") is True:
-        losses.add("store", "responses are not stored", weight="note")
     return Conversation(
         model=model,
         turns=tuple(turns),

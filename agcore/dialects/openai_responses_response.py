@@ -37,7 +37,6 @@ from agcore.dialects.openai_responses_output import (
     Picture,
     Reasoning,
     TypedCall,
-    WrappedCall,
 )
 from agcore.dialects.openai_responses_tools import Callee
 from agcore.usage import Usage
@@ -171,14 +170,12 @@ class Response:
                 last.ended = True
             thought = self._thought()
             thought.signature, thought.ended = started.signature, True
-        callee = self._callees.get(started.name) or Callee(started.name, custom=started.custom)
+        callee = self._callees.get(started.name) or Callee(started.name)
         self._started += 1
         call_id = started.id or f"call_{self._id}_{self._started}"
         kind = Call
         if started.custom:
             kind = CustomCall
-        elif callee.custom:
-            kind = WrappedCall
         elif callee.typed:
             kind = TypedCall
         call = kind(call_id, callee)

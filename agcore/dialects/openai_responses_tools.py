@@ -332,7 +332,6 @@ class Callee(msgspec.Struct, frozen=True):
 
     name: str
     namespace: str = ""
-    custom: bool = False
     typed: str = ""
     """The tool's own type, for those that have one."""
 
@@ -349,18 +348,8 @@ def callees(conversation: Conversation) -> dict[str, Callee]:
     for tool in conversation.tools:
         name = tool.name.removeprefix(f"{tool.namespace}__") if tool.namespace else tool.name
         emulated = tool.name in typed and tool.parameters == _TYPED[tool.name][1]
-        found[tool.name] = Callee(name, tool.namespace, tool.custom, tool.name if emulated else "")
+        found[tool.name] = Callee(name, tool.namespace, tool.name if emulated else "")
     return found
-
-
-def custom_input(arguments: str) -> str:
-    """What a custom tool was called with by a model that knows it as a function of one string, `input`."""
-    try:
-        said = json_text.decode(arguments.encode("utf-8", "surrogatepass"))
-    except ValueError:
-        return arguments
-    text = said.get("input") if isinstance(said, dict) else None
-    return text if isinstance(text, str) else arguments
 
 
 def _json(value: object) -> str:

@@ -289,7 +289,7 @@ def test_the_last_chunk_has_the_finish_reason_and_the_usage() -> None:
         )
     )
     assert found[-1] == {
-        "candidates": [{"index": 0, "finishReason": "STOP"}],
+        "candidates": [{"index": 0, "content": {"role": "model", "parts": [{"text": ""}]}, "finishReason": "STOP"}],
         "usageMetadata": {
             "promptTokenCount": 10,
             "cachedContentTokenCount": 4,

@@ -35,12 +35,15 @@ def check_stream(stream: bytes) -> list[dict[str, Any]]:
         assert ("usageMetadata" not in chunk) or last
         for candidate in chunk["candidates"]:
             assert candidate["index"] not in finished, "a candidate goes on after its end"
-            check_candidate(candidate, ids)
             assert ("finishReason" in candidate) == last
             if last:
+                # A chunk without a part would make the SDK's chats forget the whole turn.
+                assert candidate["content"] == {"role": "model", "parts": [{"text": ""}]}
+                assert candidate["finishReason"] in REASONS
                 finished.add(candidate["index"])
             else:
                 assert candidate["content"]["parts"], "a chunk that says nothing"
+                check_candidate(candidate, ids)
     assert finished, "nothing says that the stream is complete"
     return found
 
@@ -79,6 +82,8 @@ def folded(found: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
         for candidate in chunk["candidates"]:
             parts = out.setdefault(candidate["index"], [])
             for part in candidate.get("content", {}).get("parts", []):
+                if part == {"text": ""}:
+                    continue
                 before = parts[-1] if parts else {}
                 joins = "text" in part and "text" in before and part.get("thought") == before.get("thought")
                 if (
