@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from agcore.config import Provider, Secret
+from agcore.response_store import ResponseStore
 
 
 class KeyChoice(msgspec.Struct, frozen=True):
@@ -28,6 +29,8 @@ class Ledger:
     def __init__(self, *, max_buffered: int) -> None:
         self._max_buffered = max_buffered
         self._buffered = 0
+        self.responses = ResponseStore()
+        """What requests may go on from. It has bounds of its own."""
 
     @property
     def buffered(self) -> int:

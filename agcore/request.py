@@ -28,3 +28,8 @@ class Request(msgspec.Struct, frozen=True):
     """The client key it showed."""
     cors: Headers = ()
     """What a browser needs to let its page read the answer."""
+
+    @property
+    def client(self) -> str | None:
+        """The name of the client key it showed."""
+        return None if self.identity is None else self.identity.name

@@ -57,13 +57,11 @@ ANY: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _GET: Final = ("GET", "HEAD")
 _POST: Final = ("POST",)
 
-_STATE = "the Responses store"
-
 ROUTES: Final[tuple[Route, ...]] = (
     Route("O1", _GET, "/v1/models", "models", "list_models", "models, in the shape the request's headers ask for"),
     Route("O2", _POST, "/v1/chat/completions", "openai", "generate", "Chat Completions"),
     Route("O3", _POST, "/v1/completions", "openai_completions", "generate", "legacy Completions"),
-    Route("O4", _POST, "/v1/responses", "openai_responses", "generate", "Responses"),
+    Route("O4", _POST, "/v1/responses", "openai_responses", "respond", "Responses"),
     Route("O5", _POST, "/v1/images/generations", "openai", "media", "image generation"),
     Route("O6", _POST, "/v1/images/edits", "openai", "upload", "image edits"),
     Route("O7", _POST, "/v1/audio/transcriptions", "openai", "upload", "transcription"),
@@ -112,9 +110,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "+", _GET, "/v1/models/{model}", "models", "get_model", "one model, in the shape the request's headers ask for"
     ),
-    Route("+", _POST, "/v1/embeddings", "openai", "media", "embeddings"),
-    Route("+", _POST, "/{version}/{collection}/{model}:embedContent", "gemini", "media", "embedding"),
-    Route("+", _POST, "/{version}/{collection}/{model}:batchEmbedContents", "gemini", "media", "embeddings"),
+    Route("+", _POST, "/v1/embeddings", "openai", "embeddings", "embeddings"),
+    Route("+", _POST, "/{version}/{collection}/{model}:embedContent", "gemini", "embeddings", "embedding"),
+    Route("+", _POST, "/{version}/{collection}/{model}:batchEmbedContents", "gemini", "embeddings", "embeddings"),
     Route("+", _POST, "/v1/moderations", "openai", "media", "moderations"),
     Route("+", _POST, "/v1/audio/speech", "openai", "media", "speech"),
     Route("+", _POST, "/v1/audio/translations", "openai", "upload", "audio translation"),
@@ -126,8 +124,9 @@ ROUTES: Final[tuple[Route, ...]] = (
         "count_tokens",
         "token count of a Responses request",
     ),
-    Route("+", _POST, "/v1/responses/compact", "openai_responses", "later", "compaction", _STATE),
-    Route("+", ("GET", "DELETE"), "/v1/responses/{name}", "openai_responses", "later", "a stored response", _STATE),
+    Route("+", _POST, "/v1/responses/compact", "openai_responses", "later", "compaction", "compaction"),
+    Route("+", ("GET", "DELETE"), "/v1/responses/{name}", "openai_responses", "stored_response", "a stored response"),
+    Route("+", ("GET",), "/v1/responses/{name}/input_items", "openai_responses", "input_items", "its input, in pages"),
     Route("+", _GET, "/v1/responses", "openai_responses", "upgrade", "426: WebSocket is not served, clients fall back"),
     Route("+", _GET, "/metrics", "openai", "later", "metrics", "metrics"),
     Route("+", ("GET", "POST"), "/v1/files", "openai", "refuse", "501"),

@@ -1,4 +1,4 @@
-"""Writes what the documentation takes from the code: docs/routes.md, and the state diagrams in docs/architecture.md.
+"""Writes what the documentation takes from the code: routes.md, conversions.md, the state diagrams in architecture.md.
 
 `python -m docs.generate` writes the pages; with `--check` it writes nothing, shows what would change, and exits with 1
 if anything would. It needs what the core needs, and no more.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from agcore import call, exchange, routes_report
+from docs import conversions
 
 DOCS: Final = Path(__file__).resolve().parent
 
@@ -35,7 +36,11 @@ def pages() -> dict[Path, str]:
     text = architecture.read_text("utf-8")
     text = _filled(text, "exchange", _diagram(_exchange_edges(), start=exchange.State.RECEIVING))
     text = _filled(text, "leg", _diagram(_leg_edges(), start=call.LegState.CONNECTING))
-    return {DOCS / "routes.md": _ROUTES_INTRO + routes_report.as_markdown(), architecture: text}
+    return {
+        DOCS / "routes.md": _ROUTES_INTRO + routes_report.as_markdown(),
+        DOCS / "conversions.md": conversions.as_markdown(),
+        architecture: text,
+    }
 
 
 def main(arguments: list[str]) -> int:

@@ -202,6 +202,8 @@ def _media(part: Image | Document, path: str, losses: Losses) -> Block | None:
     """An image or document block; None for bytes of a kind that the API does not take."""
     source, kind = part.source, "image" if isinstance(part, Image) else "document"
     title = part.title if isinstance(part, Document) else ""
+    if isinstance(part, Image) and part.detail not in ("", "auto"):
+        losses.add(f"{path}.detail", "pictures have no level of detail", weight="note")
     if source.file_id:
         losses.add(path, "a file's id is known only where the file was uploaded", action="sent as it is")
         inner: Block = {"type": "file", "file_id": source.file_id}

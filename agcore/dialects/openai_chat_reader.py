@@ -30,7 +30,6 @@ from agcore.conversation import (
     ToolStarted,
 )
 from agcore.dialects import base, openai_chat
-from agcore.dialects.openai_chat_tools import emulated_input
 from agcore.dialects.openai_media import source_of
 from agcore.fault import Fault
 from agcore.sse import Frame
@@ -64,7 +63,6 @@ class _Call(msgspec.Struct):
     name: str = ""
     pieces: list[str] = msgspec.field(default_factory=list)
     custom: bool = False
-    emulated: bool = False
     signature: Signature | None = None
     started: bool = False
     ended: bool = False
@@ -98,16 +96,11 @@ class _Choice:
 
 
 class ResponseReader:
-    """See `translator.ResponseReader`.
+    """See `translator.ResponseReader`."""
 
-    `custom_tools` are the names, as the upstream knows them, of custom tools: where the request sent them as functions
-    (`openai_chat_tools`), their calls are turned back into custom ones.
-    """
-
-    def __init__(self, *, signer: str, custom_tools: frozenset[str] = frozenset()) -> None:
+    def __init__(self, *, signer: str) -> None:
         self.fault: Fault | None = None
         self._signer = signer
-        self._custom_tools = custom_tools
         self._choices: dict[int, _Choice] = {}
         self._started = False
         self._done = False
@@ -292,7 +285,7 @@ class ResponseReader:
         text = _whole(choice, f"call {call.place}", arguments)
         if text and not call.ended:
             call.pieces.append(text)
-            if call.started and not call.emulated:
+            if call.started:
                 deltas.append(ToolArguments(call.position, text, index))
         return deltas
 
@@ -325,12 +318,10 @@ class ResponseReader:
 
     def _start(self, choice: _Choice, index: int, call: _Call) -> list[Delta]:
         call.started = True
-        call.emulated = not call.custom and call.name in self._custom_tools
         call.position = choice.started_calls
         choice.started_calls += 1
-        custom = call.custom or call.emulated
-        deltas: list[Delta] = [ToolStarted(call.position, call.id, call.name, custom, call.signature, index)]
-        if call.pieces and not call.emulated:
+        deltas: list[Delta] = [ToolStarted(call.position, call.id, call.name, call.custom, call.signature, index)]
+        if call.pieces:
             deltas.append(ToolArguments(call.position, call.arguments, index))
         return deltas
 
@@ -344,10 +335,7 @@ class ResponseReader:
 
     def _end_call(self, call: _Call, index: int) -> list[Delta]:
         call.ended = True
-        deltas: list[Delta] = []
-        if call.emulated and (text := emulated_input(call.arguments)):
-            deltas.append(ToolArguments(call.position, text, index))
-        return [*deltas, ToolEnded(call.position, index)]
+        return [ToolEnded(call.position, index)]
 
     # -- end
 
@@ -363,11 +351,9 @@ class ResponseReader:
         return [*deltas, Finished(stop, choice=index)]
 
 
-def read_answer(
-    answer: dict[str, object], *, signer: str, custom_tools: frozenset[str] = frozenset()
-) -> list[Delta] | Fault:
-    """See `translator.ReadAnswer`; `custom_tools` as for `ResponseReader`."""
-    reader = ResponseReader(signer=signer, custom_tools=custom_tools)
+def read_answer(answer: dict[str, object], *, signer: str) -> list[Delta] | Fault:
+    """See `translator.ReadAnswer`."""
+    reader = ResponseReader(signer=signer)
     choices = answer.get("choices")
     numbered = [_numbered(item) for item in choices if isinstance(item, dict)] if isinstance(choices, list) else []
     if not numbered and not answer.get("error"):

@@ -223,13 +223,3 @@ def _emulated(tool: Tool) -> dict[str, object]:
 def emulated_arguments(text: str) -> str:
     """The arguments of a function call that stands for a custom tool's call with the input `text`."""
     return json_text.encode({EMULATED_INPUT: text}).decode()
-
-
-def emulated_input(arguments: str) -> str:
-    """A custom tool's input, out of the arguments of the function call that stands for it."""
-    try:
-        value = json_text.decode(arguments.encode(errors="surrogatepass"))
-    except ValueError:
-        return arguments
-    said = value.get(EMULATED_INPUT) if isinstance(value, dict) else None
-    return said if isinstance(said, str) else arguments

@@ -331,7 +331,8 @@ class _Outputs:
 
     def _think(self, part: Thinking, place: str, thoughts: list[tuple[str, Item]]) -> None:
         signature = part.signature
-        if signature is None or signature.signer != self._signer or signature.kind != "reasoning":
+        own = signature is not None and bool(signature.signer) and signature.signer == self._signer
+        if signature is None or not own or signature.kind != "reasoning":
             why = "only thoughts that this upstream signed can be shown to it"
             self._losses.add(place, why, weight="note")
             return

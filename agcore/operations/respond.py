@@ -15,10 +15,11 @@ import msgspec
 
 from agcore import json_text
 from agcore.call import Call
+from agcore.config import Provider
 from agcore.dialects import openai_responses
 from agcore.dialects.base import Ask
 from agcore.fault import Fault
-from agcore.json_members import Members, parse
+from agcore.json_members import BodyError, Members, parse
 from agcore.operations.base import resolve
 from agcore.operations.generate import Generate
 from agcore.operations.pass_through import Way
@@ -93,11 +94,12 @@ class Respond(Generate):
             items = [self._dereferenced(item) for item in items]
             if isinstance(earlier, Kept):
                 past, response = json_text.decode(earlier.input), json_text.decode(earlier.response)
-                assert isinstance(past, list) and isinstance(response, dict)
-                return {"input": json_text.encode([*past, *response["output"], *items]), "previous_response_id": None}
-            return {"input": json_text.encode(items)}
-        except ValueError:
-            return {}  # nested too deeply to be put together; the reference stays, and is not found
+                assert isinstance(past, list)
+                assert isinstance(response, dict)
+                return {"input": _encoded([*past, *response["output"], *items]), "previous_response_id": None}
+            return {"input": _encoded(items)}
+        except (ValueError, RecursionError):
+            raise BodyError("`input` is nested too deeply") from None
 
     def _dereferenced(self, item: object) -> object:
         if not isinstance(item, dict) or item.get("type") != "item_reference" or not isinstance(item.get("id"), str):
@@ -121,8 +123,9 @@ class Respond(Generate):
         """Remember an answer that was not streamed."""
         if not self._stores:
             return
-        response = json_text.decode(body)
-        if isinstance(response, dict):
+        with suppress(ValueError):  # nested too deeply: an answer that cannot be remembered is still an answer
+            response = json_text.decode(body)
+            assert isinstance(response, dict)
             self._remember(response, body)
 
     def call_data(self, call: Call, data: bytes, *, now: float) -> None:
@@ -193,6 +196,16 @@ def pinned_way(pin: Pinned, providers: tuple[Provider, ...]) -> Way | None:
         if provider.name == pin.provider and endpoint is not None:
             return Way(provider=provider, endpoint=endpoint, model=pin.model)
     return None
+
+
+def _encoded(items: list[object]) -> bytes:
+    """Items as JSON that any parser takes: half a character, which upstreams do write, is a question mark."""
+    try:
+        return msgspec.json.encode(items)
+    except UnicodeEncodeError:
+        import json  # rarely needed, and not free to import
+
+        return json.dumps(items, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _not_found(id: str) -> Fault:

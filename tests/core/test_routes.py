@@ -46,7 +46,7 @@ GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("HEAD", "/v1/models", "O1", "openai", "list_models"),
     ("POST", "/v1/chat/completions", "O2", "openai", "generate"),
     ("POST", "/v1/completions", "O3", "openai_completions", "generate"),
-    ("POST", "/v1/responses", "O4", "openai_responses", "generate"),
+    ("POST", "/v1/responses", "O4", "openai_responses", "respond"),
     ("POST", "/v1/images/generations", "O5", "openai", "media"),
     ("POST", "/v1/images/edits", "O6", "openai", "upload"),
     ("POST", "/v1/audio/transcriptions", "O7", "openai", "upload"),
@@ -91,16 +91,17 @@ GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("HEAD", "/api/hello", "+", "openai", "probe"),
     ("GET", "/api/hello", "+", "openai", "probe"),
     ("GET", "/v1/models/gpt-5", "+", "openai", "get_model"),
-    ("POST", "/v1/embeddings", "+", "openai", "media"),
-    ("POST", "/v1beta/models/embedder:embedContent", "+", "gemini", "media"),
-    ("POST", "/v1beta/models/embedder:batchEmbedContents", "+", "gemini", "media"),
+    ("POST", "/v1/embeddings", "+", "openai", "embeddings"),
+    ("POST", "/v1beta/models/embedder:embedContent", "+", "gemini", "embeddings"),
+    ("POST", "/v1beta/models/embedder:batchEmbedContents", "+", "gemini", "embeddings"),
     ("POST", "/v1/moderations", "+", "openai", "media"),
     ("POST", "/v1/audio/speech", "+", "openai", "media"),
     ("POST", "/v1/audio/translations", "+", "openai", "upload"),
     ("POST", "/v1/responses/input_tokens", "+", "openai_responses", "count_tokens"),
     ("POST", "/v1/responses/compact", "+", "openai_responses", "later"),
-    ("GET", "/v1/responses/resp_1", "+", "openai_responses", "later"),
-    ("DELETE", "/v1/responses/resp_1", "+", "openai_responses", "later"),
+    ("GET", "/v1/responses/resp_1", "+", "openai_responses", "stored_response"),
+    ("DELETE", "/v1/responses/resp_1", "+", "openai_responses", "stored_response"),
+    ("GET", "/v1/responses/resp_1/input_items", "+", "openai_responses", "input_items"),
     ("GET", "/v1/responses", "+", "openai_responses", "upgrade"),
     ("GET", "/metrics", "+", "openai", "later"),
     ("POST", "/v1/files", "+", "openai", "refuse"),
@@ -125,7 +126,7 @@ def test_every_row_has_a_golden_request() -> None:
 
 
 def test_every_operation_of_the_table_exists() -> None:
-    assert {route.operation for route in ROUTES} == {*OPERATIONS, "upload"}
+    assert {route.operation for route in ROUTES} == {*OPERATIONS, "upload", "embeddings"}
     for each in ROUTES:
         assert issubclass(operation(each.operation), Operation)
 

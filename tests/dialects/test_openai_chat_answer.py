@@ -184,27 +184,10 @@ def test_old_style_calls_are_read() -> None:
     assert said == [ToolStarted(0, "", "f"), ToolArguments(0, "{}"), ToolEnded(0), Finished(Stop.TOOL_CALLS)]
 
 
-def test_custom_calls_are_read_in_both_forms() -> None:
+def test_custom_calls_are_read_as_they_are() -> None:
     native = calling({"index": 0, "id": "a", "type": "custom", "custom": {"name": "patch", "input": "*** x"}})
-    emulated = stream(
-        chunk({"tool_calls": [function("patch", '{"inp', index=0, id="a")]}),
-        chunk({"tool_calls": [function(None, 'ut":"*** x"}', index=0)]}),
-        chunk({}, "tool_calls"),
-        custom_tools=frozenset({"patch"}),
-    )
-    assert native == emulated
     assert native[0] == ToolStarted(0, "a", "patch", custom=True)
     assert native[1] == ToolArguments(0, "*** x")
-
-
-@pytest.mark.parametrize("arguments", ["*** x", '{"other":1}'])
-def test_an_emulated_custom_call_that_lacks_its_input_is_its_text(arguments: str) -> None:
-    said = stream(
-        chunk({"tool_calls": [function("patch", arguments, index=0, id="a")]}),
-        chunk({}, "stop"),
-        custom_tools=frozenset({"patch"}),
-    )
-    assert said[1] == ToolArguments(0, arguments)
 
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
@@ -406,9 +389,9 @@ def assert_legal(said: list[Delta], *, complete: bool) -> None:
 @given(st.lists(CHUNK, max_size=8), st.booleans(), st.lists(st.integers(1, 60), max_size=12))
 def test_any_stream_gives_legal_deltas_however_it_is_cut(said: list[Any], done: bool, sizes: list[int]) -> None:
     data = sse(*said, *([b"[DONE]"] if done else []))
-    found, fault = read(data, custom_tools=frozenset({"a"}))
+    found, fault = read(data)
     assert_legal(found, complete=fault is None)
-    assert read(data, *sizes, custom_tools=frozenset({"a"})) == (found, fault)
+    assert read(data, *sizes) == (found, fault)
 
 
 @given(CHUNK | st.dictionaries(st.sampled_from(["id", "choices", "usage", "error"]), SCALARS))

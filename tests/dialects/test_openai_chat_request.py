@@ -443,7 +443,7 @@ def test_reasoning_is_asked_for_in_the_models_way(model: str, reasoning: Reasoni
     ("fields", "expected"),
     [
         ({"reasoning_effort": "low"}, Reasoning(effort="low")),
-        ({"reasoning": {"max_tokens": 100}}, Reasoning(budget=100)),
+        ({"reasoning": {"max_tokens": 100}}, Reasoning(budget=100, visible=True)),
         ({"reasoning": {"effort": "high", "exclude": True}}, Reasoning(effort="high", visible=False)),
         ({"thinking": {"type": "disabled"}}, Reasoning(effort="none")),
         ({"thinking": {"type": "enabled", "budget_tokens": 2048}}, Reasoning(budget=2048)),
