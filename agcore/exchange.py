@@ -328,7 +328,8 @@ class Exchange:
         """The answer will be a stream with these headers: it may be opened early, and kept alive, with `keepalive`."""
         self._stream_headers = headers
         self._keepalive = keepalive
-        self._timers.set(Timer.OPEN, now + self.services.config.timeouts.open_after)
+        if self._state not in (State.OPENED, State.COMMITTED):
+            self._timers.set(Timer.OPEN, now + self.services.config.timeouts.open_after)
 
     def stream_head(self, headers: Headers) -> None:
         """Better headers for the stream, now that the upstream's are known; without effect once it is open."""
@@ -466,7 +467,8 @@ class Exchange:
         fields: list[tuple[bytes, bytes]] = []
         if fault.retry_after is not None:
             fields.append((b"retry-after", b"%d" % math.ceil(fault.retry_after)))
-        if fault.status >= 500 and sum(call.attempts for call in self._calls) > 1:
+        together = 1 if self._operation is None else self._operation.together
+        if fault.status >= 500 and sum(call.attempts for call in self._calls) > together:
             # Clients retry by themselves; the gateway has done that already.
             fields.append((b"x-should-retry", b"false"))
         if self._calls:

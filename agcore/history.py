@@ -10,11 +10,13 @@ exactly one result for each call, in the order of the calls. Nothing that was sa
 - of two results for one call the first counts, and calls that reuse an earlier call's id are told apart;
 - a result for a call that is not there any more becomes text.
 
-The same history always gives the same turns, and a further turn at its end changes nothing before it.
+The same history always gives the same turns, and a further turn at its end changes nothing before it, unless it brings
+the result that a call had to do without.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -48,7 +50,7 @@ def _merged(turns: Iterable[Turn]) -> Iterator[Turn]:
 
 def _distinct(turns: Iterable[Turn]) -> Iterator[Turn]:
     """Every call under an id of its own. A result belongs to the latest turn with its id, there to the first call."""
-    counts: dict[str, int] = {}
+    used: set[str] = set()
     unanswered: dict[str, list[str]] = {}
     latest: dict[str, str] = {}
     for turn in turns:
@@ -56,8 +58,8 @@ def _distinct(turns: Iterable[Turn]) -> Iterator[Turn]:
         parts: list[Part] = []
         for part in turn.parts:
             if isinstance(part, ToolCall):
-                count = counts[part.id] = counts.get(part.id, 0) + 1
-                id = part.id if count == 1 else f"{part.id}_{count}"
+                id = _unused(part.id, used)
+                used.add(id)
                 here.setdefault(part.id, []).append(id)
                 latest[part.id] = id
                 parts.append(part if id == part.id else msgspec.structs.replace(part, id=id))
@@ -71,6 +73,12 @@ def _distinct(turns: Iterable[Turn]) -> Iterator[Turn]:
         yield msgspec.structs.replace(turn, parts=tuple(parts)) if parts != list(turn.parts) else turn
 
 
+def _unused(id: str, used: set[str]) -> str:
+    if id not in used:
+        return id
+    return next(each for count in itertools.count(2) if (each := f"{id}_{count}") not in used)
+
+
 def _ordered(turns: list[Turn], losses: Losses) -> Iterator[Turn]:
     results = _results(turns, losses)
     answered: set[str] = set()
@@ -82,7 +90,7 @@ def _ordered(turns: list[Turn], losses: Losses) -> Iterator[Turn]:
                 final = all(later.role != "assistant" and later.role != "user" for later in turns[position + 1 :])
                 yield Turn("user", tuple(_answers(calls, results, answered, losses, final=final)))
             continue
-        kept = tuple(_without_results(turn.parts, answered, results, losses))
+        kept = tuple(_without_results(turn.parts, answered, losses))
         if kept:
             yield msgspec.structs.replace(turn, parts=kept)
 
@@ -107,8 +115,6 @@ def _answers(
     calls: list[ToolCall], results: dict[str, ToolResult], answered: set[str], losses: Losses, *, final: bool
 ) -> Iterator[ToolResult]:
     for call in calls:
-        if call.id in answered:
-            continue
         answered.add(call.id)
         result = results.get(call.id)
         if result is not None:
@@ -119,13 +125,11 @@ def _answers(
         yield ToolResult(call.id, (Text(INTERRUPTED),), is_error=True, name=call.name, custom=call.custom)
 
 
-def _without_results(
-    parts: tuple[Part, ...], answered: set[str], results: dict[str, ToolResult], losses: Losses
-) -> Iterator[Part]:
+def _without_results(parts: tuple[Part, ...], answered: set[str], losses: Losses) -> Iterator[Part]:
     for part in parts:
         if not isinstance(part, ToolResult):
             yield part
-        elif part.call_id not in answered and part.call_id not in results:
+        elif part.call_id not in answered:
             losses.add(f"tool result {part.call_id}", "the call is not in the history", action="sent as text")
             yield Text(f"[Result of an earlier tool call, {part.name or part.call_id}]")
             yield from part.content

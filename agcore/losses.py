@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from agcore.headers import field_value
+
 Weight = Literal["note", "warn", "refuse"]
 _ORDER: Final = ("note", "warn", "refuse")
 MAX_HEADER: Final = 1024
@@ -53,7 +55,7 @@ class Losses:
         size = 0
         for count, loss in enumerate(self):
             item = f"{loss.path}={loss.action}"
-            size += len(item) + 2
+            size += len(field_value(item)) + 2
             if size > MAX_HEADER - 16:
                 shown.append(f"+{len(self) - count} more")
                 break

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from agcore import json_text
 from agcore.conversation import Signature
 
 PREFIX: Final = "gw1."
@@ -20,7 +21,7 @@ PREFIX: Final = "gw1."
 
 def carrier(signature: Signature) -> str:
     """The text that carries a signature."""
-    payload = msgspec.json.encode([signature.kind, signature.id, signature.data])
+    payload = json_text.encode([signature.kind, signature.id, signature.data])
     return f"{PREFIX}{signature.signer}.{base64.urlsafe_b64encode(payload).decode('ascii').rstrip('=')}"
 
 

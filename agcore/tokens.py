@@ -7,6 +7,7 @@ which is what clients use it for (when to compact a history).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from agcore import json_text
@@ -44,6 +45,11 @@ def estimate(conversation: Conversation) -> int:
     if conversation.output is not None:
         total += _of_json(conversation.output.schema)
     return max(round(total), 1)
+
+
+def of_texts(texts: Iterable[str]) -> int:
+    """Tokens of bare texts, such as are embedded, at least 1."""
+    return max(round(sum(map(_of_text, texts))), 1)
 
 
 def _of_text(text: str) -> float:

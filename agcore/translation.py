@@ -33,6 +33,7 @@ from agcore.history import repaired
 from agcore.losses import Losses
 from agcore.names import Names, legal_id
 from agcore.profiles import Profile
+from agcore.shares import Share, shares
 from agcore.sse import Decoder, Frame
 from agcore.translators import CLIENTS, UPSTREAMS
 from agcore.usage import Usage
@@ -53,25 +54,46 @@ class Target(msgspec.Struct, frozen=True):
 class Translation:
     """See the module's text. Made by `translate`."""
 
-    def __init__(self, dialect: str, target: Target, conversation: Conversation, losses: Losses) -> None:
+    def __init__(
+        self,
+        dialect: str,
+        target: Target,
+        conversation: Conversation,
+        losses: Losses,
+        *,
+        share: Share | None = None,
+    ) -> None:
         self.dialect = dialect
         self.target = target
         self.conversation = conversation
+        """The client's request, whole."""
         self.losses = losses
-        ordered = repaired(conversation, losses=losses)
+        self.others: tuple[Translation, ...] = ()
+        """The translations of the other shares, where one call is not enough."""
+        self._share = share
+        ordered = repaired(conversation if share is None else share.conversation, losses=losses)
         self.names = Names(ordered, target.dialect)
-        self.rendered = UPSTREAMS[target.dialect].render_request(
-            self.names.applied(ordered),
-            model=target.model,
-            profile=target.profile,
-            signer=target.signer,
-            losses=losses,
-        )
+        self._asked = self.names.applied(ordered)
+        self.rendered = self._render(target.signer, losses)
 
     @property
     def body(self) -> bytes:
         """The request as it leaves."""
         return json_text.encode(self.rendered)
+
+    def unsign(self) -> bool:
+        """Write the request anew, without any signature; whether that changes it."""
+        rendered = self._render("", Losses())
+        if rendered == self.rendered:
+            return False
+        self.rendered = rendered
+        self.losses.add("signatures", "the upstream refused what it had signed")
+        return True
+
+    def _render(self, signer: str, losses: Losses) -> dict[str, object]:
+        return UPSTREAMS[self.target.dialect].render_request(
+            self._asked, model=self.target.model, profile=self.target.profile, signer=signer, losses=losses
+        )
 
     def refusal(self, *, on_loss: str) -> Fault | None:
         """The 400 for losses that this request, or the configuration, does not accept."""
@@ -89,7 +111,11 @@ class Translation:
         deltas = self.read(answer)
         if isinstance(deltas, Fault):
             return deltas
-        folded = fold(self.homeward(id=id).deltas(deltas))
+        return self.written(self.homeward(id=id).deltas(deltas), id=id, model=model, created=created)
+
+    def written(self, deltas: Iterable[Delta], *, id: str, model: str, created: int) -> tuple[bytes, Usage | None]:
+        """The client's whole answer that says these deltas, which came home."""
+        folded = fold(deltas)
         rendered = CLIENTS[self.dialect].render_answer(
             folded, id=id, model=model, created=created, conversation=self.conversation
         )
@@ -101,7 +127,8 @@ class Translation:
 
     def homeward(self, *, id: str) -> Homeward:
         """What turns the upstream's deltas into the client's; `id` is that of the answer."""
-        return Homeward(self.names, {tool.name for tool in self.conversation.tools if tool.custom}, id=id)
+        customs = {tool.name for tool in self.conversation.tools if tool.custom}
+        return Homeward(self.names, customs, id=id, share=self._share)
 
     def writer(self, *, id: str, model: str, created: int) -> ResponseWriter:
         """What writes the client's stream."""
@@ -115,10 +142,12 @@ class Translation:
 class Homeward:
     """Deltas on their way home: tools under the client's own names, every call with an id, free-form tools free-form.
 
-    A model that knows a custom tool as a function wraps its text in JSON; the text is known once the call is complete.
+    Choices of a share of a request get the client's numbers. A model that knows a custom tool as a function wraps its
+    text in JSON; the text is known once the call is complete.
     """
 
-    def __init__(self, names: Names, customs: set[str], *, id: str) -> None:
+    def __init__(self, names: Names, customs: set[str], *, id: str, share: Share | None = None) -> None:
+        self._share = share
         self._names = names
         self._customs = customs
         self._id = id
@@ -126,7 +155,7 @@ class Homeward:
 
     def deltas(self, deltas: Iterable[Delta]) -> Iterator[Delta]:
         """The same deltas, as the client may see them."""
-        for delta in deltas:
+        for delta in deltas if self._share is None else _numbered(deltas, self._share):
             if isinstance(delta, ToolStarted):
                 yield self._started(delta)
             elif isinstance(delta, ToolArguments | ToolEnded) and (delta.choice, delta.index) in self._wrapped:
@@ -157,6 +186,15 @@ class Homeward:
         if text:
             yield ToolArguments(delta.index, text, choice=delta.choice)
         yield delta
+
+
+def _numbered(deltas: Iterable[Delta], share: Share) -> Iterator[Delta]:
+    """Deltas of a share's choices; more choices than it asked for would be taken for another share's."""
+    for delta in deltas:
+        if isinstance(delta, Started | Consumed):
+            yield delta
+        elif delta.choice < share.conversation.settings.choices:
+            yield msgspec.structs.replace(delta, choice=share.first + delta.choice)
 
 
 class UpstreamStream:
@@ -237,7 +275,7 @@ class ClientStream:
     def __init__(self, writer: ResponseWriter, *, framing: str) -> None:
         self.committed = False
         self.usage: Usage | None = None
-        self._writer = writer
+        self.writer = writer
         self._array = framing == "array"
         self._elements = 0
         self._held: list[bytes] = []
@@ -253,13 +291,13 @@ class ClientStream:
         for delta in deltas:
             if isinstance(delta, Consumed):
                 self.usage = delta.usage
-            self._put(self._writer.feed(delta), out, content=not isinstance(delta, _NOT_CONTENT))
+            self._put(self.writer.feed(delta), out, content=not isinstance(delta, _NOT_CONTENT))
         return b"".join(out)
 
     def close(self) -> bytes:
         """The bytes that end the stream."""
         out: list[bytes] = []
-        self._put(self._writer.end(), out, content=True)
+        self._put(self.writer.end(), out, content=True)
         if self._array:
             out.append(b"]")
         return b"".join(out)
@@ -273,7 +311,7 @@ class ClientStream:
     def error(self, fault: Fault, request_id: str) -> bytes:
         """The bytes that end the stream in an error, announcements first."""
         held = self.release()
-        frame = self._writer.error(fault, request_id)
+        frame = self.writer.error(fault, request_id)
         return held + (self._element(frame) + b"]" if self._array else frame)
 
     def _put(self, data: bytes, out: list[bytes], *, content: bool) -> None:
@@ -314,6 +352,11 @@ class StreamTranslation:
     def usage(self) -> Usage | None:
         """What the stream consumed, as far as it told."""
         return self._client.usage
+
+    @property
+    def writer(self) -> ResponseWriter:
+        """What writes the client's stream."""
+        return self._client.writer
 
     @property
     def holding(self) -> bool:
@@ -363,7 +406,12 @@ def translate(dialect: str, body: bytes, *, model: str, stream: bool, target: Ta
         decoded = json_text.decode(body)
         assert isinstance(decoded, dict)
         conversation = CLIENTS[dialect].parse_request(decoded, model=model, stream=stream, losses=losses)
-        return Translation(dialect, target, conversation, losses)
+        parts = shares(conversation, client=dialect, upstream=target.dialect)
+        if len(parts) == 1:
+            return Translation(dialect, target, conversation, losses)
+        first, *others = (Translation(dialect, target, conversation, losses, share=share) for share in parts)
+        first.others = tuple(others)
+        return first
     except Invalid as error:
         details = getattr(error, "details", None)
         vendor = None
@@ -371,6 +419,9 @@ def translate(dialect: str, body: bytes, *, model: str, stream: bool, target: Ta
             vendor = Vendor("anthropic", {"type": "invalid_request_error", "message": str(error), "details": details})
         code = getattr(error, "code", None)
         return Fault(status=400, message=str(error), param=error.param, code=code, vendor=vendor)
+    except (ValueError, RecursionError):
+        # What passes as it is may be nested deeper than what has to be looked into.
+        return invalid("the request is nested too deeply to be translated")
 
 
 def _out_of_bounds(error: ValueError) -> Fault:

@@ -7,7 +7,7 @@ own form into this one, in which nothing is counted twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -27,6 +27,12 @@ class Usage(msgspec.Struct, frozen=True):
     def input(self) -> int:
         """All input."""
         return self.fresh + self.cache_read + self.cache_write
+
+
+def total(usages: Iterable[Usage]) -> Usage:
+    """The usage of several calls together."""
+    counts = [msgspec.structs.astuple(usage) for usage in usages]
+    return Usage(*map(sum, zip(*counts, strict=True)))
 
 
 def count(counts: object, *path: str) -> int:

@@ -11,11 +11,16 @@ from agcore.operations.generate import Generate
 from agcore.operations.mcp_proxy import McpProxy
 from agcore.operations.media import Media
 from agcore.operations.models import Detect, GetModel, ListModels
+from agcore.operations.respond import Respond
 from agcore.operations.status import Discard, Health, Later, Probe, Ready, Refuse, Upgrade
+from agcore.operations.stored_responses import InputItems, StoredResponse
 from agcore.operations.warmup import Warmup
 
 OPERATIONS: Final[Mapping[str, type[Operation]]] = {
     "generate": Generate,
+    "respond": Respond,
+    "stored_response": StoredResponse,
+    "input_items": InputItems,
     "count_tokens": CountTokens,
     "list_models": ListModels,
     "get_model": GetModel,
@@ -34,9 +39,13 @@ OPERATIONS: Final[Mapping[str, type[Operation]]] = {
 
 
 def operation(name: str) -> type[Operation]:
-    """The class of a route's operation. Uploads load on first use: their form parser is not free to import."""
+    """The class of a route's operation. Uploads and embeddings load on first use: they are not free to import."""
     if name == "upload":
         from agcore.operations.upload import Upload
 
         return Upload
+    if name == "embeddings":
+        from agcore.operations.embeddings import Embeddings
+
+        return Embeddings
     return OPERATIONS[name]

@@ -31,6 +31,9 @@ class Operation:
     json_body: ClassVar[bool] = True
     """Whether the body must be JSON: where no key was shown, nothing else is let in then."""
 
+    together = 1
+    """Calls that are made at once, as one attempt."""
+
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.services = exchange.services

@@ -111,8 +111,9 @@ class CountTokens(PassThrough):
         assert self._members is not None
         decoded = json_text.decode(self._members.body)
         assert isinstance(decoded, dict)
-        if self.dialect.NAME == "gemini" and isinstance(inner := decoded.get("generateContentRequest"), dict):
-            return inner
+        if self.dialect.NAME == "gemini":
+            inner = decoded.get("generateContentRequest", decoded.get("generate_content_request"))
+            return inner if isinstance(inner, dict) else decoded
         return {"max_tokens": 1, **decoded} if self.dialect.NAME == "anthropic" else decoded
 
     def _conversation(self) -> Conversation:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from agcore import json_text
 from agcore.call import Call
 from agcore.dialects import DIALECTS
 from agcore.fault import Fault
@@ -15,14 +16,20 @@ from agcore.json_members import Members
 from agcore.losses import Losses
 from agcore.operations.base import resolve
 from agcore.operations.pass_through import PassThrough, Way
+from agcore.sse import encode
 from agcore.stream_pass import StreamPass
 
 if TYPE_CHECKING:
+    from agcore.call import CallOwner
     from agcore.exchange import Exchange
-    from agcore.translation import StreamTranslation, Translation
+    from agcore.operations.fan_out import FanOut
+    from agcore.translation import ClientStream, StreamTranslation, Translation
 
 TRANSLATABLE: Final = frozenset({"openai", "openai_responses", "anthropic", "gemini"})
 """Dialects that requests of other dialects can be translated to."""
+
+ONE_EVENT: Final = frozenset({"gemini", "openai_completions"})
+"""Dialects whose whole answer has the shape of an event of their streams."""
 
 SSE_HEADERS: Final[Headers] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -39,6 +46,7 @@ class Generate(PassThrough):
     _streaming = False
     _translation: Translation | None = None
     _translated: StreamTranslation | None = None
+    _fan_out: FanOut | None = None
 
     def __init__(self, exchange: Exchange) -> None:
         super().__init__(exchange)
@@ -57,12 +65,15 @@ class Generate(PassThrough):
 
     def _open_stream(self, stream: StreamPass | StreamTranslation, now: float) -> None:
         self._stream = stream
+        self._expect_stream(now)
+
+    def _expect_stream(self, now: float) -> None:
         self._stream_headers = SSE_HEADERS if self.ask.framing == "sse" else ARRAY_HEADERS
         self.exchange.expect_stream(self._stream_headers, keepalive=self.dialect.KEEPALIVE, now=now)
 
     def called(self, call: Call) -> None:
         """A stream that opens before the upstream answered tells where it is going to come from."""
-        if self._stream is not None:
+        if self.ask.stream:
             self.exchange.stream_head((*self._stream_headers, *self.headers_down(call, ())))
 
     def find_way(self, model: str) -> Way | Fault:
@@ -92,18 +103,31 @@ class Generate(PassThrough):
         self._translation = translation
         self._losses = translation.losses
         self._id = self.services.ids.mint("")
+        if translation.others:
+            return self._divide(translation, way, now)
         if self.ask.stream:
             self._translated = translation.stream(
                 id=self._id, model=self.ask.model, created=int(now), framing=self.ask.framing
             )
             self._open_stream(self._translated, now)
+        return self.ask_upstream(way, self._translated_target(way), translation.body, now=now)
+
+    def _divide(self, translation: Translation, way: Way, now: float) -> None:
+        from agcore.operations.fan_out import FanOut  # translating is not free to import
+
+        self._fan_out = FanOut(self, translation, id=self._id, now=now)
+        if self.ask.stream:
+            self._expect_stream(now)
+        self.together = 1 + len(translation.others)
+        self._fan_out.begin(self.plan(way, self._translated_target(way), b""), now=now)
+
+    def _translated_target(self, way: Way) -> bytes:
         match = self.request.match
         assert match is not None
         # Requests of other dialects have no version in their path; this is the one that has everything.
         there = match if self.dialect.NAME == "gemini" else msgspec.structs.replace(match, version="v1beta")
         upstream = DIALECTS[way.endpoint.dialect]
-        target = upstream.generate_target(way.endpoint.prefix, there, way.model, self.ask)
-        return self.ask_upstream(way, target, translation.body, now=now)
+        return upstream.generate_target(way.endpoint.prefix, there, way.model, self.ask)
 
     def edits(self, members: Members) -> tuple[dict[str, bytes | None], bool]:
         """The dialect's own edits, and signatures that are another vendor's taken out."""
@@ -192,7 +216,35 @@ class Generate(PassThrough):
             if out:
                 self.exchange.write(out, now=now)
             return self.exchange.end(now=now)
+        if self.asked_unsigned(call, fault, owner=self, translation=self._translation, now=now):
+            return None
         return super().call_failed(call, fault, now=now)
+
+    def asked_unsigned(
+        self, call: Call, fault: Fault, *, owner: CallOwner, translation: Translation | None, now: float
+    ) -> bool:
+        """Ask once more without signatures where an upstream refused one of its own; whether that was done.
+
+        What was asked without any has none to take out: it is not asked again.
+        """
+        if fault.status != 400 or self.services.config.proxy.on_loss == "reject":
+            return False
+        from agcore import foreign_signatures  # rare
+
+        plan = call.plan
+        if not foreign_signatures.is_refusal(plan.endpoint.dialect, fault):
+            return False
+        if translation is not None:
+            body = translation.body if translation.unsign() else None
+        else:
+            assert isinstance(plan.body, bytes)
+            body = foreign_signatures.unsigned(plan.endpoint.dialect, plan.body, losses=self._losses)
+        if body is None:
+            return False
+        if self.ask.stream:
+            self._expect_stream(now)  # the refusal had kept it closed
+        self.called(self.exchange.call(msgspec.structs.replace(plan, body=body), owner=owner, now=now))
+        return True
 
     def _answer_whole(self, call: Call, now: float) -> None:
         assert self._translation is not None
@@ -203,35 +255,74 @@ class Generate(PassThrough):
         if isinstance(translated, Fault):
             return self.exchange.fail(call.presentable(translated), now=now)
         body, self.usage = translated
+        self.answered(body)
         return self.exchange.answer(200, body, headers=self.headers_down(call, ()), now=now)
 
     def _serve_unstreamed(self, call: Call, now: float) -> None:
         answer = self.read_answer(call, now=now)
         if isinstance(answer, Fault):
             return self.exchange.fail(answer, now=now)
-        if self._translated is None:
-            message = f"{call.plan.provider.name} answered a stream request with a whole JSON answer"
-            return self.exchange.fail(Fault(status=502, message=message, code="upstream_invalid_answer"), now=now)
-        out = self._translated.whole(answer)
-        if self._translated.fault is not None:
-            return self.exchange.fail(call.presentable(self._translated.fault), now=now)
-        self.exchange.write(out, now=now)
+        if self._translated is not None:
+            out = self._translated.whole(answer)
+            fault = self._translated.fault
+        else:
+            try:
+                out, fault = self._told_as_stream(call, answer, now)
+            except ValueError as error:  # nested too deeply to be written
+                out, fault = b"", Fault(status=502, message=f"the upstream's answer cannot be streamed: {error}")
+        if out:
+            self.exchange.write(out, now=now)
+        if fault is not None:
+            return self.exchange.fail(call.presentable(fault), now=now)
         return self.exchange.end(now=now)
+
+    def _told_as_stream(self, call: Call, answer: dict[str, object], now: float) -> tuple[bytes, Fault | None]:
+        """The client's stream for a whole answer of its own dialect."""
+        assert self.way is not None
+        assert isinstance(call.plan.body, bytes)
+        assert isinstance(self._stream, StreamPass)
+        self.exchange.stream_head((*self._stream_headers, *self.headers_down(call, self._head[1])))
+        if self.dialect.NAME in ONE_EVENT:
+            out = self._stream.feed(encode(json_text.encode(answer)))
+            if self._stream.fault is None:
+                out += self._stream.end()
+            return out, self._stream.fault
+        from agcore import restream  # rare, and translating is not free to import
+
+        told = restream.told(
+            self.dialect.NAME,
+            answer,
+            request=call.plan.body,
+            signer=self.way.provider.signer or self.way.provider.name,
+            id=self.services.ids.mint(""),
+            model=self.ask.model,
+            created=int(now),
+            show_usage=not self.hides_usage,
+        )
+        if isinstance(told, Fault):
+            return b"", told
+        out, self.usage = told
+        self.answered(b"".join(self._answer))
+        return out, None
 
     def release(self, *, now: float) -> None:
         """Announcements go out although no content came."""
-        assert self._stream is not None
-        self.exchange.write(self._stream.release(), now=now)
+        assert self._outgoing is not None
+        self.exchange.write(self._outgoing.release(), now=now)
 
     def error_in_stream(self, fault: Fault) -> bytes | None:
         """The dialect's own error, fitting to what was sent."""
-        assert self._stream is not None
-        return self._stream.error(fault, self.request.id)
+        assert self._outgoing is not None
+        return self._outgoing.error(fault, self.request.id)
+
+    @property
+    def _outgoing(self) -> StreamPass | StreamTranslation | ClientStream | None:
+        return self._stream if self._fan_out is None else self._fan_out.client
 
     def row(self) -> dict[str, object]:
         """Usage as the stream told it."""
-        if self._stream is not None and self._stream.usage is not None:
-            self.usage = self._stream.usage
+        if self._outgoing is not None and self._outgoing.usage is not None:
+            self.usage = self._outgoing.usage
         row = super().row()
         if len(self._losses):
             row["losses"] = [msgspec.structs.asdict(loss) for loss in self._losses]

@@ -1,4 +1,4 @@
-"""Images, audio, embeddings and moderations, to a provider of the client's own dialect.
+"""Images, audio and moderations, to a provider of the client's own dialect; `embeddings` builds on it.
 
 Answers come in three forms: JSON, which is read whole and checked like any other; event streams of images and
 transcripts, whose frames pass as they are until their own terminal event; and everything else (audio, subtitles, plain

@@ -79,7 +79,12 @@ class PassThrough(Operation, ABC):
 
     def ask_upstream(self, way: Way, target: bytes, body: Body, *, now: float, length: int | None = None) -> None:
         """Begin the call; `length` is that of a body which is not in memory, where it is known."""
-        plan = Plan(
+        plan = self.plan(way, target, body, length=length)
+        self.called(self.exchange.call(plan, owner=self, now=now))
+
+    def plan(self, way: Way, target: bytes, body: Body, *, length: int | None = None) -> Plan:
+        """What is asked of the upstream."""
+        return Plan(
             provider=way.provider,
             endpoint=way.endpoint,
             target=target,
@@ -88,7 +93,6 @@ class PassThrough(Operation, ABC):
             body=body,
             length=length,
         )
-        self.called(self.exchange.call(plan, owner=self, now=now))
 
     def read_ask(self, members: Members) -> Ask | Fault:
         """What the request asks for."""
@@ -144,7 +148,11 @@ class PassThrough(Operation, ABC):
             body = edited(body, answer, {self.dialect.MODEL_MEMBER: msgspec.json.encode(self.shown_model)})
         if answer.get("error"):
             body = call.scrubbed(body)
+        self.answered(body)
         return self.exchange.answer(status, body, headers=self.headers_down(call, headers), now=now)
+
+    def answered(self, body: bytes) -> None:
+        """`body` is the answer, and about to be sent."""
 
     def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
         """What the answer says it consumed."""
@@ -206,29 +214,34 @@ class PassThrough(Operation, ABC):
 
     def read_answer(self, call: Call, *, now: float) -> dict[str, object] | Fault:
         """The collected answer decoded, or what is wrong with it."""
-        body = b"".join(self._answer)
-        try:
-            answer = json_text.decode(body)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            kind = header_tables.media_type(self._head[1]).decode("latin-1") or "no content type"
-            return Fault(
-                status=502,
-                message=f"{call.plan.provider.name} answered {self._head[0]} without a JSON object ({kind})",
-                code="upstream_invalid_answer",
-            )
-        # A failed Response is that dialect's own form of an answer, and says so itself.
-        if answer.get("error") and answer.get("object") != "response":
-            return fault_from_answer(
-                DIALECTS[call.plan.endpoint.dialect],
-                status=error_status(answer["error"]),
-                headers=self._head[1],
-                body=body,
-                key=call.key,
-                now=now,
-            )
-        return answer
+        status, headers = self._head
+        return read_object(call, status=status, headers=headers, body=b"".join(self._answer), now=now)
+
+
+def read_object(call: Call, *, status: int, headers: Headers, body: bytes, now: float) -> dict[str, object] | Fault:
+    """The JSON object that a call was answered with, or what is wrong with it."""
+    try:
+        answer = json_text.decode(body)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        kind = header_tables.media_type(headers).decode("latin-1") or "no content type"
+        return Fault(
+            status=502,
+            message=f"{call.plan.provider.name} answered {status} without a JSON object ({kind})",
+            code="upstream_invalid_answer",
+        )
+    # A failed Response is that dialect's own form of an answer, and says so itself.
+    if answer.get("error") and answer.get("object") != "response":
+        return fault_from_answer(
+            DIALECTS[call.plan.endpoint.dialect],
+            status=error_status(answer["error"]),
+            headers=headers,
+            body=body,
+            key=call.key,
+            now=now,
+        )
+    return answer
 
 
 def error_status(error: object) -> int:
