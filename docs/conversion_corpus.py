@@ -78,18 +78,16 @@ _ANTHROPIC_CALL: Final = {"type": "tool_use", "id": "toolu_1", "name": "weather"
 _GEMINI_CALL: Final = {"functionCall": {"name": "weather", "args": {}}}
 
 
-def _answered(result: object) -> Mapping[str, Members]:
-    """A tool call with a result, given as parts in Anthropic's words."""
-    ask = {"role": "user", "content": "Weather?"}
-    return {
-        "anthropic": _anthropic_tools(
-            messages=[
-                ask,
-                {"role": "assistant", "content": [_ANTHROPIC_CALL]},
-                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", **result}]},  # type: ignore[dict-item]
-            ]
-        )
-    }
+def _anthropic_result(**members: object) -> Members:
+    """A tool call and its result."""
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", **members}
+    return _anthropic_tools(
+        messages=[
+            {"role": "user", "content": "Weather?"},
+            {"role": "assistant", "content": [_ANTHROPIC_CALL]},
+            {"role": "user", "content": [result]},
+        ]
+    )
 
 
 _ANTHROPIC_IMAGE: Final = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": _PNG}}
@@ -356,7 +354,7 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         "anthropic": _anthropic_tools(tool_choice={"type": "auto", "disable_parallel_tool_use": True}),
     },
     "failed tool result": {
-        **_answered({"content": "no clock", "is_error": True}),
+        "anthropic": _anthropic_result(content="no clock", is_error=True),
         "gemini": _gemini_tools(
             contents=[
                 *BASE["gemini"]["contents"],
@@ -369,7 +367,7 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         ),
     },
     "tool result with an image": {
-        **_answered({"content": [{"type": "text", "text": "A map."}, _ANTHROPIC_IMAGE]}),
+        "anthropic": _anthropic_result(content=[{"type": "text", "text": "A map."}, _ANTHROPIC_IMAGE]),
         "openai_responses": _responses_tools(
             input=[
                 *BASE["openai_responses"]["input"],

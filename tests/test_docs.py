@@ -21,7 +21,9 @@ from agcore.effects import Origin
 from agcore.exchange import LEGAL, TIMED, State
 from agcore.routes import ROUTES
 from agcore.routes_report import as_markdown, as_text
-from docs import generate
+from agcore.translators import CLIENTS, UPSTREAMS
+from docs import conversions, generate
+from docs.conversion_corpus import BASE, BESIDE, FEATURES
 
 DOCS = Path(generate.__file__).parent
 
@@ -36,7 +38,7 @@ def test_the_generated_parts_are_current(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_stale_page_is_shown_and_written_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("architecture.md", "routes.md"):
+    for name in ("architecture.md", "conversions.md", "routes.md"):
         shutil.copy(DOCS / name, tmp_path / name)
     monkeypatch.setattr(generate, "DOCS", tmp_path)
     page = tmp_path / "routes.md"
@@ -77,6 +79,30 @@ def test_the_page_lists_every_route_once_and_what_is_missing_apart() -> None:
         )
         assert f"`{route.path}`" in (later if route.later else works)
     assert all(line.count("|") == 6 for line in as_markdown().splitlines() if line.startswith("|"))
+
+
+VERDICTS = {"passes", "carried", "changed", "lost (warn)", "lost (note)", "refused"}
+
+
+def test_every_feature_has_a_cell_for_every_pair_and_none_vanishes_unnoticed() -> None:
+    found = {(feature, client, upstream): cell for feature, client, upstream, cell in conversions.cells()}
+    asked = [(feature, client) for feature, clients in FEATURES.items() for client in clients]
+    assert set(found) == {(feature, client, upstream) for feature, client in asked for upstream in UPSTREAMS}
+    assert {key: cell.verdict for key, cell in found.items() if cell.verdict not in VERDICTS} == {}
+    assert all(bool(cell.reasons) == (cell.verdict not in ("passes", "carried")) for cell in found.values())
+    assert {client for _, client in asked} == set(CLIENTS) == set(BASE)
+    assert BESIDE.items() <= {(detail, whole) for detail in FEATURES for whole in FEATURES}
+
+
+def test_the_page_of_conversions_has_a_row_for_every_feature_of_every_client() -> None:
+    page = conversions.as_markdown()
+    for client, section in zip(CLIENTS, page.split("\n## From ")[1:], strict=True):
+        rows = [line.split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
+        assert [row[0].removeprefix("| ") for row in rows] == [name for name in FEATURES if client in FEATURES[name]]
+        assert all(len(row) == len(UPSTREAMS) + 1 for row in rows)
+        numbers = {int(number) for row in rows for number in re.findall(r"\[(\d+)\]", " ".join(row))}
+        listed = [int(number) for number in re.findall(r"^(\d+)\. ", section, re.MULTILINE)]
+        assert listed == list(range(1, len(numbers) + 1)) == sorted(numbers)
 
 
 def drawn(text: str) -> set[tuple[str, str]]:
