@@ -165,7 +165,7 @@ class Media(PassThrough):
         return self.exchange.end(now=now)
 
     def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
-        """See the function of that name. Gemini's embeddings count nothing."""
+        """See the function of that name."""
         return read_usage(answer)
 
     def row(self) -> dict[str, object]:

@@ -229,20 +229,21 @@ def test_a_model_that_the_key_may_not_use_is_a_403() -> None:
     assert "'alice' may not use model 'up-anthropic'" in error["message"]
 
 
-def test_a_provider_of_another_dialect_is_named_in_the_refusal() -> None:
-    story = posted(CHAT, b'{"model":"up-anthropic"}')
+def test_a_provider_that_nothing_translates_to_is_named_in_the_refusal() -> None:
+    story = posted(CHAT, b'{"model":"up-openai_completions","messages":[]}')
     error = json.loads(story.body)["error"]
     assert (story.status, error["code"]) == (400, "translation_not_available")
-    assert "'anthropic', which speaks anthropic" in error["message"]
+    assert "'openai_completions', which speaks openai_completions only" in error["message"]
 
 
-def test_of_several_targets_the_first_that_speaks_the_dialect_is_asked() -> None:
+def test_of_several_targets_the_first_is_asked_whatever_it_speaks() -> None:
     setup = config()
-    rule = ModelRule("best", (("anthropic", "a"), ("openai", "b")))
-    story = Story(gateway(type(setup)(providers=setup.providers, models=(rule,))))
-    story.open("POST", "/v1/chat/completions", body=b'{"model":"best"}')
-    assert story.requests[1].origin.host == "openai.example"
-    assert story.requests[1].body == b'{"model":"b"}'
+    for first, second in (("anthropic", "openai"), ("openai", "anthropic")):
+        rule = ModelRule("best", ((first, "a"), (second, "b")))
+        story = Story(gateway(type(setup)(providers=setup.providers, models=(rule,))))
+        story.open("POST", "/v1/chat/completions", body=CHAT.request("best", stream=False))
+        assert story.requests[1].origin.host == f"{first}.example"
+        assert json.loads(story.requests[1].body)["model"] == "a"
 
 
 # Whole answers on their way down.

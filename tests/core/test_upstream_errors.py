@@ -313,23 +313,6 @@ def test_a_success_that_is_not_an_answer_is_a_502(
     assert (story.status, error_of(story)["message"]) == (502, f"{dialogue.dialect} {words}")
 
 
-def test_a_whole_answer_to_a_stream_request_is_a_502() -> None:
-    story = answered(CHAT, 200, CHAT.answer, stream=True)
-    assert (story.status, error_of(story)["code"]) == (502, "upstream_invalid_answer")
-
-
-def test_a_whole_answer_to_a_stream_that_is_open_ends_it_in_an_error() -> None:
-    story = asked(CHAT, stream=True)
-    story.tell(UpstreamConnected(1, reused=False))
-    story.wait(10)
-    story.tell(UpstreamHead(1, 200, JSON))
-    story.tell(UpstreamData(1, CHAT.answer))
-    story.tell(UpstreamEnd(1))
-    assert story.status == 200
-    assert events_of(story.body)[-1]["error"]["type"] == "server_error"
-    assert b"[DONE]" not in story.body
-
-
 def test_an_answer_nested_to_the_very_limit_is_answered_or_refused() -> None:
     seen = set()
     for depth in range(880, 1000):

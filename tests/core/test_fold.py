@@ -1,0 +1,175 @@
+"""A whole answer as the fold of its deltas."""
+
+from __future__ import annotations
+
+from hypothesis import given
+
+from agcore.conversation import (
+    Answer,
+    Choice,
+    Cited,
+    Consumed,
+    Delta,
+    Finished,
+    Image,
+    ImageMade,
+    Refusal,
+    RefusalDelta,
+    Signature,
+    Source,
+    Started,
+    Stop,
+    Text,
+    TextDelta,
+    Thinking,
+    ThinkingDelta,
+    ThinkingEnded,
+    ToolArguments,
+    ToolCall,
+    ToolEnded,
+    ToolStarted,
+)
+from agcore.fold import fold
+from agcore.usage import Usage
+from tests.support.deltas import deltas
+
+SIGNED = Signature("anthropic", "thinking", "sig")
+PICTURE = Source("image/png", data="AAAA")
+
+
+def test_pieces_of_one_kind_are_one_part_and_others_keep_their_order() -> None:
+    said: list[Delta] = [
+        Started("m"),
+        ThinkingDelta("hm"),
+        ThinkingDelta("m"),
+        ThinkingEnded(SIGNED),
+        TextDelta("a"),
+        TextDelta("b"),
+        ToolStarted(0, "c0", "get"),
+        ToolArguments(0, "{"),
+        ToolArguments(0, "}"),
+        ToolEnded(0),
+        TextDelta("c"),
+        ImageMade(PICTURE),
+        TextDelta("d"),
+        RefusalDelta("n"),
+        RefusalDelta("o"),
+        Finished(Stop.REFUSAL, "x"),
+    ]
+    assert fold(said) == Answer(
+        choices=[
+            Choice(
+                parts=[
+                    Thinking("hmm", SIGNED),
+                    Text("ab"),
+                    ToolCall("c0", "get", "{}"),
+                    Text("c"),
+                    Image(PICTURE),
+                    Text("d"),
+                    Refusal("no"),
+                ],
+                stop=Stop.REFUSAL,
+                sequence="x",
+            )
+        ]
+    )
+
+
+def test_thoughts_that_were_each_ended_stay_apart() -> None:
+    said: list[Delta] = [
+        ThinkingDelta("a"),
+        ThinkingEnded(),
+        ThinkingDelta("b"),
+        ThinkingEnded(SIGNED),
+        ThinkingEnded(SIGNED),
+    ]
+    assert fold(said).choices[0].parts == [Thinking("a"), Thinking("b", SIGNED), Thinking("", SIGNED)]
+
+
+def test_a_thought_that_nobody_ended_ends_with_what_follows_or_with_the_answer() -> None:
+    for after, part in (
+        (TextDelta("a"), Text("a")),
+        (RefusalDelta("a"), Refusal("a")),
+        (ImageMade(PICTURE), Image(PICTURE)),
+        (ToolStarted(0, "c", "get"), ToolCall("c", "get", "")),
+    ):
+        assert fold([ThinkingDelta("hm"), after]).choices[0].parts == [Thinking("hm"), part]
+    assert fold([ThinkingDelta("hm"), Finished(Stop.END)]).choices[0].parts == [Thinking("hm")]
+
+
+def test_arguments_that_interleave_find_their_calls() -> None:
+    signature = Signature("gemini", "call", "s")
+    said: list[Delta] = [
+        ToolStarted(0, "a", "one", signature=signature),
+        ToolStarted(1, "b", "two", custom=True),
+        ToolArguments(1, "x"),
+        ToolArguments(0, "1"),
+        ToolArguments(1, "y"),
+        ToolEnded(0),
+        ToolEnded(1),
+    ]
+    assert fold(said).choices[0].parts == [
+        ToolCall("a", "one", "1", signature=signature),
+        ToolCall("b", "two", "xy", custom=True),
+    ]
+
+
+def test_sources_are_kept_beside_the_text_that_they_do_not_divide() -> None:
+    cited = Cited("https://example.com", "t")
+    (choice,) = fold([TextDelta("a"), cited, TextDelta("b")]).choices
+    assert (choice.parts, choice.citations) == ([Text("ab")], [cited])
+
+
+def test_the_last_usage_counts() -> None:
+    first, last = (Usage(fresh=n, cache_read=0, cache_write=0, output=n, reasoning=0) for n in (1, 2))
+    assert fold([Consumed(first), TextDelta("a"), Consumed(last)]).usage == last
+
+
+def test_choices_that_interleave_are_put_together_one_by_one() -> None:
+    said: list[Delta] = [
+        TextDelta("b", choice=1),
+        TextDelta("a"),
+        TextDelta("B", choice=1),
+        Finished(Stop.LENGTH, choice=1),
+    ]
+    first, second = fold(said).choices
+    assert (first.parts, first.stop) == ([Text("a")], Stop.END)
+    assert (second.parts, second.stop) == ([Text("bB")], Stop.LENGTH)
+
+
+def test_an_answer_that_says_nothing_has_one_empty_choice() -> None:
+    assert fold([]) == fold([Started("m")]) == Answer(choices=[Choice(parts=[])])
+
+
+@given(deltas(choices=3))
+def test_the_fold_of_a_stream_is_what_was_said(said: list[Delta]) -> None:
+    answer = fold(said)
+    for number, choice in enumerate(answer.choices):
+        own = [each for each in said if not isinstance(each, Started | Consumed) and each.choice == number]
+        parts = choice.parts
+        assert "".join(part.text for part in parts if isinstance(part, Text)) == _said(own, TextDelta)
+        assert "".join(part.text for part in parts if isinstance(part, Refusal)) == _said(own, RefusalDelta)
+        assert "".join(part.text for part in parts if isinstance(part, Thinking)) == _said(own, ThinkingDelta)
+        assert [part.signature for part in parts if isinstance(part, Thinking)] == [
+            each.signature for each in own if isinstance(each, ThinkingEnded)
+        ]
+        assert [part.source for part in parts if isinstance(part, Image)] == [
+            each.source for each in own if isinstance(each, ImageMade)
+        ]
+        assert [part for part in parts if isinstance(part, ToolCall)] == [
+            ToolCall(
+                each.id,
+                each.name,
+                "".join(piece.text for piece in own if isinstance(piece, ToolArguments) and piece.index == each.index),
+                custom=each.custom,
+                signature=each.signature,
+            )
+            for each in own
+            if isinstance(each, ToolStarted)
+        ]
+        assert choice.citations == [each for each in own if isinstance(each, Cited)]
+        assert [choice.stop] == [each.stop for each in own if isinstance(each, Finished)]
+
+
+def _said(said: list[Delta], kind: type[TextDelta | RefusalDelta | ThinkingDelta]) -> str:
+    return "".join(each.text for each in said if isinstance(each, kind))

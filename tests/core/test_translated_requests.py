@@ -1,0 +1,114 @@
+"""Any legal history of a client gives a legal request for any upstream, always the same, and growing at its end only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agcore import json_text
+from agcore.fault import Fault
+from agcore.profiles import profile
+from agcore.translation import Target, Translation, translate
+from tests.support import legal_anthropic, legal_gemini, legal_openai, legal_openai_responses
+from tests.support.client_histories import HISTORY, OPTIONS, Answered, Options, Said, Step, histories, spelled
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """A model at its vendor, and what its API takes."""
+
+    dialect: str
+    model: str
+    signer: str
+    check: Callable[[dict[str, Any]], None]
+
+    @property
+    def target(self) -> Target:
+        return Target(dialect=self.dialect, model=self.model, profile=profile(self.model), signer=self.signer)
+
+
+UPSTREAMS = {
+    "chat": Upstream("openai", "gpt-4.1", "chat", partial(legal_openai.check, reasoning=False)),
+    "chat reasoning": Upstream("openai", "gpt-5", "chat", partial(legal_openai.check, reasoning=True)),
+    "responses": Upstream("openai_responses", "gpt-4.1", "openai", partial(legal_openai_responses.check, reasoning=False)),
+    "responses reasoning": Upstream(
+        "openai_responses", "gpt-5", "openai", partial(legal_openai_responses.check, reasoning=True)
+    ),
+    "claude with budgets": Upstream(
+        "anthropic", "claude-sonnet-4-5", "anthropic", partial(legal_anthropic.check, adaptive=False)
+    ),
+    "claude adaptive": Upstream(
+        "anthropic", "claude-opus-4-7", "anthropic", partial(legal_anthropic.check, adaptive=True)
+    ),
+    "gemini with budgets": Upstream("gemini", "gemini-2.5-flash", "gemini", partial(legal_gemini.check, levels=False)),
+    "gemini with levels": Upstream("gemini", "gemini-3-flash", "gemini", partial(legal_gemini.check, levels=True)),
+}
+EVERY_UPSTREAM = pytest.mark.parametrize("upstream", UPSTREAMS.values(), ids=UPSTREAMS.keys())
+EVERY_CLIENT = pytest.mark.parametrize("client", HISTORY)
+TOLD = {"openai": "messages", "openai_responses": "input", "anthropic": "messages", "gemini": "contents"}
+
+
+def translated(client: str, body: dict[str, Any], upstream: Upstream) -> Translation | Fault:
+    raw = json_text.encode(body)
+    return translate(client, raw, model="m", stream=False, target=upstream.target)
+
+
+def request_of(translation: Translation | Fault) -> dict[str, Any]:
+    assert isinstance(translation, Translation), translation
+    request: dict[str, Any] = json.loads(translation.body)
+    return request
+
+
+@EVERY_UPSTREAM
+@EVERY_CLIENT
+@settings(max_examples=60)
+@given(histories(), OPTIONS)
+def test_a_legal_history_gives_a_legal_request(client: str, upstream: Upstream, steps: list[Step], options: Options) -> None:
+    body = spelled(client, steps, options)
+    if not body[HISTORY[client]]:
+        return
+    translation = translated(client, body, upstream)
+    upstream.check(request_of(translation))
+    assert isinstance(translation, Translation)
+    assert translation.refusal(on_loss="report") is None
+    again = translated(client, body, upstream)
+    assert isinstance(again, Translation)
+    assert again.body == translation.body
+
+
+@EVERY_UPSTREAM
+@EVERY_CLIENT
+@settings(max_examples=40)
+@given(histories(), st.text("ab", min_size=1, max_size=3))
+def test_further_turns_only_append(client: str, upstream: Upstream, steps: list[Step], text: str) -> None:
+    before = request_of(translated(client, spelled(client, steps), upstream))
+    more: list[Step] = [*steps, Answered("", None, text), Said(text)]
+    after = request_of(translated(client, spelled(client, more), upstream))
+    told = TOLD[upstream.dialect]
+    assert after[told][: len(before[told])] == before[told]
+    assert {**after, told: []} == {**before, told: []}
+
+
+@EVERY_UPSTREAM
+@EVERY_CLIENT
+@settings(max_examples=60)
+@given(histories(), OPTIONS, st.data())
+def test_a_history_that_lacks_a_message_gives_a_legal_request_or_a_400(
+    client: str, upstream: Upstream, steps: list[Step], options: Options, data: st.DataObject
+) -> None:
+    body = spelled(client, steps, options)
+    history = body[HISTORY[client]]
+    at = data.draw(st.integers(0, len(history) - 1))
+    body[HISTORY[client]] = history[:at] + history[at + 1 :]
+    translation = translated(client, body, upstream)
+    if isinstance(translation, Fault):
+        assert translation.status == 400
+        assert translation.message
+    else:
+        upstream.check(request_of(translation))
