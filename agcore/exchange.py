@@ -26,6 +26,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from agcore.access_row import Tally, access_row
 from agcore.call import Call, CallOwner, Plan
 from agcore.dialects import ERROR_SHAPES
 from agcore.effects import AbortClient, DropSpool, Effect, Finish, Note, SendData, SendEnd, SendHead, Spool
@@ -127,14 +128,10 @@ class Exchange:
         self._next_leg = 1
         self._uploading = False
         self._spool = 0
-        self._received = 0
         self._reserved = 0
-        self._sent = 0
-        self._status = 0
-        self._fault: Fault | None = None
+        self._tally = Tally()
         self._stream_headers: Headers = ()
         self._keepalive = b""
-        self._first_content: float | None = None
         self._operation = None if operation is None else operation(self)
 
     def __repr__(self) -> str:
@@ -236,7 +233,7 @@ class Exchange:
     def abandon(self, *, now: float) -> list[Effect]:
         """The driver gives up (its task ends): the last effects. Does nothing after `Finish`."""
         if self._state is not State.DONE:
-            if self._status:
+            if self._tally.status:
                 self._effects.append(AbortClient())
             self._finish("abandoned", now)
         return self._drain(now)
@@ -302,12 +299,12 @@ class Exchange:
         if body and self.request.head.method != "HEAD":
             self._send(body)
         self._effects.append(SendEnd())
-        self._first_content = now
+        self._tally.first_content = now
         self._finish("ok" if status < 400 else "error", now)
 
     def fail(self, fault: Fault, *, now: float) -> None:
         """Tell the client of a fault in whatever way its phase allows, and finish."""
-        self._fault = fault
+        self._tally.fault = fault
         if self._state in (State.RECEIVING, State.WAITING):
             dialect = self.request.dialect
             status = 503 if fault.status == 529 and dialect != "anthropic" else fault.status
@@ -341,7 +338,7 @@ class Exchange:
             if self._state is State.WAITING:
                 self._send_head(200, self._stream_headers)
             self._state = State.COMMITTED
-            self._first_content = now
+            self._tally.first_content = now
             self._timers.clear(Timer.OPEN, Timer.REQUEST, Timer.HOLD)
         self._timers.set(Timer.PING, now + self.services.config.timeouts.ping)
         self._send(data)
@@ -350,7 +347,7 @@ class Exchange:
         """Send the head of an answer that passes as it comes: nothing of it can be taken back."""
         self._send_head(status, headers)
         self._state = State.COMMITTED
-        self._first_content = now
+        self._tally.first_content = now
         self._timers.clear(Timer.OPEN, Timer.REQUEST)
 
     def pass_on(self, data: bytes) -> None:
@@ -410,9 +407,9 @@ class Exchange:
         self._timers.set(Timer.BODY, now + timeouts.body_idle)
         if self._timers.armed(Timer.REQUEST):
             self._timers.set(Timer.REQUEST, now + timeouts.request)
-        self._received += len(data)
+        self._tally.received += len(data)
         limit = self._operation.max_body(self.services.config.limits)
-        if self._received > limit:
+        if self._tally.received > limit:
             self.fail(too_large(limit), now=now)
         else:
             self._operation.take(data, now=now)
@@ -451,7 +448,7 @@ class Exchange:
         self._send(self._keepalive)
 
     def _send_head(self, status: int, headers: Headers) -> None:
-        self._status = status
+        self._tally.status = status
         request_id = REQUEST_ID.get(self.request.dialect, b"x-request-id")
         fields = list(headers)
         if not any(name == request_id for name, _ in headers):
@@ -460,7 +457,7 @@ class Exchange:
         self._effects.append(SendHead(status=status, headers=tuple(fields)))
 
     def _send(self, data: bytes) -> None:
-        self._sent += len(data)
+        self._tally.sent += len(data)
         self._effects.append(SendData(data))
 
     def _hints(self, fault: Fault) -> Headers:
@@ -495,38 +492,10 @@ class Exchange:
             self._effects.append(DropSpool(self._spool))
         self._uploading = False
         self._state = State.DONE
-        self._effects.append(Note("access", self._row(outcome, now)))
+        more = {} if self._operation is None else self._operation.row()
+        row = access_row(self.request, self._tally, self._calls, more, outcome=outcome, now=now)
+        self._effects.append(Note("access", row))
         self._effects.append(Finish())
-
-    def _row(self, outcome: str, now: float) -> dict[str, object]:
-        request = self.request
-        row: dict[str, object] = {
-            "id": request.id,
-            "method": request.head.method,
-            "path": request.target.path,
-            "status": self._status,
-            "outcome": outcome,
-            "seconds": round(max(now - request.started, 0.0), 6),
-            "bytes_in": self._received,
-            "bytes_out": self._sent,
-        }
-        if self._first_content is not None:
-            row["first_content"] = round(max(self._first_content - request.started, 0.0), 6)
-        if request.peer.host is not None:
-            row["peer"] = request.peer.host
-        if request.identity is not None:
-            row["client_key"] = request.identity.name
-        if self._calls:
-            last = self._calls[-1]
-            row["provider"] = last.plan.provider.name
-            row["upstream_model"] = last.plan.model
-            row["key"] = last.key.label
-            row["attempts"] = sum(call.attempts for call in self._calls)
-        if self._operation is not None:
-            row.update(self._operation.row())
-        if self._fault is not None:
-            row["error"] = self._fault.message
-        return row
 
 
 def too_large(limit: int) -> Fault:

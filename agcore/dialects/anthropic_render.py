@@ -41,6 +41,7 @@ _MAGIC: Final = (
     (b"GIF8", "image/gif"),
     (b"%PDF", "application/pdf"),
 )
+_THOUGHTS: Final = ("thinking", "redacted_thinking")
 _MOST_MARKERS: Final = 4
 
 
@@ -269,7 +270,7 @@ def _lost_thinking(messages: list[Block]) -> bool:
     if len(messages) < 2 or not isinstance(last, list) or last[0]["type"] != "tool_result":
         return False
     calls = messages[-2]["content"]
-    return not isinstance(calls, list) or calls[0]["type"] not in ("thinking", "redacted_thinking")
+    return not isinstance(calls, list) or calls[0]["type"] not in _THOUGHTS
 
 
 def _end(messages: list[Block], profile: Profile, losses: Losses) -> None:
@@ -279,7 +280,7 @@ def _end(messages: list[Block], profile: Profile, losses: Losses) -> None:
         return
     content = last["content"]
     assert isinstance(content, list)
-    if profile.reasoning == "adaptive":
+    if profile.reasoning == "adaptive" or content[-1]["type"] in _THOUGHTS:
         losses.add("messages", "the model does not continue a given beginning", action="asked to in words")
         messages.append(_message("user", [{"type": "text", "text": "Continue from where you stopped."}]))
     elif content[-1]["type"] == "text":
