@@ -1,0 +1,121 @@
+"""The core stays pure: what it may import, and what importing it loads."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CORE = ROOT / "agcore"
+FRONTENDS = {
+    "agcore_trio": ROOT / "frontends" / "trio_server" / "agcore_trio",
+    "agcore_asgi": ROOT / "frontends" / "asgi" / "agcore_asgi",
+}
+ALLOWED = frozenset(
+    [
+        "__future__",
+        "abc",
+        "ast",
+        "base64",
+        "binascii",
+        "bisect",
+        "collections",
+        "contextlib",
+        "copy",
+        "datetime",
+        "difflib",
+        "enum",
+        "fractions",
+        "functools",
+        "hashlib",
+        "heapq",
+        "hmac",
+        "ipaddress",
+        "itertools",
+        "json",
+        "math",
+        "operator",
+        "re",
+        "string",
+        "struct",
+        "textwrap",
+        "tomllib",
+        "types",
+        "typing",
+        "unicodedata",
+        "urllib",
+        "zlib",
+        "attrs",
+        "msgspec",
+        "multipart",
+        "agcore",
+    ]
+)
+"""The standard library's pure parts, and the three libraries that the core stands on."""
+IO = ("trio", "anyio", "asyncio", "httpx", "h11", "socket", "ssl", "logging", "threading", "subprocess", "selectors")
+
+
+def imported(path: Path) -> set[str]:
+    """The modules that a file imports anywhere but under `if TYPE_CHECKING:`."""
+    tree = ast.parse(path.read_text("utf-8"))
+    typing_only = {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if node in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names.add(node.module or "")
+    return names
+
+
+@pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda path: str(path.relative_to(CORE)))
+def test_the_core_imports_nothing_that_does_io(path: Path) -> None:
+    assert {name.partition(".")[0] for name in imported(path)} <= ALLOWED
+
+
+@pytest.mark.parametrize(("name", "folder"), FRONTENDS.items())
+def test_frontends_do_not_import_each_other(name: str, folder: Path) -> None:
+    others = set(FRONTENDS) - {name}
+    for path in folder.rglob("*.py"):
+        assert not others & {module.partition(".")[0] for module in imported(path)}, path
+
+
+def loaded_by(statements: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after these statements."""
+    code = f"{statements}\nimport sys\nprint('\\n'.join(sys.modules))"
+    command = [sys.executable, "-c", code]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split())
+
+
+def test_importing_the_core_loads_no_io() -> None:
+    before = loaded_by("")
+    assert not (loaded_by("import agcore") - before) & set(IO) - {"threading"}
+
+
+def test_importing_every_module_of_the_core_loads_no_io() -> None:
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in CORE.rglob("*.py")
+    ]
+    loaded = loaded_by("\n".join(f"import {module}" for module in sorted(modules))) - loaded_by("")
+    assert "agcore.translators" in loaded
+    assert not loaded & set(IO) - {"threading"}  # which attrs and tempfile load; the core does not import it
+
+
+def test_the_core_exports_what_it_says() -> None:
+    import agcore
+
+    assert sorted(agcore.__all__) == sorted(set(agcore.__all__))
+    for name in agcore.__all__:
+        assert hasattr(agcore, name)
