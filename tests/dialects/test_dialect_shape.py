@@ -25,7 +25,7 @@ MINIMAL: dict[str, dict[str, object]] = {
     "anthropic": {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]},
     "gemini": {"contents": [{"parts": [{"text": "hi"}]}]},
 }
-MEMBERS = [name for name in Dialect.__annotations__] + [name for name in vars(Dialect) if not name.startswith("_")]
+MEMBERS = list(Dialect.__annotations__) + [name for name in vars(Dialect) if not name.startswith("_")]
 dialects = pytest.mark.parametrize("name", DIALECTS)
 
 

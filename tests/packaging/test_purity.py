@@ -23,6 +23,7 @@ ALLOWED = frozenset(
         "base64",
         "binascii",
         "bisect",
+        "codecs",
         "collections",
         "contextlib",
         "copy",
