@@ -7,7 +7,7 @@ own form into this one, in which nothing is counted twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
@@ -41,7 +41,7 @@ def count(counts: object, *path: str) -> int:
     Integers may come as strings (int64 in Google's JSON) or as whole floats.
     """
     for name in path:
-        if not isinstance(counts, Mapping):
+        if not isinstance(counts, dict):
             return 0
         counts = counts.get(name)
     if isinstance(counts, str) and counts.isascii() and counts.isdigit() and len(counts) < 19:

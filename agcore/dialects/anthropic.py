@@ -49,7 +49,7 @@ def edits(members: Members, ask: Ask, model: str) -> tuple[dict[str, bytes | Non
 def read_usage(answer: Mapping[str, object]) -> Usage | None:
     """Usage; `input_tokens` excludes both caches already (wire.md B5)."""
     usage = answer.get("usage")
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return None
     return Usage(
         fresh=count(usage, "input_tokens"),

@@ -77,7 +77,7 @@ def _renamed(batch: bytes, name: bytes) -> bytes:
 def read_usage(answer: Mapping[str, object]) -> Usage | None:
     """Usage; thoughts are beside the candidates' tokens, cached ones inside the prompt's (wire.md B5)."""
     usage = answer.get("usageMetadata")
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return None
     prompt, read = count(usage, "promptTokenCount"), count(usage, "cachedContentTokenCount")
     tool, thoughts = count(usage, "toolUsePromptTokenCount"), count(usage, "thoughtsTokenCount")

@@ -32,11 +32,12 @@ _STATUS: Final[Mapping[int, str]] = {
 
 def render_error(fault: Fault, request_id: str) -> bytes:
     """The body of an error answer. A known wait is also told as `RetryInfo`, where Google's clients look for it."""
+    code = 503 if fault.status == 529 else fault.status  # Anthropic's word for overloaded
     if fault.vendor is not None and fault.vendor.dialect == FAMILY:
-        error = {**fault.vendor.error, "code": fault.status}
+        error = {**fault.vendor.error, "code": code}
     else:
-        status = _STATUS.get(fault.status) or ("INTERNAL" if fault.status >= 500 else "INVALID_ARGUMENT")
-        error = {"code": fault.status, "message": fault.message, "status": status}
+        status = _STATUS.get(code) or ("INTERNAL" if code >= 500 else "INVALID_ARGUMENT")
+        error = {"code": code, "message": fault.message, "status": status}
     if fault.retry_after is not None and _retry_delay(error.get("details")) is None:
         info = {"@type": RETRY_INFO, "retryDelay": f"{math.ceil(fault.retry_after)}s"}
         error["details"] = [*_details(error.get("details")), info]

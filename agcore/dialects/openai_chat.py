@@ -57,7 +57,7 @@ def edits(members: Members, ask: Ask, model: str) -> tuple[dict[str, bytes | Non
 def read_usage(answer: Mapping[str, object]) -> Usage | None:
     """Usage with the cached and written parts taken out of the prompt tokens they are counted in (wire.md B5)."""
     usage = answer.get("usage")
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return None
     prompt = count(usage, "prompt_tokens")
     # DeepSeek counts its cache hits under a name of its own, Moonshot beside the details.

@@ -51,7 +51,7 @@ def edits(members: Members, ask: Ask, model: str) -> tuple[dict[str, bytes | Non
 def read_usage(answer: Mapping[str, object]) -> Usage | None:
     """Usage with the cached and written parts taken out of the input tokens they are counted in (wire.md B5)."""
     usage = answer.get("usage")
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return None
     read = count(usage, "input_tokens_details", "cached_tokens")
     write = count(usage, "input_tokens_details", "cache_write_tokens")
