@@ -23,7 +23,6 @@ from agcore.url import Url, parse_url
 
 NOT_YET_IN_EFFECT: Final = frozenset(
     {
-        "proxy.on_loss",
         "proxy.keys[].rpm",
         "proxy.keys[].tpm",
         "proxy.keys[].concurrency",
@@ -33,9 +32,6 @@ NOT_YET_IN_EFFECT: Final = frozenset(
         "providers[].strategy",
         "providers[].weight",
         "models.*[1:]",
-        "capabilities.*.top_k",
-        "capabilities.*.penalties",
-        "capabilities.*.min_budget",
         "mcp.*.builtin",
         "record.dir",
     }
