@@ -113,6 +113,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("+", _POST, "/v1/embeddings", "openai", "embeddings", "embeddings"),
     Route("+", _POST, "/{version}/{collection}/{model}:embedContent", "gemini", "embeddings", "embedding"),
     Route("+", _POST, "/{version}/{collection}/{model}:batchEmbedContents", "gemini", "embeddings", "embeddings"),
+    Route("+", _POST, "/{version}/{collection}/{model}:predict", "gemini", "later", "Imagen", "image models"),
     Route("+", _POST, "/v1/moderations", "openai", "media", "moderations"),
     Route("+", _POST, "/v1/audio/speech", "openai", "media", "speech"),
     Route("+", _POST, "/v1/audio/translations", "openai", "upload", "audio translation"),

@@ -184,6 +184,7 @@ def test_what_a_gateway_cannot_have_is_a_501(method: str, path: str) -> None:
     [
         ("POST", "/v1/responses/compact", "compaction"),
         ("GET", "/metrics", "metrics"),
+        ("POST", "/v1beta/models/imagen-4:predict", "image models"),
     ],
 )
 def test_what_is_not_available_yet_says_so(method: str, path: str, missing: str) -> None:
