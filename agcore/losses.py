@@ -13,6 +13,7 @@ Weight = Literal["note", "warn", "refuse"]
 _ORDER: Final = ("note", "warn", "refuse")
 MAX_HEADER: Final = 1024
 """Bytes of the header that lists losses."""
+_ROOM_FOR_MORE: Final = 32
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -52,11 +53,9 @@ class Losses:
     def header(self) -> str:
         """A compact list for `x-agcore-losses`: `path=action` pairs, cut off visibly at `MAX_HEADER` bytes."""
         shown: list[str] = []
-        size = 0
         for count, loss in enumerate(self):
             item = f"{loss.path}={loss.action}"
-            size += len(field_value(item)) + 2
-            if size > MAX_HEADER - 16:
+            if len(field_value("; ".join([*shown, item]))) > MAX_HEADER - _ROOM_FOR_MORE:
                 shown.append(f"+{len(self) - count} more")
                 break
             shown.append(item)

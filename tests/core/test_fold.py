@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import given
 
 from agcore.conversation import (
@@ -171,5 +173,5 @@ def test_the_fold_of_a_stream_is_what_was_said(said: list[Delta]) -> None:
         assert [choice.stop] == [each.stop for each in own if isinstance(each, Finished)]
 
 
-def _said(said: list[Delta], kind: type[TextDelta | RefusalDelta | ThinkingDelta]) -> str:
+def _said(said: Sequence[Delta], kind: type[TextDelta | RefusalDelta | ThinkingDelta]) -> str:
     return "".join(each.text for each in said if isinstance(each, kind))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import msgspec
@@ -240,7 +241,7 @@ def test_every_call_is_answered_exactly_once_right_behind_it_and_in_order(turns:
 def test_users_and_assistants_never_follow_themselves_and_no_turn_is_empty(turns: list[Turn]) -> None:
     found = repair(*turns)
     assert all(each.parts for each in found)
-    assert all(one.role != two.role or one.role == "system" for one, two in zip(found, found[1:], strict=False))
+    assert all(one.role != two.role or one.role == "system" for one, two in itertools.pairwise(found))
 
 
 @given(TURNS)
@@ -260,7 +261,11 @@ def test_nothing_that_was_said_is_lost_but_second_results(turns: list[Turn]) -> 
         before, after = _said(turns, role), _said(found, role)
         assert not before - after
     results = sum(isinstance(part, ToolResult) for each in turns for part in each.parts)
-    kept = sum(isinstance(part, ToolResult) and part.content != interrupted("x").content for each in found for part in each.parts)
+    kept = sum(
+        isinstance(part, ToolResult) and part.content != interrupted("x").content
+        for each in found
+        for part in each.parts
+    )
     as_text = sum(isinstance(part, Text) and part.text.startswith("[Result") for each in found for part in each.parts)
     assert kept + as_text <= results
     if not any("already" in loss.why for loss in losses):

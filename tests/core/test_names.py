@@ -139,7 +139,8 @@ def test_a_name_that_only_the_history_has_is_mapped_too() -> None:
 
 
 def test_what_is_legal_already_is_the_same_conversation() -> None:
-    asked = conversation("a", turns=called("a"))
+    turns = (*called("a"), Turn("user", (ToolResult("c0", (), name="a"),)))
+    asked = conversation("a", turns=turns)
     assert Names(asked, "gemini").applied(asked) is asked
 
 

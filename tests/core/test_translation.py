@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
 
-from agcore import Note, SendData, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed, UpstreamHead
+from agcore import UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed, UpstreamHead
 from agcore.config import Endpoint, Provider, Proxy, Secret, Timeouts
+from agcore.conversation import Signature
 from agcore.effects import Origin
 from agcore.inputs import Headers, Sent, Stage
+from agcore.signatures import carrier
 from agcore.sse import Decoder
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
 from tests.support.dialogues import (
@@ -146,7 +150,9 @@ def said(client: Dialogue, body: bytes) -> str:
             case "anthropic":
                 out += [event["delta"]["text"]] if event["type"] == "content_block_delta" else []
             case _:
-                parts = [part for each in event.get("candidates", []) for part in each.get("content", {}).get("parts", [])]
+                parts = [
+                    part for each in event.get("candidates", []) for part in each.get("content", {}).get("parts", [])
+                ]
                 out += [part["text"] for part in parts]
     return "".join(out)
 
@@ -226,19 +232,26 @@ def test_a_client_gets_a_stream_in_its_own_dialect(client: Dialogue, up: Dialogu
     assert (usage["fresh"], usage["output"]) == (5, 2)
 
 
-GRAMMARS: dict[str, Any] = {
-    "openai": grammar_openai_chat,
-    "openai_responses": grammar_openai_responses,
-    "anthropic": grammar_anthropic,
-    "gemini": grammar_gemini,
+GRAMMARS: dict[str, Callable[[bytes], object]] = {
+    "openai": partial(grammar_openai_chat.check, include_usage=False),
+    "openai_responses": grammar_openai_responses.check,
+    "anthropic": grammar_anthropic.message,
+    "gemini": grammar_gemini.check_stream,
 }
+
+
+@pytest.mark.parametrize(
+    ("client", "up"), [(client, up) for client, up in STREAM_PAIRS if client in (CHAT, RESPONSES, ANTHROPIC, GEMINI)]
+)
+def test_a_translated_stream_is_well_formed(client: Dialogue, up: Dialogue) -> None:
+    GRAMMARS[client.dialect](end(feed(streaming(client, up), up.stream)).body)
 
 
 @EVERY_STREAM_PAIR
 def test_a_stream_cut_anywhere_is_the_same_stream(client: Dialogue, up: Dialogue) -> None:
     whole = end(feed(streaming(client, up), up.stream)).body
     for size in (1, 7, 50):
-        pieces = ["".encode().join([up.stream[at : at + size]]) for at in range(0, len(up.stream), size)]
+        pieces = [up.stream[at : at + size] for at in range(0, len(up.stream), size)]
         assert end(feed(streaming(client, up), *pieces)).body == whole
 
 
@@ -360,6 +373,33 @@ def test_a_silent_upstream_is_covered_by_keepalives_of_the_clients_dialect(clien
     assert said(client, story.body.removeprefix(quiet)) == "hello"
 
 
+@ONE_PAIR_PER_CLIENT
+def test_announcements_are_not_held_for_ever(client: Dialogue, up: Dialogue) -> None:
+    story = feed(streaming(client, up), up.announcements)
+    story.wait(60)
+    assert story.status == 200
+    end(feed(story, up.content, up.closing, up.terminal))
+    assert story.ended
+    if client is not GEMINI_ARRAY:
+        assert said(client, story.body) == "hello"
+    else:
+        assert text_of(GEMINI, json.loads(story.body)[0]) == "hello"
+
+
+@pytest.mark.parametrize("client", [CHAT, RESPONSES, ANTHROPIC], ids=ids)
+def test_the_last_event_of_a_stream_may_lack_its_blank_line(client: Dialogue) -> None:
+    story = end(feed(streaming(client, GEMINI), GEMINI.stream.rstrip(b"\r\n")))
+    assert story.ended
+    assert story.body == end(feed(streaming(client, GEMINI), GEMINI.stream)).body
+
+
+@ONE_PAIR_PER_CLIENT
+def test_what_follows_the_end_of_a_stream_is_not_read(client: Dialogue, up: Dialogue) -> None:
+    story = feed(streaming(client, up), up.stream + up.content + up.error)
+    whole = end(feed(streaming(client, up), up.stream)).body
+    assert end(story).body == whole
+
+
 # Errors of the upstream.
 
 
@@ -383,21 +423,43 @@ def test_an_upstreams_error_reaches_the_client_in_its_own_shape(client: Dialogue
     assert story.headers[b"request-id" if client is ANTHROPIC else b"x-request-id"]
 
 
+@EVERY_PAIR
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_is_an_error_is_one_whatever_its_status_says(
+    client: Dialogue, up: Dialogue, stream: bool
+) -> None:
+    story = asked(client, up, stream=stream)
+    story.upstream_answers(200, b'{"error": {"message": "no such luck", "type": "server_error", "code": 500}}')
+    assert story.status >= 500, story.text()
+    assert json.loads(story.body)["error"]["message"] == "no such luck"
+
+
+@EVERY_PAIR
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_answers_nothing_is_a_502(client: Dialogue, up: Dialogue, stream: bool) -> None:
+    story = asked(client, up, stream=stream)
+    story.upstream_answers(200, b'{"hello": "world"}')
+    assert story.status == 502, story.text()
+    assert json.loads(story.body)["error"]["message"]
+
+
 # Losses.
 
 
-@ONE_PAIR_PER_CLIENT
-def test_losses_are_told_in_a_header_and_in_the_access_row(client: Dialogue, up: Dialogue) -> None:
-    more: dict[str, Any] = {"seed": 7, "logit_bias": {"1": 1}} if client is CHAT else {}
-    if client is COMPLETIONS:
-        more = {"suffix": None, "user": "u"}
-        return
-    if client is RESPONSES:
-        more = {"truncation": "auto"}
-    if client is ANTHROPIC:
-        more = {"top_k": 3}
-    if client.dialect == "gemini":
-        more = {"generationConfig": {"topK": 3}}
+@pytest.mark.parametrize(
+    ("client", "up", "more"),
+    [
+        (CHAT, ANTHROPIC, {"seed": 7, "logit_bias": {"1": 1}}),
+        (COMPLETIONS, ANTHROPIC, {"seed": 7}),
+        (RESPONSES, CHAT, {"truncation": "auto"}),
+        (ANTHROPIC, CHAT, {"top_k": 3}),
+        (GEMINI, CHAT, {"generationConfig": {"topK": 3}}),
+        (GEMINI_ARRAY, CHAT, {"generationConfig": {"topK": 3}}),
+    ],
+)
+def test_losses_are_told_in_a_header_and_in_the_access_row(
+    client: Dialogue, up: Dialogue, more: dict[str, Any]
+) -> None:
     for stream in (False, True):
         story = asked(client, up, stream=stream, **more)
         if stream:
@@ -494,6 +556,30 @@ def test_a_thread_is_refused_with_the_details_that_make_its_client_go_on_without
     error = json.loads(story.body)["error"]
     assert error["type"] == "invalid_request_error"
     assert error["details"]
+
+
+@pytest.mark.parametrize("client", [CHAT, ANTHROPIC], ids=ids)
+def test_a_request_nested_too_deeply_to_be_looked_into_is_a_400(client: Dialogue) -> None:
+    up = ANTHROPIC if client is CHAT else CHAT
+    schema = '{"type":"object","properties":{"a":' * 5000 + "{}" + "}}" * 5000
+    tool = (
+        '{"name": "t", "input_schema": %s}'
+        if client is ANTHROPIC
+        else ('{"type": "function", "function": {"name": "t", "parameters": %s}}')
+    )
+    body = client.request(up.model, stream=False)[:-1] + b', "tools": [' + (tool % schema).encode() + b"]}"
+    story = Story(gateway(config()))
+    story.open("POST", client.path, body=body)
+    assert story.status == 400, story.text()[:2000]
+    assert "nested" in json.loads(story.body)["error"]["message"]
+    assert not story.requests
+
+
+@ONE_PAIR_PER_CLIENT
+def test_a_model_that_nobody_serves_is_not_found(client: Dialogue, up: Dialogue) -> None:
+    story = Story(gateway(config()))
+    story.open("POST", client.target("unknown", stream=False), body=client.request("unknown", stream=False))
+    assert story.status == 404
 
 
 # Which endpoint.
@@ -670,14 +756,15 @@ def test_an_id_that_clients_could_not_send_back_is_replaced() -> None:
 
 # Signatures that the upstream refuses.
 
-_REFUSED = b'{"type":"error","error":{"type":"invalid_request_error","message":"Invalid `signature` in `thinking` block"}}'
+_REFUSED = (
+    b'{"type":"error","error":{"type":"invalid_request_error","message":"Invalid `signature` in `thinking` block"}}'
+)
 
 
 def signed_history() -> list[dict[str, Any]]:
-    from agcore.conversation import Signature
-    from agcore.signatures import carrier
-
-    details = [{"type": "reasoning.text", "text": "hm", "signature": carrier(Signature("anthropic", "thinking", "RXFRQg=="))}]
+    details = [
+        {"type": "reasoning.text", "text": "hm", "signature": carrier(Signature("anthropic", "thinking", "RXFRQg=="))}
+    ]
     return [
         {"role": "user", "content": "hi"},
         {"role": "assistant", "content": "hello", "reasoning_details": details},
@@ -712,7 +799,7 @@ def test_a_second_refusal_is_the_clients() -> None:
 def test_a_refusal_is_the_clients_where_nothing_was_signed_or_losses_are_not_accepted() -> None:
     plain = asked(CHAT, ANTHROPIC)
     plain.upstream_answers(400, _REFUSED)
-    strict = asked(CHAT, ANTHROPIC, messages=signed_history(), proxy=Proxy(on_loss="reject"))
+    strict = asked(CHAT, ANTHROPIC, messages=signed_history(), proxy=Proxy(on_loss="reject"), x_unknown=None)
     strict.upstream_answers(400, _REFUSED)
     for story in (plain, strict):
         assert story.status == 400

@@ -70,7 +70,7 @@ _OF_THOUGHTS = st.sampled_from(
 @st.composite
 def _calls(draw: st.DrawFn, first: int) -> tuple[Call, ...]:
     """Parallel calls, the first of which may be signed by Gemini."""
-    made = []
+    made: list[Call] = []
     for at in range(draw(st.integers(0, 3))):
         id = draw(st.sampled_from([f"call_{first + at}", f"call.{first + at}", f"{'x' * 60}{first + at}", "again"]))
         signature = None
@@ -91,6 +91,14 @@ def _calls(draw: st.DrawFn, first: int) -> tuple[Call, ...]:
 
 
 @st.composite
+def answers(draw: st.DrawFn, first: int = 0) -> Answered:
+    """One more answer of the model; `first` numbers its calls."""
+    calls = draw(_calls(first))
+    text = draw(TEXTS) if not calls or draw(st.booleans()) else ""
+    return Answered(draw(st.sampled_from(["", "hm"])), draw(_OF_THOUGHTS), text, calls)
+
+
+@st.composite
 def histories(draw: st.DrawFn) -> list[Step]:
     """A legal history that waits for the model: it ends in the user's words or in results."""
     steps: list[Step] = [System(draw(TEXTS)) for _ in range(draw(st.integers(0, 2)))]
@@ -100,11 +108,8 @@ def histories(draw: st.DrawFn) -> list[Step]:
         if draw(st.integers(0, 3)) == 0:
             steps.append(System(draw(TEXTS)))
         for _ in range(draw(st.integers(0, 2))):
-            made = draw(_calls(calls))
-            calls += len(made)
-            signature = draw(_OF_THOUGHTS)
-            thought = draw(st.sampled_from(["", "hm"]))
-            steps.append(Answered(thought, signature, draw(TEXTS) if not made or draw(st.booleans()) else "", made))
+            steps.append(draw(answers(calls)))
+            calls += 3
     if not isinstance(steps[-1] if steps else None, Answered) or not steps[-1].calls:  # type: ignore[union-attr]
         steps.append(Said(draw(TEXTS)))
     return steps
@@ -122,6 +127,7 @@ class Options(msgspec.Struct, frozen=True):
     serial: bool = False
 
 
+PLAIN = Options()
 OPTIONS = st.builds(
     Options,
     choice=st.sampled_from(["", "auto", "none", "required", "get", "a.b/c"]),
@@ -137,7 +143,7 @@ HISTORY = {"openai": "messages", "openai_responses": "input", "anthropic": "mess
 """client dialect -> the member that holds its history."""
 
 
-def spelled(dialect: str, steps: list[Step], options: Options = Options()) -> dict[str, Any]:
+def spelled(dialect: str, steps: list[Step], options: Options = PLAIN) -> dict[str, Any]:
     """The request of a client of `dialect`."""
     return {
         "openai": _chat,
@@ -246,12 +252,12 @@ def _responses_answer(step: Answered) -> list[dict[str, Any]]:
         items.append({"type": "reasoning", "id": "rs_gw", "summary": summary, "encrypted_content": encrypted})
     if step.text:
         content = [{"type": "output_text", "text": step.text, "annotations": []}]
-        items.append(
-            {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": content}
-        )
+        items.append({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": content})
     for call in step.calls:
         if call.signature is not None:
-            items.append({"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": carrier(call.signature)})
+            items.append(
+                {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": carrier(call.signature)}
+            )
         items.append(
             {"type": "function_call", "id": "fc_1", "call_id": call.id, "name": call.name, "arguments": call.arguments}
         )
@@ -374,9 +380,7 @@ def _gemini_answer(step: Answered) -> list[dict[str, Any]]:
     if step.signature is not None:
         parts.append({"text": "", "thoughtSignature": google_carrier(step.signature)})
     for call in step.calls:
-        part: dict[str, Any] = {
-            "functionCall": {"id": call.id, "name": call.name, "args": json.loads(call.arguments)}
-        }
+        part: dict[str, Any] = {"functionCall": {"id": call.id, "name": call.name, "args": json.loads(call.arguments)}}
         if call.signature is not None:
             part["thoughtSignature"] = google_carrier(call.signature)
         parts.append(part)
