@@ -12,6 +12,7 @@ import msgspec
 
 from agcore.config import Provider, Secret
 from agcore.response_store import ResponseStore
+from agcore.signature_memory import SignatureMemory
 
 
 class KeyChoice(msgspec.Struct, frozen=True):
@@ -31,6 +32,8 @@ class Ledger:
         self._buffered = 0
         self.responses = ResponseStore()
         """What requests may go on from. It has bounds of its own."""
+        self.signatures = SignatureMemory()
+        """What clients may fail to echo. It has bounds of its own."""
 
     @property
     def buffered(self) -> int:

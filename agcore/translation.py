@@ -7,8 +7,8 @@ could not be carried. `StreamTranslation` turns the upstream's event stream into
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,9 @@ from agcore.conversation import (
     Finished,
     Invalid,
     Started,
+    Thinking,
+    ThinkingDelta,
+    ThinkingEnded,
     ToolArguments,
     ToolEnded,
     ToolStarted,
@@ -34,12 +37,16 @@ from agcore.losses import Losses
 from agcore.names import Names, legal_id
 from agcore.profiles import Profile
 from agcore.shares import Share, shares
+from agcore.signature_memory import Recollection, Signed
 from agcore.sse import Decoder, Frame
 from agcore.translators import CLIENTS, UPSTREAMS
 from agcore.usage import Usage
 
 _TERMINAL_EVENTS: Final = frozenset({"message_stop", "response.completed", "response.incomplete"})
 _NOT_CONTENT: Final = (Started, Consumed, Cited)
+
+
+Remember: TypeAlias = Callable[[str, Signed], None]
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -68,6 +75,8 @@ class Translation:
         self.conversation = conversation
         """The client's request, whole."""
         self.losses = losses
+        self.remember: Remember | None = None
+        """Told of the signatures around each call of the answer, where the client may not echo them."""
         self.others: tuple[Translation, ...] = ()
         """The translations of the other shares, where one call is not enough."""
         self._share = share
@@ -128,7 +137,7 @@ class Translation:
     def homeward(self, *, id: str) -> Homeward:
         """What turns the upstream's deltas into the client's; `id` is that of the answer."""
         customs = {tool.name for tool in self.conversation.tools if tool.custom}
-        return Homeward(self.names, customs, id=id, share=self._share)
+        return Homeward(self.names, customs, id=id, share=self._share, remember=self.remember)
 
     def writer(self, *, id: str, model: str, created: int) -> ResponseWriter:
         """What writes the client's stream."""
@@ -146,8 +155,19 @@ class Homeward:
     text in JSON; the text is known once the call is complete.
     """
 
-    def __init__(self, names: Names, customs: set[str], *, id: str, share: Share | None = None) -> None:
+    def __init__(
+        self,
+        names: Names,
+        customs: set[str],
+        *,
+        id: str,
+        share: Share | None = None,
+        remember: Remember | None = None,
+    ) -> None:
         self._share = share
+        self._remember = remember
+        self._thoughts: dict[int, list[Thinking]] = {}
+        self._thought: dict[int, str] = {}
         self._names = names
         self._customs = customs
         self._id = id
@@ -156,6 +176,8 @@ class Homeward:
     def deltas(self, deltas: Iterable[Delta]) -> Iterator[Delta]:
         """The same deltas, as the client may see them."""
         for delta in deltas if self._share is None else _numbered(deltas, self._share):
+            if self._remember is not None:
+                self._notice(delta)
             if isinstance(delta, ToolStarted):
                 yield self._started(delta)
             elif isinstance(delta, ToolArguments | ToolEnded) and (delta.choice, delta.index) in self._wrapped:
@@ -166,10 +188,22 @@ class Homeward:
     def _started(self, delta: ToolStarted) -> Delta:
         name = self._names.original(delta.name)
         id = legal_id(delta.id) if delta.id else f"call_{self._id[:16]}{delta.choice}_{delta.index}"
+        thoughts = tuple(self._thoughts.pop(delta.choice, ()))
+        if self._remember is not None and (thoughts or delta.signature is not None):
+            self._remember(id, Signed(thoughts, delta.signature))
         if name in self._customs and not delta.custom:
             self._wrapped[delta.choice, delta.index] = ""
             return msgspec.structs.replace(delta, id=id, name=name, custom=True)
         return msgspec.structs.replace(delta, id=id, name=name)
+
+    def _notice(self, delta: Delta) -> None:
+        """Keep signed thoughts until the call that they lead to."""
+        if isinstance(delta, ThinkingDelta):
+            self._thought[delta.choice] = self._thought.get(delta.choice, "") + delta.text
+        elif isinstance(delta, ThinkingEnded):
+            text = self._thought.pop(delta.choice, "")
+            if delta.signature is not None:
+                self._thoughts.setdefault(delta.choice, []).append(Thinking(text, delta.signature))
 
     def _unwrapped(self, delta: ToolArguments | ToolEnded) -> Iterator[Delta]:
         place = (delta.choice, delta.index)
@@ -399,19 +433,35 @@ class StreamTranslation:
         return out + self._client.close() if self.terminal else out
 
 
-def translate(dialect: str, body: bytes, *, model: str, stream: bool, target: Target) -> Translation | Fault:
-    """Translate a client's request, or say why it is none."""
+def translate(
+    dialect: str,
+    body: bytes,
+    *,
+    model: str,
+    stream: bool,
+    target: Target,
+    recollection: Recollection | None = None,
+) -> Translation | Fault:
+    """Translate a client's request, or say why it is none.
+
+    `recollection` knows signatures that the client may have dropped, and is told of new ones.
+    """
     losses = Losses()
     try:
         decoded = json_text.decode(body)
         assert isinstance(decoded, dict)
         conversation = CLIENTS[dialect].parse_request(decoded, model=model, stream=stream, losses=losses)
+        if recollection is not None:
+            conversation = recollection.recalled(conversation)
         parts = shares(conversation, client=dialect, upstream=target.dialect)
         if len(parts) == 1:
-            return Translation(dialect, target, conversation, losses)
-        first, *others = (Translation(dialect, target, conversation, losses, share=share) for share in parts)
-        first.others = tuple(others)
-        return first
+            translations = [Translation(dialect, target, conversation, losses)]
+        else:
+            translations = [Translation(dialect, target, conversation, losses, share=share) for share in parts]
+        for translation in translations:
+            translation.remember = None if recollection is None else recollection.remember
+        translations[0].others = tuple(translations[1:])
+        return translations[0]
     except Invalid as error:
         details = getattr(error, "details", None)
         vendor = None

@@ -149,7 +149,15 @@ class Generate(PassThrough):
             profile=self.services.catalog.profile(way.model),
             signer=way.provider.signer or way.provider.name,
         )
-        return translate(self.dialect.NAME, members.body, model=self.ask.model, stream=self.ask.stream, target=target)
+        forgetful = self.dialect.NAME == "openai"
+        return translate(
+            self.dialect.NAME,
+            members.body,
+            model=self.ask.model,
+            stream=self.ask.stream,
+            target=target,
+            recollection=self.services.ledger.signatures.of(self.request.client) if forgetful else None,
+        )
 
     def headers_up(self) -> Headers:
         """A translated request takes nothing of the client's headers along but its name."""
