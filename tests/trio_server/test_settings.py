@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agcore.config import Config, Provider, Proxy
+from agcore.config_parser import parse
 from agcore_trio.settings import SettingsError, find_file, listen_problem, load, needs_demo, refusals, resolve
 
 PORTS = "[proxy]\nport = {}\n"
@@ -167,3 +168,10 @@ def test_an_address_that_cannot_be_had_comes_with_advice(number: int, advice: st
 
 def test_an_ipv6_address_stands_in_brackets() -> None:
     assert listen_problem("::1", 80, OSError("no luck")) == "cannot listen on [::1]:80: no luck"
+
+
+def test_mcp_servers_alone_are_no_reason_for_a_demo() -> None:
+    text = '[mcp.tools]\nurl = "http://127.0.0.1:9/mcp"\n'
+    config = parse(text, secrets={}, environ={}).config
+    assert not config.providers
+    assert not needs_demo(config)

@@ -110,8 +110,8 @@ def resolve(references: Iterable[str], environ: Mapping[str, str], *, beside: Pa
 
 
 def needs_demo(config: Config) -> bool:
-    """Whether no provider is configured, so that the demo provider answers."""
-    return not config.providers
+    """Whether nothing is configured that could answer, so that the demo provider does."""
+    return not config.providers and not config.mcp
 
 
 def refusals(config: Config) -> tuple[str, ...]:
