@@ -205,8 +205,10 @@ def _media(part: Image | Document, path: str, losses: Losses) -> Block | None:
     title = part.title if isinstance(part, Document) else ""
     if isinstance(part, Image) and part.detail not in ("", "auto"):
         losses.add(f"{path}.detail", "pictures have no level of detail", weight="note")
+    if source.file_id and not source.file_id.startswith("file_"):
+        losses.add(path, "the file is another vendor's, which alone knows its id", weight="refuse")
+        return None
     if source.file_id:
-        losses.add(path, "a file's id is known only where the file was uploaded", action="sent as it is")
         inner: Block = {"type": "file", "file_id": source.file_id}
     elif source.url:
         if not source.url.lower().startswith(("https://", "http://")):

@@ -386,6 +386,9 @@ class _Outputs:
                     if role == "assistant"
                     else {"type": "input_text", "text": text}
                 )
+            case Image(source=source) | Document(source=source) if source.file_id.startswith("file_"):
+                # Anthropic's ids; OpenAI's begin with `file-`.
+                self._losses.add(place, "the file is another vendor's, which alone knows its id", weight="refuse")
             case Image(source, detail):
                 return {"type": "input_image", **_where(source, "image"), "detail": detail or "auto"}
             case Document():

@@ -596,7 +596,7 @@ def test_thinking_that_the_upstream_did_not_sign_is_left_out(thought: Thinking) 
             {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
         ),
         (Image(Source(url="https://x/")), {"type": "image", "source": {"type": "url", "url": "https://x/"}}),
-        (Image(Source(file_id="f")), {"type": "image", "source": {"type": "file", "file_id": "f"}}),
+        (Image(Source(file_id="file_1")), {"type": "image", "source": {"type": "file", "file_id": "file_1"}}),
         (
             Document(Source("", data=PDF), "a.pdf"),
             {

@@ -595,6 +595,11 @@ class TestRender:
         assert output["output"] == ""
         assert failed == {"type": "custom_tool_call_output", "call_id": "b", "output": "Error"}
 
+    def test_another_vendors_files_are_refused(self) -> None:
+        losses = Losses()
+        render(asked(Turn("user", (Image(Source(file_id="file_011")), Text("what is it?")))), losses=losses)
+        assert [loss.weight for loss in losses] == ["refuse"]
+
     def test_a_text_document_is_text(self) -> None:
         document = Document(Source("text/plain", data=base64.b64encode("é".encode()).decode()), "notes")
         [item] = render(
