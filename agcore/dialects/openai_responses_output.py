@@ -5,6 +5,7 @@ An item takes what is said at any time; the events for it are asked for once it 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from agcore.signatures import carrier
 Event = dict[str, Any]
 
 
-class Item:
+class Item(ABC):
     """One output item. `index` and `id` are known once it is open; only then `events` may be asked for."""
 
     prefix = ""
@@ -41,9 +42,9 @@ class Item:
         """The events that end it; `flow` has been exhausted."""
         yield {"type": "response.output_item.done", "item": self.shown(done=True)}
 
+    @abstractmethod
     def shown(self, *, done: bool) -> Event:
         """The item as JSON, empty or complete."""
-        raise NotImplementedError
 
     def status(self, *, done: bool) -> str:
         """Its status."""
