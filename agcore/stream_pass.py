@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agcore.dialects.base import CUT, EMPTY, Meaning, StreamTap
+from agcore.dialects.base import CUT, EMPTY, Meaning, StreamTap, out_of_bounds
 from agcore.fault import Fault
 from agcore.sse import Decoder, Frame
 from agcore.usage import Usage
@@ -59,7 +59,7 @@ class StreamPass:
                     if not self._pass(frame, out):
                         break
             except ValueError as error:
-                self.fault = _out_of_bounds(error)
+                self.fault = out_of_bounds(error)
         return b"".join(out)
 
     def end(self) -> bytes:
@@ -71,7 +71,7 @@ class StreamPass:
                 if last is not None:
                     self._pass(last, out)
             except ValueError as error:
-                self.fault = _out_of_bounds(error)
+                self.fault = out_of_bounds(error)
         if self.fault is None and not self.complete:
             self.fault = CUT if self.committed else EMPTY
         if self.fault is None:
@@ -120,7 +120,3 @@ class StreamPass:
         self._elements += 1
         lead = b"[" if self._elements == 1 else b",\r\n"
         return lead + frame.removeprefix(b"data: ").strip()
-
-
-def _out_of_bounds(error: ValueError) -> Fault:
-    return Fault(status=502, message=f"the upstream's stream is out of bounds: {error}")

@@ -28,7 +28,7 @@ from agcore.conversation import (
     ToolEnded,
     ToolStarted,
 )
-from agcore.dialects.base import EMPTY
+from agcore.dialects.base import EMPTY, out_of_bounds
 from agcore.dialects.translator import ResponseWriter
 from agcore.fault import Fault, Vendor, invalid
 from agcore.fold import fold
@@ -258,7 +258,7 @@ class UpstreamStream:
                         deltas += self._end()
                         break
             except ValueError as error:
-                self.fault = _out_of_bounds(error)
+                self.fault = out_of_bounds(error)
         return deltas
 
     def end(self) -> list[Delta]:
@@ -268,7 +268,7 @@ class UpstreamStream:
             try:
                 last = self._decoder.close()
             except ValueError as error:
-                self.fault = _out_of_bounds(error)
+                self.fault = out_of_bounds(error)
                 return deltas
             if last is not None:
                 deltas += self._read(last)
@@ -472,10 +472,6 @@ def translate(
     except (ValueError, RecursionError):
         # What passes as it is may be nested deeper than what has to be looked into.
         return invalid("the request is nested too deeply to be translated")
-
-
-def _out_of_bounds(error: ValueError) -> Fault:
-    return Fault(status=502, message=f"the upstream's stream is out of bounds: {error}")
 
 
 def _is_terminal(frame: Frame) -> bool:

@@ -157,3 +157,8 @@ def is_comment(frame: Frame) -> bool:
 NOT_JSON = Fault(status=502, message="the upstream sent an event that is not JSON")
 EMPTY = Fault(status=502, message="the upstream ended its stream without an answer")
 CUT = Fault(status=502, message="the upstream ended its stream before it was complete")
+
+
+def out_of_bounds(error: ValueError) -> Fault:
+    """The fault for a stream that exceeds what is read of one event."""
+    return Fault(status=502, message=f"the upstream's stream is out of bounds: {error}")

@@ -39,10 +39,7 @@ class CountTokens(PassThrough):
 
     def upstream_target(self, way: Way) -> bytes | None:
         """The counter of the endpoint's dialect."""
-        match = self.request.match
-        assert match is not None
-        there = match if self.dialect.NAME == "gemini" else msgspec.structs.replace(match, version="v1beta")
-        return DIALECTS[way.endpoint.dialect].count_target(way.endpoint.prefix, there, way.model)
+        return DIALECTS[way.endpoint.dialect].count_target(way.endpoint.prefix, self.match_there(), way.model)
 
     def find_way(self, model: str) -> Way | Fault:
         """The first provider's endpoint: of the client's own dialect, else the first that can count."""

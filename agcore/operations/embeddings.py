@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import quote
-
-import msgspec
 
 from agcore import embeddings, json_text
 from agcore.call import Call
@@ -14,19 +12,14 @@ from agcore.conversation import Invalid
 from agcore.dialects import gemini
 from agcore.embeddings import EmbeddingRequest
 from agcore.fault import Fault, invalid
-from agcore.headers import USER_AGENT, field_value, first
 from agcore.inputs import Headers
 from agcore.json_members import Members
-from agcore.losses import Losses
 from agcore.operations.base import resolve
 from agcore.operations.count_tokens import ESTIMATED
 from agcore.operations.media import Media
 from agcore.operations.pass_through import Way
 from agcore.tokens import of_texts
 from agcore.usage import Usage
-
-if TYPE_CHECKING:
-    from agcore.exchange import Exchange
 
 SPEAKING: Final = ("openai", "gemini")
 """Dialects that have embeddings."""
@@ -37,10 +30,6 @@ class Embeddings(Media):
 
     _asked: EmbeddingRequest | None = None
     """The request, where it is translated."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        super().__init__(exchange)
-        self._losses = Losses()
 
     def find_way(self, model: str) -> Way | Fault:
         """The first provider that has embeddings, in the client's own dialect if it speaks that."""
@@ -86,24 +75,11 @@ class Embeddings(Media):
         batch = match.route.path.endswith(":batchEmbedContents")
         return embeddings.parse_gemini(body, self._losses, model=self.ask.model, batch=batch)
 
-    def headers_up(self) -> Headers:
-        """A translated request takes nothing of the client's headers along but its name."""
+    def content_fields(self) -> Headers:
+        """A translated answer is JSON, whatever else the client would take."""
         if self._asked is None:
-            return super().headers_up()
-        agent = first(self.request.head.headers, b"user-agent")
-        return (
-            (b"content-type", b"application/json"),
-            (b"accept", b"application/json"),
-            (b"accept-encoding", b"identity"),
-            USER_AGENT if agent is None else (b"user-agent", agent),
-        )
-
-    def headers_down(self, call: Call, headers: Headers) -> Headers:
-        """Another vendor's limits and ids mean nothing to the client; what the translation lost does."""
-        if self._asked is None:
-            return super().headers_down(call, headers)
-        lost: Headers = ((b"x-agcore-losses", field_value(self._losses.header())),) if len(self._losses) else ()
-        return (*self.exchange.provenance(call), *lost)
+            return super().content_fields()
+        return ((b"content-type", b"application/json"), (b"accept", b"application/json"))
 
     def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
         """A translated answer is read whole, whatever type it says it has."""
@@ -136,10 +112,3 @@ class Embeddings(Media):
     def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
         """As media count, or as Gemini counts where it does."""
         return super().read_usage(answer) or gemini.read_usage(answer)
-
-    def row(self) -> dict[str, object]:
-        """Usage where the upstream counted, and what the translation lost. An estimate is no usage."""
-        row = super().row()
-        if len(self._losses):
-            row["losses"] = [msgspec.structs.asdict(loss) for loss in self._losses]
-        return row

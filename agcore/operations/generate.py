@@ -10,10 +10,9 @@ from agcore import json_text
 from agcore.call import Call
 from agcore.dialects import DIALECTS
 from agcore.fault import Fault
-from agcore.headers import REQUIRED_UP, USER_AGENT, field_value, first, media_type
+from agcore.headers import media_type
 from agcore.inputs import Headers
 from agcore.json_members import Members
-from agcore.losses import Losses
 from agcore.operations.base import resolve
 from agcore.operations.pass_through import PassThrough, Way
 from agcore.sse import encode
@@ -21,7 +20,6 @@ from agcore.stream_pass import StreamPass
 
 if TYPE_CHECKING:
     from agcore.call import CallOwner
-    from agcore.exchange import Exchange
     from agcore.operations.fan_out import FanOut
     from agcore.translation import ClientStream, StreamTranslation, Translation
 
@@ -47,10 +45,6 @@ class Generate(PassThrough):
     _translation: Translation | None = None
     _translated: StreamTranslation | None = None
     _fan_out: FanOut | None = None
-
-    def __init__(self, exchange: Exchange) -> None:
-        super().__init__(exchange)
-        self._losses = Losses()
 
     def upstream_target(self, way: Way) -> bytes | None:
         """The dialect's generation endpoint."""
@@ -122,12 +116,8 @@ class Generate(PassThrough):
         self._fan_out.begin(self.plan(way, self._translated_target(way), b""), now=now)
 
     def _translated_target(self, way: Way) -> bytes:
-        match = self.request.match
-        assert match is not None
-        # Requests of other dialects have no version in their path; this is the one that has everything.
-        there = match if self.dialect.NAME == "gemini" else msgspec.structs.replace(match, version="v1beta")
         upstream = DIALECTS[way.endpoint.dialect]
-        return upstream.generate_target(way.endpoint.prefix, there, way.model, self.ask)
+        return upstream.generate_target(way.endpoint.prefix, self.match_there(), way.model, self.ask)
 
     def edits(self, members: Members) -> tuple[dict[str, bytes | None], bool]:
         """The dialect's own edits, and signatures that are another vendor's taken out."""
@@ -158,26 +148,6 @@ class Generate(PassThrough):
             target=target,
             recollection=self.services.ledger.signatures.of(self.request.client) if forgetful else None,
         )
-
-    def headers_up(self) -> Headers:
-        """A translated request takes nothing of the client's headers along but its name."""
-        if self._translation is None:
-            return super().headers_up()
-        assert self.way is not None
-        fields = [*self.content_fields(), (b"accept-encoding", b"identity")]
-        agent = first(self.request.head.headers, b"user-agent")
-        fields.append((b"user-agent", agent) if agent is not None else USER_AGENT)
-        required = REQUIRED_UP.get(self.way.endpoint.dialect)
-        return (*fields, required) if required is not None else tuple(fields)
-
-    def headers_down(self, call: Call, headers: Headers) -> Headers:
-        """Another vendor's limits and ids mean nothing to the client; what the translation lost does."""
-        lost: Headers = ()
-        if len(self._losses):
-            lost = ((b"x-agcore-losses", field_value(self._losses.header())),)
-        if self._translation is None:
-            return (*super().headers_down(call, headers), *lost)
-        return (*self.exchange.provenance(call), *lost)
 
     def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
         """A stream is one only if its content type says so: a JSON answer to a stream request is read as such."""
@@ -331,7 +301,4 @@ class Generate(PassThrough):
         """Usage as the stream told it."""
         if self._outgoing is not None and self._outgoing.usage is not None:
             self.usage = self._outgoing.usage
-        row = super().row()
-        if len(self._losses):
-            row["losses"] = [msgspec.structs.asdict(loss) for loss in self._losses]
-        return row
+        return super().row()

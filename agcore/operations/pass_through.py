@@ -22,7 +22,9 @@ from agcore.effects import Body
 from agcore.fault import Fault
 from agcore.inputs import Headers
 from agcore.json_members import Members, parse
+from agcore.losses import Losses
 from agcore.operations.base import Operation, resolve
+from agcore.routes import Match
 from agcore.upstream_error import fault_from_answer
 from agcore.usage import Usage
 
@@ -50,6 +52,7 @@ class PassThrough(Operation, ABC):
         super().__init__(exchange)
         assert self.request.match is not None
         self.dialect = DIALECTS[self.request.match.dialect]
+        self._losses = Losses()
         self._answer: list[bytes] = []
         self._answer_size = 0
         self._head: tuple[int, Headers] = (200, ())
@@ -158,13 +161,34 @@ class PassThrough(Operation, ABC):
         """What the answer says it consumed."""
         return self.dialect.read_usage(answer)
 
+    def match_there(self) -> Match:
+        """The match as the endpoint's dialect builds paths from it.
+
+        Requests of dialects but Gemini's have no version in their path; `v1beta` is the one that has everything.
+        """
+        match = self.request.match
+        assert match is not None
+        return match if self.dialect.NAME == "gemini" else msgspec.structs.replace(match, version="v1beta")
+
+    @property
+    def translated(self) -> bool:
+        """Whether the endpoint speaks another dialect than the client."""
+        return self.way is not None and self.way.endpoint.dialect != self.dialect.NAME
+
     def headers_down(self, call: Call, headers: Headers) -> Headers:
-        """What of the upstream's headers the client sees, and where the answer came from."""
-        passing = header_tables.passing(headers, header_tables.DOWN[self.dialect.NAME])
-        return (*passing, *self.exchange.provenance(call))
+        """What of the upstream's headers the client sees, where the answer came from, and what was lost on the way.
+
+        Another vendor's limits and ids mean nothing to the client.
+        """
+        table = header_tables.DOWN[self.dialect.NAME]
+        passing = () if self.translated else header_tables.passing(headers, table)
+        lost: Headers = ()
+        if len(self._losses):
+            lost = ((b"x-agcore-losses", header_tables.field_value(self._losses.header())),)
+        return (*passing, *self.exchange.provenance(call), *lost)
 
     def row(self) -> dict[str, object]:
-        """Model, usage."""
+        """Model, usage, losses."""
         row: dict[str, object] = {}
         if self.ask.model:
             row["model"] = self.ask.model
@@ -172,6 +196,8 @@ class PassThrough(Operation, ABC):
             row["stream"] = True
         if self.usage is not None:
             row["usage"] = msgspec.structs.asdict(self.usage)
+        if len(self._losses):
+            row["losses"] = [msgspec.structs.asdict(loss) for loss in self._losses]
         return row
 
     def find_way(self, model: str) -> Way | Fault:
@@ -200,12 +226,18 @@ class PassThrough(Operation, ABC):
         return ((b"content-type", b"application/json"), (b"accept", accept))
 
     def headers_up(self) -> Headers:
-        """The request's header fields for the upstream."""
-        fields = [
-            *self.content_fields(),
-            (b"accept-encoding", b"identity"),
-            *header_tables.passing(self.request.head.headers, header_tables.UP[self.dialect.NAME]),
-        ]
+        """The request's header fields for the upstream.
+
+        Of the client's own, an upstream of another dialect gets the client's name only, and what its vendor insists on.
+        """
+        fields = [*self.content_fields(), (b"accept-encoding", b"identity")]
+        if self.translated:
+            assert self.way is not None
+            agent = header_tables.first(self.request.head.headers, b"user-agent")
+            fields.append((b"user-agent", agent) if agent is not None else header_tables.USER_AGENT)
+            insisted = header_tables.REQUIRED_UP.get(self.way.endpoint.dialect)
+            return (*fields, insisted) if insisted is not None else tuple(fields)
+        fields.extend(header_tables.passing(self.request.head.headers, header_tables.UP[self.dialect.NAME]))
         required = header_tables.REQUIRED_UP.get(self.dialect.NAME)
         for field in (required, header_tables.USER_AGENT):
             if field is not None and not any(name == field[0] for name, _ in fields):

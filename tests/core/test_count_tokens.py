@@ -269,3 +269,9 @@ def test_a_model_that_nobody_serves_is_not_found() -> None:
     story = Story(gateway(config()))
     story.open("POST", "/v1/messages/count_tokens", body=b'{"model": "unknown", "messages": []}')
     assert story.status == 404
+
+
+@pytest.mark.parametrize(("client", "up"), OTHERS, ids=[f"{client.dialect}-at-{up.dialect}" for client, up in OTHERS])
+def test_a_translated_count_has_the_headers_of_the_upstreams_dialect(client: Dialogue, up: Dialogue) -> None:
+    fields = dict(asked(client, up).requests[1].headers)
+    assert (b"anthropic-version" in fields) == (up is ANTHROPIC)
