@@ -47,7 +47,12 @@ def stream_error(fault: Fault, request_id: str) -> bytes:
 
 
 def parse_error(status: int, error: object) -> Fault:
-    """A fault from the decoded body of an upstream's error answer, or from an error inside a stream."""
+    """A fault from the decoded body of an upstream's error answer, or from an error inside a stream.
+
+    Google's OpenAI endpoint sends an array of one.
+    """
+    if isinstance(error, list) and error:
+        error = error[0]
     if isinstance(error, Mapping) and "error" in error:
         error = error["error"]
     if isinstance(error, str):
