@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from agcore.fault import Fault, invalid
 from agcore.headers import field_value
 
 Weight = Literal["note", "warn", "refuse"]
@@ -14,6 +15,8 @@ _ORDER: Final = ("note", "warn", "refuse")
 MAX_HEADER: Final = 1024
 """Bytes of the header that lists losses."""
 _ROOM_FOR_MORE: Final = 32
+MAX_LISTED: Final = 20
+"""Losses that an error message lists."""
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -60,3 +63,20 @@ class Losses:
                 break
             shown.append(item)
         return "; ".join(shown)
+
+
+def refusal(losses: Losses, *, model: str, dialect: str, on_loss: str) -> Fault | None:
+    """The 400 for losses that the request itself, or the configuration, does not accept.
+
+    Args:
+        losses: Of the request.
+        model: Whom it would have gone to.
+        dialect: What is spoken there.
+        on_loss: The configuration's policy: `reject` accepts no more than notes.
+    """
+    refused = losses.at_least("warn" if on_loss == "reject" else "refuse")
+    if not refused:
+        return None
+    listed = "; ".join(f"{loss.path}: {loss.why}" for loss in refused[:MAX_LISTED])
+    message = f"this request cannot be carried to {model!r} ({dialect}): {listed}"
+    return invalid(message, code="not_translatable", param=refused[0].path)

@@ -14,7 +14,8 @@ The contract, held by property tests:
 * A form that two parsers could read differently is refused where that concerns a wanted field: a field that stands
   twice or comes as a file, a part with two names, header lines that are folded or end in a bare line feed.
 
-The positions become `effects.Patch`es, which patches.py carries out.
+The positions become `effects.Patch`es, which patches.py carries out. A form that is translated is small enough to be in
+memory; `read_form` takes such a one apart with the same scan, so that both see the same parts.
 """
 
 from __future__ import annotations
@@ -61,6 +62,27 @@ class Field(msgspec.Struct, frozen=True):
     """Bytes from the start of the body."""
     length: int
     """Bytes."""
+
+
+class FormFile(msgspec.Struct, frozen=True):
+    """A file of a form."""
+
+    name: str
+    """The field's name, not the file's."""
+    filename: str
+    """As the client gave it, which says nothing reliable; empty where it is not UTF-8 or not in plain `filename`."""
+    media_type: str
+    """Of the part's `content-type` in lower case, without parameters; empty where it has none."""
+    data: bytes
+
+
+class Form(msgspec.Struct, frozen=True):
+    """A form that was read whole."""
+
+    fields: tuple[tuple[str, str], ...]
+    """The plain fields as (name, value), in order; names may come again."""
+    files: tuple[FormFile, ...]
+    """The parts with a file name, in order; names may come again."""
 
 
 def boundary_of(headers: Headers) -> bytes | Fault:
@@ -260,6 +282,7 @@ class FormScan:
             return
         is_file = "filename" in options or "filename*" in options
         self.files = self.files or is_file
+        self._note(part, is_file)
         if part.name not in self._wanted:
             return
         name = str(part.name)
@@ -273,6 +296,9 @@ class FormScan:
             self._refuse_value(name)
         else:
             self._name = name
+
+    def _note(self, part: MultipartSegment, is_file: bool) -> None:
+        """A part with proper headers begins, whose payload stands at `_offset`."""
 
     def _keep(self, name: str, payload: bytes) -> None:
         if len(self._value) + len(payload) > self._max_value:
@@ -302,3 +328,65 @@ class FormScan:
         self._refuse(
             f"The body does not begin with `--{self._boundary.decode()}`, the boundary that `content-type` names."
         )
+
+
+class _PartScan(FormScan):
+    """Notes where each part's payload begins and ends, wanted or not."""
+
+    def __init__(self, boundary: bytes, *, max_parts: int) -> None:
+        super().__init__(boundary, wanted=(), max_parts=max_parts)
+        self.found: list[tuple[MultipartSegment, bool]] = []
+        """The parts, and whether each is a file."""
+        self.spans: list[tuple[int, int]] = []
+        """The payload of each part that is complete: its first byte in the body, and the one behind its last."""
+
+    def _note(self, part: MultipartSegment, is_file: bool) -> None:
+        self.found.append((part, is_file))
+
+    def _end_part(self) -> None:
+        # What ends a part is reported at the end of the delimiter and its two bytes behind it.
+        self.spans.append((self._offset, self._position - len(self._delimiter) - 2))
+
+
+def read_form(
+    body: bytes, boundary: bytes, *, max_parts: int = DEFAULT_MAX_PARTS, max_value: int = DEFAULT_MAX_VALUE
+) -> Form | Fault:
+    """All parts of a form that is in memory as a whole.
+
+    Args:
+        body: The form. Files are copied out of it, so that it need not be kept.
+        boundary: What `boundary_of` returned.
+        max_parts: The most parts that are taken.
+        max_value: The most bytes of one plain field's value; files have no limit but the body's own.
+
+    Returns: the form, or what is wrong with it: a 413 where a limit was passed, else a 400, which names the field where
+    it concerns one.
+    """
+    scan = _PartScan(boundary, max_parts=max_parts)
+    scan.feed(body)
+    scan.end()
+    if scan.fault is not None:
+        return scan.fault
+    fields: list[tuple[str, str]] = []
+    files: list[FormFile] = []
+    for (part, is_file), (start, end) in zip(scan.found, scan.spans, strict=True):
+        name = _utf8(part.name)
+        if is_file:
+            kind = part.header("Content-Type", "").partition(";")[0].strip().lower()
+            files.append(FormFile(name, _utf8(part.filename or ""), kind, body[start:end]))
+            continue
+        if end - start > max_value:
+            return invalid(f"The field `{name}` is longer than {max_value} bytes.", param=name, status=413)
+        try:
+            fields.append((name, body[start:end].decode()))
+        except UnicodeDecodeError:
+            return invalid(f"The value of the field `{name}` is not UTF-8.", param=name)
+    return Form(tuple(fields), tuple(files))
+
+
+def _utf8(text: str) -> str:
+    """Header text, which the parser read as Latin-1, as the UTF-8 that it is; empty where it is none."""
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return ""

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from agcore.effects import Patch
 from agcore.fault import Fault
-from agcore.multipart_form import Field, FormScan, boundary_of
+from agcore.multipart_form import Field, FormFile, FormScan, boundary_of, read_form
 from agcore.patches import Patcher, apply, patched_length
 
 BOUNDARY = b"cut-here"
@@ -420,6 +420,86 @@ def test_where_a_field_is_taken_the_standard_library_sees_the_same_one_name(opti
         assert read.count("name") == 1
         assert "filename" not in read
         assert message.get_param("name", header="content-disposition") == "model"
+
+
+# Forms that are read whole.
+
+
+@given(forms())
+def test_a_form_in_memory_is_taken_apart_into_what_it_was_built_from(form_and_boundary: tuple[Form, bytes]) -> None:
+    form, boundary = form_and_boundary
+    read = read_form(form.body, boundary)
+    assert not isinstance(read, Fault)
+    plain = [(part.name, part.payload.decode()) for part in form.parts if not part.is_file]
+    assert list(read.fields) == plain
+    files = [(part.name, part.payload) for part in form.parts if part.is_file]
+    assert [(each.name, each.data) for each in read.files] == files
+
+
+def test_fields_and_files_may_come_again_and_keep_their_order() -> None:
+    parts = [file(b"1", "image[]"), field("n[]", b"a"), field("n[]", "\u00e9".encode()), file(b"", "image[]")]
+    read = read_form(build(parts).body, BOUNDARY)
+    assert not isinstance(read, Fault)
+    assert read.fields == (("n[]", "a"), ("n[]", "\u00e9"))
+    assert read.files == (
+        FormFile("image[]", "a.bin", "audio/mpeg", b"1"),
+        FormFile("image[]", "a.bin", "audio/mpeg", b""),
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "filename", "media_type"),
+    [
+        (b'; filename="clip \xc3\xa9.wav"\r\nContent-Type: Audio/WAV; rate=1', "clip \u00e9.wav", "audio/wav"),
+        (b'; filename="\xff.wav"', "", ""),
+        (b"; filename*=utf-8''clip.wav", "", ""),
+    ],
+)
+def test_what_a_file_is_said_to_be_is_told(headers: bytes, filename: str, media_type: str) -> None:
+    disposition = b'Content-Disposition: form-data; name="file"' + headers + b"\r\n"
+    read = read_form(build([Part(disposition, b"x", is_file=True)]).body, BOUNDARY)
+    assert not isinstance(read, Fault)
+    assert read.files == (FormFile("file", filename, media_type, b"x"),)
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (build([field("n", b"1")] * 4).body, Fault(status=413, message="The form has more than 3 parts.")),
+        (
+            build([field("n", b"123456")]).body,
+            Fault(status=413, message="The field `n` is longer than 5 bytes.", param="n"),
+        ),
+        (
+            build([Part(b'Content-Disposition: form-data; name="n"\r\n', b"\xff", is_file=True)]).body,
+            Fault(status=400, message="The value of the field `n` is not UTF-8.", param="n"),
+        ),
+        (
+            build([field("n", b"1")]).body.removesuffix(b"--\r\n"),
+            Fault(status=400, message="The form breaks off in part 1: there is no final boundary."),
+        ),
+    ],
+)
+def test_a_form_in_memory_that_cannot_be_read_is_a_fault(body: bytes, fault: Fault) -> None:
+    assert read_form(body, BOUNDARY, max_parts=3, max_value=5) == fault
+
+
+def test_the_limit_for_values_is_not_for_files_in_memory() -> None:
+    read = read_form(build([file(b"123456")]).body, BOUNDARY, max_value=5)
+    assert not isinstance(read, Fault)
+    assert read.files[0].data == b"123456"
+
+
+@given(noise | st.binary(max_size=200))
+def test_a_form_in_memory_is_at_fault_where_its_scan_is(body: bytes) -> None:
+    scanned = FormScan(BOUNDARY, wanted=())
+    scanned.feed(body)
+    scanned.end()
+    read = read_form(body, BOUNDARY)
+    if scanned.fault is not None:
+        assert read == scanned.fault
+    else:
+        assert isinstance(read, Fault) or len(read.fields) + len(read.files) == scanned.parts
 
 
 # Cost.
