@@ -1,0 +1,122 @@
+"""MCP sessions by themselves: bounds, owners, and time, in any order of events."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from agcore.ids import Ids
+from agcore.mcp import sessions
+from agcore.mcp.revisions import NEWEST
+from agcore.mcp.sessions import IDLE, MAX_SESSIONS, Owner, Session, Sessions
+
+OWNERS = (Owner("a", None, "loopback"), Owner("a", "alice", ""), Owner("b", "alice", ""), Owner("a", None, "192.0.2.1"))
+
+
+def make(count: int = 0, *, at: float = 0.0) -> tuple[Sessions, list[Session]]:
+    made = Sessions(Ids(bytes(32)))
+    return made, [made.create(OWNERS[0], NEWEST, now=at) for _ in range(count)]
+
+
+def test_the_session_that_was_not_used_for_longest_makes_room() -> None:
+    all_sessions, made = make(MAX_SESSIONS)
+    assert all_sessions.find(made[0].id, OWNERS[0], now=1.0) is made[0]
+    all_sessions.create(OWNERS[0], NEWEST, now=2.0)
+    assert len(all_sessions) == MAX_SESSIONS
+    assert all_sessions.find(made[0].id, OWNERS[0], now=2.0) is made[0]
+    assert all_sessions.find(made[1].id, OWNERS[0], now=2.0) is None
+
+
+def test_a_session_in_which_something_runs_makes_room_last() -> None:
+    all_sessions, made = make(MAX_SESSIONS)
+    made[0].calls[1] = "req_1"
+    made[1].streams.add("req_2")
+    all_sessions.create(OWNERS[0], NEWEST, now=2.0)
+    assert [all_sessions.find(each.id, OWNERS[0], now=2.0) is each for each in made[:3]] == [True, True, False]
+    for each in made:
+        each.streams.add("req_3")
+    all_sessions.create(OWNERS[0], NEWEST, now=3.0).streams.add("req_4")
+    all_sessions.create(OWNERS[0], NEWEST, now=4.0)
+    assert len(all_sessions) == MAX_SESSIONS
+
+
+def test_sessions_that_are_stale_make_room_first() -> None:
+    all_sessions, _ = make(MAX_SESSIONS)
+    all_sessions.create(OWNERS[0], NEWEST, now=IDLE + 1)
+    assert len(all_sessions) == 1
+
+
+def test_an_exchange_that_is_over_is_forgotten_everywhere() -> None:
+    _, (session,) = make(1)
+    session.calls |= {1: "req_1", "2": "req_1", 3: "req_2"}
+    session.streams |= {"req_1", "req_3"}
+    assert session.exchanges == {"req_1", "req_2", "req_3"}
+    session.forget("req_1")
+    assert (session.calls, session.streams) == ({3: "req_2"}, {"req_3"})
+
+
+@given(owner=st.sampled_from(OWNERS), other=st.sampled_from(OWNERS))
+def test_nobody_else_finds_a_session(owner: Owner, other: Owner) -> None:
+    all_sessions, _ = make()
+    session = all_sessions.create(owner, NEWEST, now=0.0)
+    found = all_sessions.find(session.id, other, now=1.0)
+    assert (found is session) == (owner == other)
+
+
+class Lives(RuleBasedStateMachine):
+    """Sessions are made, used, kept busy and ended, while time goes on; a plain model says which are there."""
+
+    @initialize()
+    def start(self) -> None:
+        self.bound, sessions.MAX_SESSIONS = sessions.MAX_SESSIONS, 4
+        self.sessions = Sessions(Ids(bytes(32)))
+        self.made: list[Session] = []
+        self.ended: set[str] = set()
+        self.now = 0.0
+
+    def teardown(self) -> None:
+        sessions.MAX_SESSIONS = self.bound
+
+    @rule(owner=st.sampled_from(OWNERS))
+    def create(self, owner: Owner) -> None:
+        made = self.sessions.create(owner, NEWEST, now=self.now)
+        assert made.id not in {each.id for each in self.made}
+        self.made.append(made)
+
+    @rule(seconds=st.sampled_from([0.5, 100.0, IDLE, IDLE + 1]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(index=st.integers(0, 30), owner=st.sampled_from(OWNERS))
+    def use(self, index: int, owner: Owner) -> None:
+        if self.made:
+            session = self.made[index % len(self.made)]
+            stale = self.now - session.used > IDLE and not session.exchanges
+            found = self.sessions.find(session.id, owner, now=self.now)
+            assert found is None or (found is session and owner == session.owner)
+            assert found is None or (not stale and session.id not in self.ended)
+            assert found is None or session.used == self.now
+
+    @rule(index=st.integers(0, 30), busy=st.booleans())
+    def work(self, index: int, busy: bool) -> None:
+        if self.made:
+            session = self.made[index % len(self.made)]
+            if busy:
+                session.streams.add("req")
+            else:
+                session.forget("req")
+
+    @rule(index=st.integers(0, 30))
+    def end(self, index: int) -> None:
+        if self.made:
+            session = self.made[index % len(self.made)]
+            self.sessions.end(session)
+            self.ended.add(session.id)
+
+    @invariant()
+    def there_are_never_too_many(self) -> None:
+        assert len(self.sessions) <= 4
+
+
+TestLives = Lives.TestCase
