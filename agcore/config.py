@@ -56,6 +56,12 @@ class ClientKey:
     rpm: int | None = None
     tpm: int | None = None
     concurrency: int | None = None
+    limited: bool = attrs.field(init=False)
+    """Whether any of these three limits is set."""
+
+    @limited.default
+    def _has_limit(self) -> bool:
+        return any(limit is not None for limit in (self.rpm, self.tpm, self.concurrency))
 
 
 @attrs.frozen
@@ -178,12 +184,14 @@ class Provider:
 
 @attrs.frozen
 class ModelRule:
-    """One line of `[models]`."""
+    """One line of `[models]`, or of a dialect's table under it."""
 
     pattern: str
     """A name, or a glob with `*`."""
-    targets: tuple[tuple[str, str], ...]
-    """(provider name, upstream model) in the order to be tried."""
+    steps: tuple[tuple[tuple[str, str], ...], ...]
+    """In the order to be tried, each with one or more pooled (provider name, upstream model or `ASKED_MODEL`)."""
+    dialect: str = ""
+    """Whose clients it is for, one of `DIALECT_NAMES`; empty for all."""
 
 
 @attrs.frozen
@@ -228,3 +236,6 @@ class Config:
 
 DIALECT_NAMES = ("openai", "openai_completions", "openai_responses", "anthropic", "gemini")
 """What a provider can speak; `openai` is Chat Completions with embeddings, images, audio and moderations beside it."""
+
+ASKED_MODEL = "*"
+"""As the model of a rule's target: the name that the client asked for."""

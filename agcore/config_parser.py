@@ -10,13 +10,14 @@ A file without `[[providers]]` gets those that the environment has keys for, as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 import msgspec
 
 from agcore.config import (
+    ASKED_MODEL,
     DIALECT_NAMES,
     ClientKey,
     Config,
@@ -51,6 +52,7 @@ __all__ = [
     "startup_warnings",
     "with_bind",
     "with_demo",
+    "with_file_names",
 ]
 
 
@@ -119,6 +121,28 @@ def with_bind(config: Config, *, host: str | None, port: int | None) -> Config:
     proxy = config.proxy
     bound = attrs.evolve(proxy, host=proxy.host if host is None else host, port=proxy.port if port is None else port)
     return attrs.evolve(config, proxy=bound)
+
+
+def with_file_names(config: Config, place: Callable[[str], str]) -> Config:
+    """Replace the name of every file that a frontend opens (certificates, the state) by what `place` makes of it."""
+
+    def placed(name: str) -> str:
+        return place(name) if name else ""
+
+    def trusting(endpoint: Endpoint) -> Endpoint:
+        origin = endpoint.origin
+        return attrs.evolve(endpoint, origin=msgspec.structs.replace(origin, ca_file=placed(origin.ca_file)))
+
+    proxy, pool = config.proxy, config.pool
+    return attrs.evolve(
+        config,
+        proxy=attrs.evolve(proxy, tls_cert=placed(proxy.tls_cert), tls_key=placed(proxy.tls_key)),
+        pool=attrs.evolve(pool, state_file=placed(pool.state_file)),
+        providers=tuple(
+            attrs.evolve(provider, endpoints={name: trusting(each) for name, each in provider.endpoints.items()})
+            for provider in config.providers
+        ),
+    )
 
 
 def effective_auth_mode(proxy: Proxy) -> str:
@@ -293,32 +317,56 @@ class _Targets:
         """Whether every provider's name could be read: nothing is said to be unknown otherwise."""
         self._reading = reading
 
-    def split(self, target: str, path: str) -> tuple[str, str]:
-        """The provider's name and the model's; what is wrong with them has been reported."""
+    def split(self, target: str, path: str, *, asked: bool = False) -> tuple[str, str]:
+        """The provider's name and the model's, which may be `ASKED_MODEL` where there is an `asked` one.
+
+        What is wrong with them has been reported.
+        """
         provider, _, model = target.partition("/")
         if not provider or not model:
             self._reading.problem(path, quoted(target), allowed='"provider/model"')
+        elif "*" in model and not (asked and model == ASKED_MODEL):
+            allowed = '"provider/model", or "provider/*" for the name asked for' if asked else '"provider/model"'
+            self._reading.problem(path, quoted(target), allowed=allowed)
         elif self._complete and provider not in self._names:
             hint = nearest(provider, self._names) or f"providers: {', '.join(self._names) or 'none'}"
             self._reading.problem(path, f"no provider is named {quoted(provider)}", hint=hint)
         return provider, model
 
 
-def _models(values: Mapping[str, Any], reading: Reading, targets: _Targets) -> tuple[ModelRule, ...]:
-    rules = []
+def _models(
+    values: Mapping[str, Any], reading: Reading, targets: _Targets, *, dialect: str = ""
+) -> tuple[ModelRule, ...]:
+    section = at("models", dialect) if dialect else "models"
+    rules: list[ModelRule] = []
     for pattern, written in values.items():
-        path = at("models", pattern)
+        path = at(section, pattern)
+        if isinstance(written, dict):
+            rules.extend(_models(written, reading, targets, dialect=pattern))
+            continue
         if not pattern:
             reading.problem(path, "an empty name", allowed="a model name or glob")
-        if written == []:
-            reading.problem(path, "an empty list", allowed='"provider/model" or a list of them')
+        rules.append(ModelRule(pattern, _steps(written, path, reading, targets), dialect))
+    return tuple(rules)
+
+
+def _steps(
+    written: list[list[str | None] | None] | None, path: str, reading: Reading, targets: _Targets
+) -> tuple[tuple[tuple[str, str], ...], ...]:
+    if written == []:
+        reading.problem(path, "an empty list", allowed='"provider/model" or a list of them')
+    steps = []
+    for index, pooled in enumerate(written or ()):
+        pool_path = path if written == [pooled] and len(pooled or ()) == 1 else at(path, index)
+        if pooled == []:
+            reading.problem(pool_path, "an empty list", allowed='"provider/model" or a list of them')
         split = [
-            targets.split(target, at(path, index) if len(written) > 1 else path)
-            for index, target in enumerate(written or ())
+            targets.split(target, at(pool_path, place) if len(pooled or ()) > 1 else pool_path, asked=True)
+            for place, target in enumerate(pooled or ())
             if target is not None
         ]
-        rules.append(ModelRule(pattern, tuple(split)))
-    return tuple(rules)
+        steps.append(tuple(split))
+    return tuple(steps)
 
 
 def _mcp(
@@ -346,18 +394,19 @@ def _mcp(
                 if key in entry:
                     reading.problem(at(path, key), f"of no use with {'builtin' if 'builtin' in entry else 'url'}")
         secret = vault.resolve(entry.get("key"), at(path, "key"))
-        url, model = entry.get("url"), entry.get("model")
+        url, model, auth = entry.get("url"), entry.get("model"), entry.get("auth") or "key"
         if model:
             targets.split(model, at(path, "model"))
-        if entry.get("auth") == "client":
-            reading.unused.append(at(path, "auth"))
+        for index, root in enumerate(entry.get("file_roots") or ()):
+            if root is not None and not (root.startswith("/") or root[1:3] in (":\\", ":/")):
+                reading.problem(at(at(path, "file_roots"), index), quoted(root), allowed="an absolute path")
         servers.append(
             McpServer(
                 name,
                 url=url.text if url else "",
-                endpoint=through(outbound, _mcp_endpoint(url)) if url else None,
+                endpoint=through(outbound, _mcp_endpoint(url, auth=auth)) if url else None,
                 key=Secret(secret) if secret else None,
-                auth=entry.get("auth") or "key",
+                auth=auth,
                 builtin=entry.get("builtin") or "",
                 model=model or "",
                 file_roots=tuple(entry.get("file_roots") or ()),
@@ -366,8 +415,10 @@ def _mcp(
     return tuple(servers)
 
 
-def _mcp_endpoint(url: Url) -> Endpoint:
-    """Where `url` leads, to the letter: servers tell `/mcp` from `/mcp/`, and some want a key in the query."""
-    where, mark, query = url.text.partition("://")[2].partition("?")
-    path = f"/{where.partition('/')[2]}{mark}{query}"
-    return Endpoint("mcp", Origin(url.scheme, url.host, url.port), path.encode("ascii"), "bearer")
+def _mcp_endpoint(url: Url, *, auth: str) -> Endpoint:
+    """Where `url` leads, to the letter: servers tell `/mcp` from `/mcp/`, and some want a key in the query.
+
+    `authorization` is the clients' own where they show theirs; a key of the gateway's goes beside it then.
+    """
+    sends = "x-api-key" if auth == "client" else "bearer"
+    return Endpoint("mcp", Origin(url.scheme, url.host, url.port), url.target.encode("ascii"), sends)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from agcore.config import ClientKey, Config, McpServer, Provider, Proxy
+from agcore.config import ClientKey, Config, Provider, Proxy
 from agcore.config_parser import Parsed, effective_auth_mode, startup_problems, startup_warnings
 from agcore.url import Url, is_loopback, parse_url
 
@@ -29,8 +29,11 @@ def render(parsed: Parsed) -> str:
         ("Authentication", [_auth(config.proxy)]),
         ("Client keys", _aligned(map(_client_key, config.proxy.keys)) or ["none"]),
         ("Providers", list(_providers(config.providers)) or ["none: the demo provider answers"]),
-        ("Models", _aligned(_models(config)) or ["no rules: a name goes to the first provider that serves it"]),
-        ("MCP servers", _aligned(map(_mcp_server, config.mcp)) or ["none"]),
+        (
+            "Models",
+            _aligned(_models(config)) or ["no rules: a name goes to the providers that serve it, in their order"],
+        ),
+        ("MCP servers", _aligned(_mcp_servers(config)) or ["none"]),
         ("Warnings", list(warnings)),
         ("Refuses to start", list(startup_problems(config))),
         ("Not yet in effect", list(parsed.unused)),
@@ -92,17 +95,31 @@ def _providers(providers: Iterable[Provider]) -> Iterator[str]:
         yield from (f"  {line}" for line in _aligned(rows))
 
 
-def _models(config: Config) -> Iterator[tuple[str, str]]:
+def _models(config: Config) -> Iterator[tuple[str, str, str]]:
+    weights = {provider.name: f"{provider.weight:g}" for provider in config.providers}
     for rule in config.models:
-        yield rule.pattern, "-> " + ", then ".join(f"{provider}/{model}" for provider, model in rule.targets)
+        steps = (
+            [f"{provider}/{model} (weight {weights[provider]})" for provider, model in step]
+            if len(step) > 1
+            else [f"{provider}/{model}" for provider, model in step]
+            for step in rule.steps
+        )
+        clients = f"({rule.dialect} clients)" if rule.dialect else ""
+        yield rule.pattern, "-> " + ", then ".join(" or ".join(step) for step in steps), clients
 
 
-def _mcp_server(server: McpServer) -> tuple[str, str, str]:
-    if server.builtin:
-        return f"/mcp/{server.name}/mcp", f"built-in {server.builtin}", f"with {server.model}"
-    key = f"key {server.key.masked}" if server.key else "no key"
-    return (
-        f"/mcp/{server.name}/mcp",
-        parse_url(server.url, query=True).shown,
-        f"{key}, auth {server.auth}",
-    )
+def _mcp_servers(config: Config) -> Iterator[tuple[str, str, str]]:
+    if not config.proxy.public_url:
+        oauth = "auth client; OAuth needs proxy.public_url"
+    elif config.proxy.auth_mode == "strict":
+        oauth = "auth client; OAuth needs another auth_mode than strict"
+    else:
+        oauth = f"auth client; OAuth at {config.proxy.public_url}"
+    for server in config.mcp:
+        path = f"/mcp/{server.name}/mcp"
+        if server.builtin:
+            yield path, f"built-in {server.builtin}", f"with {server.model}"
+        else:
+            key = f"key {server.key.masked}" if server.key else "no key"
+            auth = oauth if server.auth == "client" else f"auth {server.auth}"
+            yield path, parse_url(server.url, query=True).shown, f"{key}, {auth}"

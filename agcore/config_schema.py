@@ -23,20 +23,10 @@ from agcore.url import Url, parse_url
 
 NOT_YET_IN_EFFECT: Final = frozenset(
     {
-        "proxy.keys[].rpm",
-        "proxy.keys[].tpm",
-        "proxy.keys[].concurrency",
-        "retry.attempts",
-        "pool.state_file",
-        "providers[].keys[1:]",
-        "providers[].strategy",
-        "providers[].weight",
-        "models.*[1:]",
-        "mcp.*.builtin",
         "record.dir",
     }
 )
-"""Keys that are checked but change nothing yet: `[]` is any entry, `[1:]` any but the first, `*` any name."""
+"""Keys that are checked but change nothing yet: `[]` is any entry, `*` any name."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -111,16 +101,20 @@ class ListOf(msgspec.Struct, frozen=True):
 
 
 class MapOf(msgspec.Struct, frozen=True):
-    """A table whose keys are the user's own names."""
+    """A table whose keys are the user's own names.
+
+    Under the names of `tables`, a table is one of the same kind again, whose items are for that name only.
+    """
 
     item: Schema
     expected: str = "a table"
+    tables: tuple[str, ...] = ()
 
 
 class OneOr(msgspec.Struct, frozen=True):
-    """One thing by itself, or several."""
+    """One thing by itself, which is a string, or several; a list of one where several are a list."""
 
-    one: Text | UrlText
+    one: Text | UrlText | OneOr
     several: ListOf | MapOf
 
 
@@ -143,6 +137,8 @@ _PATH: Final = Text("a file or directory name", empty=True)
 _SECRET: Final = Text('a key, "env:NAME" or "file:PATH"', secret=True)
 _MODELS: Final = ListOf(Text("a model name or glob"), "a list of model names or globs")
 _TARGET: Final = Text('"provider/model"')
+_STEP: Final = OneOr(_TARGET, ListOf(_TARGET, '"provider/model" or a list of them'))
+_STEPS: Final = OneOr(_STEP, ListOf(_STEP, '"provider/model" or a list of them'))
 _DIALECT: Final = Text("a dialect", choices=DIALECT_NAMES)
 _BASE_URL: Final = UrlText()
 
@@ -237,7 +233,7 @@ SCHEMA: Final = Table(
             ),
             "tables, each headed [[providers]]",
         ),
-        "models": MapOf(OneOr(_TARGET, ListOf(_TARGET, '"provider/model" or a list of them'))),
+        "models": MapOf(_STEPS, tables=DIALECT_NAMES),
         "capabilities": MapOf(Table({field: _capability(field, kind) for field, kind in CAPABILITY_FIELDS.items()})),
         "mcp": MapOf(
             Table(
@@ -339,14 +335,12 @@ class Reading:
                     for key, member in value.items()
                     if self._known(key, keys, path)
                 }
-            case (MapOf(item=item), dict()):
+            case (MapOf(), dict()):
                 return {
-                    key: self.read(item, member, path=at(path, key), pattern=f"{pattern}.*")
+                    key: self._entry(schema, key, member, path=at(path, key), pattern=f"{pattern}.*")
                     for key, member in value.items()
                 }
             case (ListOf(item=item), list()):
-                if f"{pattern}[1:]" in NOT_YET_IN_EFFECT:
-                    self.unused.extend(at(path, index) for index in range(1, len(value)))
                 return [
                     self.read(item, member, path=at(path, index), pattern=f"{pattern}[]")
                     for index, member in enumerate(value)
@@ -362,6 +356,16 @@ class Reading:
             case (Moment(), _):
                 return self._moment(schema, value, path)
         self._misfit(schema, value, path)
+        return None
+
+    def _entry(self, schema: MapOf, key: str, value: object, *, path: str, pattern: str) -> Any:
+        if not schema.tables or not isinstance(value, dict):
+            return self.read(schema.item, value, path=path, pattern=pattern)
+        if key in schema.tables:
+            return self.read(MapOf(schema.item), value, path=path, pattern=pattern)
+        found = f"a table, which only {listed(schema.tables)} can be"
+        hint = nearest(key, schema.tables) or "a name with a dot in it is written in quotes"
+        self.problem(path, found, hint=hint)
         return None
 
     def _known(self, key: str, keys: Mapping[str, Schema], path: str) -> bool:

@@ -125,12 +125,20 @@ def codex_catalogue(models: Sequence[ListedModel]) -> bytes:
 def detect(resolution: Resolution, profile: Profile) -> bytes:
     """The body of `POST /v1/models/detect`: where a name goes, by which rule, and what answers there.
 
+    The members beside `targets` tell of the first of them.
+
     Args:
         resolution: Of the name asked about.
         profile: Of the first target's model.
     """
     targets = [
-        {"provider": target.provider.name, "model": target.model, "dialects": list(target.provider.endpoints)}
+        {
+            "step": target.step,
+            "provider": target.provider.name,
+            "model": target.model,
+            "dialects": list(target.provider.endpoints),
+            "weight": target.provider.weight,
+        }
         for target in resolution.targets
     ]
     first = resolution.targets[0]

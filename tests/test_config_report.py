@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,10 +40,14 @@ name = "home"
 dialect = ["openai", "anthropic"]
 base_url = "http://[::1]:1234/v1"
 models = []
+weight = 2.5
 
 [models]
-"claude-*" = ["main/claude-haiku-4-5", "home/qwen"]
+"claude-*" = ["main/*", "home/qwen"]
 "gpt-5" = "home/qwen"
+"gpt-*" = [["main/claude-haiku-4-5", "home/qwen"], "home/small"]
+[models.anthropic]
+"gpt-5" = "main/claude-sonnet-4-5"
 
 [mcp.search]
 url = "https://mcp.example/mcp?token=url-secret"
@@ -53,6 +58,9 @@ auth = "client"
 [mcp.eyes]
 builtin = "vision"
 model = "home/qwen-vl"
+
+[record]
+dir = "/traces"
 """
 
 REPORT = """\
@@ -80,25 +88,21 @@ Providers
     models     none, but by "provider/model"
 
 Models
-  claude-*  -> main/claude-haiku-4-5, then home/qwen
+  claude-*  -> main/*, then home/qwen
   gpt-5     -> home/qwen
+  gpt-*     -> main/claude-haiku-4-5 (weight 1) or home/qwen (weight 2.5), then home/small
+  gpt-5     -> main/claude-sonnet-4-5                                                       (anthropic clients)
 
 MCP servers
   /mcp/search/mcp  https://mcp.example/mcp        key mcp-...cdef, auth key
-  /mcp/open/mcp    https://open.example:8443/mcp  no key, auth client
+  /mcp/open/mcp    https://open.example:8443/mcp  no key, auth client; OAuth needs proxy.public_url
   /mcp/eyes/mcp    built-in vision                with home/qwen-vl
 
 Warnings
   providers[0].keys[2]: the environment variable "UNSET" is not set; left out
 
 Not yet in effect
-  proxy.keys[0].rpm
-  proxy.keys[0].concurrency
-  providers[0].keys[1]
-  providers[0].keys[2]
-  models."claude-*"[1]
-  mcp.eyes.builtin
-  mcp.open.auth
+  record.dir
 """
 
 
@@ -113,9 +117,21 @@ def test_the_report_of_nothing_names_what_answers_anyway() -> None:
         "  off (auto): requests from this machine need no key; any from elsewhere do, except health checks\n\n"
         "Client keys\n  none\n\n"
         "Providers\n  none: the demo provider answers\n\n"
-        "Models\n  no rules: a name goes to the first provider that serves it\n\n"
+        "Models\n  no rules: a name goes to the providers that serve it, in their order\n\n"
         "MCP servers\n  none\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("mode", "shown"),
+    [
+        ("all_except_health", "no key, auth client; OAuth at https://gw.example\n"),
+        ("strict", "no key, auth client; OAuth needs another auth_mode than strict\n"),
+    ],
+)
+def test_the_report_says_whether_clients_of_an_mcp_server_can_log_in(mode: str, shown: str) -> None:
+    proxy = f'[proxy]\napi_key = "k"\npublic_url = "https://gw.example"\nauth_mode = "{mode}"\n'
+    assert shown in render(parse(proxy + '[mcp.x]\nurl = "https://h/mcp"\nauth = "client"', secrets={}, environ={}))
 
 
 def test_the_report_says_why_a_server_would_not_start() -> None:

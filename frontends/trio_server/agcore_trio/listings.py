@@ -2,37 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
-from agcore.catalog import ListedModel, Resolution
+from agcore.catalog import Catalog, ListedModel, Resolution
 from agcore.config import Provider
 from agcore.globs import is_glob
 from agcore.profiles import Profile
 from agcore_trio.terminal import table
 
 
-def models(listed: Iterable[ListedModel], providers: Iterable[Provider]) -> list[str]:
-    """Lists names, where each goes and what it can do; then the globs, which serve more names than can be listed."""
-    rows = [(entry.id, f"{entry.provider}/{entry.model}", ", ".join(_abilities(entry.profile))) for entry in listed]
-    lines = table([("NAME", "GOES TO", "CAN DO"), *rows]) if rows else []
+def models(catalog: Catalog, providers: Iterable[Provider]) -> list[str]:
+    """Lists names, where each goes and what it can do; then the globs, which serve more names than can be listed.
+
+    Of clients whose dialect has rules of its own, what differs from the general list follows in a list of theirs.
+    """
+    general = catalog.ids()
+    tables = [_listing("NAME", general)]
+    for dialect in catalog.dialects:
+        own = [entry for entry in catalog.ids(dialect=dialect) if entry not in general]
+        tables.append(_listing(f"NAME, FOR {dialect} CLIENTS", own))
     globs = [(provider.name, ", ".join(filter(is_glob, provider.models))) for provider in providers]
     more = [(name, patterns) for name, patterns in globs if patterns]
-    if more:
-        lines += [*([""] if lines else []), *table([("PROVIDER", "SERVES ALL OF"), *more])]
+    tables.append(table([("PROVIDER", "SERVES ALL OF"), *more]) if more else [])
+    return "\n\n".join("\n".join(lines) for lines in tables if lines).splitlines()
+
+
+def resolutions(catalog: Catalog, name: str) -> list[str]:
+    """Shows where a name goes, and where else for clients whose dialect has rules of its own; empty for nowhere."""
+    general = catalog.resolve(name)
+    lines: list[str] = []
+    if isinstance(general, Resolution):
+        lines += [name, *_resolution(general, catalog)]
+    for dialect in catalog.dialects:
+        own = catalog.resolve(name, dialect=dialect)
+        if isinstance(own, Resolution) and own != general:
+            lines += [f"{name}, for {dialect} clients", *_resolution(own, catalog)]
     return lines
 
 
-def resolution(found: Resolution, profile: Profile) -> list[str]:
-    """Shows where a name goes: the rule, the targets in the order to be tried, and what the first can do."""
+def _listing(title: str, entries: Iterable[ListedModel]) -> list[str]:
+    rows = [(entry.id, f"{entry.provider}/{entry.model}", ", ".join(_abilities(entry.profile))) for entry in entries]
+    return table([(title, "GOES TO", "CAN DO"), *rows]) if rows else []
+
+
+def _resolution(found: Resolution, catalog: Catalog) -> Iterator[str]:
+    """The rule, the targets in the order to be tried, and what the first can do."""
     rows = [("rule", found.rule)]
-    for number, target in enumerate(found.targets):
+    pools = Counter(target.step for target in found.targets)
+    step = -1
+    for target in found.targets:
+        word = "or" if target.step == step else "then" if target.step else "goes to"
+        step = target.step
         spoken = ", ".join(target.provider.endpoints)
-        rows += [("then" if number else "goes to", f"{target.provider.name}/{target.model}  ({spoken})")]
+        weight = f"  weight {target.provider.weight:g}" if pools[step] > 1 else ""
+        rows += [(word, f"{target.provider.name}/{target.model}  ({spoken}){weight}")]
+    profile = catalog.profile(found.targets[0].model)
     rows += [("can do", ", ".join(_abilities(profile)))]
     sizes = ((profile.context_window, "context"), (profile.max_output_tokens, "output"))
     tokens = [f"{count:,} {what}" for count, what in sizes if count]
     rows += [("tokens", ", ".join(tokens))] if tokens else []
-    return [found.requested, *(f"  {line}" for line in table(rows))]
+    return (f"  {line}" for line in table(rows))
 
 
 def _abilities(profile: Profile) -> Sequence[str]:

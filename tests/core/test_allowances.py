@@ -1,0 +1,609 @@
+"""The limits of client keys: what is let in and when, what each dialect's clients are told, and what is given back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agcore import ClientGone, Gateway, Input, OpenUpstream, RequestBroken, UpstreamData, UpstreamEnd
+from agcore.allowances import PLACE, TICK, Allowances, Bucket
+from agcore.config import ClientKey, Config, Secret
+from agcore.fault import Fault
+from agcore.inputs import Headers, RequestData, RequestEnd, UpstreamConnected, UpstreamHead
+from agcore.operations import OPERATIONS
+from agcore.operations.mcp_proxy import McpProxy
+from tests.support.dialogues import (
+    ANTHROPIC,
+    CHAT,
+    CLIENT_KEY,
+    RESPONSES,
+    STREAMS,
+    Dialogue,
+    config,
+    ids,
+    with_client_key,
+)
+from tests.support.edges import FORM, MCP_AT, form, part, setup
+from tests.support.story import EPOCH, JSON, SSE, Story, gateway
+
+KEYED: Final[Headers] = ((b"authorization", b"Bearer " + CLIENT_KEY.encode()),)
+
+
+def key(
+    name: str = "alice", *, rpm: int | None = None, tpm: int | None = None, at_once: int | None = None
+) -> ClientKey:
+    return ClientKey(name=name, key=Secret(name * 9), rpm=rpm, tpm=tpm, concurrency=at_once)
+
+
+def refusal(allowances: Allowances, key: ClientKey, *, at: float) -> Fault:
+    fault = allowances.admit(key, now=EPOCH + at)
+    assert fault is not None
+    return fault
+
+
+def wait(allowances: Allowances, key: ClientKey, *, at: float) -> float:
+    """Seconds that a request is told to wait; 0 where it is let in."""
+    fault = allowances.admit(key, now=EPOCH + at)
+    if fault is None:
+        return 0
+    assert fault.retry_after is not None
+    return fault.retry_after
+
+
+# Requests in a minute.
+
+
+def test_a_key_may_use_its_requests_of_a_minute_at_once_and_then_one_at_a_time() -> None:
+    allowances, alice = Allowances(), key(rpm=4)
+    assert [wait(allowances, alice, at=0) for _ in range(5)] == [0, 0, 0, 0, 15]
+    assert wait(allowances, alice, at=5) == 10
+    assert wait(allowances, alice, at=15) == 0
+    assert wait(allowances, alice, at=15) == 15
+    assert [wait(allowances, alice, at=1000) for _ in range(5)] == [0, 0, 0, 0, 15]
+
+
+def test_a_refused_request_takes_nothing() -> None:
+    allowances, alice = Allowances(), key(rpm=1, tpm=100, at_once=3)
+    assert wait(allowances, alice, at=0) == 0
+    assert [wait(allowances, alice, at=at) for at in range(0, 60, 20)] == [60, 40, 20]
+    assert wait(allowances, alice, at=60) == 0
+    assert wait(allowances, alice, at=120) == 0
+    assert "3 requests at a time" in refusal(allowances, alice, at=180).message
+
+
+def test_the_limits_of_one_key_are_not_those_of_another() -> None:
+    allowances = Allowances()
+    assert wait(allowances, key("alice", rpm=1), at=0) == 0
+    assert wait(allowances, key("bob", rpm=1), at=0) == 0
+    assert "'bob'" in refusal(allowances, key("bob", rpm=1), at=0).message
+
+
+def test_a_key_without_limits_leaves_no_trace() -> None:
+    allowances = Allowances()
+    for _ in range(3):
+        assert allowances.admit(key(), now=EPOCH) is None
+    allowances.done(key(), tokens=10**9, now=EPOCH)
+    assert len(allowances) == 0
+
+
+@given(
+    rpm=st.integers(1, 10_000),
+    pauses=st.lists(st.sampled_from([0.0, 0.0, 0.001]) | st.floats(0, 90), max_size=200),
+)
+def test_no_window_lets_in_more_than_the_limit_and_what_is_refilled_meanwhile(rpm: int, pauses: list[float]) -> None:
+    allowances, alice = Allowances(), key(rpm=rpm)
+    now, admitted = EPOCH, []
+    for pause in pauses:
+        now += pause
+        if allowances.admit(alice, now=now) is None:
+            admitted.append(now)
+    for first, start in enumerate(admitted):
+        for last in range(first, len(admitted)):
+            seconds = admitted[last] - start
+            assert last - first + 1 <= rpm + (seconds + 2 * TICK) * rpm / 60
+            if seconds <= 60:
+                assert last - first + 1 <= 2 * rpm
+
+
+@given(rpm=st.integers(1, 10_000), tpm=st.integers(1, 10**7), spent=st.integers(0, 10**8), pause=st.floats(0, 30))
+def test_a_request_is_let_in_at_the_time_it_was_told_and_not_before(
+    rpm: int, tpm: int, spent: int, pause: float
+) -> None:
+    allowances, alice = Allowances(), key(rpm=rpm, tpm=tpm)
+    now = EPOCH
+    for _ in range(20):
+        fault = allowances.admit(alice, now=now)
+        if fault is not None:
+            break
+        allowances.done(alice, tokens=spent, now=now)
+    else:
+        return
+    first = fault.retry_after
+    assert first is not None
+    now += min(pause, first / 2)
+    sooner = allowances.admit(alice, now=now)
+    if first > 1e-3:
+        assert sooner is not None
+        assert sooner.retry_after is not None
+        assert sooner.retry_after == pytest.approx(first - (now - EPOCH), abs=1e-4)
+        assert allowances.admit(alice, now=now + sooner.retry_after - 1e-4) is not None
+        assert allowances.admit(alice, now=now + sooner.retry_after) is None
+
+
+@given(
+    limits=st.lists(st.integers(1, 1000), min_size=1, max_size=20),
+    steps=st.lists(st.tuples(st.integers(0, 5000), st.floats(-5, 100)), max_size=50),
+)
+def test_a_level_never_exceeds_the_limit_nor_sinks_by_itself(limits: list[int], steps: list[tuple[int, float]]) -> None:
+    bucket, now = Bucket(limit=limits[0], level=limits[0], at=EPOCH), EPOCH
+    for index, (taken, pause) in enumerate(steps):
+        now += pause
+        bucket.limit = limits[index % len(limits)]
+        before = min(bucket.level, bucket.limit)
+        bucket.refill(now=now)
+        assert before <= bucket.level <= bucket.limit
+        assert (bucket.wait == 0) == (bucket.level >= 1 - TICK * bucket.limit / 60)
+        bucket.level -= taken
+
+
+def test_a_clock_that_is_set_back_delays_nobody_by_more_than_a_refill() -> None:
+    allowances, alice = Allowances(), key(rpm=2)
+    assert [wait(allowances, alice, at=7200) for _ in range(3)] == [0, 0, 30]
+    assert wait(allowances, alice, at=0) == 30
+    assert wait(allowances, alice, at=30) == 0
+
+
+# Tokens in a minute.
+
+
+def test_tokens_are_taken_afterwards_and_a_debt_is_waited_for() -> None:
+    allowances, alice = Allowances(), key(tpm=600)
+    assert wait(allowances, alice, at=0) == 0
+    assert wait(allowances, alice, at=0) == 0
+    allowances.done(alice, tokens=599, now=EPOCH)
+    assert wait(allowances, alice, at=0) == 0
+    allowances.done(alice, tokens=1000, now=EPOCH)  # 999 are owed
+    assert wait(allowances, alice, at=0) == 100
+    assert wait(allowances, alice, at=60) == 40
+    assert wait(allowances, alice, at=100) == 0
+    allowances.done(alice, tokens=0, now=EPOCH + 1000)
+    assert wait(allowances, alice, at=1000) == 0
+
+
+def test_a_used_up_allowance_of_tokens_opens_with_the_first_one_refilled() -> None:
+    allowances, alice = Allowances(), key(tpm=120)
+    assert wait(allowances, alice, at=0) == 0
+    allowances.done(alice, tokens=120, now=EPOCH)
+    assert wait(allowances, alice, at=0) == 0.5
+    assert wait(allowances, alice, at=0.5) == 0
+
+
+def test_what_was_refilled_while_a_request_ran_is_not_counted_twice() -> None:
+    allowances, alice = Allowances(), key(tpm=60)
+    assert wait(allowances, alice, at=0) == 0
+    allowances.done(alice, tokens=60, now=EPOCH + 60)
+    assert wait(allowances, alice, at=60) == 1
+
+
+def test_the_limit_that_opens_last_is_the_one_that_is_told() -> None:
+    allowances, alice = Allowances(), key(rpm=1, tpm=60, at_once=1)
+    assert wait(allowances, alice, at=0) == 0
+    fault = refusal(allowances, alice, at=0)
+    assert fault.message == "the key 'alice' has reached its limit of 1 requests per minute; try again in 60s"
+    assert (fault.status, fault.code, fault.retry_after) == (429, "rate_limit_exceeded", 60)
+    allowances.done(alice, tokens=180, now=EPOCH)
+    fault = refusal(allowances, alice, at=0)
+    assert fault.message == "the key 'alice' has reached its limit of 60 tokens per minute; try again in 121s"
+    assert fault.retry_after == 121
+    assert "in 120.7s" in refusal(allowances, alice, at=0.3).message
+
+
+# Requests under way.
+
+
+def test_a_place_is_free_again_when_a_request_is_over() -> None:
+    allowances, alice = Allowances(), key(at_once=2)
+    assert [wait(allowances, alice, at=0) for _ in range(3)] == [0, 0, PLACE]
+    fault = refusal(allowances, alice, at=99)
+    assert fault.message == "the key 'alice' has reached its limit of 2 requests at a time; try again in 1s"
+    allowances.done(alice, tokens=0, now=EPOCH + 99)
+    assert [wait(allowances, alice, at=99) for _ in range(2)] == [0, PLACE]
+
+
+@given(
+    at_once=st.integers(1, 4),
+    rpm=st.none() | st.integers(1, 20),
+    steps=st.lists(st.tuples(st.sampled_from("ab"), st.booleans(), st.floats(-1, 5)), max_size=100),
+)
+def test_no_more_than_the_limit_are_under_way_and_none_is_forgotten(
+    at_once: int, rpm: int | None, steps: list[tuple[str, bool, float]]
+) -> None:
+    allowances = Allowances()
+    keys = {name: key(name, at_once=at_once, rpm=rpm) for name in "ab"}
+    under_way, now = dict.fromkeys("ab", 0), EPOCH
+    for name, begins, pause in steps:
+        now += pause
+        if begins:
+            fault = allowances.admit(keys[name], now=now)
+            if fault is None:
+                under_way[name] += 1
+            else:
+                assert ("at a time" in fault.message) <= (under_way[name] == at_once)
+        elif under_way[name]:
+            allowances.done(keys[name], tokens=3, now=now)
+            under_way[name] -= 1
+        assert under_way[name] <= at_once
+    for name in "ab":
+        for _ in range(under_way[name]):
+            allowances.done(keys[name], tokens=3, now=now)
+    free = key("a", at_once=at_once)
+    assert [wait(allowances, free, at=999) for _ in range(at_once + 1)] == [0] * at_once + [PLACE]
+
+
+# New configurations.
+
+
+def test_a_smaller_limit_clips_what_is_left_and_a_larger_one_is_filled_from_there() -> None:
+    allowances = Allowances()
+    assert wait(allowances, key(rpm=100), at=0) == 0
+    assert [wait(allowances, key(rpm=2), at=0) for _ in range(3)] == [0, 0, 30]
+    assert wait(allowances, key(rpm=60), at=0) == 1
+    assert [wait(allowances, key(rpm=60), at=2) for _ in range(3)] == [0, 0, 1]
+
+
+def test_a_limit_that_is_new_starts_full_and_one_that_was_lifted_is_forgotten() -> None:
+    allowances = Allowances()
+    assert wait(allowances, key(rpm=1), at=0) == 0
+    assert wait(allowances, key(at_once=9), at=0) == 0
+    assert [wait(allowances, key(at_once=9, tpm=60, rpm=1), at=0) for _ in range(2)] == [0, 60]
+
+
+def test_removed_keys_are_forgotten_and_the_others_are_not() -> None:
+    allowances = Allowances()
+    for name in ("alice", "bob", "carol"):
+        assert wait(allowances, key(name, rpm=1), at=0) == 0
+        allowances.done(key(name, rpm=1), tokens=0, now=EPOCH)
+    allowances.keep(["bob"])
+    assert len(allowances) == 1
+    assert [wait(allowances, key(name, rpm=1), at=0) for name in ("alice", "bob")] == [0, 60]
+
+
+def test_a_removed_key_is_forgotten_with_its_last_request() -> None:
+    allowances, alice = Allowances(), key(at_once=2)
+    assert [wait(allowances, alice, at=0) for _ in range(2)] == [0, 0]
+    allowances.keep([])
+    assert len(allowances) == 1
+    allowances.done(alice, tokens=0, now=EPOCH)
+    allowances.keep(["alice"])  # it is back before its other request is over
+    assert [wait(allowances, alice, at=0) for _ in range(2)] == [0, PLACE]
+    for _ in range(2):
+        allowances.done(alice, tokens=0, now=EPOCH)
+    assert len(allowances) == 1
+    allowances.keep([])
+    assert len(allowances) == 0
+
+
+# What clients see.
+
+
+def limited(base: Callable[..., Config] = config, **limits: int) -> Gateway:
+    return gateway(base(proxy=with_client_key(**limits)))
+
+
+def ask(
+    machine: Gateway, dialogue: Dialogue, *, stream: bool = False, headers: Headers = KEYED, at: float = 0
+) -> Story:
+    """A client's request at a time."""
+    story = Story(machine)
+    story.now += at
+    body = dialogue.request(dialogue.model, stream=stream)
+    story.open("POST", dialogue.target(dialogue.model, stream=stream), headers=headers, body=body)
+    return story
+
+
+def is_let_in(machine: Gateway, *, at: float = 0) -> bool:
+    """Whether the key may ask once more. Nothing stays under way of it."""
+    story = ask(machine, CHAT, at=at)
+    let_in = not story.finished or story.status != 429
+    story.exchange.abandon(now=story.now)
+    return let_in
+
+
+def posted(machine: Gateway, target: str, body: bytes, *, content_type: bytes = b"application/json") -> Story:
+    story = Story(machine)
+    story.open("POST", target, headers=(*KEYED, (b"content-type", content_type)), body=body)
+    return story
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("dialogue", STREAMS, ids=ids)
+def test_a_client_is_refused_in_its_own_dialect_before_its_body_is_read(dialogue: Dialogue, stream: bool) -> None:
+    machine = limited(rpm=7)
+    for _ in range(7):
+        assert not ask(machine, dialogue, stream=stream).finished
+    story = ask(machine, dialogue, stream=stream)
+    message = "the key 'alice' has reached its limit of 7 requests per minute; try again in 8.572s"
+    errors: dict[str, Any] = {
+        "anthropic": {"type": "rate_limit_error", "message": message},
+        "gemini": {
+            "code": 429,
+            "message": message,
+            "status": "RESOURCE_EXHAUSTED",
+            "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "9s"}],
+        },
+    }
+    openai = {"message": message, "type": "rate_limit_exceeded", "param": None, "code": "rate_limit_exceeded"}
+    assert story.finished
+    assert (story.status, story.headers[b"retry-after"]) == (429, b"9")
+    assert story.headers[b"content-type"] == b"application/json"
+    assert json.loads(story.body)["error"] == errors.get(dialogue.dialect, openai)
+    assert (story.row["client_key"], story.row["status"], story.row["bytes_in"]) == ("alice", 429, 0)
+    assert not any(isinstance(effect, OpenUpstream) for effect in story.effects)
+
+
+def test_an_mcp_client_is_refused_with_a_json_rpc_error() -> None:
+    machine = limited(setup, rpm=1)
+    assert not posted(machine, MCP_AT, b"{}").finished
+    story = posted(machine, MCP_AT, b"{}")
+    assert (story.status, story.headers[b"retry-after"]) == (429, b"60")
+    message = "the key 'alice' has reached its limit of 1 requests per minute; try again in 60s"
+    assert json.loads(story.body) == {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": message}}
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "content_type"),
+    [
+        ("/v1/messages/count_tokens", b'{"model": "up-words", "messages": []}', b"application/json"),
+        ("/v1/embeddings", b'{"model": "up-media", "input": "a"}', b"application/json"),
+        ("/v1/images/generations", b'{"model": "up-media"}', b"application/json"),
+        ("/v1/audio/transcriptions", form(part("model", b"up-media")), FORM),
+        ("/internal/warmup", b"{}", b"application/json"),
+    ],
+)
+def test_everything_that_asks_an_upstream_is_counted(target: str, body: bytes, content_type: bytes) -> None:
+    machine = limited(setup, rpm=1)
+    assert not posted(machine, target, body, content_type=content_type).finished
+    assert posted(machine, target, body, content_type=content_type).status == 429
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/v1/models"),
+        ("GET", "/healthz"),
+        ("GET", "/v1/responses/resp_1"),
+        ("DELETE", "/v1/responses/resp_1"),
+        ("POST", "/v1/models/detect"),
+        ("GET", MCP_AT),
+        ("DELETE", MCP_AT),
+    ],
+)
+def test_what_is_answered_from_here_and_listening_are_not_counted(method: str, target: str) -> None:
+    machine = limited(setup, rpm=1, concurrency=1)
+    assert not posted(machine, MCP_AT, b"{}").finished
+    for _ in range(3):
+        story = Story(machine)
+        story.open(method, target, headers=KEYED, body=b"{}" if method == "POST" else b"")
+        assert not story.finished or story.status != 429
+
+
+def test_a_request_without_a_key_has_no_limits() -> None:
+    machine = limited(rpm=1, concurrency=1)
+    for _ in range(3):
+        assert not ask(machine, CHAT, headers=()).finished
+
+
+def test_a_request_whose_head_is_refused_costs_nothing() -> None:
+    machine = limited(rpm=1)
+    gzip: Headers = (*KEYED, (b"content-encoding", b"gzip"))
+    assert ask(machine, CHAT, headers=gzip).status == 415
+    assert is_let_in(machine)
+
+
+# What is given back.
+
+
+def whole(story: Story) -> None:
+    story.upstream_answers(200, CHAT.answer)
+
+
+def refused_by_the_upstream(story: Story) -> None:
+    story.upstream_answers(400, b'{"error": {"message": "no"}}')
+
+
+def client_gone(story: Story) -> None:
+    story.tell(ClientGone())
+
+
+def abandoned(story: Story) -> None:
+    story.exchange.abandon(now=story.now)
+    story.exchange.abandon(now=story.now)
+
+
+def out_of_time(story: Story) -> None:
+    story.wait(100_000)
+
+
+def streamed(story: Story) -> None:
+    story.tell(UpstreamConnected(1, reused=False))
+    story.tell(UpstreamHead(1, 200, SSE))
+    story.tell(UpstreamData(1, CHAT.stream))
+    if story.exchange.wants(1):
+        story.tell(UpstreamEnd(1))
+
+
+def broken_stream(story: Story) -> None:
+    story.tell(UpstreamConnected(1, reused=False))
+    story.tell(UpstreamHead(1, 200, SSE))
+    story.tell(UpstreamData(1, CHAT.announcements + CHAT.content))
+    story.upstream_breaks()
+
+
+def gone_amid_a_stream(story: Story) -> None:
+    story.tell(UpstreamConnected(1, reused=False))
+    story.tell(UpstreamHead(1, 200, SSE))
+    story.tell(UpstreamData(1, CHAT.announcements + CHAT.content))
+    client_gone(story)
+
+
+@pytest.mark.parametrize(
+    ("end", "stream"),
+    [
+        (whole, False),
+        (refused_by_the_upstream, False),
+        (client_gone, False),
+        (abandoned, False),
+        (out_of_time, False),
+        (streamed, True),
+        (broken_stream, True),
+        (gone_amid_a_stream, True),
+        (abandoned, True),
+    ],
+)
+def test_a_place_is_given_back_once_however_a_request_ends(end: Callable[[Story], None], stream: bool) -> None:
+    machine = limited(concurrency=2)
+    first, second = ask(machine, CHAT, stream=stream), ask(machine, CHAT)
+    assert not is_let_in(machine)
+    end(first)
+    assert first.exchange.finished
+    third = ask(machine, CHAT)
+    assert not third.finished
+    assert not is_let_in(machine)
+    for story in (second, third):
+        story.exchange.abandon(now=story.now)
+    assert not ask(machine, CHAT).finished
+    assert not ask(machine, CHAT).finished
+    assert not is_let_in(machine)
+
+
+def test_a_place_is_given_back_by_a_request_that_never_gets_to_an_upstream() -> None:
+    machine = limited(setup, concurrency=1)
+    typed = (*KEYED, *JSON)
+    ways: tuple[tuple[Headers, list[Input]], ...] = (
+        ((*KEYED, (b"content-type", b"text/plain")), [RequestData(b"x"), RequestEnd()]),
+        (typed, [RequestData(b"{"), RequestEnd()]),
+        (typed, [RequestData(b'{"model": "nobody"}'), RequestEnd()]),
+        (typed, [RequestBroken("the connection was reset")]),
+        (typed, [ClientGone()]),
+    )
+    for headers, steps in ways:
+        story = Story(machine)
+        story.open("POST", "/v1/chat/completions", headers=headers)
+        assert not story.finished
+        story.run((0, step) for step in steps)
+        assert story.exchange.finished
+
+
+def test_a_place_is_given_back_by_a_request_that_is_answered_as_it_begins() -> None:
+    machine = limited(setup, concurrency=1)
+    for _ in range(2):
+        assert posted(machine, "/v1/audio/transcriptions", b"", content_type=b"text/plain").status == 415
+        assert posted(machine, "/mcp/nobody/mcp", b"{}").status == 404
+
+
+class Broken(McpProxy):
+    """An operation with a bug."""
+
+    def begin(self, *, now: float) -> None:
+        raise ZeroDivisionError
+
+
+def test_a_place_is_given_back_even_when_an_operation_has_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = limited(setup, concurrency=1)
+    with monkeypatch.context() as patch:
+        patch.setitem(OPERATIONS, "mcp", Broken)
+        with pytest.raises(ZeroDivisionError):
+            posted(machine, MCP_AT, b"{}")
+    assert not posted(machine, MCP_AT, b"{}").finished
+
+
+def owed(machine: Gateway, *, tpm: int) -> int:
+    """Tokens that the key has used beyond its limit; its next request is refused."""
+    story = ask(machine, CHAT)
+    assert story.status == 429
+    return int(story.headers[b"retry-after"]) * tpm // 60 - 1
+
+
+@pytest.mark.parametrize("dialogue", [CHAT, RESPONSES, ANTHROPIC], ids=ids)
+def test_an_answer_costs_its_input_and_output(dialogue: Dialogue) -> None:
+    machine = limited(tpm=1)
+    ask(machine, dialogue).upstream_answers(200, dialogue.answer)
+    assert owed(machine, tpm=1) == 7 - 1
+
+
+@pytest.mark.parametrize("dialogue", STREAMS, ids=ids)
+def test_a_stream_costs_its_input_and_output(dialogue: Dialogue) -> None:
+    machine = limited(tpm=1)
+    story = ask(machine, dialogue, stream=True)
+    story.tell(UpstreamConnected(1, reused=False))
+    story.tell(UpstreamHead(1, 200, SSE))
+    story.tell(UpstreamData(1, dialogue.stream))
+    if story.exchange.wants(1):
+        story.tell(UpstreamEnd(1))
+    assert story.row["outcome"] == "ok"
+    assert owed(machine, tpm=1) == 7 - 1
+
+
+def test_cached_and_reasoning_tokens_are_not_counted_twice() -> None:
+    machine = limited(tpm=1)
+    usage = {
+        "prompt_tokens": 50,
+        "completion_tokens": 20,
+        "prompt_tokens_details": {"cached_tokens": 40},
+        "completion_tokens_details": {"reasoning_tokens": 15},
+    }
+    answer = {**json.loads(CHAT.answer), "usage": usage}
+    ask(machine, CHAT).upstream_answers(200, json.dumps(answer).encode())
+    assert owed(machine, tpm=1) == 70 - 1
+
+
+def test_an_answer_that_does_not_tell_costs_a_quarter_of_the_request_s_bytes() -> None:
+    machine = limited(tpm=1)
+    body = CHAT.request(CHAT.model, stream=False)
+    answer = json.loads(CHAT.answer)
+    del answer["usage"]
+    ask(machine, CHAT).upstream_answers(200, json.dumps(answer).encode())
+    assert owed(machine, tpm=1) == len(body) // 4 - 1
+
+
+@pytest.mark.parametrize("end", [refused_by_the_upstream, client_gone, abandoned, out_of_time])
+def test_a_request_without_an_answer_costs_no_tokens(end: Callable[[Story], None]) -> None:
+    machine = limited(tpm=1)
+    end(ask(machine, CHAT))
+    assert is_let_in(machine)
+
+
+def test_a_stream_that_ends_in_an_error_costs_no_tokens() -> None:
+    machine = limited(tpm=1)
+    broken_stream(ask(machine, CHAT, stream=True))
+    assert is_let_in(machine)
+
+
+def test_a_client_that_leaves_amid_a_stream_pays_for_its_request() -> None:
+    machine = limited(tpm=1)
+    gone_amid_a_stream(ask(machine, CHAT, stream=True))
+    assert owed(machine, tpm=1) == len(CHAT.request(CHAT.model, stream=True)) // 4 - 1
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "answer", "content_type"),
+    [
+        ("/v1beta/models/up-media:countTokens", b'{"contents": []}', b'{"totalTokens": 31}', b"application/json"),
+        ("/v1/audio/transcriptions", form(part("model", b"up-media")), b'{"text": "a"}', FORM),
+        (MCP_AT, b'{"jsonrpc": "2.0", "id": 1, "method": "a"}', b"{}", b"application/json"),
+    ],
+)
+def test_what_asks_no_model_and_what_is_no_text_costs_no_tokens(
+    target: str, body: bytes, answer: bytes, content_type: bytes
+) -> None:
+    machine = limited(setup, tpm=1)
+    for _ in range(3):
+        story = posted(machine, target, body, content_type=content_type)
+        story.upstream_answers(200, answer)
+        assert (story.status, story.row["outcome"]) == (200, "ok")
+    assert is_let_in(machine)
