@@ -23,6 +23,7 @@ from agcore.effects import (
     Origin,
     Patch,
     ProxyServer,
+    ReadFile,
     SendData,
     SendEnd,
     SendHead,
@@ -31,15 +32,18 @@ from agcore.effects import (
     Spooled,
     StopAccepting,
     Streamed,
+    Tell,
     UpstreamRequest,
 )
-from agcore.exchange import Exchange, State
+from agcore.exchange import Exchange
 from agcore.fault import Fault, LocalProtocolError
 from agcore.gateway import VERSION as __version__
 from agcore.gateway import Gateway
 from agcore.inputs import (
     ClientGone,
     DrainRequested,
+    FileRead,
+    FileRefused,
     Headers,
     Input,
     Peer,
@@ -50,6 +54,7 @@ from agcore.inputs import (
     Sent,
     SpoolFailed,
     Stage,
+    Told,
     UpstreamConnected,
     UpstreamData,
     UpstreamEnd,
@@ -58,6 +63,7 @@ from agcore.inputs import (
     UpstreamInput,
     Written,
 )
+from agcore.legality import State
 from agcore.patches import Patcher
 
 __all__ = [
@@ -72,6 +78,8 @@ __all__ = [
     "EndUpstream",
     "Exchange",
     "Fault",
+    "FileRead",
+    "FileRefused",
     "Finish",
     "Gateway",
     "GatewayEffect",
@@ -86,6 +94,7 @@ __all__ = [
     "Patcher",
     "Peer",
     "ProxyServer",
+    "ReadFile",
     "RequestBroken",
     "RequestData",
     "RequestEnd",
@@ -103,6 +112,8 @@ __all__ = [
     "State",
     "StopAccepting",
     "Streamed",
+    "Tell",
+    "Told",
     "UpstreamConnected",
     "UpstreamData",
     "UpstreamEnd",

@@ -46,12 +46,16 @@ def access_row(
         row["peer"] = request.peer.host
     if request.identity is not None:
         row["client_key"] = request.identity.name
-    if calls:
-        last = calls[-1]
-        row["provider"] = last.plan.provider.name
-        row["upstream_model"] = last.plan.model
+    asked = [call for call in calls if call.asked]
+    if asked:
+        last = asked[-1]
+        row["provider"] = last.way.provider.name
+        row["upstream_model"] = last.way.model
         row["key"] = last.key.label
-        row["attempts"] = sum(call.attempts for call in calls)
+        row["attempts"] = sum(call.attempts for call in asked)
+        trail = [each for call in asked for each in call.trail]
+        if trail and row["attempts"] != 1:
+            row["failed"] = trail
     row.update(more)
     if tally.fault is not None:
         row["error"] = tally.fault.message

@@ -9,12 +9,16 @@ those of the published surface:
 - A key may come as a bearer token, `x-api-key`, `x-goog-api-key`, or `?key=` on the routes of Google's SDKs. The first
   good one is the caller; a foreign one beside it hides nothing. Keys are found by a keyed hash of their bytes, so that
   the time of a lookup says nothing about them, and then compared in constant time.
+- An MCP server with `auth = "client"` gets the client's `authorization`. The gateway's key stands in another header
+  then, and the refusal of a client without one says so. It also says where the server's OAuth metadata are, which
+  are open like a probe.
 - A request that shows no key could be a web page's. It must name this machine as its host (DNS rebinding) and must not
   come from another site; under `/mcp` that holds for every request.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hmac import compare_digest
 from ipaddress import ip_address
 from typing import Final
@@ -26,7 +30,8 @@ from agcore.fault import Fault, invalid
 from agcore.headers import first
 from agcore.ids import Ids
 from agcore.inputs import Headers, Peer, RequestHead
-from agcore.routes import OPEN_PATHS, VERSIONS
+from agcore.oauth_metadata import metadata_url
+from agcore.routes import OPEN_PATHS, VERSIONS, is_open
 from agcore.target import Target
 
 _FORWARDED: Final = (b"forwarded", b"via")
@@ -53,6 +58,13 @@ class Guard:
             origin.removesuffix("*").encode() for origin in config.proxy.cors_origins if origin.endswith("://*")
         )
         self._origins = frozenset(origin.encode() for origin in config.proxy.cors_origins)
+        self._challenges = {
+            f"/mcp/{server.name}/{tail}": _challenge(config, server.name)
+            for server in config.mcp
+            if server.auth == "client"
+            for tail in ("mcp", "messages")
+        }
+        """By the paths at which `authorization` is not for the gateway."""
 
     def admit(self, head: RequestHead, target: Target, peer: Peer, *, now: float) -> Admission | Fault:
         """Admit a request or say why not. Nothing of the request but its head is needed."""
@@ -60,20 +72,29 @@ class Guard:
         if isinstance(identity, Fault):
             return identity
         mcp = target.path.startswith("/mcp/")
-        probe = target.path in OPEN_PATHS and head.method in ("GET", "HEAD")
-        needed = identity is None and self._needs_key(head.headers, peer, probe=probe)
+        reads = head.method in ("GET", "HEAD")
+        probe = reads and target.path in OPEN_PATHS
+        needed = identity is None and self._needs_key(head.headers, peer, open=reads and is_open(target.path))
         if mcp or (identity is None and not needed and not probe):
             fault = self._browser_fault(head.headers, mcp=mcp)
             if fault is not None:
                 return fault
         if needed:
+            ways = "`Authorization: Bearer KEY`, `x-api-key` or `x-goog-api-key`"
+            if target.path in self._challenges:
+                ways = "`x-api-key` or `x-goog-api-key`; `Authorization` is for the MCP server"
             return Fault(
                 status=401,
-                message="a valid API key is needed, as `Authorization: Bearer KEY`, `x-api-key` or `x-goog-api-key`",
+                message=f"a valid API key is needed, as {ways}",
                 code="invalid_api_key",
-                headers=((b"www-authenticate", b"Bearer"),),
+                headers=((b"www-authenticate", self._challenges.get(target.path, b"Bearer")),),
             )
         return Admission(identity=identity)
+
+    def knows(self, authorization: bytes) -> bool:
+        """Whether the value of an `authorization` field is a client key, of any scheme or none, expired or not."""
+        credential = authorization.partition(b" ")[2]
+        return self._lookup(authorization.strip()) is not None or self._lookup(credential.strip()) is not None
 
     def cors_origin(self, headers: Headers) -> bytes | None:
         """The request's `origin`, when `cors_origins` lets it read answers."""
@@ -84,11 +105,11 @@ class Guard:
             return origin
         return None
 
-    def _needs_key(self, headers: Headers, peer: Peer, *, probe: bool) -> bool:
+    def _needs_key(self, headers: Headers, peer: Peer, *, open: bool) -> bool:
         mode = self._proxy.auth_mode
         if mode == "strict":
             return True
-        if mode == "off" or probe:
+        if mode == "off" or open:
             return False
         if mode == "auto" and not self._proxy.allow_lan_access:
             return not _is_loopback(peer.host) or _forwarded(headers)
@@ -155,10 +176,18 @@ class Guard:
         return name == "localhost" or name in self._hosts or _is_ip(name)
 
 
+def _challenge(config: Config, name: str) -> bytes:
+    """In the mode `strict` nobody without a key could read the metadata."""
+    if config.proxy.auth_mode == "strict" or not config.proxy.public_url:
+        return b"Bearer"
+    return b'Bearer resource_metadata="%b"' % metadata_url(config.proxy.public_url, name).encode("ascii")
+
+
 def _authority(origin: bytes) -> bytes:
     return origin.partition(b"://")[2].lower()
 
 
+@lru_cache(maxsize=256)
 def _is_ip(text: str) -> bool:
     try:
         ip_address(text)
@@ -167,6 +196,7 @@ def _is_ip(text: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=256)
 def _is_loopback(host: str | None) -> bool:
     if host is None:
         return False

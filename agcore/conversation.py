@@ -207,6 +207,21 @@ class Output(msgspec.Struct, frozen=True):
     strict: bool | None = None
 
 
+class Pictures(msgspec.Struct, frozen=True, kw_only=True):
+    """Pictures wanted in the answer. Texts are empty where the choice is the model's."""
+
+    only: bool = False
+    """No text beside them."""
+    size: str = ""
+    """`WIDTHxHEIGHT` in pixels."""
+    aspect_ratio: str = ""
+    """`W:H`; it counts before the shape of `size`."""
+    resolution: str = ""
+    """`512`, `1K`, `2K` or `4K`; it counts before the number of pixels of `size`."""
+    quality: str = ""
+    """In OpenAI's words."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Sampling and limits; None where the client left it to the model."""
 
@@ -243,6 +258,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     parallel_calls: bool | None = None
     reasoning: Reasoning | None = None
     output: Output | None = None
+    pictures: Pictures | None = None
     settings: Settings = Settings()
     stream: bool = False
     include_usage: bool = False

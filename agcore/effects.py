@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from agcore.inputs import Headers
+from agcore.inputs import Headers, Told
 
 
 class SendHead(msgspec.Struct, frozen=True):
@@ -107,6 +107,15 @@ class OpenUpstream(msgspec.Struct, frozen=True):
 
     leg: int
     request: UpstreamRequest
+    public_only: bool = False
+    """The origin was chosen by somebody who must not reach this machine's own networks.
+
+    The driver resolves the name itself, once. Unless every address found is public (`addresses.is_public`), the leg
+    fails with stage `connect` and nothing sent. Else it connects to one of those very addresses, never to what a second
+    look-up says, and still verifies a certificate against the name. It neither takes a pooled connection nor leaves
+    one. Where the origin has a proxy, the proxy is asked for the checked address instead of the name, which it would
+    resolve for itself; the proxy's own address is not checked, because the configuration names it.
+    """
 
 
 class SendUpstream(msgspec.Struct, frozen=True):
@@ -141,6 +150,32 @@ class DropSpool(msgspec.Struct, frozen=True):
     id: int
 
 
+class ReadFile(msgspec.Struct, frozen=True):
+    """Read a whole file of this machine; `FileRead` or `FileRefused` reports under the number `id`.
+
+    It is read only if it is a regular file below one of the roots by the real path of what was opened, so that no
+    symbolic link leads out. Reading must not block other exchanges, and is given up when this one ends.
+    """
+
+    id: int
+    path: str
+    """Absolute; another one is refused."""
+    roots: tuple[str, ...]
+    """The directories (or single files) that may be read, as absolute paths; symbolic links in them are followed."""
+    max_bytes: int
+    """The largest size that is read."""
+
+
+class Tell(msgspec.Struct, frozen=True):
+    """Pass `message` to another exchange: the one whose `request.id` is `exchange`, if it still runs.
+
+    It becomes an input of that exchange, and wakes its owner out of a read; what is being written is written first.
+    """
+
+    exchange: str
+    message: Told
+
+
 class Note(msgspec.Struct, frozen=True):
     """Something worth recording: an access-log row, a warning. Data for a sink to render; never holds a secret."""
 
@@ -163,6 +198,8 @@ Effect: TypeAlias = (
     | AbortUpstream
     | Spool
     | DropSpool
+    | ReadFile
+    | Tell
     | Note
     | Finish
 )

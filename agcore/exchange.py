@@ -1,19 +1,9 @@
 """The state machine of one client request, from its head to the last byte of its answer.
 
-Five states; what a client has seen so far is a state, not a flag:
-
-- RECEIVING: the request's body is arriving and is kept; nothing was sent.
-- WAITING: the operation runs, the rest of an upload passing by. Nothing was sent: the answer may still become anything,
-  an error with its own status included. JSON answers stay here to the end.
-- OPENED: a stream's 200 and keepalives were sent, because the upstream was silent for `timeouts.open_after`, but no
-  content. Errors are in-band from here on.
-- COMMITTED: content was sent. The stream may only finish, or break with its dialect's own error.
-- DONE: `Finish` was commanded, exactly once, and nothing follows it.
-
-`LEGAL` is consulted before anything else: an input that a state does not list is a driver's mistake and raises
-`LocalProtocolError`; what a peer does is never raised. Upstream reports carry their leg, and one look-up drops those of
-legs that are not live. The machine itself knows no route and no protocol: an `Operation` decides what is answered, by
-calling the methods below the line of public ones, and `Call`s fetch what it needs from upstreams.
+Its states say what the client has seen so far; `legality` has them, with what may be told in each. Upstream reports
+carry their leg, and one look-up drops those of legs that are not live. The machine itself knows no route and no
+protocol: an `Operation` decides what is answered, by calling the methods below the line of public ones, and `Call`s
+fetch what it needs from upstreams.
 
 The driver performs the effects of one input before it reads the next thing, so the most that is ever queued is what one
 input can make.
@@ -21,101 +11,52 @@ input can make.
 
 from __future__ import annotations
 
-import enum
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from agcore.access_row import Tally, access_row
-from agcore.call import Call, CallOwner, Plan
+from agcore.call import Call, CallOwner
 from agcore.dialects import ERROR_SHAPES
-from agcore.effects import AbortClient, DropSpool, Effect, Finish, Note, SendData, SendEnd, SendHead, Spool
+from agcore.effects import AbortClient, DropSpool, Effect, Finish, Note, ReadFile, SendData, SendEnd, SendHead, Spool
 from agcore.fault import Fault, LocalProtocolError, invalid
 from agcore.headers import REQUEST_ID, field_value
 from agcore.inputs import (
     ClientGone,
-    DrainRequested,
+    FileRead,
+    FileRefused,
     Headers,
     Input,
     RequestBroken,
     RequestData,
     RequestEnd,
     SpoolFailed,
+    Told,
     UpstreamConnected,
-    UpstreamData,
-    UpstreamEnd,
-    UpstreamFailed,
-    UpstreamHead,
     Written,
 )
+from agcore.legality import EXCHANGE, FROM_CLIENT, FROM_UPSTREAM, State
+from agcore.legs import Legs
 from agcore.operations.base import Operation
+from agcore.pool import Choice, Way
 from agcore.request import Request
 from agcore.services import Services
 from agcore.timers import Timer, Timers
-
-
-class State(enum.Enum):
-    """What the client has seen so far; see the module's text."""
-
-    RECEIVING = "receiving"
-    WAITING = "waiting"
-    OPENED = "opened"
-    COMMITTED = "committed"
-    DONE = "done"
-
-
-_FROM_CLIENT: Final = frozenset({RequestData, RequestEnd, RequestBroken})
-_FROM_UPSTREAM: Final = (UpstreamData, UpstreamHead, UpstreamEnd, UpstreamConnected, UpstreamFailed)
-_R, _W, _O, _C, _D = State
-_OPENED: Final[Mapping[type, tuple[State, ...]]] = {
-    UpstreamConnected: (),
-    UpstreamHead: (),
-    UpstreamData: (_C, _D),
-    UpstreamEnd: (_D,),
-    UpstreamFailed: (_D,),
-    ClientGone: (_D,),
-    Written: (),
-    DrainRequested: (),
-}
-_UPLOADING: Final[Mapping[type, tuple[State, ...]]] = {
-    RequestData: (_D,),
-    RequestEnd: (_D,),
-    RequestBroken: (_D,),
-    SpoolFailed: (_D,),
-    DrainRequested: (_D,),
-}
-LEGAL: Final[Mapping[State, Mapping[type, tuple[State, ...]]]] = {
-    _R: {
-        RequestData: (_W, _D),
-        RequestEnd: (_W, _D),
-        RequestBroken: (_D,),
-        ClientGone: (_D,),
-        Written: (),
-        SpoolFailed: (_D,),
-        DrainRequested: (_D,),
-    },
-    # What is opened early is never an upload; anything else may be one that still passes by.
-    _W: {**_OPENED, **_UPLOADING, UpstreamHead: (_C, _D)},
-    _O: _OPENED,
-    _C: {**_OPENED, **_UPLOADING},
-    # After the end, late reports are dropped; a driver that still reads the request must do so for itself.
-    _D: dict.fromkeys((_OPENED.keys() | _UPLOADING.keys()) - _FROM_CLIENT, ()),
-}
-"""state -> input -> the states it may lead to, besides staying. docs/architecture.md draws its diagram from this."""
-
-TIMED: Final[Mapping[State, tuple[State, ...]]] = {_R: (_D,), _W: (_O, _C, _D), _O: (_C, _D), _C: (_D,), _D: ()}
-"""state -> the states that the passing of time may lead to."""
 
 LINGER: Final = 1.0
 """Seconds an upstream gets to end its body once its last event was passed on; then its connection is dropped."""
 HOLD: Final = 5.0
 """Seconds that lifecycle events of an upstream are held back while no content follows."""
+FILE: Final = 30.0
+"""Seconds for reading a file: after the last was asked for, all that are missing count as refused."""
 
 
 class Exchange:
     """One client request. Made by `Gateway.open`; see the module's text and docs/write-a-frontend.md."""
 
-    def __init__(self, request: Request, services: Services, *, operation: type[Operation] | None) -> None:
+    def __init__(
+        self, request: Request, services: Services, *, operation: type[Operation] | None, metered: bool = False
+    ) -> None:
         self.request = request
         self.services = services
         self.write_deadline: float | None = None
@@ -123,25 +64,29 @@ class Exchange:
         self._state = State.RECEIVING
         self._effects: list[Effect] = []
         self._timers = Timers()
-        self._calls: list[Call] = []
-        self._legs: dict[int, Call] = {}
-        self._next_leg = 1
+        self.legs = Legs(attempts=services.config.retry.attempts)
+        """The calls and their legs."""
         self._uploading = False
         self._spool = 0
         self._reserved = 0
+        self._metered = metered  # the client key's allowance let it in
+        self._next_file = 1
+        self._files: set[int] = set()
         self._tally = Tally()
         self._stream_headers: Headers = ()
         self._keepalive = b""
+        self._first_content_by = math.inf
+        self._open_at = math.inf
         self._operation = None if operation is None else operation(self)
 
     def __repr__(self) -> str:
-        live = ", ".join(f"leg {leg} {call.state.value}" for leg, call in self._legs.items())
+        live = str(self.legs)
         return f"<Exchange {self.request.id} {self._state.value}{': ' + live if live else ''}>"
 
     @property
     def calls(self) -> Sequence[Call]:
         """The upstream calls so far, in order."""
-        return self._calls
+        return self.legs.calls
 
     @property
     def state(self) -> State:
@@ -157,35 +102,30 @@ class Exchange:
     def wants_request(self) -> bool:
         """Whether the driver should read more of the request's body. What passes by waits for its upstream."""
         if self._uploading:
-            return self._calls[-1].takes_body
+            return self.calls[-1].takes_body
         return self._state is State.RECEIVING
 
     def wants(self, leg: int) -> bool:
         """Whether the driver should read more of this leg's answer."""
-        return leg in self._legs
+        return leg in self.legs
 
     @property
     def deadline(self) -> float | None:
         """When to call `handle_timeout`, in absolute seconds. It bounds reads only."""
-        at = self._timers.next
-        for call in self._legs.values():
-            other = call.timers.next
-            if other is not None and (at is None or other < at):
-                at = other
-        return at
+        return min((at for at in (self._timers.next, self.legs.deadline) if at is not None), default=None)
 
     def receive(self, input: Input, *, now: float) -> list[Effect]:
         """Take in what happened; the effects are to be performed before anything is read again.
 
-        Raises LocalProtocolError when `LEGAL` does not list the input in the present state.
+        Raises LocalProtocolError when `legality.EXCHANGE` does not list the input in the present state.
         """
         kind = type(input)
-        if kind not in LEGAL[self._state] or (kind in _FROM_CLIENT and not self.wants_request):
+        if kind not in EXCHANGE[self._state] or (kind in FROM_CLIENT and not self.wants_request):
             raise LocalProtocolError(f"{kind.__name__} is not legal while {self._state.value}")
         if self._state is State.DONE:
             return []
-        if isinstance(input, _FROM_UPSTREAM):
-            call = self._legs.get(input.leg)
+        if isinstance(input, FROM_UPSTREAM):
+            call = self.legs.find(input.leg)
             if call is None:
                 return []
             call.receive(input, now=now)
@@ -200,8 +140,7 @@ class Exchange:
         elif isinstance(input, ClientGone):
             self._finish("client gone", now)
         elif isinstance(input, Written):
-            for call in tuple(self._legs.values()):
-                call.written(now=now)
+            self.legs.written(now=now)
             timeouts = self.services.config.timeouts
             for timer, seconds in ((Timer.PING, timeouts.ping), (Timer.BODY, timeouts.body_idle)):
                 if self._timers.armed(timer):
@@ -209,6 +148,11 @@ class Exchange:
         elif isinstance(input, SpoolFailed):
             self._spool = 0
             self.fail(Fault(status=507, message=f"the upload could not be put aside: {input.cause}"), now=now)
+        elif isinstance(input, FileRead | FileRefused):
+            self._receive_file(input, now)
+        elif isinstance(input, Told):
+            assert self._operation is not None
+            self._operation.told(input, now=now)
         else:
             assert self._operation is not None
             self._operation.drain(now=now)
@@ -220,13 +164,7 @@ class Exchange:
             timer = self._timers.pop_due(now)
             if timer is not None:
                 self._expire(timer, now)
-                continue
-            for call in tuple(self._legs.values()):
-                timer = call.timers.pop_due(now)
-                if timer is not None:
-                    call.expire(timer, now=now)
-                    break
-            else:
+            elif not self.legs.expire(now=now):
                 break
         return self._drain(now)
 
@@ -267,24 +205,67 @@ class Exchange:
         self.fail(fault, now=now)
         return False
 
+    def give_back(self, size: int) -> None:
+        """What was reserved for an answer is not held any more: another attempt will bring another one."""
+        self.services.ledger.release(size)
+        self._reserved -= size
+
     def spool(self, data: bytes) -> int:
         """Put a piece of the request aside, outside memory; the number names what was put aside so far."""
         self._spool = 1
         self._effects.append(Spool(self._spool, data))
         return self._spool
 
+    def read_file(self, path: str, *, roots: tuple[str, ...], max_bytes: int, now: float) -> int:
+        """Have a file of this machine read (see `ReadFile`); `Operation.file_read` or `file_refused` gets its number.
+
+        Not before the request is complete. Its bytes are not accounted for: who keeps them calls `reserve`.
+        """
+        assert self._state is not State.RECEIVING
+        self._timers.set(Timer.FILE, now + FILE)
+        number = self._next_file
+        self._next_file += 1
+        self._files.add(number)
+        self._effects.append(ReadFile(number, path, roots, max_bytes))
+        return number
+
     def upload(self) -> None:
         """The operation has begun its call: the rest of the body passes by, as fast as the upstream takes it."""
         self._state = State.WAITING
         self._uploading = True
 
-    def call(self, plan: Plan, *, owner: CallOwner, now: float) -> Call:
-        """Ask an upstream. The time to the first content counts from the first call, or from an upload's last piece."""
+    def call(
+        self,
+        ways: Sequence[Way],
+        *,
+        owner: CallOwner,
+        now: float,
+        seat: bytes | None = None,
+        once: bool = False,
+        further: bool = False,
+        first: Choice | None = None,
+    ) -> Call:
+        """Ask upstreams: see `Call`.
+
+        The time to the first content counts from the first call, or from an upload's last piece. The attempts of the
+        configuration are those of the exchange: what one call takes beyond its first, another one lacks.
+        """
         services = self.services
-        if not self._calls:
-            self._timers.set(Timer.REQUEST, now + services.config.timeouts.request)
-        call = Call(plan, owner=owner, port=self, ledger=services.ledger, timeouts=services.config.timeouts)
-        self._calls.append(call)
+        if not self.calls:
+            self._limit_time(now)
+        call = Call(
+            ways,
+            owner=owner,
+            port=self,
+            legs=self.legs,
+            ledger=services.ledger,
+            timeouts=services.config.timeouts,
+            seat=seat,
+            once=once,
+            further=further,
+            first=first,
+        )
+        self.legs.calls.append(call)
         call.begin(now=now)
         return call
 
@@ -326,7 +307,8 @@ class Exchange:
         self._stream_headers = headers
         self._keepalive = keepalive
         if self._state not in (State.OPENED, State.COMMITTED):
-            self._timers.set(Timer.OPEN, now + self.services.config.timeouts.open_after)
+            self._open_at = min(self._open_at, now + self.services.config.timeouts.open_after)
+            self._timers.set(Timer.OPEN, self._open_at)
 
     def stream_head(self, headers: Headers) -> None:
         """Better headers for the stream, now that the upstream's are known; without effect once it is open."""
@@ -360,6 +342,10 @@ class Exchange:
         if not self._timers.armed(Timer.HOLD):
             self._timers.set(Timer.HOLD, now + HOLD)
 
+    def set_alarm(self, at: float) -> None:
+        """Have `Operation.alarm` called at this moment, in absolute seconds."""
+        self._timers.set(Timer.ALARM, at)
+
     def linger(self, *, now: float) -> None:
         """The stream's last event was sent: the upstream has a moment to end its body, then the stream ends anyhow."""
         self._timers.clear(Timer.PING)
@@ -374,26 +360,30 @@ class Exchange:
         self._effects.append(SendEnd())
         self._finish("ok", now)
 
+    @property
+    def first_content_by(self) -> float:
+        """When the time for all attempts is over (for calls)."""
+        return self._first_content_by
+
+    def connecting(self) -> None:
+        """A connection is being made: nothing more of an upload is read before there is one (for calls)."""
+        self._timers.clear(Timer.BODY)
+
+    def retrying(self, *, now: float) -> None:
+        """Another attempt begins: the client's patience is what it was before the last one (for calls)."""
+        if self._state in (State.WAITING, State.OPENED):
+            self._timers.clear(Timer.HOLD)
+            self._timers.set(Timer.REQUEST, self._first_content_by)
+            if self._state is State.WAITING and self._open_at < math.inf:
+                self._timers.set(Timer.OPEN, self._open_at)
+
     def emit(self, effect: Effect) -> None:
         """Command something (for calls)."""
         self._effects.append(effect)
 
-    def new_leg(self, call: Call) -> int:
-        """A fresh leg number whose reports go to `call`."""
-        leg = self._next_leg
-        self._next_leg += 1
-        self._legs[leg] = call
-        # Nothing more of an upload is read before there is a connection for it.
-        self._timers.clear(Timer.BODY)
-        return leg
-
     def keep_closed(self) -> None:
-        """An error answer is coming in: the stream is not opened ahead of it (for calls)."""
-        self._timers.clear(Timer.OPEN)
-
-    def drop_leg(self, leg: int) -> None:
-        """Reports of this leg are dropped from now on."""
-        self._legs.pop(leg, None)
+        """An error answer is coming in: no stream is opened ahead of it, and no upload read on (for calls)."""
+        self._timers.clear(Timer.OPEN, Timer.BODY)
 
     def _drain(self, now: float) -> list[Effect]:
         effects, self._effects = self._effects, []
@@ -406,13 +396,29 @@ class Exchange:
         timeouts = self.services.config.timeouts
         self._timers.set(Timer.BODY, now + timeouts.body_idle)
         if self._timers.armed(Timer.REQUEST):
-            self._timers.set(Timer.REQUEST, now + timeouts.request)
+            self._limit_time(now)
         self._tally.received += len(data)
         limit = self._operation.max_body(self.services.config.limits)
         if self._tally.received > limit:
             self.fail(too_large(limit), now=now)
         else:
             self._operation.take(data, now=now)
+
+    def _receive_file(self, input: FileRead | FileRefused, now: float) -> None:
+        assert self._operation is not None
+        if input.id not in self._files or self._state is State.DONE:
+            return
+        self._files.remove(input.id)
+        if not self._files:
+            self._timers.clear(Timer.FILE)
+        if isinstance(input, FileRead):
+            self._operation.file_read(input.id, input.data, now=now)
+        else:
+            self._operation.file_refused(input.id, input.reason, now=now)
+
+    def _limit_time(self, now: float) -> None:
+        self._first_content_by = now + self.services.config.timeouts.request
+        self._timers.set(Timer.REQUEST, self._first_content_by)
 
     def _start(self, now: float) -> None:
         assert self._operation is not None
@@ -426,7 +432,10 @@ class Exchange:
         if timer is Timer.BODY:
             self.fail(Fault(status=408, message=f"the request body stalled for {timeouts.body_idle:g} s"), now=now)
         elif timer is Timer.REQUEST:
-            self.fail(Fault(status=504, message=f"no answer within {timeouts.request:g} s", code="timeout"), now=now)
+            tried = ", ".join(item for call in self.calls for item in call.trail)
+            cause = f" (tried {tried})" if tried else ""
+            message = f"no answer within {timeouts.request:g} s{cause}"
+            self.fail(Fault(status=504, message=message, code="timeout"), now=now)
         elif timer is Timer.OPEN:
             self._send_head(200, self._stream_headers)
             self._state = State.OPENED
@@ -440,12 +449,19 @@ class Exchange:
             else:
                 assert self._operation is not None
                 self._operation.release(now=now)
+        elif timer is Timer.ALARM:
+            assert self._operation is not None
+            self._operation.alarm(now=now)
+        elif timer is Timer.FILE:
+            for number in sorted(self._files):
+                self._receive_file(FileRefused(number, f"was not read within {FILE:g} s"), now)
         else:
             self.end(now=now)
 
     def _keep_alive(self, now: float) -> None:
         self._timers.set(Timer.PING, now + self.services.config.timeouts.ping)
-        self._send(self._keepalive)
+        assert self._operation is not None
+        self._send(self._operation.keepalive(self._keepalive))
 
     def _send_head(self, status: int, headers: Headers) -> None:
         self._tally.status = status
@@ -464,27 +480,23 @@ class Exchange:
         fields: list[tuple[bytes, bytes]] = []
         if fault.retry_after is not None:
             fields.append((b"retry-after", b"%d" % math.ceil(fault.retry_after)))
-        together = 1 if self._operation is None else self._operation.together
-        if fault.status >= 500 and sum(call.attempts for call in self._calls) > together:
+        if fault.status >= 500 and self.legs.attempts > 1:
             # Clients retry by themselves; the gateway has done that already.
             fields.append((b"x-should-retry", b"false"))
-        if self._calls:
-            fields.extend(self.provenance(self._calls[-1]))
+        asked = [call for call in self.calls if call.asked]
+        if asked:
+            fields.extend(self.provenance(asked[-1]))
         return tuple(fields)
 
     def provenance(self, call: Call) -> Headers:
         """The headers that tell where an answer came from."""
-        plan = call.plan
-        model: Headers = ((b"x-agcore-model", field_value(plan.model)),) if plan.model else ()
-        provider = (b"x-agcore-provider", field_value(plan.provider.name))
-        return (provider, *model, (b"x-agcore-attempts", b"%d" % call.attempts))
-
-    def _abort_legs(self) -> None:
-        for call in tuple(self._legs.values()):
-            call.abort()
+        way = call.way
+        model: Headers = ((b"x-agcore-model", field_value(way.model)),) if way.model else ()
+        provider = (b"x-agcore-provider", field_value(way.provider.name))
+        return (provider, *model, (b"x-agcore-attempts", b"%d" % self.legs.attempts))
 
     def _finish(self, outcome: str, now: float) -> None:
-        self._abort_legs()
+        self.legs.abort()
         self._timers.clear_all()
         self.services.ledger.release(self._reserved)
         self._reserved = 0
@@ -492,10 +504,24 @@ class Exchange:
             self._effects.append(DropSpool(self._spool))
         self._uploading = False
         self._state = State.DONE
+        if self._operation is not None:
+            self._operation.over()
         more = {} if self._operation is None else self._operation.row()
-        row = access_row(self.request, self._tally, self._calls, more, outcome=outcome, now=now)
+        if self._metered:
+            self._settle(outcome, now)
+        row = access_row(self.request, self._tally, self.calls, more, outcome=outcome, now=now)
         self._effects.append(Note("access", row))
         self._effects.append(Finish())
+
+    def _settle(self, outcome: str, now: float) -> None:
+        """Give the client key's allowance back what it lent, and take what was consumed: nothing for an error."""
+        assert self.request.identity is not None
+        assert self._operation is not None
+        tokens = 0
+        if outcome != "error":
+            answered = self._tally.first_content is not None
+            tokens = self._operation.consumed(received=self._tally.received if answered else 0)
+        self.services.ledger.allowances.done(self.request.identity, tokens=tokens, now=now)
 
 
 def too_large(limit: int) -> Fault:

@@ -8,6 +8,8 @@ The HTTP status is the neutral vocabulary: each dialect's `render_error` turns i
 
 from __future__ import annotations
 
+import enum
+
 import msgspec
 
 from agcore.inputs import Headers
@@ -15,6 +17,26 @@ from agcore.inputs import Headers
 
 class LocalProtocolError(Exception):
     """A driver did what the legality table forbids, such as reporting a body before its head: a bug."""
+
+
+class Trouble(enum.Enum):
+    """What an attempt failed of."""
+
+    REQUEST = "request"
+    """The request itself: it would fail anywhere, and the client is told at once."""
+    MISSING = "missing"
+    """This provider does not have the model, or the endpoint; another one may."""
+    RATE = "rate limit"
+    QUOTA = "quota"
+    """An allotment is used up: hours, days or money, not a minute."""
+    CREDENTIAL = "credential"
+    """The key was refused."""
+    OVERLOADED = "overloaded"
+    """The vendor takes no more requests at present."""
+    FAILING = "failing"
+    """An error of the vendor's, or an answer that broke off, said nothing or could not be read."""
+    UNREACHABLE = "unreachable"
+    """No connection."""
 
 
 class Fault(msgspec.Struct, frozen=True):

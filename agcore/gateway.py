@@ -4,13 +4,16 @@ A frontend makes one `Gateway` and asks it for an `Exchange` for each request he
 catalog, the guard, the ledger, ids) is made here once for a configuration. The gateway is a machine too: `drain` and
 `handle_timeout` return effects for the frontend to perform, and `deadline` says when to call again.
 
-The order of checks for a request is part of the contract: target, browser and key checks, route, method, then the
-body. Without a good key an unknown path is a 401, so nothing about the routes can be learned without one.
+The order of checks for a request is part of the contract: target, browser and key checks, route, method, what the head
+says of the body, then the key's limits. Without a good key an unknown path is a 401, so nothing about the routes can be
+learned without one.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -18,6 +21,7 @@ import msgspec
 from agcore.auth import Guard
 from agcore.catalog import Catalog
 from agcore.config import Config
+from agcore.config_changes import changes
 from agcore.dialects import ERROR_SHAPES
 from agcore.effects import (
     CloseIdle,
@@ -47,8 +51,13 @@ from agcore.target import Target, parse
 VERSION: Final = "0.1.0"
 
 _EXPOSED: Final = (
-    b"x-request-id, request-id, retry-after, x-agcore-provider, x-agcore-model, x-agcore-attempts, x-agcore-losses"
+    b"x-request-id, request-id, retry-after, x-agcore-provider, x-agcore-model, x-agcore-attempts, x-agcore-losses, "
+    b"mcp-session-id, mcp-protocol-version, www-authenticate"
 )
+
+
+LISTENER: Final = ("proxy.host", "proxy.port", "proxy.tls_cert", "proxy.tls_key")
+"""Settings that a listener is made with: the core reads none of them."""
 
 
 class Phase(enum.Enum):
@@ -66,12 +75,16 @@ class Gateway:
     def __init__(self, config: Config, *, secret: bytes, now: float) -> None:
         ids = Ids(secret)
         self.config = config
+        """What new exchanges go by. A frontend reads it anew at each use, as `reconfigure` replaces it."""
+        self._first_config = config
+        self._saved = 0
+        """`changes` of the pool when its state was last taken or put back."""
         self._vitals = Vitals(started=now)
         self._services = Services(
             config=config,
             catalog=Catalog(config),
             guard=Guard(config, ids),
-            ledger=Ledger(max_buffered=config.limits.max_buffered),
+            ledger=Ledger(ids, max_buffered=config.limits.max_buffered),
             ids=ids,
             vitals=self._vitals,
             mcp={server.name: server for server in config.mcp},
@@ -129,13 +142,23 @@ class Gateway:
             return self._refuse(request, _no_route(head.method, target, found), now)
         if admission.identity is not None:
             request = msgspec.structs.replace(request, identity=admission.identity)
-        operation = operation_class(found.route.operation)
+        server = services.mcp.get(found.name) if found.route.operation == "mcp" else None
+        name = "mcp_server" if server is not None and server.builtin else found.route.operation
+        operation = operation_class(name, head.headers)
+        metered = False
         if head.method == "POST":
             fault = _body_fault(request, operation, bound=operation.max_body(services.config.limits))
+            if fault is None and operation.metered and request.identity is not None:
+                fault = services.ledger.allowances.admit(request.identity, now=now)
+                metered = True
             if fault is not None:
                 return self._refuse(request, fault, now)
-        exchange = Exchange(request, services, operation=operation)
-        return exchange, exchange.begin(now=now)
+        exchange = Exchange(request, services, operation=operation, metered=metered)
+        try:
+            return exchange, exchange.begin(now=now)
+        except BaseException:
+            exchange.abandon(now=now)  # the driver never gets it, and could not
+            raise
 
     def refuse(self, status: int, reason: str, *, now: float) -> list[Effect]:
         """The effects for bytes that are not a request at all: a malformed or oversized head."""
@@ -148,6 +171,58 @@ class Gateway:
         )
         row = {"id": request_id, "status": status, "outcome": "error", "error": reason, "bytes_out": len(body)}
         return [SendHead(status=status, headers=headers), SendData(body), SendEnd(), Note("access", row), Finish()]
+
+    def reconfigure(self, config: Config, *, now: float, fixed: Collection[str] = LISTENER) -> list[GatewayEffect]:
+        """Go by another configuration from now on; what runs ends by the one that it began with.
+
+        What has been learned lives on: keys and their cooldowns, allowances, stored responses, signatures. A
+        configuration that cannot be used changes nothing, and a Note says why. What a frontend must not serve at all
+        (`config_parser.startup_problems`) it does not pass on, here as at the start.
+
+        Args:
+            config: A whole configuration.
+            now: Seconds since the epoch.
+            fixed: The settings, as in `proxy.port`, that this frontend reads once. The Note names those among them
+                that are not what they were at the start, under `needs_restart`.
+        """
+        services = self._services
+        try:
+            catalog = Catalog(config)
+        except ValueError as error:
+            return [Note("warning", {"message": f"the configuration stays what it was: {error}"})]
+        fields = {"changed": ", ".join(changes(self.config, config)) or "nothing"}
+        waiting = [path for path in fixed if attrgetter(path)(config) != attrgetter(path)(self._first_config)]
+        if waiting:
+            fields["needs_restart"] = ", ".join(waiting)
+        self.config = config
+        self._services = msgspec.structs.replace(
+            services,
+            config=config,
+            catalog=catalog,
+            guard=Guard(config, services.ids),
+            mcp={server.name: server for server in config.mcp},
+        )
+        services.ledger.max_buffered = config.limits.max_buffered
+        services.ledger.allowances.keep({key.name for key in config.proxy.keys})
+        return [Note("reload", fields)]
+
+    def restore(self, data: bytes, *, now: float) -> list[GatewayEffect]:
+        """Take over a state that `unsaved_state` gave, perhaps to another process; anything else is a Note."""
+        pool = self._services.ledger.pool
+        try:
+            pool.load(data, now=now)
+        except (ValueError, RecursionError) as error:
+            return [Note("warning", {"message": f"the saved state of the keys cannot be used: {error}"})]
+        self._saved = pool.changes
+        return []
+
+    def unsaved_state(self, *, now: float) -> bytes | None:
+        """What should survive a restart, without a secret; None where it is what was last taken."""
+        pool = self._services.ledger.pool
+        if pool.changes == self._saved:
+            return None
+        self._saved = pool.changes
+        return pool.dump(now=now)
 
     def drain(self, *, now: float) -> list[GatewayEffect]:
         """Begin the way out. Calling it again during the grace period ends that at once; later it does nothing."""

@@ -66,10 +66,12 @@ MCP_UP: Final = Allowed(
     (b"mcp-",),
 )
 MCP_DOWN: Final = Allowed(
-    frozenset({b"content-type", b"content-length", b"allow", b"retry-after", b"cache-control", b"www-authenticate"}),
+    frozenset({b"content-type", b"content-length", b"allow", b"retry-after", b"cache-control"}),
     (b"mcp-",),
 )
-"""What the transport of the Model Context Protocol needs each way (wire.md F4): sessions, versions, method mirrors."""
+"""What the transport of the Model Context Protocol needs each way (wire.md F4): sessions, versions, method mirrors.
+
+`authorization` and `www-authenticate` pass where clients authenticate with the server themselves, see `mcp_proxy`."""
 
 _OPENAI_DOWN: Final = Allowed(
     frozenset(

@@ -130,11 +130,44 @@ class SpoolFailed(msgspec.Struct, frozen=True):
     cause: str
 
 
+class FileRead(msgspec.Struct, frozen=True):
+    """A file that `ReadFile` asked for, whole."""
+
+    id: int
+    data: bytes
+
+
+class FileRefused(msgspec.Struct, frozen=True):
+    """A file that `ReadFile` asked for may not be read, or cannot be."""
+
+    id: int
+    reason: str
+    """For people, going on after the file's name: "is larger than 9 bytes". It is the same for all files outside of
+    the roots and all that cannot be opened, so that nobody learns what exists."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Another exchange has something to say, by `Tell`; what it means is between their operations."""
+
+    kind: str
+    subject: str | int | None = None
+
+
 class DrainRequested(msgspec.Struct, frozen=True):
     """The server is shutting down: open-ended streams end now, the others may finish."""
 
 
 UpstreamInput: TypeAlias = UpstreamConnected | UpstreamHead | UpstreamData | UpstreamEnd | UpstreamFailed
 Input: TypeAlias = (
-    RequestData | RequestEnd | RequestBroken | ClientGone | UpstreamInput | Written | SpoolFailed | DrainRequested
+    RequestData
+    | RequestEnd
+    | RequestBroken
+    | ClientGone
+    | UpstreamInput
+    | Written
+    | SpoolFailed
+    | FileRead
+    | FileRefused
+    | Told
+    | DrainRequested
 )

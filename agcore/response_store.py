@@ -47,6 +47,8 @@ class Pinned(msgspec.Struct, frozen=True):
     """As for `Kept`."""
     provider: str
     """The provider's name."""
+    key: str
+    """The fingerprint of the key that it was made with: responses belong to an account."""
     model: str
     """The provider's name for the model."""
     asked: str

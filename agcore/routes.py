@@ -62,9 +62,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("O2", _POST, "/v1/chat/completions", "openai", "generate", "Chat Completions"),
     Route("O3", _POST, "/v1/completions", "openai_completions", "generate", "legacy Completions"),
     Route("O4", _POST, "/v1/responses", "openai_responses", "respond", "Responses"),
-    Route("O5", _POST, "/v1/images/generations", "openai", "media", "image generation"),
-    Route("O6", _POST, "/v1/images/edits", "openai", "upload", "image edits"),
-    Route("O7", _POST, "/v1/audio/transcriptions", "openai", "upload", "transcription"),
+    Route("O5", _POST, "/v1/images/generations", "openai", "images", "image generation"),
+    Route("O6", _POST, "/v1/images/edits", "openai", "image_edits", "image edits"),
+    Route("O7", _POST, "/v1/audio/transcriptions", "openai", "transcribe", "transcription"),
     Route("A1", _POST, "/v1/messages", "anthropic", "generate", "Messages"),
     Route("A2", _POST, "/v1/messages/count_tokens", "anthropic", "count_tokens", "token count of a Messages request"),
     Route("A3", _GET, "/v1/models/claude", "anthropic", "list_models", "models, in Anthropic's shape"),
@@ -96,6 +96,17 @@ ROUTES: Final[tuple[Route, ...]] = (
         "mcp",
         "MCP servers: web_search_prime, web_reader, zai-mcp-server, others",
     ),
+    Route("+", _POST, "/mcp/{name}/messages", "mcp", "mcp_messages", "messages of MCP's older transport, HTTP+SSE"),
+    # Open without a key unless the mode is `strict`, like the probes: a client reads it in order to get a token, and by
+    # RFC 9728 it shows nothing for that. It says no more than the server says in public, and is asked without a key.
+    Route(
+        "+",
+        _GET,
+        "/.well-known/oauth-protected-resource/mcp/{name}/mcp",
+        "openai",
+        "mcp_metadata",
+        'OAuth metadata of an MCP server with auth = "client"',
+    ),
     Route("I1", _POST, "/internal/warmup", "openai", "warmup", "opens connections and checks keys"),
     Route("I2", _POST, "/v1/api/event_logging", "anthropic", "discard", "telemetry sink: read and forgotten"),
     Route("I2", _POST, "/v1/api/event_logging/batch", "anthropic", "discard", "the same"),
@@ -113,10 +124,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("+", _POST, "/v1/embeddings", "openai", "embeddings", "embeddings"),
     Route("+", _POST, "/{version}/{collection}/{model}:embedContent", "gemini", "embeddings", "embedding"),
     Route("+", _POST, "/{version}/{collection}/{model}:batchEmbedContents", "gemini", "embeddings", "embeddings"),
-    Route("+", _POST, "/{version}/{collection}/{model}:predict", "gemini", "later", "Imagen", "image models"),
+    Route("+", _POST, "/{version}/{collection}/{model}:predict", "gemini", "media", "Imagen"),
     Route("+", _POST, "/v1/moderations", "openai", "media", "moderations"),
     Route("+", _POST, "/v1/audio/speech", "openai", "media", "speech"),
-    Route("+", _POST, "/v1/audio/translations", "openai", "upload", "audio translation"),
+    Route("+", _POST, "/v1/audio/translations", "openai", "transcribe", "audio translation"),
     Route(
         "+",
         _POST,
@@ -139,6 +150,15 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/health", "/readyz", "/", "/api/hello"})
 """Liveness and preconnect probes: open to GET and HEAD unless the mode is `strict`, and free of the Host check."""
+
+
+def is_open(path: str) -> bool:
+    """Whether a path is open to GET and HEAD without a key, unless the mode is `strict`: probes and OAuth metadata."""
+    if not path.startswith("/.well-known/"):
+        return path in OPEN_PATHS
+    *head, name, tail = path.split("/")
+    return head == ["", ".well-known", "oauth-protected-resource", "mcp"] and name != "" and tail == "mcp"
+
 
 _LITERAL: Final[dict[str, tuple[Route, ...]]] = {}
 _PATTERNS: Final[list[tuple[tuple[str, ...], str, str, Route]]] = []

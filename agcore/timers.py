@@ -17,6 +17,9 @@ class Timer(enum.IntEnum):
     CONNECT = 7  # the upstream connection
     FIRST_BYTE = 8  # the upstream's head
     IDLE = 9  # the next upstream byte
+    RETRY = 10  # the end of a pause before the next attempt
+    FILE = 11  # a file that is being read
+    ALARM = 12  # what the operation asked to be woken for
 
 
 class Timers:

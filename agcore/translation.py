@@ -33,7 +33,7 @@ from agcore.dialects.translator import ResponseWriter
 from agcore.fault import Fault, Vendor, invalid
 from agcore.fold import fold
 from agcore.history import repaired
-from agcore.losses import Losses
+from agcore.losses import Losses, refusal
 from agcore.names import Names, legal_id
 from agcore.profiles import Profile
 from agcore.shares import Share, shares
@@ -84,6 +84,8 @@ class Translation:
         self.names = Names(ordered, target.dialect)
         self._asked = self.names.applied(ordered)
         self.rendered = self._render(target.signer, losses)
+        if dialect == "anthropic" and target.profile.image_output:
+            losses.add("answer", "Messages has no pictures in answers", action='shown as "[image]"')
 
     @property
     def body(self) -> bytes:
@@ -106,12 +108,7 @@ class Translation:
 
     def refusal(self, *, on_loss: str) -> Fault | None:
         """The 400 for losses that this request, or the configuration, does not accept."""
-        refused = self.losses.at_least("warn" if on_loss == "reject" else "refuse")
-        if not refused:
-            return None
-        listed = "; ".join(f"{loss.path}: {loss.why}" for loss in refused[:20])
-        message = f"this request cannot be carried to {self.target.model!r} ({self.target.dialect}): {listed}"
-        return invalid(message, code="not_translatable", param=refused[0].path)
+        return refusal(self.losses, model=self.target.model, dialect=self.target.dialect, on_loss=on_loss)
 
     def answer(
         self, answer: dict[str, object], *, id: str, model: str, created: int

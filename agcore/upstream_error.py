@@ -11,56 +11,35 @@ from typing import Final
 
 import msgspec
 
-from agcore import http_date, json_text
+from agcore import json_text
 from agcore.dialects.base import Dialect
 from agcore.fault import Fault, Vendor
-from agcore.headers import first, media_type
+from agcore.headers import media_type
 from agcore.inputs import Headers
-from agcore.ledger import KeyChoice
+from agcore.pool import KeyChoice
 
-_OWN_CREDENTIAL: Final = frozenset({401, 402, 403})
-_CREDENTIAL: Final = "upstream_credential"
+_CREDENTIAL: Final = frozenset({401, 402, 403})
+OWN_CREDENTIAL: Final = "upstream_credential"
+"""The code of a fault that tells of trouble with the gateway's own key."""
 
 
-def fault_from_answer(
-    dialect: Dialect, *, status: int, headers: Headers, body: bytes, key: KeyChoice, now: float
-) -> Fault:
-    """The fault for an answer with `status` 300 or more, or for a 200 whose body turned out to be an error."""
-    provider = key.label.partition("#")[0]
+def fault_from_answer(dialect: Dialect, *, provider: str, status: int, headers: Headers, body: bytes) -> Fault:
+    """The fault, in the upstream's own words, for an answer with `status` 300 or more, or a 200 that holds an error.
+
+    Before a client sees it, it goes through `presentable`.
+    """
     if status < 400:
-        fault = Fault(status=502, message=f"{provider} answered {status}, which the gateway does not follow")
-        return msgspec.structs.replace(fault, code="upstream_redirect")
+        message = f"{provider} answered {status}, which the gateway does not follow"
+        return Fault(status=502, message=message, code="upstream_redirect")
     try:
         fault = dialect.parse_error(status, json_text.decode(body))
     except ValueError:
         fault = Fault(status=status, message="")
-    if not fault.message:
-        kind = media_type(headers).decode("latin-1") or "no content type"
-        fault = msgspec.structs.replace(
-            fault, message=f"{provider} answered {status} without an error message ({kind})"
-        )
-    fault = presentable(fault, key)
-    wait = retry_after(headers, now=now) if fault.code != _CREDENTIAL else None
-    return fault if wait is None else msgspec.structs.replace(fault, retry_after=wait)
-
-
-def retry_after(headers: Headers, *, now: float) -> float | None:
-    """The wait in seconds that a response's headers name: `retry-after-ms`, or `retry-after` as seconds or a date."""
-    for name, scale in ((b"retry-after-ms", 1000), (b"retry-after", 1)):
-        value = first(headers, name)
-        if value is None:
-            continue
-        text = value.decode("latin-1")
-        try:
-            seconds = float(text) / scale
-        except ValueError:
-            moment = http_date.parse(text)
-            if moment is None:
-                continue
-            seconds = max(moment - now, 0.0)
-        if 0 <= seconds < 1e9:
-            return seconds
-    return None
+    if fault.message:
+        return fault
+    kind = media_type(headers).decode("latin-1") or "no content type"
+    message = f"{provider} answered {status} without an error message ({kind})"
+    return msgspec.structs.replace(fault, message=message)
 
 
 def presentable(fault: Fault, key: KeyChoice) -> Fault:
@@ -70,11 +49,11 @@ def presentable(fault: Fault, key: KeyChoice) -> Fault:
     gateway's own credential becomes a 502; and there is some message.
     """
     message = _clean_text(fault.message, key) or "the upstream reported an error without a message"
-    if fault.status in _OWN_CREDENTIAL or (fault.status == 400 and fault.code == "invalid_api_key"):
+    if fault.status in _CREDENTIAL or (fault.status == 400 and fault.code == "invalid_api_key"):
         return Fault(
             status=502,
             message=f"the provider refused the gateway's credential {key.label} ({fault.status}): {message}",
-            code=_CREDENTIAL,
+            code=OWN_CREDENTIAL,
         )
     vendor = fault.vendor
     if vendor is not None:

@@ -30,6 +30,12 @@ class Url(msgspec.Struct, frozen=True):
         port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"
 
+    @property
+    def target(self) -> str:
+        """Path and query to the letter, as a request line has them: `"/mcp/?tenant=a"`, `"/"`."""
+        where, mark, query = self.text.partition("://")[2].partition("?")
+        return f"/{where.partition('/')[2]}{mark}{query}"
+
 
 def parse_url(text: str, *, query: bool = False, login: bool = False) -> Url:
     """Take an http or https URL apart.

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from agcore import call, exchange, routes_report
+from agcore import legality, routes_report
 from docs import conversions
 
 DOCS: Final = Path(__file__).resolve().parent
@@ -34,8 +34,8 @@ def pages() -> dict[Path, str]:
     """The generated pages, as they should be."""
     architecture = DOCS / "architecture.md"
     text = architecture.read_text("utf-8")
-    text = _filled(text, "exchange", _diagram(_exchange_edges(), start=exchange.State.RECEIVING))
-    text = _filled(text, "leg", _diagram(_leg_edges(), start=call.LegState.CONNECTING))
+    text = _filled(text, "exchange", _diagram(_exchange_edges(), start=legality.State.RECEIVING))
+    text = _filled(text, "leg", _diagram(_leg_edges(), start=legality.LegState.CONNECTING))
     return {
         DOCS / "routes.md": _ROUTES_INTRO + routes_report.as_markdown(),
         DOCS / "conversions.md": conversions.as_markdown(),
@@ -75,24 +75,25 @@ def _filled(text: str, name: str, content: str) -> str:
 
 
 def _exchange_edges() -> Iterator[tuple[enum.Enum, enum.Enum, str]]:
-    for state, inputs in exchange.LEGAL.items():
+    for state, inputs in legality.EXCHANGE.items():
         yield from _edges(state, inputs)
-        for follower in exchange.TIMED[state]:
+        for follower in legality.EXCHANGE_TIMED[state]:
             yield state, follower, "time"
 
 
 def _leg_edges() -> Iterator[tuple[enum.Enum, enum.Enum, str]]:
-    for state, inputs in call.LEGAL.items():
+    for state, inputs in legality.LEG.items():
         yield from _edges(state, inputs)
-        if inputs:
-            yield state, call.LegState.OVER, "time"
+        for follower in legality.LEG_TIMED[state]:
+            if follower is not state or state is legality.LegState.CONNECTING:
+                yield state, follower, "time"
 
 
 def _edges(state: enum.Enum, inputs: Mapping[type, Iterable[enum.Enum]]) -> Iterator[tuple[enum.Enum, enum.Enum, str]]:
     for input, followers in inputs.items():
         for follower in followers:
             # The two tables differ in whether staying is listed; drawn is only what moves, or opens another leg.
-            if follower is not state or state is call.LegState.CONNECTING:
+            if follower is not state or state is legality.LegState.CONNECTING:
                 yield state, follower, input.__name__
 
 

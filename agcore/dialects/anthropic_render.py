@@ -34,6 +34,7 @@ from agcore.dialects.anthropic_tools import Block, ask_structure, marked, render
 from agcore.losses import Losses
 from agcore.profiles import Profile
 
+_SEEN: Final = "[image]"
 _IMAGES: Final = frozenset(("image/jpeg", "image/png", "image/gif", "image/webp"))
 _MAGIC: Final = (
     (b"\x89PNG", "image/png"),
@@ -110,7 +111,12 @@ def _messages(turns: tuple[Turn, ...], first: int, signer: str, losses: Losses) 
         else:
             blocks = []
             for number, part in enumerate(turn.parts):
-                blocks += _part(part, f"messages[{at}].content[{number}]", signer, losses)
+                here = f"messages[{at}].content[{number}]"
+                if turn.role == "assistant" and isinstance(part, Image):
+                    losses.add(here, "the upstream takes no pictures of the assistant's", action=f'sent as "{_SEEN}"')
+                    blocks.append({"type": "text", "text": _SEEN})
+                else:
+                    blocks += _part(part, here, signer, losses)
         if not blocks:
             continue
         role = "assistant" if turn.role == "assistant" else "user"

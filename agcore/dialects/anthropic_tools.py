@@ -12,7 +12,7 @@ from typing import Final
 from agcore.conversation import Conversation, Json, Tool
 from agcore.json_schema import for_anthropic
 from agcore.json_text import encode
-from agcore.losses import Losses
+from agcore.losses import Losses, Weight
 from agcore.profiles import Profile
 
 RESPOND: Final = "agcore_respond"
@@ -45,8 +45,11 @@ def rendered_tools(conversation: Conversation, profile: Profile, losses: Losses)
             tools.append(dict(hosted.value))
         elif hosted.kind == "web_search" and profile.vendor == "anthropic":
             tools.append({"type": "web_search_20250305", "name": "web_search"})
-        else:
+        elif hosted.kind != "image_generation":  # what `pictures` says
             losses.add("tools", f"the upstream does not run `{hosted.kind}`")
+    if conversation.pictures is not None:
+        weight: Weight = "refuse" if conversation.pictures.only else "warn"
+        losses.add("modalities", "the upstream makes no pictures", weight=weight)
     return tools
 
 

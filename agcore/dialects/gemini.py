@@ -35,17 +35,18 @@ def read_ask(members: Members, match: Match, target: Target) -> Ask | Fault:
 
 def generate_target(prefix: bytes, match: Match, model: str, ask: Ask) -> bytes:
     """`PREFIX/VERSION/models/MODEL:ACTION`, in the version that the client speaks; streams always as SSE."""
-    return _target(prefix, match, model, b":streamGenerateContent?alt=sse" if ask.stream else b":generateContent")
+    return action_target(prefix, match, model, b"streamGenerateContent?alt=sse" if ask.stream else b"generateContent")
 
 
 def count_target(prefix: bytes, match: Match, model: str) -> bytes:
     """`PREFIX/VERSION/models/MODEL:countTokens`."""
-    return _target(prefix, match, model, b":countTokens")
+    return action_target(prefix, match, model, b"countTokens")
 
 
-def _target(prefix: bytes, match: Match, model: str, action: bytes) -> bytes:
+def action_target(prefix: bytes, match: Match, model: str, action: bytes) -> bytes:
+    """`PREFIX/VERSION/models/MODEL:ACTION`."""
     name = quote(model, safe="/-._~@:").encode("ascii")
-    return b"%b/%b/%b/%b%b" % (prefix, match.version.encode(), match.collection.encode(), name, action)
+    return b"%b/%b/%b/%b:%b" % (prefix, match.version.encode(), match.collection.encode(), name, action)
 
 
 def edits(members: Members, ask: Ask, model: str) -> tuple[dict[str, bytes | None], bool]:

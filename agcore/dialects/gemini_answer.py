@@ -30,6 +30,7 @@ from agcore.conversation import (
     ToolStarted,
 )
 from agcore.dialects import base, gemini, gemini_error
+from agcore.dialects.gemini_contents import SIGNED_IMAGE
 from agcore.dialects.gemini_writer import ResponseWriter, render_answer
 from agcore.fault import Fault
 from agcore.sse import Frame
@@ -212,15 +213,17 @@ class ResponseReader:
         if isinstance(call, dict) and _text(call.get("name")):
             yield from self._call(call, signed, candidate, index)
             return
+        # The id says how much of the text before is the signed part, so that it can be told apart again.
+        id = str(len(text)) if text else ""
         if said:
             yield TextDelta(said, choice=index)
         elif isinstance(image, dict):
             kind, data = _text(image.get("mimeType")), _standard(_text(image.get("data")))
             if data and kind.startswith("image/"):
                 yield ImageMade(Source(media_type=kind, data=data), choice=index)
+                id = SIGNED_IMAGE
         if signed:
-            # The id says how much of the text before is the signed part, so that it can be told apart again.
-            signature = Signature(self._signer, "text", signed, id=str(len(text)) if text else "")
+            signature = Signature(self._signer, "text", signed, id=id)
             yield ThinkingEnded(signature, choice=index)
 
     def _thought_over(self, candidate: _Candidate, index: int) -> Iterator[Delta]:

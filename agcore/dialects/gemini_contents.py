@@ -27,12 +27,17 @@ from agcore.conversation import (
     Turn,
     Video,
 )
+from agcore.globs import matches
 from agcore.losses import Losses
 from agcore.profiles import Profile
 
 NAME: Final = "gemini"
 SKIP_SIGNATURE: Final = "skip_thought_signature_validator"
 """Google's word for a call that Gemini did not make."""
+SIGNED_IMAGE: Final = "image"
+"""The id of the signature of a picture: texts are told apart by their length."""
+_UNSIGNED_PICTURES: Final = "gemini-2*"
+"""Models that make pictures without signing them."""
 
 _Media = Image | Document | Audio | Video
 _Object = dict[str, object]
@@ -58,6 +63,8 @@ class ContentsWriter:
         self._signer = signer
         # Google's models before Gemini 3 neither ask for signatures nor read files inside of results.
         self._modern = profile.vendor != "google" or profile.reasoning not in ("none", "budget")
+        unsigned = matches(_UNSIGNED_PICTURES, profile.model.rpartition("/")[2])
+        self._signs_pictures = profile.image_output and not unsigned
         self._names: dict[str, str] = {}
         self._own_ids: set[str] = set()
         self._details: set[str] = set()
@@ -130,6 +137,8 @@ class ContentsWriter:
                 self._thought(part, out, here)
             else:
                 out += self._plain(part, here)
+        if self._signs_pictures:
+            _excuse(out)
         return out
 
     def _owned(self, signature: Signature) -> bool:
@@ -154,6 +163,9 @@ class ContentsWriter:
         signature = thought.signature
         if signature is None or not self._owned(signature):
             self._losses.add(path, "Gemini takes back only thoughts that it signed", weight="note")
+        elif signature.kind == "text" and signature.id == SIGNED_IMAGE:
+            if not _sign_picture(out, signature):
+                self._losses.add(path, "the picture that it signs is not there any more", weight="note")
         elif signature.kind == "text":
             _sign_text(out, signature)
         elif signature.kind != "call":
@@ -223,18 +235,36 @@ class ContentsWriter:
         return [{"inlineData": {"mimeType": kind, "data": source.data}}]
 
 
+def _sign_picture(out: list[_Object], signature: Signature) -> bool:
+    """Put a signature on the first picture that has none; whether there is one. They come back in their order."""
+    for part in out:
+        if part.keys() == {"inlineData"}:
+            part["thoughtSignature"] = signature.data
+            return True
+    return False
+
+
 def _sign_text(out: list[_Object], signature: Signature) -> None:
-    """Put a signature on the text that it signs: the last so many characters, as its id says, or an empty part."""
+    """Put a signature on the text that it signs: the last so many characters, as its id says, or an empty part.
+
+    Pictures may have come between: some clients keep them apart from the text.
+    """
     size = int(signature.id) if signature.id.isdecimal() and len(signature.id) < 10 else 0
-    before = out[-1].get("text") if out and out[-1].keys() == {"text"} else None
+    at = next((place for place in range(len(out) - 1, -1, -1) if "inlineData" not in out[place]), -1)
+    before = out[at].get("text") if at >= 0 and out[at].keys() == {"text"} else None
     if not size or not isinstance(before, str) or len(before) < size:
         out.append({"text": "", "thoughtSignature": signature.data})
         return
-    if len(before) > size:
-        out[-1] = {"text": before[:-size]}
-    else:
-        out.pop()
-    out.append({"text": before[-size:], "thoughtSignature": signature.data})
+    rest: list[_Object] = [{"text": before[:-size]}] if len(before) > size else []
+    out[at : at + 1] = [*rest, {"text": before[-size:], "thoughtSignature": signature.data}]
+
+
+def _excuse(out: list[_Object]) -> None:
+    """Excuse what a model that makes pictures should have signed: its first part after thoughts, and each picture."""
+    said = [part for part in out if not part.get("thought")]
+    for part in said:
+        if "inlineData" in part or (part is said[0] and "text" in part):
+            part.setdefault("thoughtSignature", SKIP_SIGNATURE)
 
 
 def arguments(text: str, *, custom: bool = False) -> _Object:

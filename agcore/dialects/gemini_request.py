@@ -22,6 +22,7 @@ from agcore.conversation import (
 )
 from agcore.dialects.gemini_contents import NAME, ContentsWriter
 from agcore.dialects.gemini_message import Message
+from agcore.dialects.gemini_pictures import picture_config, read_pictures
 from agcore.dialects.gemini_thinking import thinking_config
 from agcore.dialects.gemini_turns import ContentsReader, with_detail
 from agcore.json_schema import for_gemini, from_gemini
@@ -76,6 +77,7 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     config = request.message("generationConfig") or Message({}, request.at("generationConfig"))
     reasoning = _reasoning(config)
     output = _output(config, losses)
+    pictures = read_pictures(config, losses)
     detail = config.text("mediaResolution")
     settings = _settings(request, config, losses)
     reader = ContentsReader(contents, losses)
@@ -95,6 +97,7 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
         tool_choice=choice,
         reasoning=reasoning,
         output=output,
+        pictures=pictures,
         settings=settings,
         stream=stream,
     )
@@ -141,19 +144,9 @@ def _settings(request: Message, config: Message, losses: Losses) -> Settings:
         metadata=labels if isinstance(labels, dict) else None,
         service_tier="default" if tier == "standard" else tier,
     )
-    _modalities(config, losses)
     for name in config.left():
         losses.add(config.at(name), "other dialects have no such setting", weight="note")
     return settings
-
-
-def _modalities(config: Message, losses: Losses) -> None:
-    path = config.at("responseModalities")
-    for modality in config.texts("responseModalities"):
-        if modality.upper() == "AUDIO":
-            losses.add(path, "spoken answers cannot be translated", weight="refuse")
-        elif modality.upper() == "IMAGE":
-            losses.add(path, "pictures cannot be asked for here", action="left to the model")
 
 
 def _reasoning(config: Message) -> Reasoning | None:
@@ -343,6 +336,8 @@ def _hosted(conversation: Conversation, losses: Losses) -> list[_Object]:
     for position, tool in enumerate(conversation.hosted_tools):
         path = f"hosted_tools[{position}]"
         name = tool.kind if tool.dialect == NAME and tool.kind not in _NATIVE else _NATIVE.get(tool.kind)
+        if tool.kind == "image_generation":
+            continue  # what `pictures` says
         if name is None:
             losses.add(path, f"Google has no hosted tool {tool.kind}")
         elif conversation.tools:
@@ -416,6 +411,7 @@ def _config(conversation: Conversation, profile: Profile, losses: Losses) -> _Ob
             out["logprobs"] = settings.top_logprobs
         losses.add("logprobs", "log probabilities are not translated back")
     _structured(conversation, profile, out, losses)
+    out.update(picture_config(conversation, profile, losses))
     thinking = thinking_config(conversation.reasoning, profile, losses)
     if thinking:
         out["thinkingConfig"] = thinking

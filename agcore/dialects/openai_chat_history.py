@@ -1,7 +1,7 @@
 """The messages that a Chat client sends, as turns (wire.md A1).
 
 Besides OpenAI's own fields it reads what the ecosystem adds: reasoning beside the content, bare string image URLs,
-signatures in `extra_content` and `reasoning_details`, cache markers on parts.
+pictures beside an answer's text, signatures in `extra_content` and `reasoning_details`, cache markers on parts.
 """
 
 from __future__ import annotations
@@ -163,7 +163,11 @@ class History:
     def _assistant(self, message: Fields, index: int) -> list[Part]:
         path = f"messages[{index}]."
         thoughts, text_signatures, call_signatures = _thoughts(message, path)
-        parts: list[Part] = [*thoughts, *self._content(message, path), *text_signatures]
+        images = [
+            self._seen(as_members(item, f"{path}images[{position}]"), "image_url", f"{path}images[{position}].", "")
+            for position, item in enumerate(items(message, "images", path))
+        ]
+        parts: list[Part] = [*thoughts, *self._content(message, path), *images, *text_signatures]
         refusal = text(message, "refusal", path)
         if refusal:
             parts.append(Refusal(refusal))

@@ -128,6 +128,9 @@ class Messages:
                 return {"type": "input_audio", "input_audio": {"data": part.source.data, "format": kind}}
             self._losses.add(path, "Chat takes sound as WAV or MP3 data only", weight="refuse")
         elif isinstance(part, Video):
+            # Vendors that see videos take them like pictures; OpenAI's own models do not.
+            if not self._official and not part.source.file_id:
+                return {"type": "video_url", "video_url": {"url": url_of(part.source)}}
             self._losses.add(path, "Chat takes no video", weight="refuse")
         else:
             self._losses.add(path, "Chat has no such part in a user message")

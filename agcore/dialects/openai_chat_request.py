@@ -13,11 +13,12 @@ from typing import Final
 
 import msgspec
 
-from agcore.conversation import Conversation, Invalid, Output, Reasoning, Settings
+from agcore.conversation import Conversation, Invalid, Output, Pictures, Reasoning, Settings
 from agcore.dialects.openai_chat_history import History
 from agcore.dialects.openai_chat_messages import Messages
 from agcore.dialects.openai_chat_tools import official, read_tool_choice, read_tools, write_tools
 from agcore.dialects.openai_fields import Fields, as_members, flag, integer, items, members, number, text, wrong
+from agcore.dialects.picture_fields import read_ratio, read_resolution
 from agcore.losses import Losses, Weight
 from agcore.profiles import Profile
 
@@ -38,7 +39,7 @@ _READ: Final = frozenset({
     "top_p", "top_k", "n", "stop", "seed", "logprobs", "top_logprobs", "logit_bias", "presence_penalty",
     "frequency_penalty", "tools", "tool_choice", "functions", "function_call", "parallel_tool_calls",
     "response_format", "reasoning_effort", "reasoning", "thinking", "verbosity", "web_search_options", "user",
-    "safety_identifier", "metadata", "prompt_cache_key", "service_tier", "modalities", "audio"
+    "safety_identifier", "metadata", "prompt_cache_key", "service_tier", "modalities", "audio", "image_config"
 })  # fmt: skip
 _HARMLESS: Final = frozenset(
     {"store", "prediction", "moderation", "prompt_cache_options", "prompt_cache_retention", "cache_control"}
@@ -71,6 +72,7 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
         parallel_calls=flag(body, "parallel_tool_calls"),
         reasoning=_read_reasoning(body),
         output=_read_output(body),
+        pictures=_read_pictures(body),
         settings=read_settings(body, max_output=limit),
         stream=stream,
         include_usage=asks_for_usage(body),
@@ -166,6 +168,19 @@ def _read_output(body: Fields) -> Output | None:
     )
 
 
+def _read_pictures(body: Fields) -> Pictures | None:
+    """Pictures as OpenRouter's clients ask for them."""
+    modalities, config = items(body, "modalities"), members(body, "image_config")
+    if "image" not in modalities and config is None:
+        return None
+    config, path = config or {}, "image_config."
+    return Pictures(
+        only="image" in modalities and "text" not in modalities,
+        aspect_ratio=read_ratio(text(config, "aspect_ratio", path), path + "aspect_ratio"),
+        resolution=read_resolution(text(config, "image_size", path), path + "image_size"),
+    )
+
+
 def _note_unread(body: Fields, losses: Losses) -> None:
     modalities = items(body, "modalities")
     if "audio" in modalities:
@@ -194,6 +209,8 @@ def render_request(
     body.update(write_tools(conversation, profile, losses))
     if conversation.output is not None:
         body["response_format"] = _write_output(conversation.output, profile, losses)
+    if conversation.pictures is not None:
+        _write_pictures(conversation.pictures, profile, body, losses)
     _write_sampling(conversation.settings, profile, body, losses)
     if conversation.reasoning is not None:
         _write_reasoning(conversation.reasoning, profile, body, losses)
@@ -220,6 +237,20 @@ def _write_output(output: Output, profile: Profile, losses: Losses) -> dict[str,
     if output.strict is not None:
         described["strict"] = output.strict
     return {"type": "json_schema", "json_schema": described}
+
+
+def _write_pictures(pictures: Pictures, profile: Profile, body: dict[str, object], losses: Losses) -> None:
+    if profile.vendor and (official(profile) or not profile.image_output):
+        why = f"{profile.model} makes no pictures in conversations"
+        losses.add("modalities", why, weight="refuse" if pictures.only else "warn")
+        return
+    body["modalities"] = ["image"] if pictures.only else ["image", "text"]
+    config = {"aspect_ratio": pictures.aspect_ratio, "image_size": pictures.resolution}
+    if any(config.values()):
+        body["image_config"] = {name: value for name, value in config.items() if value}
+    for name, value in (("size", pictures.size), ("quality", pictures.quality)):
+        if value:
+            losses.add(name, "Chat upstreams take a ratio and a resolution only")
 
 
 def _write_sampling(settings: Settings, profile: Profile, body: dict[str, object], losses: Losses) -> None:

@@ -165,6 +165,8 @@ def write_tools(conversation: Conversation, profile: Profile, losses: Losses) ->
 
 def _write_hosted(conversation: Conversation, profile: Profile, body: dict[str, object], losses: Losses) -> None:
     for hosted in conversation.hosted_tools:
+        if hosted.kind == "image_generation":
+            continue  # what `pictures` says
         if hosted.kind == "web_search" and official(profile) and "search" in profile.model:
             own = hosted.dialect == openai_chat.NAME and isinstance(hosted.value, dict) and "type" not in hosted.value
             body["web_search_options"] = hosted.value if own else {}

@@ -98,6 +98,7 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
         parallel_calls=fields.flag(body, "parallel_tool_calls"),
         reasoning=_parse_reasoning(body, losses),
         output=output,
+        pictures=tools.parse_pictures(found.hosted, body.get("tool_choice")),
         settings=_parse_settings(body, verbosity, losses),
         stream=stream,
         echo=body,

@@ -14,7 +14,8 @@ from typing import Final
 import msgspec
 
 from agcore import json_text
-from agcore.conversation import Conversation, HostedTool, Invalid, Tool, ToolChoice
+from agcore.conversation import Conversation, HostedTool, Invalid, Pictures, Tool, ToolChoice
+from agcore.dialects.picture_fields import read_pixels
 from agcore.losses import Losses
 
 NAME: Final = "openai_responses"
@@ -73,6 +74,8 @@ _TYPED: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
 TYPED_CALLS: Final[Mapping[str, str]] = {f"{kind}_call": kind for kind in _TYPED}
 TYPED_OUTPUTS: Final[Mapping[str, str]] = {f"{kind}_call_output": kind for kind in _TYPED}
 
+IMAGE_GENERATION: Final = "image_generation"
+"""The tool that makes pictures."""
 _HOSTED: Final[Mapping[str, str]] = {
     "web_search": "web_search",
     "web_search_preview": "web_search",
@@ -206,8 +209,23 @@ def parse_choice(choice: object, losses: Losses) -> ToolChoice | None:
     name = _chosen(choice, "tool_choice")
     if name:
         return ToolChoice("required", (name,))
-    losses.add("tool_choice", f"a call of the hosted tool {kind} cannot be forced here", weight="refuse")
+    if kind != IMAGE_GENERATION:  # `parse_pictures` reads that one
+        losses.add("tool_choice", f"a call of the hosted tool {kind} cannot be forced here", weight="refuse")
     return None
+
+
+def parse_pictures(hosted: Iterable[HostedTool], choice: object) -> Pictures | None:
+    """The pictures that the tool for them asks for; nothing else where the tool is forced. Raises Invalid."""
+    tool = next((each.value for each in hosted if each.kind == IMAGE_GENERATION), None)
+    if tool is None:
+        return None
+    quality = tool.get("quality")
+    size = tool.get("size")
+    return Pictures(
+        only=isinstance(choice, Mapping) and choice.get("type") == IMAGE_GENERATION,
+        size=read_pixels(size, "tools.size") if isinstance(size, str) else "",
+        quality=quality if isinstance(quality, str) and quality != "auto" else "",
+    )
 
 
 def _chosen(choice: Mapping[str, object], path: str) -> str:
@@ -232,6 +250,12 @@ def render_tools(conversation: Conversation, losses: Losses) -> list[dict[str, o
             tools.append({"type": "web_search"})
         else:
             losses.add(f"tools.{hosted.kind}", "the upstream has no such hosted tool")
+    pictures = conversation.pictures
+    if pictures is not None and all(hosted.kind != IMAGE_GENERATION for hosted in conversation.hosted_tools):
+        tools.append({"type": IMAGE_GENERATION})
+        for name, value in (("aspect_ratio", pictures.aspect_ratio), ("image_size", pictures.resolution)):
+            if value:
+                losses.add(name, "the upstream takes sizes in pixels")
     return tools
 
 

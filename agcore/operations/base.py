@@ -13,12 +13,14 @@ from agcore.catalog import Miss, Resolution
 from agcore.config import Limits
 from agcore.dialects import ERROR_SHAPES
 from agcore.fault import Fault, invalid
-from agcore.inputs import Headers
+from agcore.inputs import Headers, Told
 from agcore.json_members import BodyError
 
 if TYPE_CHECKING:
     from agcore.call import Call
     from agcore.exchange import Exchange
+    from agcore.plan import Plan
+    from agcore.pool import Way
     from agcore.request import Request
     from agcore.services import Services
 
@@ -30,9 +32,8 @@ class Operation:
     """Whether the body is wanted; else it is read and forgotten."""
     json_body: ClassVar[bool] = True
     """Whether the body must be JSON: where no key was shown, nothing else is let in then."""
-
-    together = 1
-    """Calls that are made at once, as one attempt."""
+    metered: ClassVar[bool] = False
+    """Whether a POST of it counts against the limits of the client's key."""
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
@@ -65,6 +66,13 @@ class Operation:
     def run(self, body: bytes, *, now: float) -> None:
         """The request is complete. A `BodyError` that is raised here, before any call, becomes the client's 400."""
 
+    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan | Fault | None:
+        """See `call.CallOwner`."""
+        raise NotImplementedError
+
+    def call_begun(self, call: Call, *, now: float) -> None:
+        """See `call.CallOwner`."""
+
     def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
         """See `call.CallOwner`."""
 
@@ -78,8 +86,24 @@ class Operation:
         """See `call.CallOwner`. Without an answer there is only the fault to tell."""
         self.exchange.fail(fault, now=now)
 
+    def file_read(self, id: int, data: bytes, *, now: float) -> None:
+        """The file of that number, from `Exchange.read_file`, was read."""
+
+    def file_refused(self, id: int, reason: str, *, now: float) -> None:
+        """The file of that number may not, or cannot, be read; `reason` goes on after its name."""
+
+    def told(self, message: Told, *, now: float) -> None:
+        """Another exchange says something."""
+
+    def keepalive(self, usual: bytes) -> bytes:
+        """What keeps a silent stream alive; `usual` is what `Exchange.expect_stream` was given."""
+        return usual
+
     def release(self, *, now: float) -> None:
         """Lifecycle events that were held must go out now."""
+
+    def alarm(self, *, now: float) -> None:
+        """The moment of `Exchange.set_alarm` has come."""
 
     def drain(self, *, now: float) -> None:
         """The server is shutting down: a stream that has no end of its own ends here."""
@@ -92,15 +116,26 @@ class Operation:
         """The bytes that end a stream of this operation in an error; None where it can only be broken off."""
         return None
 
+    def over(self) -> None:
+        """The exchange is over, however it ended: let go of what others can see."""
+
     def row(self) -> dict[str, object]:
         """What the access row should say of this operation."""
         return {}
+
+    def consumed(self, *, received: int) -> int:
+        """The tokens for which the client's key pays, unless the answer was an error; asked after `row`.
+
+        `received` are the request's bytes, or 0 where the answer had not begun. What asks no model costs nothing.
+        """
+        return 0
 
 
 def resolve(request: Request, services: Services, model: str) -> Resolution | Fault:
     """Where `model` goes for this request's client key, or the 403 or 404."""
     identity = request.identity
-    found = services.catalog.resolve(model, allowed=identity.models if identity is not None else ())
+    allowed = identity.models if identity is not None else ()
+    found = services.catalog.resolve(model, allowed=allowed, dialect=request.dialect)
     if not isinstance(found, Miss):
         return found
     near = f"; near names: {', '.join(found.near)}" if found.near else ""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from agcore import json_text
 from agcore.call import Call
+from agcore.config import Endpoint, Provider
 from agcore.conversation import Conversation, Invalid
 from agcore.dialects import DIALECTS
 from agcore.fault import Fault, invalid
 from agcore.inputs import Headers
 from agcore.json_members import Members
 from agcore.losses import Losses
-from agcore.operations.base import resolve
-from agcore.operations.pass_through import PassThrough, Way
+from agcore.operations.pass_through import PassThrough
+from agcore.plan import Plan
+from agcore.pool import Way
 
 _COUNTERS: Final = ("anthropic", "gemini", "openai_responses")
 """Dialects that have a counter."""
@@ -35,49 +37,48 @@ _COUNTED: Final[Mapping[str, frozenset[str]]] = {
 class CountTokens(PassThrough):
     """A2, G4 and `/v1/responses/input_tokens`."""
 
-    _members: Members | None = None
-
     def upstream_target(self, way: Way) -> bytes | None:
         """The counter of the endpoint's dialect."""
         return DIALECTS[way.endpoint.dialect].count_target(way.endpoint.prefix, self.match_there(), way.model)
 
-    def find_way(self, model: str) -> Way | Fault:
-        """The first provider's endpoint: of the client's own dialect, else the first that can count."""
-        found = resolve(self.request, self.services, model)
-        if isinstance(found, Fault):
-            return found
-        first = found.targets[0]
-        endpoints = first.provider.endpoints
-        counting = [
-            name for name in (self.dialect.NAME, "anthropic", "gemini", "openai_responses") if name in endpoints
-        ]
-        endpoint = endpoints[counting[0]] if counting else next(iter(endpoints.values()))
-        return Way(provider=first.provider, endpoint=endpoint, model=first.model)
+    def start(self, ways: Sequence[Way], *, now: float, further: bool = False) -> None:
+        """Ask a counter if there is one, else estimate."""
+        if all(way.endpoint.dialect not in _COUNTERS for way in ways):
+            return self._estimate(now)
+        return super().start(ways, now=now, further=further)
 
-    def forward(self, members: Members, way: Way, *, now: float) -> None:
-        """Ask the provider's counter in its own dialect, or estimate."""
-        self._members = members
+    def endpoint_at(self, provider: Provider) -> Endpoint | None:
+        """The client's own dialect, else one that can count, else any: then an estimate will have to do."""
+        for dialect in (self.dialect.NAME, *_COUNTERS):
+            if dialect in provider.endpoints:
+                return provider.endpoints[dialect]
+        return next(iter(provider.endpoints.values()))
+
+    def plan_way(self, members: Members, way: Way, *, now: float) -> Plan | Fault | None:
+        """Ask the provider's counter in its own dialect. What it says is not worth waiting for another attempt."""
         if way.endpoint.dialect == self.dialect.NAME:
-            return super().forward(members, way, now=now)
+            plan = super().plan_way(members, way, now=now)
+            return msgspec.structs.replace(plan, pauses=False) if isinstance(plan, Plan) else plan
         target = self.upstream_target(way)
         if target is None:
-            return self._estimate(now)
+            return Fault(status=501, message=f"provider {way.provider.name!r} has no counter")
         try:
             body = self._translated(way)
         except Invalid as error:
-            return self.exchange.fail(invalid(str(error), param=error.param), now=now)
-        return self.ask_upstream(way, target, body, now=now)
+            return invalid(str(error), param=error.param)
+        return msgspec.structs.replace(self.plan(target, body), pauses=False)
 
     def call_end(self, call: Call, *, now: float) -> None:
         """The provider's count, in the client's shape."""
-        if call.plan.endpoint.dialect == self.dialect.NAME:
+        if not self.translated:
             return super().call_end(call, now=now)
-        answer = self.read_answer(call, now=now)
+        answer = self.read_answer(call)
         count = None
         if not isinstance(answer, Fault):
-            count = answer.get("totalTokens" if call.plan.endpoint.dialect == "gemini" else "input_tokens")
+            count = answer.get("totalTokens" if call.way.endpoint.dialect == "gemini" else "input_tokens")
         if not isinstance(count, int) or count < 1:
             return self._estimate(now)
+        call.commit()
         return self._answer_count(count, self.exchange.provenance(call), now)
 
     def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
@@ -85,6 +86,10 @@ class CountTokens(PassThrough):
         if fault.status in (400, 413, 422, 429):
             return super().call_failed(call, fault, now=now)
         return self._estimate(now)
+
+    def consumed(self, *, received: int) -> int:
+        """Nothing: no vendor charges for counting."""
+        return 0
 
     def _estimate(self, now: float) -> None:
         from agcore.tokens import estimate
@@ -105,7 +110,6 @@ class CountTokens(PassThrough):
 
     def _decoded(self) -> dict[str, object]:
         """The request as a generation request: Gemini wraps it, and Anthropic's counter asks for no limit."""
-        assert self._members is not None
         decoded = json_text.decode(self._members.body)
         assert isinstance(decoded, dict)
         if self.dialect.NAME == "gemini":

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
-from urllib.parse import quote
+from typing import ClassVar
 
 from agcore import embeddings, json_text
 from agcore.call import Call
@@ -14,56 +13,41 @@ from agcore.embeddings import EmbeddingRequest
 from agcore.fault import Fault, invalid
 from agcore.inputs import Headers
 from agcore.json_members import Members
-from agcore.operations.base import resolve
 from agcore.operations.count_tokens import ESTIMATED
 from agcore.operations.media import Media
-from agcore.operations.pass_through import Way
+from agcore.plan import Plan
+from agcore.pool import Way
 from agcore.tokens import of_texts
 from agcore.usage import Usage
-
-SPEAKING: Final = ("openai", "gemini")
-"""Dialects that have embeddings."""
 
 
 class Embeddings(Media):
     """`/v1/embeddings`, `:embedContent` and `:batchEmbedContents`."""
 
+    speaking: ClassVar[tuple[str, ...]] = ("openai", "gemini")
+    subject: ClassVar[str] = "embeddings"
+
     _asked: EmbeddingRequest | None = None
     """The request, where it is translated."""
 
-    def find_way(self, model: str) -> Way | Fault:
-        """The first provider that has embeddings, in the client's own dialect if it speaks that."""
-        found = resolve(self.request, self.services, model)
-        if isinstance(found, Fault):
-            return found
-        for target in found.targets:
-            for dialect in (self.dialect.NAME, *SPEAKING):
-                endpoint = target.provider.endpoints.get(dialect)
-                if endpoint is not None:
-                    return Way(provider=target.provider, endpoint=endpoint, model=target.model)
-        provider = found.targets[0].provider
-        message = (
-            f"model {model!r} is served by {provider.name!r}, which speaks {', '.join(provider.endpoints)} only; "
-            f"embeddings need one of {', '.join(SPEAKING)}"
-        )
-        return invalid(message, code="translation_not_available", param="model")
-
-    def forward(self, members: Members, way: Way, *, now: float) -> None:
+    def plan_way(self, members: Members, way: Way, *, now: float) -> Plan | Fault | None:
         """Pass the request through, or write it anew for an endpoint of the other dialect."""
+        self._asked = None
         if way.endpoint.dialect == self.dialect.NAME:
-            return super().forward(members, way, now=now)
+            return super().plan_way(members, way, now=now)
         try:
             self._asked = asked = self._parse(members)
         except Invalid as error:
-            return self.exchange.fail(invalid(str(error), param=error.param), now=now)
+            return invalid(str(error), param=error.param)
+        except ValueError as error:  # what passes as it is may be nested deeper than what has to be looked into
+            return invalid(str(error))
         if way.endpoint.dialect == "gemini":
             body = embeddings.render_gemini(asked, model=way.model)
-            path = f"/v1beta/models/{quote(way.model, safe='/-._~@:')}:batchEmbedContents"
+            target = gemini.action_target(way.endpoint.prefix, self.match_there(), way.model, b"batchEmbedContents")
         else:
             body = embeddings.render_openai(asked, model=way.model)
-            path = "/embeddings"
-        target = way.endpoint.prefix + path.encode("ascii")
-        return self.ask_upstream(way, target, json_text.encode(body), now=now)
+            target = way.endpoint.prefix + b"/embeddings"
+        return self.plan(target, json_text.encode(body))
 
     def _parse(self, members: Members) -> EmbeddingRequest:
         match = self.request.match
@@ -74,12 +58,6 @@ class Embeddings(Media):
             return embeddings.parse_openai(body, self._losses)
         batch = match.route.path.endswith(":batchEmbedContents")
         return embeddings.parse_gemini(body, self._losses, model=self.ask.model, batch=batch)
-
-    def content_fields(self) -> Headers:
-        """A translated answer is JSON, whatever else the client would take."""
-        if self._asked is None:
-            return super().content_fields()
-        return ((b"content-type", b"application/json"), (b"accept", b"application/json"))
 
     def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
         """A translated answer is read whole, whatever type it says it has."""
@@ -92,13 +70,14 @@ class Embeddings(Media):
         """The vectors, in the client's shape."""
         if self._asked is None:
             return super().call_end(call, now=now)
-        answer = self.read_answer(call, now=now)
+        answer = self.read_answer(call)
         if isinstance(answer, Fault):
-            return self.exchange.fail(answer, now=now)
-        read = embeddings.read_gemini if call.plan.endpoint.dialect == "gemini" else embeddings.read_openai
+            return call.reject(answer, now=now)
+        read = embeddings.read_gemini if call.way.endpoint.dialect == "gemini" else embeddings.read_openai
         found = read(answer, count=len(self._asked.texts))
         if isinstance(found, Fault):
-            return self.exchange.fail(call.presentable(found), now=now)
+            return call.reject(found, now=now)
+        call.commit()
         self.usage = found.usage
         headers = self.headers_down(call, ())
         if self.dialect.NAME == "gemini":

@@ -13,14 +13,16 @@ from agcore.fault import Fault
 from agcore.headers import media_type
 from agcore.inputs import Headers
 from agcore.json_members import Members
-from agcore.operations.base import resolve
-from agcore.operations.pass_through import PassThrough, Way
+from agcore.operations.pass_through import PassThrough
+from agcore.plan import Plan
+from agcore.pool import Way
 from agcore.sse import encode
 from agcore.stream_pass import StreamPass
 
 if TYPE_CHECKING:
-    from agcore.call import CallOwner
-    from agcore.operations.fan_out import FanOut
+    from agcore.catalog import Resolution
+    from agcore.config import Endpoint, Provider
+    from agcore.operations.choices import Choices
     from agcore.translation import ClientStream, StreamTranslation, Translation
 
 TRANSLATABLE: Final = frozenset({"openai", "openai_responses", "anthropic", "gemini"})
@@ -44,7 +46,7 @@ class Generate(PassThrough):
     _streaming = False
     _translation: Translation | None = None
     _translated: StreamTranslation | None = None
-    _fan_out: FanOut | None = None
+    _choices: Choices | None = None
 
     def upstream_target(self, way: Way) -> bytes | None:
         """The dialect's generation endpoint."""
@@ -65,57 +67,60 @@ class Generate(PassThrough):
         self._stream_headers = SSE_HEADERS if self.ask.framing == "sse" else ARRAY_HEADERS
         self.exchange.expect_stream(self._stream_headers, keepalive=self.dialect.KEEPALIVE, now=now)
 
-    def called(self, call: Call) -> None:
+    def call_begun(self, call: Call, *, now: float) -> None:
         """A stream that opens before the upstream answered tells where it is going to come from."""
         if self.ask.stream:
             self.exchange.stream_head((*self._stream_headers, *self.headers_down(call, ())))
 
-    def find_way(self, model: str) -> Way | Fault:
-        """The first provider's endpoint: of the client's own dialect, else of one that can be translated to."""
-        found = resolve(self.request, self.services, model)
-        if isinstance(found, Fault):
-            return found
-        first = found.targets[0]
-        endpoints = first.provider.endpoints
-        for dialect in (self.dialect.NAME, *endpoints):
-            endpoint = endpoints.get(dialect)
-            if endpoint is not None and (dialect == self.dialect.NAME or dialect in TRANSLATABLE):
-                return Way(provider=first.provider, endpoint=endpoint, model=first.model)
-        message = f"model {model!r} is served by {first.provider.name!r}, which speaks {', '.join(endpoints)} only"
+    def endpoint_at(self, provider: Provider) -> Endpoint | None:
+        """The client's own dialect, else the first that can be translated to."""
+        own = provider.endpoints.get(self.dialect.NAME)
+        if own is not None:
+            return own
+        return next((each for name, each in provider.endpoints.items() if name in TRANSLATABLE), None)
+
+    def unserved(self, model: str, found: Resolution) -> Fault:
+        """Nobody there takes what could be translated."""
+        first = found.targets[0].provider
+        message = f"model {model!r} is served by {first.name!r}, which speaks {', '.join(first.endpoints)} only"
         return Fault(status=400, message=message, code="translation_not_available", param="model")
 
-    def forward(self, members: Members, way: Way, *, now: float) -> None:
+    def plan_way(self, members: Members, way: Way, *, now: float) -> Plan | Fault | None:
         """Pass the request through, or translate it for an endpoint of another dialect."""
+        self._stream = self._translation = self._translated = self._choices = None
+        self._streaming = False
         if way.endpoint.dialect == self.dialect.NAME:
-            return super().forward(members, way, now=now)
+            return super().plan_way(members, way, now=now)
         translation = self._translate(members, way)
         if isinstance(translation, Fault):
-            return self.exchange.fail(translation, now=now)
+            return translation
         refusal = translation.refusal(on_loss=self.services.config.proxy.on_loss)
         if refusal is not None:
-            return self.exchange.fail(refusal, now=now)
+            return refusal
         self._translation = translation
         self._losses = translation.losses
         self._id = self.services.ids.mint("")
         if translation.others:
-            return self._divide(translation, way, now)
+            self._divide(translation, way, now)
+            return None
         if self.ask.stream:
             self._translated = translation.stream(
                 id=self._id, model=self.ask.model, created=int(now), framing=self.ask.framing
             )
             self._open_stream(self._translated, now)
-        return self.ask_upstream(way, self._translated_target(way), translation.body, now=now)
+        return self.plan(self.translated_target(way), translation.body)
 
     def _divide(self, translation: Translation, way: Way, now: float) -> None:
-        from agcore.operations.fan_out import FanOut  # translating is not free to import
+        from agcore.operations.choices import Choices  # translating is not free to import
 
-        self._fan_out = FanOut(self, translation, id=self._id, now=now)
+        call = self.exchange.calls[-1]  # which is asking for the plan
+        self._choices = Choices(self, translation, way=way, instead_of=call, id=self._id, now=now)
         if self.ask.stream:
             self._expect_stream(now)
-        self.together = 1 + len(translation.others)
-        self._fan_out.begin(self.plan(way, self._translated_target(way), b""), now=now)
+        self._choices.begin(now=now)
 
-    def _translated_target(self, way: Way) -> bytes:
+    def translated_target(self, way: Way) -> bytes:
+        """Path and query of the generation endpoint of another dialect."""
         upstream = DIALECTS[way.endpoint.dialect]
         return upstream.generate_target(way.endpoint.prefix, self.match_there(), way.model, self.ask)
 
@@ -164,12 +169,13 @@ class Generate(PassThrough):
         was_terminal = self._stream.terminal
         out = self._stream.feed(data)
         if out:
+            call.commit()
             # A Responses stream may end in an upstream's own words about a failure.
             self.exchange.write(call.scrubbed(out) if self._stream.terminal else out, now=now)
         elif self._stream.holding:
             self.exchange.hold(now=now)
         if self._stream.fault is not None:
-            self.exchange.fail(call.presentable(self._stream.fault), now=now)
+            call.reject(self._stream.fault, now=now)
         elif self._stream.terminal and not was_terminal:
             self.exchange.linger(now=now)
         return None
@@ -182,64 +188,59 @@ class Generate(PassThrough):
             return self._serve_unstreamed(call, now)
         out = self._stream.end()
         if out:
+            call.commit()
             self.exchange.write(out, now=now)
         if self._stream.fault is not None:
-            return self.exchange.fail(call.presentable(self._stream.fault), now=now)
+            return call.reject(self._stream.fault, now=now)
         return self.exchange.end(now=now)
 
     def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
         """A connection that breaks after the answer was complete takes nothing from it."""
-        if self._stream is not None and self._stream.complete:
+        if self._stream is not None and self._stream.complete and self._stream.fault is None:
             out = self._stream.finish()
             if out:
                 self.exchange.write(out, now=now)
             return self.exchange.end(now=now)
-        if self.asked_unsigned(call, fault, owner=self, translation=self._translation, now=now):
+        if self.asked_unsigned(call, fault, translation=self._translation, now=now):
             return None
         return super().call_failed(call, fault, now=now)
 
-    def asked_unsigned(
-        self, call: Call, fault: Fault, *, owner: CallOwner, translation: Translation | None, now: float
-    ) -> bool:
+    def asked_unsigned(self, call: Call, fault: Fault, *, translation: Translation | None, now: float) -> bool:
         """Ask once more without signatures where an upstream refused one of its own; whether that was done.
 
         What was asked without any has none to take out: it is not asked again.
         """
-        if fault.status != 400 or self.services.config.proxy.on_loss == "reject":
+        if fault.status != 400 or not call.asked or self.services.config.proxy.on_loss == "reject":
             return False
         from agcore import foreign_signatures  # rare
 
-        plan = call.plan
-        if not foreign_signatures.is_refusal(plan.endpoint.dialect, fault):
+        plan, dialect = call.plan, call.way.endpoint.dialect
+        if not foreign_signatures.is_refusal(dialect, fault):
             return False
         if translation is not None:
             body = translation.body if translation.unsign() else None
         else:
             assert isinstance(plan.body, bytes)
-            body = foreign_signatures.unsigned(plan.endpoint.dialect, plan.body, losses=self._losses)
-        if body is None:
-            return False
-        if self.ask.stream:
-            self._expect_stream(now)  # the refusal had kept it closed
-        self.called(self.exchange.call(msgspec.structs.replace(plan, body=body), owner=owner, now=now))
-        return True
+            body = foreign_signatures.unsigned(dialect, plan.body, losses=self._losses)
+        return body is not None and call.repeat(msgspec.structs.replace(plan, body=body), now=now)
 
     def _answer_whole(self, call: Call, now: float) -> None:
         assert self._translation is not None
-        answer = self.read_answer(call, now=now)
+        answer = self.read_answer(call)
         if isinstance(answer, Fault):
-            return self.exchange.fail(answer, now=now)
+            return call.reject(answer, now=now)
         translated = self._translation.answer(answer, id=self._id, model=self.ask.model, created=int(now))
         if isinstance(translated, Fault):
-            return self.exchange.fail(call.presentable(translated), now=now)
+            return call.reject(translated, now=now)
+        call.commit()
         body, self.usage = translated
         self.answered(body)
         return self.exchange.answer(200, body, headers=self.headers_down(call, ()), now=now)
 
     def _serve_unstreamed(self, call: Call, now: float) -> None:
-        answer = self.read_answer(call, now=now)
+        answer = self.read_answer(call)
         if isinstance(answer, Fault):
-            return self.exchange.fail(answer, now=now)
+            return call.reject(answer, now=now)
         if self._translated is not None:
             out = self._translated.whole(answer)
             fault = self._translated.fault
@@ -249,9 +250,10 @@ class Generate(PassThrough):
             except ValueError as error:  # nested too deeply to be written
                 out, fault = b"", Fault(status=502, message=f"the upstream's answer cannot be streamed: {error}")
         if out:
+            call.commit()
             self.exchange.write(out, now=now)
         if fault is not None:
-            return self.exchange.fail(call.presentable(fault), now=now)
+            return call.reject(fault, now=now)
         return self.exchange.end(now=now)
 
     def _told_as_stream(self, call: Call, answer: dict[str, object], now: float) -> tuple[bytes, Fault | None]:
@@ -286,16 +288,20 @@ class Generate(PassThrough):
     def release(self, *, now: float) -> None:
         """Announcements go out although no content came."""
         assert self._outgoing is not None
+        if self._choices is None:
+            self.exchange.calls[-1].commit()
         self.exchange.write(self._outgoing.release(), now=now)
 
     def error_in_stream(self, fault: Fault) -> bytes | None:
         """The dialect's own error, fitting to what was sent."""
-        assert self._outgoing is not None
-        return self._outgoing.error(fault, self.request.id)
+        outgoing = self._outgoing
+        if outgoing is None:  # keepalives were sent, and then no way was left that could be asked
+            outgoing = StreamPass(self.dialect.StreamTap(shown_model=None, hide_usage=False), framing=self.ask.framing)
+        return outgoing.error(fault, self.request.id)
 
     @property
     def _outgoing(self) -> StreamPass | StreamTranslation | ClientStream | None:
-        return self._stream if self._fan_out is None else self._fan_out.client
+        return self._stream if self._choices is None else self._choices.client
 
     def row(self) -> dict[str, object]:
         """Usage as the stream told it."""

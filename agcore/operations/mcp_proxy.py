@@ -1,33 +1,49 @@
-"""A remote MCP server behind the gateway's key: a reverse proxy that touches no body (wire.md F4).
+"""A remote MCP server behind the gateway: a reverse proxy that touches no message (wire.md F4).
 
 Every method, status and transport header passes both ways; event streams pass as they come and may stay silent for as
 long as they like. A client that leaves closes the transport and nothing else: it is never turned into a cancellation.
 Nothing is repeated once a byte of it was sent, since a tool call may have happened. Where the upstream gives no answer,
 the client gets a JSON-RPC error under the id that it waits for.
+
+With `auth = "key"` the server sees the gateway's key, and its 401 and 403 are the gateway's trouble. With
+`auth = "client"` it sees the client's own `authorization`, and they are the client's, with the way to its OAuth
+metadata rewritten (`agcore.oauth_metadata`). A key of the gateway's clients never reaches it.
+
+One event is rewritten: `endpoint`, by which a server of the older transport, HTTP+SSE, says where it takes messages
+(`agcore.message_endpoint`). Which transport a server speaks is seen from that event and needs no setting.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+import attrs
+
 from agcore import headers as header_tables
-from agcore import json_text
-from agcore.call import Call, Plan
+from agcore import json_text, message_endpoint, sse
+from agcore.call import Call
 from agcore.config import McpServer, Provider
 from agcore.dialects import jsonrpc_error
 from agcore.fault import Fault
 from agcore.inputs import Headers
+from agcore.oauth_metadata import metadata_url, with_metadata
 from agcore.operations.base import Operation
+from agcore.plan import Plan
+from agcore.pool import Way
 
 
 class McpProxy(Operation):
     """One HTTP exchange of an MCP transport."""
 
     json_body: ClassVar[bool] = False
+    metered: ClassVar[bool] = True
 
     _message = b""
     _head_came = False
     _streams = False
+    _frames: sse.Decoder | None = None
+    _announced: bytes | None = None
+    """Where at the server a message of the older transport goes."""
 
     def begin(self, *, now: float) -> None:
         """Find the server."""
@@ -38,28 +54,41 @@ class McpProxy(Operation):
     def run(self, body: bytes, *, now: float) -> None:
         """Pass the message on."""
         self._message = body
-        self._ask(body, now)
+        self._ask(now)
 
     def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
         """Pass the answer's head on, whatever its status; our own key's troubles are not the client's."""
-        if status in (401, 403) or 300 <= status < 400:
+        if (status in (401, 403) and self._server.auth == "key") or 300 <= status < 400:
             what = "refused the gateway's key" if status >= 400 else "sent a redirect, which is not followed"
             message = f"the MCP server {self._name!r} {what} ({status})"
             return self.exchange.fail(Fault(status=502, message=message), now=now)
         self._head_came = True
         self._streams = header_tables.media_type(headers) == b"text/event-stream"
         fields = header_tables.passing(headers, header_tables.MCP_DOWN)
+        if self._server.auth == "client":
+            fields += self._challenges(headers)
         if self._streams:
+            request = self.request.head
+            if request.method == "GET" and header_tables.first(request.headers, b"mcp-session-id") is None:
+                # Perhaps of the older transport, which knows no session ids.
+                self._frames = sse.Decoder()
             fields = tuple(field for field in fields if field[0] != b"cache-control")
             fields += ((b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no"))
         return self.exchange.open_answer(status, fields, now=now)
 
     def call_data(self, call: Call, data: bytes, *, now: float) -> None:
-        """Pass a piece on."""
-        self.exchange.pass_on(data)
+        """Pass a piece on, by whole frames where there may be an `endpoint` event."""
+        if self._frames is None:
+            return self.exchange.pass_on(data)
+        try:
+            passed = b"".join([self._relayed(frame) for frame in self._frames.feed(data)])
+        except ValueError as error:
+            message = f"the stream of the MCP server {self._name!r} is broken off: {error}"
+            return self.exchange.fail(Fault(status=502, message=message), now=now)
+        return self.exchange.pass_on(passed)
 
     def call_end(self, call: Call, *, now: float) -> None:
-        """The answer is complete."""
+        """The answer is complete. The rest of a frame that is not is of no use to anybody."""
         self.exchange.end(now=now)
 
     def drain(self, *, now: float) -> None:
@@ -86,32 +115,77 @@ class McpProxy(Operation):
         return self.request.match.name
 
     @property
+    def _server(self) -> McpServer:
+        return self.services.mcp[self._name]
+
+    @property
     def _listens(self) -> bool:
         """Whether the answer is a stream without an end: a GET, or what took its place in the revision 2026-07-28."""
         head = self.request.head
         return head.method == "GET" or header_tables.first(head.headers, b"mcp-method") == b"subscriptions/listen"
 
-    def _ask(self, body: bytes, now: float) -> None:
-        server = self.services.mcp[self._name]
-        assert server.endpoint is not None
-        endpoint = server.endpoint
-        query = self.request.target.raw_query
-        joint = b"&" if b"?" in endpoint.prefix else b"?"
-        headers = header_tables.passing(self.request.head.headers, header_tables.MCP_UP)
-        provider = Provider(name=self._name, endpoints={}, keys=(server.key,) if server.key is not None else ())
-        plan = Plan(
-            provider=provider,
-            endpoint=endpoint,
+    def _challenges(self, headers: Headers) -> Headers:
+        public_url = self.services.config.proxy.public_url
+        found = tuple(field for field in headers if field[0] == b"www-authenticate")
+        if not public_url:
+            return found
+        url = metadata_url(public_url, self._name)
+        return tuple((name, with_metadata(value, url)) for name, value in found)
+
+    def _relayed(self, frame: sse.Frame) -> bytes:
+        if frame.event != "endpoint" or frame.data is None:
+            return frame.raw
+        public_url, ids = self.services.config.proxy.public_url, self.services.ids
+        reference = message_endpoint.reference(frame.data, self._server, public_url=public_url, ids=ids)
+        return sse.encode(reference, event="endpoint")
+
+    def _credential(self) -> Headers:
+        """The client's own `authorization`, unless it is meant for the gateway."""
+        value = header_tables.first(self.request.head.headers, b"authorization")
+        if self._server.auth != "client" or value is None or self.services.guard.knows(value):
+            return ()
+        return ((b"authorization", value),)
+
+    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan:
+        """The client's request, with the one credential exchanged for the other."""
+        query = b"" if self._announced is not None else self.request.target.raw_query
+        prefix = way.endpoint.prefix
+        joint = b"&" if b"?" in prefix else b"?"
+        headers = self._credential() + header_tables.passing(self.request.head.headers, header_tables.MCP_UP)
+        return Plan(
+            target=prefix + joint + query if query else prefix,
             method=self.request.head.method,
-            target=endpoint.prefix + joint + query if query else endpoint.prefix,
             headers=((b"accept-encoding", b"identity"), *headers),
-            body=body,
+            body=self._message,
             passes_all=True,
             patient=True,
             repeatable=False,
         )
-        self.exchange.call(plan, owner=self, now=now)
+
+    def _ask(self, now: float) -> None:
+        server = self._server
+        assert server.endpoint is not None
+        endpoint = server.endpoint
+        if self._announced is not None:
+            endpoint = attrs.evolve(endpoint, prefix=self._announced)
+        provider = Provider(name=self._name, endpoints={}, keys=(server.key,) if server.key is not None else ())
+        self.exchange.call((Way(provider, endpoint, ""),), owner=self, now=now, once=True)
         self.exchange.moving()
+
+
+class McpMessages(McpProxy):
+    """A message for a server of the older transport, at the endpoint that it announced."""
+
+    def begin(self, *, now: float) -> None:
+        """Find the server, and what of it the URL stands for."""
+        super().begin(now=now)
+        if self.exchange.finished:
+            return
+        token = self.request.target.first("to") or ""
+        self._announced = message_endpoint.upstream_target(token, self._server, ids=self.services.ids)
+        if self._announced is None:
+            message = f"not a URL that the MCP server {self._name!r} announced here: open its event stream anew"
+            self.exchange.fail(Fault(status=404, message=message), now=now)
 
 
 def _unavailable(name: str, server: McpServer | None) -> Fault | None:
@@ -119,9 +193,7 @@ def _unavailable(name: str, server: McpServer | None) -> Fault | None:
         message = f"no MCP server is called {name!r}: add [mcp.{name}] with a url to the configuration"
         return Fault(status=404, message=message)
     if server.endpoint is None:
-        return Fault(status=400, message=f"the built-in MCP server {server.builtin!r} is not available yet")
-    if server.auth != "key":
-        return Fault(status=400, message='auth = "client" is not available yet for MCP servers')
+        return Fault(status=400, message=f"the MCP server {name!r} is built in: it is at /mcp/{name}/mcp only")
     return None
 
 

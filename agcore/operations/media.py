@@ -1,4 +1,6 @@
-"""Images, audio and moderations, to a provider of the client's own dialect; `embeddings` builds on it.
+"""Images, audio and moderations, to a provider of the client's own dialect.
+
+Operations that can also be translated build on it: `images`, `transcribe`, `embeddings`.
 
 Answers come in three forms: JSON, which is read whole and checked like any other; event streams of images and
 transcripts, whose frames pass as they are until their own terminal event; and everything else (audio, subtitles, plain
@@ -8,20 +10,23 @@ text), whose bytes pass as they come.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import quote
 
 from agcore import headers as header_tables
 from agcore import json_text
 from agcore.call import Call
+from agcore.catalog import Resolution
+from agcore.config import Endpoint, Provider
 from agcore.dialects import openai_chat, openai_error, openai_responses
 from agcore.dialects.base import Ask, Meaning, ask_of_body
-from agcore.fault import Fault
+from agcore.fault import Fault, invalid
 from agcore.headers import media_type
 from agcore.inputs import Headers
 from agcore.json_members import Members
 from agcore.operations.generate import SSE_HEADERS
-from agcore.operations.pass_through import PassThrough, Way
+from agcore.operations.pass_through import PassThrough
+from agcore.pool import Way
 from agcore.sse import Frame
 from agcore.stream_pass import StreamPass
 from agcore.usage import Usage
@@ -81,8 +86,29 @@ def read_usage(answer: Mapping[str, object]) -> Usage | None:
 class Media(PassThrough):
     """A JSON request for media, or for numbers about text."""
 
+    speaking: ClassVar[tuple[str, ...]] = ()
+    """Dialects that such requests can be translated to, and the client's own; empty where none is translated."""
+    subject: ClassVar[str] = ""
+    """What `speaking` is needed for, for people."""
+
     _stream: StreamPass | None = None
     _raw = False
+
+    def endpoint_at(self, provider: Provider) -> Endpoint | None:
+        """The client's own dialect, if the provider speaks that, else another that such requests can go to."""
+        spoken = (provider.endpoints.get(dialect) for dialect in (self.dialect.NAME, *self.speaking))
+        return next((endpoint for endpoint in spoken if endpoint is not None), None)
+
+    def unserved(self, model: str, found: Resolution) -> Fault:
+        """None of the model's providers takes such requests."""
+        if not self.speaking:
+            return super().unserved(model, found)
+        provider = found.targets[0].provider
+        message = (
+            f"model {model!r} is served by {provider.name!r}, which speaks {', '.join(provider.endpoints)} only; "
+            f"{self.subject} need one of {', '.join(self.speaking)}"
+        )
+        return invalid(message, code="translation_not_available", param="model")
 
     def read_ask(self, members: Members) -> Ask | Fault:
         """The model, from the path where it stands there, else from the body."""
@@ -106,7 +132,9 @@ class Media(PassThrough):
         return self.dialect.edits(members, self.ask, self.way.model)
 
     def content_fields(self) -> Headers:
-        """The client's own: what is wanted may be JSON, audio or text."""
+        """The client's own: what is wanted may be JSON, audio or text. What is translated is JSON."""
+        if self.translated:
+            return super().content_fields()
         headers = self.request.head.headers
         accept = header_tables.first(headers, b"accept") or b"*/*"
         return ((b"content-type", self.content_type(headers)), (b"accept", accept))
@@ -126,15 +154,24 @@ class Media(PassThrough):
             path = match.route.path.removeprefix("/v1")
         return way.endpoint.prefix + path.encode("ascii")
 
+    @property
+    def repeatable(self) -> bool:
+        """An image or a recording that was made twice was also paid for twice."""
+        assert self.request.match is not None
+        path = self.request.match.route.path
+        return not (path.startswith(("/v1/images", "/v1/audio")) or path.endswith(":predict"))
+
     def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
         """Choose by content type how the answer passes."""
         super().call_head(call, status, headers, now=now)
+        self._stream = None
         kind = media_type(headers)
         if kind == b"text/event-stream":
             self._stream = StreamPass(MediaTap(), framing="sse")
             self.exchange.stream_head((*SSE_HEADERS, *self.headers_down(call, headers)))
         elif kind != b"application/json":
             self._raw = True
+            call.commit()
             kept = tuple(field for field in headers if field[0] in (b"content-type", b"content-length"))
             self.exchange.open_answer(status, (*kept, *self.headers_down(call, headers)), now=now)
 
@@ -146,9 +183,10 @@ class Media(PassThrough):
             return super().call_data(call, data, now=now)
         out = self._stream.feed(data)
         if out:
+            call.commit()
             self.exchange.write(out, now=now)
         if self._stream.fault is not None:
-            self.exchange.fail(call.presentable(self._stream.fault), now=now)
+            call.reject(self._stream.fault, now=now)
         return None
 
     def call_end(self, call: Call, *, now: float) -> None:
@@ -159,9 +197,10 @@ class Media(PassThrough):
             return super().call_end(call, now=now)
         out = self._stream.end()
         if out:
+            call.commit()
             self.exchange.write(out, now=now)
         if self._stream.fault is not None:
-            return self.exchange.fail(call.presentable(self._stream.fault), now=now)
+            return call.reject(self._stream.fault, now=now)
         return self.exchange.end(now=now)
 
     def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
@@ -176,4 +215,6 @@ class Media(PassThrough):
 
     def error_in_stream(self, fault: Fault) -> bytes | None:
         """An error event in an event stream; raw bytes can only be broken off."""
-        return None if self._stream is None else self._stream.error(fault, self.request.id)
+        if self._stream is not None:
+            return self._stream.error(fault, self.request.id)
+        return None if self._raw else MediaTap().error(fault, self.request.id)

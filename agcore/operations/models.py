@@ -1,25 +1,90 @@
-"""Model lists, single models, and how a name resolves: answered from the configuration alone."""
+"""Model lists, single models, and how a name resolves.
+
+All is answered from the configuration, but for lists: to them belongs what the providers list themselves. Whether a
+name resolves, and where it goes, never depends on that.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import msgspec
 
 from agcore import model_lists
+from agcore.call import Call
 from agcore.catalog import ListedModel
+from agcore.config import DIALECT_NAMES, Provider
 from agcore.fault import Fault, invalid
+from agcore.globs import is_glob
 from agcore.json_members import parse
 from agcore.operations.base import Operation, resolve
+from agcore.operations.list_reader import ListReader, list_way
+from agcore.provider_lists import AFTER_DELAY, has_credential
 from agcore.target import Target
 
+if TYPE_CHECKING:
+    from agcore.exchange import Exchange
 
-class ListModels(Operation):
-    """The models that the caller may use, in the shape that the request asks for."""
+PATIENCE: Final = 2.0
+"""Seconds that a client waits for the lists of providers, all together."""
+
+
+class ListModels(ListReader):
+    """The models that the caller may use, in the shape that the request asks for.
+
+    Providers that serve what a glob matches are asked what that is, unless it is known from an earlier request. Whoever
+    has not answered after `PATIENCE` is left out, or listed with what was known of it before.
+    """
+
+    keeps_body: ClassVar[bool] = False
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange)
+        providers = self.services.config.providers
+        self._open = {each.name: each for each in providers if has_credential(each) and any(map(is_glob, each.models))}
+        self._late: dict[str, Provider] = {}
 
     def begin(self, *, now: float) -> None:
-        """Answer; the body, if there is one, is of no interest."""
+        """Answer at once where nobody needs to be asked."""
+        lists = self.services.ledger.lists
+        self._late = {name: each for name, each in self._open.items() if lists.due(each, now=now)}
+        if not self._late:
+            self.all_read(now=now)
+
+    def run(self, body: bytes, *, now: float) -> None:
+        """Ask; the body, if there is one, is of no interest."""
+        self.exchange.set_alarm(now + min(PATIENCE, self.services.config.timeouts.request / 2))
+        self.read_lists(map(list_way, self._late.values()), now=now)
+
+    def list_read(self, call: Call, ids: tuple[str, ...] | None, *, now: float) -> None:
+        """Keep what there is."""
+        provider, lists = call.way.provider, self.services.ledger.lists
+        del self._late[provider.name]
+        if ids is None:
+            lists.failed(provider, now=now)
+        else:
+            lists.store(provider, ids, now=now)
+
+    def list_failed(self, provider: Provider, call: Call, fault: Fault, *, now: float) -> None:
+        """Do without."""
+        del self._late[provider.name]
+        self.services.ledger.lists.failed(provider, now=now)
+
+    def alarm(self, *, now: float) -> None:
+        """Do without those who are late."""
+        for provider in self._late.values():
+            self.services.ledger.lists.failed(provider, now=now, pause=AFTER_DELAY)
+        self.all_read(now=now)
+
+    def all_read(self, *, now: float) -> None:
+        """Answer."""
         match, identity = self.request.match, self.request.identity
         assert match is not None
-        models = self.services.catalog.ids(allowed=identity.models if identity is not None else ())
+        allowed = identity.models if identity is not None else ()
+        lists = self.services.ledger.lists
+        offered = {name: lists.ids(each, now=now) for name, each in self._open.items()}
+        models = self.services.catalog.ids(allowed=allowed, dialect=match.dialect, offered=offered)
         try:
             body = _list(match.dialect, models, self.request.target)
         except ValueError as error:
@@ -37,22 +102,31 @@ class GetModel(Operation):
         found = resolve(self.request, self.services, match.model)
         if isinstance(found, Fault):
             return self.exchange.fail(found, now=now)
-        listed = self.services.catalog.listed(match.model, allowed=identity.models if identity is not None else ())
+        allowed = identity.models if identity is not None else ()
+        listed = self.services.catalog.listed(match.model, allowed=allowed, dialect=match.dialect)
         assert listed is not None
         render = {"gemini": model_lists.gemini_model, "anthropic": model_lists.anthropic_model}
         return self.exchange.answer(200, render.get(match.dialect, model_lists.openai_model)(listed), now=now)
 
 
 class Detect(Operation):
-    """How a model name resolves, and what the model behind it can do."""
+    """How a model name resolves, and what the model behind it can do.
+
+    It resolves as for the clients of `dialect`, where the body has one, else as for those of OpenAI Chat Completions.
+    """
 
     def run(self, body: bytes, *, now: float) -> None:
         """Answer for the `model` of the body."""
-        model = parse(body).value("model")
+        members = parse(body)
+        model, dialect = members.value("model"), members.value("dialect")
         if not isinstance(model, str) or not model:
             fault = invalid("`model` is required and must be a non-empty string", param="model")
             return self.exchange.fail(fault, now=now)
-        found = resolve(self.request, self.services, model.removeprefix("models/"))
+        if dialect is not None and dialect not in DIALECT_NAMES:
+            fault = invalid(f"`dialect` must be one of {', '.join(DIALECT_NAMES)}", param="dialect")
+            return self.exchange.fail(fault, now=now)
+        asking = self.request if dialect is None else msgspec.structs.replace(self.request, dialect=dialect)
+        found = resolve(asking, self.services, model.removeprefix("models/"))
         if isinstance(found, Fault):
             return self.exchange.fail(found, now=now)
         profile = self.services.catalog.profile(found.targets[0].model)

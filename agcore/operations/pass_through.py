@@ -7,42 +7,42 @@ let through. A JSON answer is read whole before anything is sent, so that a 200 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
 from agcore import headers as header_tables
 from agcore import json_text
-from agcore.call import Call, Plan
+from agcore.call import Call
+from agcore.catalog import Resolution
 from agcore.config import Endpoint, Provider
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import Ask, edited
 from agcore.effects import Body
-from agcore.fault import Fault
+from agcore.fault import Fault, invalid
 from agcore.inputs import Headers
-from agcore.json_members import Members, parse
+from agcore.json_members import BodyError, Members, parse
 from agcore.losses import Losses
 from agcore.operations.base import Operation, resolve
+from agcore.plan import Plan
+from agcore.pool import Way
 from agcore.routes import Match
+from agcore.seats import seat_of
 from agcore.upstream_error import fault_from_answer
 from agcore.usage import Usage
 
 if TYPE_CHECKING:
     from agcore.exchange import Exchange
 
-
-class Way(msgspec.Struct, frozen=True):
-    """Where a request goes."""
-
-    provider: Provider
-    endpoint: Endpoint
-    model: str
+BYTES_PER_TOKEN: Final = 4
+"""Of a request, where its answer does not tell what it consumed."""
 
 
 class PassThrough(Operation, ABC):
     """One request, one JSON answer. Streams are `Generate`'s addition."""
 
+    metered: ClassVar[bool] = True
     ask = Ask(model="")
     way: Way | None = None
     usage: Usage | None = None
@@ -58,44 +58,91 @@ class PassThrough(Operation, ABC):
         self._head: tuple[int, Headers] = (200, ())
 
     def run(self, body: bytes, *, now: float) -> None:
-        """Read the body, find the way, and ask the upstream."""
+        """Read the body, find the ways, and ask."""
         members = parse(body)
         ask = self.read_ask(members)
         if isinstance(ask, Fault):
             return self.exchange.fail(ask, now=now)
         self.ask = ask
-        way = self.find_way(ask.model)
-        if isinstance(way, Fault):
-            return self.exchange.fail(way, now=now)
-        self.way = way
-        return self.forward(members, way, now=now)
+        ways = self.find_ways(ask.model)
+        if isinstance(ways, Fault):
+            return self.exchange.fail(ways, now=now)
+        expanded = self.expanded(members, now=now)
+        if expanded is None:
+            return None
+        self._members = expanded
+        return self.start(ways, now=now)
 
-    def forward(self, members: Members, way: Way, *, now: float) -> None:
-        """Send the request the way that was found."""
+    def start(self, ways: Sequence[Way], *, now: float, further: bool = False) -> None:
+        """Ask at the ways; `further` after others were asked."""
+        seat = None
+        if self.services.ledger.pool.spreads(ways):
+            seat = seat_of(self.request, self._members)
+        self.exchange.call(ways, owner=self, now=now, seat=seat, further=further)
+
+    def find_ways(self, model: str) -> tuple[Way, ...] | Fault:
+        """Where a model's requests may go."""
+        found = resolve(self.request, self.services, model)
+        if isinstance(found, Fault):
+            return found
+        ways = []
+        for target in found.targets:
+            endpoint = self.endpoint_at(target.provider)
+            if endpoint is not None:
+                ways.append(Way(target.provider, endpoint, target.model, target.step))
+        return tuple(ways) or self.unserved(model, found)
+
+    def endpoint_at(self, provider: Provider) -> Endpoint | None:
+        """Where a provider takes such requests; None where it does not."""
+        return provider.endpoints.get(self.dialect.NAME)
+
+    def unserved(self, model: str, found: Resolution) -> Fault:
+        """What is wrong with a model whose providers take no such requests."""
+        first = found.targets[0].provider
+        message = (
+            f"model {model!r} is served by {first.name!r}, which speaks {', '.join(first.endpoints)} only; "
+            f"it cannot be asked this by a client that speaks {self.dialect.NAME}"
+        )
+        return Fault(status=400, message=message, code="translation_not_available", param="model")
+
+    def expanded(self, members: Members, *, now: float) -> Members | None:
+        """The request with what it refers to; None where it has failed of that."""
+        return members
+
+    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan | Fault | None:
+        """The request for one way, from scratch."""
+        self.start_anew(way)
+        try:
+            return self.plan_way(self._members, way, now=now)
+        except BodyError as error:
+            return invalid(str(error))
+
+    def start_anew(self, way: Way) -> None:
+        """Forget what came of an attempt before this one."""
+        self.way = way
+        self._losses = Losses()
+        self.exchange.give_back(self._answer_size)
+        self._answer.clear()
+        self._answer_size = 0
+        self._head = (200, ())
+
+    def plan_way(self, members: Members, way: Way, *, now: float) -> Plan | Fault | None:
+        """The request for one way: the client's, with the edits it needs there."""
         target = self.upstream_target(way)
         if target is None:
-            message = f"provider {way.provider.name!r} has no such endpoint in this dialect"
-            return self.exchange.fail(Fault(status=400, message=message), now=now)
+            return Fault(status=400, message=f"provider {way.provider.name!r} has no such endpoint in this dialect")
         changes, self.hides_usage = self.edits(members)
         self.prepare(now=now)
-        return self.ask_upstream(way, target, members.edited(changes), now=now)
+        return self.plan(target, members.edited(changes))
 
-    def ask_upstream(self, way: Way, target: bytes, body: Body, *, now: float, length: int | None = None) -> None:
-        """Begin the call; `length` is that of a body which is not in memory, where it is known."""
-        plan = self.plan(way, target, body, length=length)
-        self.called(self.exchange.call(plan, owner=self, now=now))
+    def plan(self, target: bytes, body: Body, *, length: int | None = None) -> Plan:
+        """What is asked; `length` is that of a body which is not in memory, where it is known."""
+        return Plan(target=target, headers=self.headers_up(), body=body, length=length, repeatable=self.repeatable)
 
-    def plan(self, way: Way, target: bytes, body: Body, *, length: int | None = None) -> Plan:
-        """What is asked of the upstream."""
-        return Plan(
-            provider=way.provider,
-            endpoint=way.endpoint,
-            target=target,
-            model=way.model,
-            headers=self.headers_up(),
-            body=body,
-            length=length,
-        )
+    @property
+    def repeatable(self) -> bool:
+        """Whether it does no harm if such a request is answered twice."""
+        return True
 
     def read_ask(self, members: Members) -> Ask | Fault:
         """What the request asks for."""
@@ -113,9 +160,6 @@ class PassThrough(Operation, ABC):
 
     def prepare(self, *, now: float) -> None:
         """Everything is decided; the call comes next."""
-
-    def called(self, call: Call) -> None:
-        """The call was begun."""
 
     @property
     def shown_model(self) -> str | None:
@@ -142,9 +186,10 @@ class PassThrough(Operation, ABC):
     def call_end(self, call: Call, *, now: float) -> None:
         """Check the answer and pass it on."""
         status, headers = self._head
-        answer = self.read_answer(call, now=now)
+        answer = self.read_answer(call)
         if isinstance(answer, Fault):
-            return self.exchange.fail(answer, now=now)
+            return call.reject(answer, now=now)
+        call.commit()
         body = b"".join(self._answer)
         self.usage = self.read_usage(answer)
         if self.shown_model is not None and self.dialect.MODEL_MEMBER in answer:
@@ -200,25 +245,11 @@ class PassThrough(Operation, ABC):
             row["losses"] = [msgspec.structs.asdict(loss) for loss in self._losses]
         return row
 
-    def find_way(self, model: str) -> Way | Fault:
-        """Where a model's requests go: the first of its providers that speaks the client's dialect."""
-        found = resolve(self.request, self.services, model)
-        if isinstance(found, Fault):
-            return found
-        for target in found.targets:
-            endpoint = target.provider.endpoints.get(self.dialect.NAME)
-            if endpoint is not None:
-                return Way(provider=target.provider, endpoint=endpoint, model=target.model)
-        spoken = ", ".join(found.targets[0].provider.endpoints)
-        return Fault(
-            status=400,
-            message=(
-                f"model {model!r} is served by {found.targets[0].provider.name!r}, which speaks {spoken}; "
-                f"translation from {self.dialect.NAME} is not available yet"
-            ),
-            code="translation_not_available",
-            param="model",
-        )
+    def consumed(self, *, received: int) -> int:
+        """Input and output; an estimate where they are not known, but for what is not text."""
+        if self.usage is not None:
+            return self.usage.input + self.usage.output
+        return received // BYTES_PER_TOKEN if self.json_body else 0
 
     def content_fields(self) -> Headers:
         """What the body is, and what answers are welcome."""
@@ -244,13 +275,13 @@ class PassThrough(Operation, ABC):
                 fields.append(field)
         return tuple(fields)
 
-    def read_answer(self, call: Call, *, now: float) -> dict[str, object] | Fault:
+    def read_answer(self, call: Call) -> dict[str, object] | Fault:
         """The collected answer decoded, or what is wrong with it."""
         status, headers = self._head
-        return read_object(call, status=status, headers=headers, body=b"".join(self._answer), now=now)
+        return read_object(call, status=status, headers=headers, body=b"".join(self._answer))
 
 
-def read_object(call: Call, *, status: int, headers: Headers, body: bytes, now: float) -> dict[str, object] | Fault:
+def read_object(call: Call, *, status: int, headers: Headers, body: bytes) -> dict[str, object] | Fault:
     """The JSON object that a call was answered with, or what is wrong with it."""
     try:
         answer = json_text.decode(body)
@@ -260,18 +291,17 @@ def read_object(call: Call, *, status: int, headers: Headers, body: bytes, now: 
         kind = header_tables.media_type(headers).decode("latin-1") or "no content type"
         return Fault(
             status=502,
-            message=f"{call.plan.provider.name} answered {status} without a JSON object ({kind})",
+            message=f"{call.way.provider.name} answered {status} without a JSON object ({kind})",
             code="upstream_invalid_answer",
         )
     # A failed Response is that dialect's own form of an answer, and says so itself.
     if answer.get("error") and answer.get("object") != "response":
         return fault_from_answer(
-            DIALECTS[call.plan.endpoint.dialect],
+            DIALECTS[call.way.endpoint.dialect],
+            provider=call.way.provider.name,
             status=error_status(answer["error"]),
             headers=headers,
             body=body,
-            key=call.key,
-            now=now,
         )
     return answer
 

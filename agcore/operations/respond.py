@@ -15,19 +15,19 @@ import msgspec
 
 from agcore import json_text
 from agcore.call import Call
-from agcore.config import Provider
 from agcore.dialects import openai_responses
 from agcore.dialects.base import Ask
 from agcore.fault import Fault
 from agcore.json_members import BodyError, Members, parse
 from agcore.operations.base import resolve
 from agcore.operations.generate import Generate
-from agcore.operations.pass_through import Way
+from agcore.pool import Way
 from agcore.response_store import Entry, Kept, Pinned
 from agcore.stream_pass import StreamPass
 
 if TYPE_CHECKING:
     from agcore.exchange import Exchange
+    from agcore.services import Services
     from agcore.translation import Translation
 
 
@@ -38,6 +38,7 @@ class Respond(Generate):
     _previous: str | None = None
     _stores = True
     _remembered = False
+    _key = ""
     _sent: Members
 
     def __init__(self, exchange: Exchange) -> None:
@@ -56,31 +57,28 @@ class Respond(Generate):
             self._earlier = self._store.find(previous, client=self._client)
         return super().read_ask(members)
 
-    def find_way(self, model: str) -> Way | Fault:
+    def find_ways(self, model: str) -> tuple[Way, ...] | Fault:
         """Where the earlier response is held, whatever the model's name resolves to; else as for any request."""
         earlier = self._earlier
         if not isinstance(earlier, Pinned):
-            return super().find_way(model)
+            return super().find_ways(model)
         assert self._previous is not None
         found = resolve(self.request, self.services, model)
         if isinstance(found, Fault):
             return found
-        way = pinned_way(earlier, self.services.config.providers)
+        way = pinned_way(earlier, self.services)
         if way is None:
             return _not_found(self._previous)
         names = [target.model for target in found.targets if target.provider.name == earlier.provider]
-        return msgspec.structs.replace(way, model=names[0]) if names else way
+        return (msgspec.structs.replace(way, model=names[0]) if names else way,)
 
-    def forward(self, members: Members, way: Way, *, now: float) -> None:
-        """Send the conversation as a whole, as far as it is held here."""
-        self._sent = members
+    def expanded(self, members: Members, *, now: float) -> Members | None:
+        """The conversation as a whole, as far as it is held here."""
         changes = self._expansion(members)
-        if changes:
-            expanded = members.edited(changes)
-            if not self.exchange.reserve(len(expanded), now=now):
-                return None
-            self._sent = parse(expanded)
-        return super().forward(self._sent, way, now=now)
+        if not changes:
+            return members
+        expanded = members.edited(changes)
+        return parse(expanded) if self.exchange.reserve(len(expanded), now=now) else None
 
     def _expansion(self, members: Members) -> dict[str, bytes | None]:
         """The changes that put earlier items in place of their ids."""
@@ -128,6 +126,11 @@ class Respond(Generate):
             assert isinstance(response, dict)
             self._remember(response, body)
 
+    def call_begun(self, call: Call, *, now: float) -> None:
+        """A response belongs to the account of the key that it was made with."""
+        self._key = call.key.id
+        super().call_begun(call, now=now)
+
     def call_data(self, call: Call, data: bytes, *, now: float) -> None:
         """Pass a piece on, and remember what it completes."""
         super().call_data(call, data, now=now)
@@ -169,13 +172,17 @@ class Respond(Generate):
         if self._translation is None:
             assert self.way is not None
             entry = Pinned(
-                client=self._client, provider=self.way.provider.name, model=self.way.model, asked=self.ask.model
+                client=self._client,
+                provider=self.way.provider.name,
+                key=self._key,
+                model=self.way.model,
+                asked=self.ask.model,
             )
         else:
             output = response["output"]
             assert isinstance(output, list)
             items = tuple(item["id"] for item in output)
-            entry = Kept(client=self._client, input=items_of(self._sent), response=body, items=items)
+            entry = Kept(client=self._client, input=items_of(self._members), response=body, items=items)
         self._store.put(id, entry)
 
 
@@ -189,12 +196,14 @@ def items_of(members: Members) -> bytes:
     return b'[{"type":"message","role":"user","content":[{"type":"input_text","text":' + raw + b"}]}]"
 
 
-def pinned_way(pin: Pinned, providers: tuple[Provider, ...]) -> Way | None:
-    """Where a pinned response is held; None where that provider is gone, or does not speak Responses any more."""
-    for provider in providers:
+def pinned_way(pin: Pinned, services: Services) -> Way | None:
+    """Where a pinned response is held; None where its key is gone, or its provider speaks no Responses any more."""
+    for provider in services.config.providers:
         endpoint = provider.endpoints.get(openai_responses.NAME)
         if provider.name == pin.provider and endpoint is not None:
-            return Way(provider=provider, endpoint=endpoint, model=pin.model)
+            if all(key.id != pin.key for key in services.ledger.pool.keys(provider)):
+                return None
+            return Way(provider=provider, endpoint=endpoint, model=pin.model, key=pin.key)
     return None
 
 

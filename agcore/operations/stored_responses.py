@@ -12,12 +12,14 @@ from urllib.parse import quote
 import msgspec
 
 from agcore import json_text
-from agcore.call import Call, Plan
+from agcore.call import Call
 from agcore.dialects.base import Ask
 from agcore.fault import Fault, invalid
 from agcore.inputs import Headers
-from agcore.operations.pass_through import PassThrough, Way
+from agcore.operations.pass_through import PassThrough
 from agcore.operations.respond import pinned_way
+from agcore.plan import Plan
+from agcore.pool import Way
 from agcore.response_store import Kept
 from agcore.target import Target
 from agcore.usage import Usage
@@ -32,6 +34,7 @@ class StoredResponse(PassThrough):
 
     keeps_body: ClassVar[bool] = False
     json_body: ClassVar[bool] = False
+    metered: ClassVar[bool] = False
     suffix: ClassVar[bytes] = b""
     """What follows the id in the path."""
 
@@ -43,7 +46,7 @@ class StoredResponse(PassThrough):
         entry = store.find(self._id, client=client)
         way = None
         if entry is not None and not isinstance(entry, Kept):
-            way = pinned_way(entry, self.services.config.providers)
+            way = pinned_way(entry, self.services)
         if entry is None or (way is None and not isinstance(entry, Kept)):
             return self.exchange.fail(Fault(status=404, message=f"Response with id '{self._id}' not found."), now=now)
         if self.request.target.first("stream") == "true":
@@ -67,15 +70,11 @@ class StoredResponse(PassThrough):
         return entry.response
 
     def _ask_holder(self, way: Way, now: float) -> None:
-        plan = Plan(
-            provider=way.provider,
-            endpoint=way.endpoint,
-            target=self.upstream_target(way),
-            model=way.model,
-            method=self.request.head.method,
-            headers=self.headers_up(),
-        )
-        self.exchange.call(plan, owner=self, now=now)
+        self.exchange.call((way,), owner=self, now=now)
+
+    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan:
+        """The same request, without a body."""
+        return Plan(target=self.upstream_target(way), method=self.request.head.method, headers=self.headers_up())
 
     def upstream_target(self, way: Way) -> bytes:
         """The same path and query at the provider."""

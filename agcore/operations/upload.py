@@ -4,21 +4,28 @@ The form's `model` decides where the upload goes, and it may stand anywhere in i
 memory. A form that is complete by then is sent like any other body. If its model is known by then, the rest passes
 through as it arrives, as fast as the upstream takes it; if not, all of it is put aside until the model is found. In
 each case only the bytes of the model's name change.
+
+What is translated for an upstream of another dialect must be in memory as a whole. So a form that may go there is held
+up to `max_whole` bytes; a larger one can only pass through.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
+from agcore.call import Call
 from agcore.config import Limits
 from agcore.dialects.base import Ask
-from agcore.effects import Body, Patch, Spooled, Streamed
+from agcore.effects import Patch, Spooled, Streamed
 from agcore.fault import Fault, invalid
 from agcore.headers import first
 from agcore.inputs import Headers
 from agcore.multipart_form import FormScan, boundary_of
 from agcore.operations.media import Media
 from agcore.patches import Patcher, patched_length
+from agcore.plan import Plan
+from agcore.pool import Way
 
 BUFFERED: Final = 1024 * 1024
 """Bytes of a form that are held in memory."""
@@ -29,7 +36,9 @@ class Upload(Media):
 
     json_body: ClassVar[bool] = False
 
+    _ways: tuple[Way, ...] = ()
     _patcher: Patcher | None = None
+    _streams = False
     _spool = 0
 
     @classmethod
@@ -62,14 +71,10 @@ class Upload(Media):
         if self._spool:
             self.exchange.spool(data)
             return None
-        if not self.exchange.reserve(len(data), now=now):
-            return None
-        self._held.append(data)
-        if self._size > BUFFERED:
-            if "model" in self._scan.fields:
-                self._stream_on(now)
-            else:
-                self._put_aside()
+        if self.exchange.reserve(len(data), now=now):
+            self._held.append(data)
+            if self._size > BUFFERED:
+                self._overflow(now)
         return None
 
     def complete(self, *, now: float) -> None:
@@ -77,55 +82,106 @@ class Upload(Media):
         self._scan.end()
         if self._scan.fault is not None:
             return self.exchange.fail(self._scan.fault, now=now)
-        if self._patcher is not None:
+        if self._streams:
             return self.exchange.calls[-1].end_body(now=now)
-        patches = self._find_patches()
-        if isinstance(patches, Fault):
-            return self.exchange.fail(patches, now=now)
+        return self._ask(now)
+
+    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan | Fault | None:
+        """The form with the model's name of this way."""
+        self.start_anew(way)
+        field = self._scan.fields["model"]
+        patches: tuple[Patch, ...] = ()
+        if way.model != field.value:
+            patches = (Patch(field.offset, field.length, way.model.encode()),)
+        target = self.upstream_target(way)
+        assert target is not None
+        if self._streams:
+            self._patcher = Patcher(patches)
+            declared = first(self.request.head.headers, b"content-length")
+            length = None if declared is None else patched_length(int(declared), patches)
+            return self.plan(target, Streamed(self._patcher.feed(b"".join(self._held))), length=length)
         length = patched_length(self._size, patches)
         if self._spool:
-            return self._send(Spooled(self._spool, patches), length=length, now=now)
-        body = Patcher(patches).feed(b"".join(self._held))
-        self._held.clear()
-        return self._send(body, length=length, now=now)
+            return self.plan(target, Spooled(self._spool, patches), length=length)
+        return self.plan(target, Patcher(patches).feed(b"".join(self._held)), length=length)
 
-    def _stream_on(self, now: float) -> None:
-        patches = self._find_patches()
-        if isinstance(patches, Fault):
-            return self.exchange.fail(patches, now=now)
-        self._patcher = Patcher(patches)
+    def start(self, ways: Sequence[Way], *, now: float, further: bool = False) -> None:
+        """Ask. What is not in memory as a whole can only pass through."""
+        if self._streams or self._spool:
+            ways = tuple(way for way in ways if not self._needs_whole(way))
+        if ways:
+            self.exchange.call(ways, owner=self, now=now, further=further)
+        else:
+            self.exchange.fail(self._too_large(), now=now)
+
+    @property
+    def max_whole(self) -> int:
+        """Bytes of a form that is translated."""
+        return self.services.config.limits.max_json * 3 // 4  # what is no larger as JSON than JSON may be
+
+    def _needs_whole(self, way: Way) -> bool:
+        return way.endpoint.dialect != self.dialect.NAME
+
+    @property
+    def patience(self) -> int:
+        """Bytes that are held while the model is unknown, which many clients put last.
+
+        As much as can be translated, where anything can; a form that announces more is not waited for.
+        """
+        endpoints = [self.endpoint_at(provider) for provider in self.services.config.providers]
+        translates = any(each is not None and each.dialect != self.dialect.NAME for each in endpoints)
+        return self.max_whole if translates and self.expected <= self.max_whole else BUFFERED
+
+    @property
+    def expected(self) -> int:
+        """Bytes that the form has, as far as is known: what came, or what the client announced."""
         declared = first(self.request.head.headers, b"content-length")
-        length = None if declared is None else patched_length(int(declared), patches)
-        begun = self._patcher.feed(b"".join(self._held))
-        self._held.clear()
-        self._send(Streamed(begun), length=length, now=now)
-        return self.exchange.upload()
+        return self._size if declared is None else max(self._size, int(declared))
+
+    def _overflow(self, now: float) -> None:
+        """There is more of the form than is held without need."""
+        if "model" not in self._scan.fields:
+            if self._size > self.patience:
+                self._put_aside()
+        elif self._scan.complete and self._size <= self.patience:
+            pass  # it was held for its model, which came last: it can leave with its length
+        elif self._ways or self._found_ways(now):
+            whole = any(self._needs_whole(way) for way in self._ways)
+            if not whole or self.expected > self.max_whole:
+                # The rest passes by, to whoever takes the beginning.
+                self._streams = True
+                self.exchange.upload()
+                self.start(self._ways, now=now)
+
+    def _ask(self, now: float) -> None:
+        if self._ways or self._found_ways(now):
+            self.start(self._ways, now=now)
+
+    def _found_ways(self, now: float) -> bool:
+        """Find the ways by the form's model; else the request has failed."""
+        field = self._scan.fields.get("model")
+        if field is None or not field.value:
+            self.exchange.fail(invalid("`model` is required", param="model"), now=now)
+            return False
+        self.ask = Ask(model=field.value)
+        ways = self.find_ways(field.value)
+        if isinstance(ways, Fault):
+            self.exchange.fail(ways, now=now)
+            return False
+        self._ways = ways
+        return True
+
+    def _too_large(self) -> Fault:
+        message = f"a form for {self.ask.model!r} is translated, and may have at most {self.max_whole} bytes"
+        return Fault(status=413, message=message, code="request_too_large")
 
     def _put_aside(self) -> None:
         for piece in self._held:
             self._spool = self.exchange.spool(piece)
+        self.exchange.give_back(self._size)
         self._held.clear()
 
     def _pass_on(self, data: bytes, now: float) -> None:
         if data:
+            self._held.clear()  # what follows was not kept: it cannot be said again
             self.exchange.calls[-1].send(data, now=now)
-
-    def _find_patches(self) -> tuple[Patch, ...] | Fault:
-        """Find the way by the form's model; what must change in the form for it."""
-        field = self._scan.fields.get("model")
-        if field is None or not field.value:
-            return invalid("`model` is required", param="model")
-        self.ask = Ask(model=field.value)
-        way = self.find_way(field.value)
-        if isinstance(way, Fault):
-            return way
-        self.way = way
-        if way.model == field.value:
-            return ()
-        return (Patch(field.offset, field.length, way.model.encode()),)
-
-    def _send(self, body: Body, *, length: int | None, now: float) -> None:
-        assert self.way is not None
-        target = self.upstream_target(self.way)
-        assert target is not None
-        self.ask_upstream(self.way, target, body, length=length, now=now)

@@ -1,75 +1,99 @@
-"""Warming up: open a connection to each provider and check a key, with the cheapest request there is."""
+"""Warming up: open a connection to each provider and check each of its keys, with the cheapest request there is."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from agcore.call import Call, Plan
-from agcore.config import Endpoint, Provider
+from agcore.call import Call
+from agcore.config import ASKED_MODEL, Provider
 from agcore.fault import Fault, invalid
-from agcore.headers import REQUIRED_UP, USER_AGENT
 from agcore.inputs import Headers
 from agcore.json_members import parse
-from agcore.operations.base import Operation, resolve
+from agcore.operations.base import resolve
+from agcore.operations.list_reader import ListReader, list_way
+from agcore.pool import Cooldown
+from agcore.provider_lists import MAX_IDS, has_credential
 
-MAX_PARALLEL: Final = 8
-"""Calls under way at once."""
-
-MAX_LIST: Final = 1024 * 1024
-"""Bytes of a model list that are read for the sake of its connection."""
-
-_LISTS: Final = {"anthropic": b"/v1/models?limit=1", "gemini": b"/v1beta/models?pageSize=1"}
+if TYPE_CHECKING:
+    from agcore.exchange import Exchange
 
 
-class Warmup(Operation):
-    """`{"provider"?, "model"?}` -> for each provider meant: ok, latency in milliseconds, error.
+class Warmup(ListReader):
+    """`{"provider"?, "model"?}` -> for each key of each provider meant: ok, latency in milliseconds, error.
 
-    What is asked for is the provider's model list. A provider that has none (404, 405) is reachable all the same, and
-    is reported so; whether its key is good stays unknown then.
+    What is asked for is the provider's model list, which is then known to those who list models. Of a list that was
+    read it is told how many `models` it has, and which targets of `[models]` are `missing` from it. A provider that has
+    none (404, 405) is reachable all the same, and is reported so; whether its key is good stays unknown then.
+
+    Every key is asked once, cooling or not, and the pool learns what came of it. `cooling` says of a key that is not
+    known to work for how many seconds it is left alone as a whole, and why.
     """
+
+    metered: ClassVar[bool] = True
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange)
+        self._results: dict[str, dict[str, object]] = {}
+        self._begun: dict[Call, float] = {}
+        self._latency: dict[Call, float] = {}
 
     def run(self, body: bytes, *, now: float) -> None:
         """Start as many calls as may run at once."""
-        self._results: dict[str, dict[str, object]] = {}
-        self._begun: dict[Call, float] = {}
-        self._live: set[Call] = set()
-        self._read: dict[Call, int] = {}
         providers = self._providers(body)
         if isinstance(providers, Fault):
             return self.exchange.fail(providers, now=now)
-        self._waiting = list(reversed(providers))
+        pool = self.services.ledger.pool
+        cooling = {slot[:2]: each for slot, each in pool.cooling(now=now) if not slot[2]}
+        ways = []
         for provider in providers:
-            self._results[provider.name] = {"provider": provider.name}
-        for _ in range(MAX_PARALLEL):
-            self._next(now)
-        return self._maybe_finish(now)
+            for key in pool.keys(provider):
+                result: dict[str, object] = {"provider": provider.name, "key": key.label}
+                self._results[key.label] = result
+                result.update(_cooling(cooling, provider.name, key.id, now))
+                if has_credential(provider):
+                    ways.append(list_way(provider, key=key.id))
+                else:
+                    result.update(ok=False, error="no key is configured")
+        return self.read_lists(ways, once=True, now=now)
+
+    def call_begun(self, call: Call, *, now: float) -> None:
+        """From here on the time counts."""
+        super().call_begun(call, now=now)
+        self._begun[call] = now
 
     def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
-        """The key was taken. The list itself is read and forgotten, so that its connection can be used again."""
-        self._settle(call, {"ok": True}, now)
+        """The key was taken; the time for the list itself does not count."""
+        self._latency[call] = now - self._begun[call]
 
-    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
-        """A list of absurd length costs its connection."""
-        self._read[call] = self._read.get(call, 0) + len(data)
-        if self._read[call] > MAX_LIST:
-            call.abort()
-            self.call_end(call, now=now)
+    def list_read(self, call: Call, ids: tuple[str, ...] | None, *, now: float) -> None:
+        """The provider can be used."""
+        provider = call.way.provider
+        result = self._results[call.key.label]
+        result.pop("cooling", None)
+        if ids is None:
+            self._settle(
+                call, {"ok": True, "note": "it answered, but not with a model list: is the base URL right?"}, now
+            )
+            return
+        self.services.ledger.lists.store(provider, ids, now=now)
+        missing = self._missing(provider, ids)
+        self._settle(call, {"ok": True, "models": len(ids), **({"missing": missing} if missing else {})}, now)
 
-    def call_end(self, call: Call, *, now: float) -> None:
-        """Done with this provider."""
-        self._live.discard(call)
-        self._next(now)
-        self._maybe_finish(now)
-
-    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+    def list_failed(self, provider: Provider, call: Call, fault: Fault, *, now: float) -> None:
         """The provider cannot be used as configured, unless it merely has no list."""
         if fault.status in (404, 405):
             self._settle(call, {"ok": True, "note": "reachable; it has no model list, so the key was not checked"}, now)
         else:
             self._settle(call, {"ok": False, "error": fault.message}, now)
-        self.call_end(call, now=now)
+
+    def all_read(self, *, now: float) -> None:
+        """Answer."""
+        targets = list(self._results.values())
+        body = {"ok": all(target["ok"] for target in targets), "targets": targets}
+        self.exchange.answer(200, msgspec.json.encode(body), now=now)
 
     def _providers(self, body: bytes) -> list[Provider] | Fault:
         members = parse(body or b"{}")
@@ -90,36 +114,24 @@ class Warmup(Operation):
             providers = [provider for provider in providers if provider.name in serving]
         return providers
 
-    def _next(self, now: float) -> None:
-        while self._waiting:
-            provider = self._waiting.pop()
-            if provider.keys or all(endpoint.auth == "none" for endpoint in provider.endpoints.values()):
-                endpoint = next(iter(provider.endpoints.values()))
-                plan = Plan(
-                    provider=provider,
-                    endpoint=endpoint,
-                    method="GET",
-                    target=endpoint.prefix + _LISTS.get(endpoint.dialect, b"/models"),
-                    headers=_headers(endpoint),
-                )
-                call = self.exchange.call(plan, owner=self, now=now)
-                self._begun[call] = now
-                self._live.add(call)
-                return
-            self._results[provider.name].update(ok=False, error="no key is configured")
-
     def _settle(self, call: Call, result: dict[str, object], now: float) -> None:
-        latency = round((now - self._begun[call]) * 1000, 1)
-        self._results[call.plan.provider.name].update(key=call.key.label, latency_ms=latency, **result)
+        latency = self._latency.get(call, now - self._begun[call])
+        self._results[call.key.label].update(latency_ms=round(latency * 1000, 1), **result)
 
-    def _maybe_finish(self, now: float) -> None:
-        if not self._live and not self._waiting:
-            targets = list(self._results.values())
-            body = {"ok": all(target["ok"] for target in targets), "targets": targets}
-            self.exchange.answer(200, msgspec.json.encode(body), now=now)
+    def _missing(self, provider: Provider, ids: tuple[str, ...]) -> list[str]:
+        """The models that `[models]` names at this provider and its list does not. Ollama leaves out `:latest`."""
+        if len(ids) == MAX_IDS:
+            return []
+        steps = (step for rule in self.services.config.models for step in rule.steps)
+        named = dict.fromkeys(model for step in steps for name, model in step if name == provider.name)
+        known = {ASKED_MODEL, *ids, *(id.removesuffix(":latest") for id in ids)}
+        return [model for model in named if model not in known]
 
 
-def _headers(endpoint: Endpoint) -> Headers:
-    fields = [(b"accept", b"application/json"), (b"accept-encoding", b"identity"), USER_AGENT]
-    required = REQUIRED_UP.get(endpoint.dialect)
-    return (*fields, required) if required is not None else tuple(fields)
+def _cooling(known: Mapping[tuple[str, str], Cooldown], provider: str, key: str, now: float) -> dict[str, object]:
+    """What keeps a key from being used, the longer of its own and its provider's cooldown."""
+    found = [cooldown for slot in ((provider, key), (provider, "")) if (cooldown := known.get(slot)) is not None]
+    if not found:
+        return {}
+    longest = max(found, key=lambda cooldown: cooldown.until)
+    return {"cooling": {"until_seconds": round(longest.until - now, 1), "reason": longest.reason}}

@@ -50,9 +50,9 @@ CONFIG: Final = Config(
         _provider("words", "anthropic"),
     ),
     models=(
-        ModelRule("to-google", (("google", "google/vectors 1"),)),
-        ModelRule("to-open", (("open", "open-vectors"),)),
-        ModelRule("to-either", (("words", "words-1"), ("google", "google-1"), ("open", "open-1"))),
+        ModelRule("to-google", ((("google", "google/vectors 1"),),)),
+        ModelRule("to-open", ((("open", "open-vectors"),),)),
+        ModelRule("to-either", ((("words", "words-1"),), (("google", "google-1"),), (("open", "open-1"),))),
     ),
 )
 
@@ -187,6 +187,14 @@ def test_an_openai_request_that_cannot_be_carried_is_a_400_that_says_why(
 
 
 # Gemini's clients, OpenAI's upstream.
+
+
+def test_what_is_nested_too_deeply_to_be_translated_is_a_400() -> None:
+    story = Story(gateway(CONFIG))
+    deep = b"[" * 100_000 + b"]" * 100_000
+    story.open("POST", OPENAI, body=b'{"model": "to-google", "input": %b}' % deep)
+    assert (story.status, story.requests) == (400, {})
+    assert "nested too deeply" in error(story)["message"]
 
 
 def test_a_gemini_batch_is_one_openai_request() -> None:

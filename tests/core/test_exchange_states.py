@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Final
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,8 @@ from agcore import (
     DropSpool,
     Effect,
     Exchange,
+    FileRead,
+    FileRefused,
     Finish,
     Input,
     LocalProtocolError,
@@ -35,21 +38,23 @@ from agcore import (
     SpoolFailed,
     Stage,
     State,
+    Told,
     UpstreamConnected,
     UpstreamData,
     UpstreamEnd,
     UpstreamFailed,
     UpstreamHead,
     Written,
+    legality,
 )
-from agcore import call as call_module
-from agcore import exchange as exchange_module
-from agcore.call import LegState
-from agcore.config import Config, Limits
+from agcore.config import Config, Limits, ModelRule
+from agcore.legality import LegState
 from agcore.sse import Decoder
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,
+    DIALOGUES,
+    GEMINI,
     RESPONSES,
     STREAMS,
     Dialogue,
@@ -62,9 +67,16 @@ from tests.support.dialogues import (
     streaming,
 )
 from tests.support.edges import KIB, MCP_AT, MIB, feed, form, part, setup, upload
+from tests.support.file_reader import reading
 from tests.support.story import EPOCH, JSON, SSE, Story, gateway
+from tests.support.vision import ACCEPT, AT, Client, tool_call
+from tests.support.vision import setup as vision
 
 SMALL: Final = config(limits=Limits(max_json_mb=0.0005))
+TIGHT: Final = config(limits=Limits(max_json_mb=0.001, max_buffered_mb=0.0006))
+TWO_KEYS: Final = config(
+    providers=tuple(provider(dialogue, keys=("sk-one-0123456789", "sk-two-0123456789")) for dialogue in DIALOGUES)
+)
 DEAD_LEG: Final = 99
 MODEL: Final = part("model", b"my-media")
 FILE: Final = part("file", b"\x00" * 2 * MIB, file=True)
@@ -97,6 +109,28 @@ def proxied(method: str, *, body: bytes | None = b"") -> Story:
     story = Story(gateway(setup()))
     story.open(method, MCP_AT, body=body)
     return story
+
+
+def tool_called(*, token: str | None = None) -> Story:
+    """A call of a tool of the built-in MCP server, whose model is being asked."""
+    client = Client(gateway(vision()))
+    client.begin()
+    return told(client.post(tool_call(token=token)), UpstreamConnected(1, reused=False))
+
+
+def listened_to() -> Story:
+    """A request for the stream of the built-in MCP server, without its end."""
+    client = Client(gateway(vision()))
+    client.begin()
+    story = Story(client.gateway)
+    story.open("GET", AT, headers=(ACCEPT, (b"mcp-session-id", client.session or b"")))
+    return story
+
+
+def waiting_again(*, opened: bool = False, setup: Config | None = None) -> Story:
+    """A stream whose first attempt has failed, once its head had come."""
+    story = streaming(CHAT, setup=setup, attempts=4)
+    return told(waited(story, 11) if opened else story, UpstreamFailed(1, Stage.BODY, Sent.ALL, False, "reset"))
 
 
 SITUATIONS: Final[dict[str, tuple[Callable[[], Story], State, LegState | None]]] = {
@@ -181,6 +215,48 @@ SITUATIONS: Final[dict[str, tuple[Callable[[], Story], State, LegState | None]]]
         State.COMMITTED,
         LegState.READING,
     ),
+    "waiting for the next attempt": (waiting_again, State.WAITING, LegState.PAUSED),
+    "opened while waiting for the next attempt": (
+        lambda: waiting_again(opened=True),
+        State.OPENED,
+        LegState.PAUSED,
+    ),
+    "another key is asked": (lambda: waiting_again(setup=TWO_KEYS), State.WAITING, LegState.CONNECTING),
+    "another key is asked for an open stream": (
+        lambda: waiting_again(opened=True, setup=TWO_KEYS),
+        State.OPENED,
+        LegState.CONNECTING,
+    ),
+    "the first of several attempts connects": (
+        lambda: asked(CHAT, stream=True, attempts=4),
+        State.WAITING,
+        LegState.CONNECTING,
+    ),
+    "the first of several attempts awaits the head": (
+        lambda: told(asked(CHAT, stream=True, attempts=4), UpstreamConnected(1, reused=False)),
+        State.WAITING,
+        LegState.AWAITING,
+    ),
+    "the first of several attempts streams": (
+        lambda: streaming(CHAT, attempts=4),
+        State.WAITING,
+        LegState.READING,
+    ),
+    "the first of two keys connects": (
+        lambda: asked(CHAT, stream=True, setup=TWO_KEYS, attempts=4),
+        State.WAITING,
+        LegState.CONNECTING,
+    ),
+    "the first of two keys awaits the head": (
+        lambda: told(asked(CHAT, stream=True, setup=TWO_KEYS, attempts=4), UpstreamConnected(1, reused=False)),
+        State.WAITING,
+        LegState.AWAITING,
+    ),
+    "the first of two keys streams": (
+        lambda: streaming(CHAT, setup=TWO_KEYS, attempts=4),
+        State.WAITING,
+        LegState.READING,
+    ),
     "answered": (
         lambda: told(streaming(CHAT), UpstreamData(1, CHAT.stream), UpstreamEnd(1)),
         State.DONE,
@@ -211,6 +287,9 @@ SITUATIONS: Final[dict[str, tuple[Callable[[], Story], State, LegState | None]]]
         State.COMMITTED,
         LegState.READING,
     ),
+    "files are being read": (reading, State.WAITING, None),
+    "files are being read for an open stream": (lambda: waited(reading(), 11), State.OPENED, None),
+    "one of two files was read": (lambda: told(reading(), FileRead(1, b"x")), State.COMMITTED, None),
     "a listener's head came": (lambda: proxied("GET", body=None), State.RECEIVING, None),
     "a listener waits for the head": (
         lambda: told(proxied("GET"), UpstreamConnected(1, reused=True)),
@@ -232,6 +311,15 @@ SITUATIONS: Final[dict[str, tuple[Callable[[], Story], State, LegState | None]]]
         State.COMMITTED,
         LegState.READING,
     ),
+    "a tool is at work": (tool_called, State.WAITING, LegState.AWAITING),
+    "a tool is at work for an open stream": (lambda: waited(tool_called(), 11), State.OPENED, LegState.AWAITING),
+    "a tool has told of progress": (
+        lambda: told(tool_called(token="t"), UpstreamHead(1, 200, SSE), UpstreamData(1, CHAT.content)),
+        State.COMMITTED,
+        LegState.READING,
+    ),
+    "the head of a request for the tools' stream came": (listened_to, State.RECEIVING, None),
+    "the tools' stream is open": (lambda: told(listened_to(), RequestEnd()), State.COMMITTED, None),
 }
 
 TELLING: Final[tuple[Callable[[int], Input], ...]] = (
@@ -245,6 +333,12 @@ TELLING: Final[tuple[Callable[[int], Input], ...]] = (
     lambda leg: DrainRequested(),
     lambda leg: Written(None),
     lambda leg: Written(leg),
+    lambda leg: FileRead(leg, b"x"),
+    lambda leg: FileRead(leg, b""),
+    lambda leg: FileRefused(leg, "is no file"),
+    lambda leg: FileRefused(leg, ""),
+    lambda leg: Told("end"),
+    lambda leg: Told("cancel", 7),
     lambda leg: UpstreamConnected(leg, reused=False),
     lambda leg: UpstreamHead(leg, 200, SSE),
     lambda leg: UpstreamHead(leg, 401, JSON),
@@ -269,6 +363,9 @@ _inputs: st.SearchStrategy[Input] = st.one_of(
     st.builds(ClientGone),
     st.builds(DrainRequested),
     st.builds(SpoolFailed, st.just(1), st.text(max_size=9)),
+    st.builds(FileRead, _legs, st.binary(max_size=9)),
+    st.builds(FileRefused, _legs, st.text(max_size=9)),
+    st.builds(Told, st.sampled_from(["cancel", "end"]), st.sampled_from([7, "x", None])),
     st.builds(Written, st.none() | _legs),
     st.builds(UpstreamConnected, _legs, st.booleans()),
     st.builds(UpstreamHead, _legs, st.integers(200, 599), _heads),
@@ -280,7 +377,7 @@ _inputs: st.SearchStrategy[Input] = st.one_of(
 
 def leg_states(exchange: Exchange) -> dict[int, LegState]:
     """The live legs, as `repr` shows them."""
-    found = {leg: state for leg in (1, 2, 3) for state in LegState if f"leg {leg} {state.value}" in repr(exchange)}
+    found = {leg: state for leg in range(1, 10) for state in LegState if f"leg {leg} {state.value}" in repr(exchange)}
     assert all(exchange.wants(leg) for leg in found)
     return found
 
@@ -291,7 +388,7 @@ def tell_and_check(story: Story, each: Input) -> tuple[State, type, State]:
     before, legs_before = exchange.state, leg_states(exchange)
     leg = getattr(each, "leg", None) if not isinstance(each, Written) else None
     live = legs_before.get(leg) if leg is not None else None
-    legal = type(each) in exchange_module.LEGAL[before] and (live is None or type(each) in call_module.LEGAL[live])
+    legal = type(each) in legality.EXCHANGE[before] and (live is None or type(each) in legality.LEG[live])
     if isinstance(each, RequestData | RequestEnd | RequestBroken):
         legal = legal and exchange.wants_request
     if not legal:
@@ -302,12 +399,11 @@ def tell_and_check(story: Story, each: Input) -> tuple[State, type, State]:
         return before, type(each), before
     story.tell(each)
     after = exchange.state
-    assert after is before or after in exchange_module.LEGAL[before][type(each)]
+    assert after is before or after in legality.EXCHANGE[before][type(each)]
     if live is not None:
         legs_after = leg_states(exchange)
         follows = set(legs_after.values()) or {LegState.OVER}
-        aborted = any(isinstance(effect, AbortUpstream) and effect.leg == leg for effect in story.effects)
-        assert follows <= {*call_module.LEGAL[live][type(each)]} or aborted
+        assert follows <= {*legality.LEG[live][type(each)]}
     assert exchange.finished == (after is State.DONE)
     # Beyond the state for it, more of the request is wanted by an upload whose leg can take it.
     takes = {LegState.AWAITING, LegState.READING} & set(leg_states(exchange).values())
@@ -344,7 +440,7 @@ def test_the_legality_table_lists_no_transition_that_never_happens() -> None:
                 seen.add(tell_and_check(tell(), make(leg)))
     listed = {
         (before, input, after)
-        for before, row in exchange_module.LEGAL.items()
+        for before, row in legality.EXCHANGE.items()
         for input, states in row.items()
         for after in states
         if after is not before
@@ -352,22 +448,49 @@ def test_the_legality_table_lists_no_transition_that_never_happens() -> None:
     assert listed == {transition for transition in seen if transition[0] is not transition[2]}
 
 
-def test_the_timed_table_is_what_the_passing_of_time_does() -> None:
+def test_the_table_of_legs_lists_no_transition_that_never_happens() -> None:
+    seen: set[tuple[LegState, type, LegState]] = set()
+    for tell, _, before in SITUATIONS.values():
+        for make in TELLING if before is not None else ():
+            story = tell()
+            (leg,) = leg_states(story.exchange)
+            each = make(leg)
+            if type(each) in legality.LEG[before]:
+                tell_and_check(story, each)
+                seen.add((before, type(each), story.exchange.calls[-1].state))
+    listed = {
+        (before, input, after)
+        for before, row in legality.LEG.items()
+        for input, states in row.items()
+        for after in states
+    }
+    assert listed == seen
+
+
+def test_the_timed_tables_are_what_the_passing_of_time_does() -> None:
     seen: set[tuple[State, State]] = set()
-    for tell, _, _ in SITUATIONS.values():
+    legs: set[tuple[LegState, LegState]] = set()
+    for name, (tell, _, _) in SITUATIONS.items():
+        if name == "the tools' stream is open":
+            continue  # which goes on for ever
         for late in (0.0, 3.0, 20.0, 1000.0):
             story = tell()
             while (deadline := story.exchange.deadline) is not None:
                 assert story.now < deadline < EPOCH + 2000
                 story.now = deadline + late
-                state = story.exchange.state
+                state, calls = story.exchange.state, tuple(story.exchange.calls)
+                before = [call.state for call in calls]
                 story.effects += story.exchange.handle_timeout(now=story.now)
                 seen.add((state, story.exchange.state))
+                legs |= {(each, call.state) for each, call in zip(before, calls, strict=True)}
             # What is proxied may take as long as it likes, once it is connected.
             assert story.finished or story.exchange.calls[0].plan.patient
             check_effects(story.effects)
     changes = {(before, after) for before, after in seen if before is not after}
-    assert changes == {(before, after) for before, row in exchange_module.TIMED.items() for after in row}
+    assert changes == {(before, after) for before, row in legality.EXCHANGE_TIMED.items() for after in row}
+    changed = {(before, after) for before, after in legs if before is not after}
+    listed = {(before, after) for before, row in legality.LEG_TIMED.items() for after in row}
+    assert changed == {(before, after) for before, after in listed if before is not after}
 
 
 @given(name=st.sampled_from(sorted(SITUATIONS)), early=st.floats(0.001, 30))
@@ -560,15 +683,21 @@ _actions = st.tuples(
     st.sampled_from(["go"] * 8 + ["end", "fail", "wait", "wait", "gone", "written", "drain"]),
     st.integers(0, 200),
     st.integers(0, 9),
-    st.sampled_from([200, 200, 200, 200, 203, 204, 301, 400, 401, 429, 500, 529, 599]),
+    st.sampled_from([200, 200, 201, 201, 201, 203, 204, 301, 400, 401, 429, 500, 529, 599]),
     st.sampled_from([0.0, 0.5, 2.0, 6.0, 11.0, 50.0, 301.0]),
 )
 
 
 def tell_at_random(
-    dialogue: Dialogue, setup: Config, actions: Iterable[tuple[str, int, int, int, float]], *, stream: bool, alias: bool
+    dialogue: Dialogue,
+    setup: Config,
+    actions: Iterable[tuple[str, int, int, int, float]],
+    *,
+    stream: bool,
+    alias: bool,
+    attempts: int,
 ) -> Driver:
-    story = Story(gateway(setup))
+    story = Story(gateway(setup, attempts=attempts))
     model = dialogue.alias if alias else dialogue.model
     body = dialogue.request(model, stream=stream)
     story.open("POST", dialogue.target(model, stream=stream), headers=JSON)
@@ -585,23 +714,82 @@ def tell_at_random(
 
 
 @pytest.mark.parametrize("dialogue", STREAMS, ids=ids)
-@given(actions=st.lists(_actions, max_size=25), stream=st.booleans(), alias=st.booleans(), tight=st.booleans())
+@given(
+    actions=st.lists(_actions, max_size=25),
+    stream=st.booleans(),
+    alias=st.booleans(),
+    setup=st.sampled_from([config(), TIGHT, TWO_KEYS]),
+    attempts=st.sampled_from([1, 4]),
+)
 @settings(max_examples=60)
 def test_whatever_peers_do_and_when_the_story_ends_once_and_well(
-    dialogue: Dialogue, actions: list[tuple[str, int, int, int, float]], stream: bool, alias: bool, tight: bool
+    dialogue: Dialogue,
+    actions: list[tuple[str, int, int, int, float]],
+    stream: bool,
+    alias: bool,
+    setup: Config,
+    attempts: int,
 ) -> None:
-    setup = config(limits=Limits(max_json_mb=0.001, max_buffered_mb=0.0006)) if tight else config()
-    story = tell_at_random(dialogue, setup, actions, stream=stream, alias=alias).story
+    story = tell_at_random(dialogue, setup, actions, stream=stream, alias=alias, attempts=attempts).story
     story.effects += story.exchange.abandon(now=story.now)
     check_effects(story.effects)
     assert story.finished
     assert story.exchange.deadline is None
     assert story.gateway.buffered == 0
     assert not leg_states(story.exchange)
+    # A stale connection is replaced even where there is one attempt only.
+    assert len(story.requests) <= max(attempts, 2)
     check_answer(dialogue, story)
-    again = tell_at_random(dialogue, setup, actions, stream=stream, alias=alias).story
+    again = tell_at_random(dialogue, setup, actions, stream=stream, alias=alias, attempts=attempts).story
     again.effects += again.exchange.abandon(now=again.now)
     assert again.effects == story.effects
+
+
+SPEAKING: Final = {dialogue.dialect: dialogue for dialogue in (CHAT, RESPONSES, ANTHROPIC, GEMINI)}
+SEVERAL: Final = {"openai": {"n": 2}, "gemini": {"generationConfig": {"candidateCount": 2}}}
+"""What asks for two answers: several calls where the way knows no such thing."""
+
+
+@pytest.mark.parametrize("client", STREAMS, ids=ids)
+@given(
+    order=st.permutations(sorted(SPEAKING)),
+    actions=st.lists(_actions, max_size=40),
+    stream=st.booleans(),
+    divided=st.booleans(),
+    attempts=st.sampled_from([1, 4]),
+)
+@settings(max_examples=60)
+def test_whatever_peers_do_on_whichever_way_the_story_ends_once_and_well(
+    client: Dialogue,
+    order: list[str],
+    actions: list[tuple[str, int, int, int, float]],
+    stream: bool,
+    divided: bool,
+    attempts: int,
+) -> None:
+    steps = tuple(((name, f"up-{name}"),) for name in order)
+    story = Story(gateway(attrs.evolve(config(), models=(ModelRule("m", steps),)), attempts=attempts))
+    body = json.loads(client.request("m", stream=stream)) | (SEVERAL.get(client.dialect, {}) if divided else {})
+    story.open("POST", client.target("m", stream=stream), body=json.dumps(body).encode())
+    driver = Driver(story)
+    passed = dict.fromkeys(range(40), 0)
+    for kind, index, cut, status, seconds in actions:
+        leg = min(driver.legs, default=0)
+        host = story.requests[leg].origin.host if leg else "openai.example"
+        dialogue = SPEAKING[host.removesuffix(".example").replace("-", "_")]
+        pieces = PIECES[ids(dialogue)]
+        # Mostly in order, or no answer would ever be complete.
+        in_order = index % 3 and passed[leg] < len(_frames(dialogue.stream))
+        piece = pieces[passed[leg] if in_order else index % len(pieces)]
+        passed[leg] += kind == "go" and driver.legs.get(leg) is LegState.READING
+        driver.perform(kind, piece[: -cut or None] if cut > 8 else piece, status, seconds)
+    story.effects += story.exchange.abandon(now=story.now)
+    check_effects(story.effects)
+    assert story.finished
+    assert story.exchange.deadline is None
+    assert story.gateway.buffered == 0
+    assert not leg_states(story.exchange)
+    check_answer(client, story)
 
 
 EDGES: Final[dict[str, tuple[Callable[[], Story], tuple[bytes, ...]]]] = {
@@ -610,6 +798,14 @@ EDGES: Final[dict[str, tuple[Callable[[], Story], tuple[bytes, ...]]]] = {
         (MODEL, *(FILE[at : at + 300 * KIB] for at in range(0, 2 * MIB, 300 * KIB))),
     ),
     "a form with its model last": (upload, (FILE[: MIB + KIB], FILE[MIB + KIB :], MODEL, form())),
+    "a form that may be tried again": (
+        lambda: upload(attempts=4),
+        (FILE[: MIB + KIB], FILE[MIB + KIB :], MODEL, form()),
+    ),
+    "a form that may be tried again from its beginning": (
+        lambda: upload(attempts=4),
+        (MODEL, *(FILE[at : at + 300 * KIB] for at in range(0, 2 * MIB, 300 * KIB))),
+    ),
     "a listener": (lambda: proxied("GET", body=None), (b"x",)),
     "a message": (lambda: proxied("POST", body=None), (b'{"jsonrpc": "2.0", "id": 7,', b'"method": "tools/call"}')),
 }

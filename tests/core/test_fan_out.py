@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
+import attrs
 import pytest
 
 from agcore import AbortUpstream, OpenUpstream, State, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
-from agcore.config import Limits
+from agcore.config import Limits, ModelRule, Timeouts
 from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, config
-from tests.support.story import SSE, Story, gateway
+from tests.support.story import EPOCH, JSON, SSE, Story, gateway
 
 
-def chat(model: str, *, n: int = 2, setup: Any = None, **more: object) -> Story:
-    story = Story(gateway(setup or config()))
+def chat(model: str, *, n: int = 2, setup: Any = None, attempts: int = 1, **more: object) -> Story:
+    story = Story(gateway(setup or config(), attempts=attempts))
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "n": n, **more}
     story.open("POST", "/v1/chat/completions", body=json.dumps(body).encode())
     return story
@@ -295,6 +296,92 @@ def test_calls_made_at_once_are_no_retries_for_the_client() -> None:
     story = chat("up-anthropic")
     story.upstream_answers(500, b"{}", leg=1)
     assert (story.status, b"x-should-retry" in story.headers) == (500, False)
+
+
+# Further attempts.
+
+
+TWO_WAYS: Final = attrs.evolve(
+    config(),
+    models=(ModelRule("m", ((("anthropic", "up-anthropic"),), (("openai_responses", "up-openai_responses"),))),),
+)
+
+
+def hosts(story: Story) -> list[str]:
+    return [request.origin.host for request in story.requests.values()]
+
+
+def test_a_call_is_made_again_by_itself_and_lets_go_of_what_it_kept() -> None:
+    story = chat("up-anthropic", attempts=4)
+    story.upstream_answers(200, b"[1, 2", leg=2, end=False)
+    assert story.gateway.buffered > len("[1, 2")
+    held = story.gateway.buffered
+    story.tell(UpstreamEnd(2))
+    story.wait(1)
+    (leg,) = set(story.requests) - {1, 2}
+    assert story.gateway.buffered == held - len("[1, 2")
+    story.upstream_answers(200, message("two"), leg=leg)
+    story.upstream_answers(200, message("one"), leg=1)
+    assert [each["message"]["content"] for each in json.loads(story.body)["choices"]] == ["one", "two"]
+    assert story.row["failed"] == ["anthropic#1: 502"]
+    assert story.gateway.buffered == 0
+
+
+def test_a_stream_that_is_made_again_gets_to_its_end() -> None:
+    story = chat("up-anthropic", attempts=4, stream=True)
+    begin_stream(story, 1, 2)
+    story.tell(UpstreamData(1, ANTHROPIC.stream))
+    story.tell(UpstreamEnd(1))
+    story.tell(UpstreamData(2, ANTHROPIC.announcements))
+    story.tell(UpstreamEnd(2))
+    story.wait(1)
+    begin_stream(story, 4)
+    story.tell(UpstreamData(4, ANTHROPIC.stream))
+    assert not story.finished  # its upstream has a moment to end it, so that its connection can be used again
+    story.tell(UpstreamEnd(4))
+    assert (story.row["outcome"], said(story)) == ("ok", {0: "hello", 1: "hello"})
+    assert effects_of(story.effects) == []
+
+
+def test_where_a_call_fails_for_good_all_of_them_go_the_next_way() -> None:
+    story = chat("m", setup=TWO_WAYS, attempts=4)
+    story.upstream_answers(200, message("one"), leg=1)
+    story.upstream_answers(429, ANTHROPIC.error_answer, leg=2)
+    assert hosts(story)[2:] == ["openai-responses.example"] * 2
+    for leg in (3, 4):
+        story.upstream_answers(200, RESPONSES.answer, leg=leg)
+    assert (story.status, len(json.loads(story.body)["choices"])) == (200, 2)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_divided_request_that_follows_another_attempt_starts_anew(stream: bool) -> None:
+    ways = ((("openai", "up-openai"),), (("anthropic", "up-anthropic"),))
+    setup = attrs.evolve(config(timeouts=Timeouts(first_byte=900)), models=(ModelRule("m", ways),))
+    story = chat("m", setup=setup, attempts=4, stream=stream)
+    begun = (CHAT.announcements, SSE) if stream else (b'{"id":', JSON)
+    story.upstream_answers(200, begun[0], headers=begun[1], end=False)
+    story.upstream_breaks()
+    assert hosts(story)[1:] == ["anthropic.example"] * 2
+    for leg in (2, 3):
+        story.tell(UpstreamConnected(leg, reused=False))
+    story.wait(599)
+    # What the first attempt announced is nothing to go out, and what came of it does not count as an answer.
+    assert (story.exchange.state, story.finished) == (State.OPENED if stream else State.WAITING, False)
+    story.wait(1)
+    assert b"no answer within 600 s" in story.body
+
+
+def test_a_limited_key_that_is_to_be_probed_does_not_keep_a_divided_request_from_the_next_way() -> None:
+    first = chat("m", setup=TWO_WAYS, attempts=4, n=1)
+    first.upstream_answers(429, ANTHROPIC.error_answer, headers=(*JSON, (b"retry-after", b"3000")))
+    story = Story(first.gateway)
+    story.now = EPOCH + 301  # its probe is due
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "n": 2}
+    story.open("POST", "/v1/chat/completions", body=json.dumps(body).encode())
+    assert hosts(story) == ["openai-responses.example"] * 2
+    for leg in (1, 2):
+        story.upstream_answers(200, RESPONSES.answer, leg=leg)
+    assert (story.status, story.headers[b"x-agcore-attempts"]) == (200, b"1")
 
 
 def test_all_answers_together_are_bounded() -> None:

@@ -36,7 +36,8 @@ from agcore import (
 from agcore.config import Config, Endpoint, Limits, Provider, Proxy, Timeouts
 from agcore.effects import Origin
 from agcore.inputs import Headers
-from agcore.operations.warmup import MAX_LIST, MAX_PARALLEL
+from agcore.operations.list_reader import MAX_PARALLEL
+from agcore.provider_lists import MAX_BODY
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,
@@ -54,6 +55,7 @@ from tests.support.dialogues import (
     provider,
     receiving,
     with_client_key,
+    with_literal_models,
 )
 from tests.support.story import EPOCH, JSON, SECRET, SSE, Story, gateway
 
@@ -144,7 +146,8 @@ def test_probes_are_answered_with_nothing(method: str, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/healthz", "/v1/models", "/v1/models/nothing", "/nowhere", "/v1/chat/completions"])
 def test_a_head_request_gets_the_head_of_the_answer_only(path: str) -> None:
-    get, head = opened("GET", path), opened("HEAD", path)
+    setup = with_literal_models(config())
+    get, head = opened("GET", path, setup=setup), opened("HEAD", path, setup=setup)
     assert head.head.status == get.head.status
     assert head.headers.keys() == get.headers.keys()
     assert head.body == b""
@@ -184,7 +187,6 @@ def test_what_a_gateway_cannot_have_is_a_501(method: str, path: str) -> None:
     [
         ("POST", "/v1/responses/compact", "compaction"),
         ("GET", "/metrics", "metrics"),
-        ("POST", "/v1beta/models/imagen-4:predict", "image models"),
     ],
 )
 def test_what_is_not_available_yet_says_so(method: str, path: str, missing: str) -> None:
@@ -269,7 +271,7 @@ def test_a_preflight_is_answered_without_a_key() -> None:
 
 
 def test_a_listed_origin_may_read_answers_and_errors() -> None:
-    setup = config(proxy=Proxy(cors_origins=("vscode-webview://*",)))
+    setup = with_literal_models(config(proxy=Proxy(cors_origins=("vscode-webview://*",))))
     for target in ("/v1/models", "/nowhere"):
         story = opened("GET", target, headers=((b"origin", b"vscode-webview://abc"),), setup=setup)
         assert story.headers[b"access-control-allow-origin"] == b"vscode-webview://abc"
@@ -353,18 +355,18 @@ def test_without_a_key_where_one_is_needed_nothing_about_routes_is_told() -> Non
     ],
 )
 def test_model_lists_come_in_the_shape_that_the_request_asks_for(target: str, headers: Headers, member: str) -> None:
-    story = opened("GET", target, headers=headers)
+    story = opened("GET", target, headers=headers, setup=with_literal_models(config()))
     assert (story.status, member in value(story)) == (200, True)
 
 
 def test_the_openai_list_names_aliases_and_models() -> None:
-    names = [entry["id"] for entry in value(opened("GET", "/v1/models"))["data"]]
+    names = [entry["id"] for entry in value(opened("GET", "/v1/models", setup=with_literal_models(config())))["data"]]
     assert names[:5] == [dialogue.alias for dialogue in DIALOGUES]
     assert names[5:] == [dialogue.model for dialogue in DIALOGUES]
 
 
 def test_a_client_key_sees_only_its_models() -> None:
-    setup = config(proxy=with_client_key(models=("my-*",)))
+    setup = with_literal_models(config(proxy=with_client_key(models=("my-*",))))
     headers = ((b"x-api-key", CLIENT_KEY.encode()),)
     names = [entry["id"] for entry in value(opened("GET", "/v1/models", headers=headers, setup=setup))["data"]]
     assert names == [dialogue.alias for dialogue in DIALOGUES]
@@ -373,11 +375,12 @@ def test_a_client_key_sees_only_its_models() -> None:
 
 
 def test_lists_are_paged() -> None:
-    first = value(opened("GET", "/v1beta/models?pageSize=3"))
+    setup = with_literal_models(config())
+    first = value(opened("GET", "/v1beta/models?pageSize=3", setup=setup))
     assert len(first["models"]) == 3
-    second = value(opened("GET", f"/v1beta/models?pageSize=3&pageToken={first['nextPageToken']}"))
+    second = value(opened("GET", f"/v1beta/models?pageSize=3&pageToken={first['nextPageToken']}", setup=setup))
     assert second["models"][0]["name"] == "models/my-anthropic"
-    page = value(opened("GET", "/v1/models/claude?limit=2&after_id=my-openai"))
+    page = value(opened("GET", "/v1/models/claude?limit=2&after_id=my-openai", setup=setup))
     assert [entry["id"] for entry in page["data"]] == ["my-openai_completions", "my-openai_responses"]
 
 
@@ -391,7 +394,7 @@ def test_lists_are_paged() -> None:
     ],
 )
 def test_a_bad_page_is_a_400(target: str) -> None:
-    assert opened("GET", target).status == 400
+    assert opened("GET", target, setup=with_literal_models(config())).status == 400
 
 
 @pytest.mark.parametrize(
@@ -421,7 +424,15 @@ def test_detection_tells_where_a_name_goes() -> None:
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [(b"{}", 400), (b'{"model":7}', 400), (b'{"model":1e999}', 400), (b"[", 400), (b'{"model":"nothing"}', 404)],
+    [
+        (b"{}", 400),
+        (b'{"model":7}', 400),
+        (b'{"model":1e999}', 400),
+        (b'{"model":"my-gemini","dialect":"opnai"}', 400),
+        (b'{"model":"my-gemini","dialect":[]}', 400),
+        (b"[", 400),
+        (b'{"model":"nothing"}', 404),
+    ],
 )
 def test_detection_refuses_what_names_no_model(body: bytes, status: int) -> None:
     assert opened("POST", "/v1/models/detect", body=body).status == status
@@ -444,8 +455,8 @@ def test_warming_up_asks_each_provider_for_its_models() -> None:
         b"/v1/models",
         b"/v1/models",
         b"/v1/models",
-        b"/v1/models?limit=1",
-        b"/v1beta/models?pageSize=1",
+        b"/v1/models?limit=1000",
+        b"/v1beta/models?pageSize=1000",
     ]
     fields = dict(story.requests[4].headers)
     assert (story.requests[4].method, fields[b"x-api-key"]) == ("GET", PROVIDER_KEY.encode())
@@ -460,7 +471,14 @@ def test_warming_up_asks_each_provider_for_its_models() -> None:
     story.wait(120)
     assert (story.status, value(story)["ok"]) == (200, False)
     assert targets(story) == {
-        "openai": {"provider": "openai", "key": "openai#1", "latency_ms": 250.0, "ok": True},
+        "openai": {
+            "provider": "openai",
+            "key": "openai#1",
+            "latency_ms": 250.0,
+            "ok": True,
+            "models": 0,
+            "missing": ["up-openai"],
+        },
         "openai_completions": {
             "provider": "openai_completions",
             "key": "openai_completions#1",
@@ -497,11 +515,21 @@ def test_warming_up_runs_a_bounded_number_of_calls_at_once() -> None:
     story = warmed(setup=config(providers=many))
     assert len(story.requests) == MAX_PARALLEL
     for leg in range(1, len(many) + 1):
-        story.upstream_answers(200, b"{}", leg=leg)
+        story.upstream_answers(200, b'{"data":[]}', leg=leg)
         assert len(story.requests) == min(MAX_PARALLEL + leg, len(many))
     assert value(story) == {
         "ok": True,
-        "targets": [{"provider": each.name, "key": f"{each.name}#1", "latency_ms": 0.0, "ok": True} for each in many],
+        "targets": [
+            {
+                "provider": each.name,
+                "key": f"{each.name}#1",
+                "latency_ms": 0.0,
+                "ok": True,
+                "models": 0,
+                "missing": [f"up-{each.name}"],
+            }
+            for each in many
+        ],
     }
 
 
@@ -519,14 +547,16 @@ def test_a_provider_without_a_key_is_not_asked_unless_it_needs_none() -> None:
     story = warmed(setup=setup)
     assert [request.origin.host for request in story.requests.values()] == ["127.0.0.1"]
     story.upstream_answers(200, b"{}")
-    assert targets(story)["keyless"] == {"provider": "keyless", "ok": False, "error": "no key is configured"}
+    told = {"provider": "keyless", "key": "keyless#1", "ok": False, "error": "no key is configured"}
+    assert targets(story)["keyless"] == told
     assert targets(story)["local"]["ok"] is True
 
 
 def test_a_list_of_absurd_length_costs_its_connection_only() -> None:
     story = warmed(b'{"provider":"openai"}')
-    story.upstream_answers(200, (b"x" * MAX_LIST, b"x"), end=False)
-    assert (story.status, value(story)["ok"]) == (200, True)
+    story.upstream_answers(200, (b"x" * MAX_BODY, b"x"), end=False)
+    (told,) = value(story)["targets"]
+    assert (story.status, told["ok"], "models" in told) == (200, True, False)
     assert not story.exchange.wants(1)
 
 
@@ -564,14 +594,6 @@ def test_the_time_of_a_warm_up_counts_from_its_first_call() -> None:
     story.tell(UpstreamFailed(1, Stage.HEAD, Sent.ALL, False, "closed"))
     story.wait(5)
     assert (story.status, story.finished) == (504, True)
-
-
-def test_a_warm_up_that_takes_too_long_in_all_tells_clients_not_to_repeat_it() -> None:
-    story = warmed(setup=config(timeouts=Timeouts(request=50)))
-    for leg in story.requests:
-        story.tell(UpstreamConnected(leg, reused=False))
-    story.wait(50)
-    assert (story.status, story.headers[b"x-should-retry"]) == (504, b"false")
 
 
 # Secrets.

@@ -38,6 +38,7 @@ GEMINI_ROUTES: Final = (
     "/v1beta/models/MODEL:embedContent",
     "/v1beta/models/MODEL:batchEmbedContents",
     "/v1/models/MODEL:embedContent",
+    "/v1beta/models/MODEL:predict",
 )
 ROUTES: Final = (*JSON_ROUTES, *FORM_ROUTES, *GEMINI_ROUTES)
 

@@ -239,7 +239,7 @@ def test_a_provider_that_nothing_translates_to_is_named_in_the_refusal() -> None
 def test_of_several_targets_the_first_is_asked_whatever_it_speaks() -> None:
     setup = config()
     for first, second in (("anthropic", "openai"), ("openai", "anthropic")):
-        rule = ModelRule("best", ((first, "a"), (second, "b")))
+        rule = ModelRule("best", (((first, "a"),), ((second, "b"),)))
         story = Story(gateway(type(setup)(providers=setup.providers, models=(rule,))))
         story.open("POST", "/v1/chat/completions", body=CHAT.request("best", stream=False))
         assert story.requests[1].origin.host == f"{first}.example"

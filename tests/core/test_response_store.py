@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agcore.response_store import ITEM_OVERHEAD, OVERHEAD, Entry, Kept, Pinned, ResponseStore, size_of
 
-PIN = Pinned(client=None, provider="a", model="m", asked="alias")
+PIN = Pinned(client=None, provider="a", key="", model="m", asked="alias")
 
 
 def kept(client: str | None = None, *, size: int = 2, items: tuple[str, ...] = ()) -> Kept:

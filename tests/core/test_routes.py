@@ -47,9 +47,9 @@ GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("POST", "/v1/chat/completions", "O2", "openai", "generate"),
     ("POST", "/v1/completions", "O3", "openai_completions", "generate"),
     ("POST", "/v1/responses", "O4", "openai_responses", "respond"),
-    ("POST", "/v1/images/generations", "O5", "openai", "media"),
-    ("POST", "/v1/images/edits", "O6", "openai", "upload"),
-    ("POST", "/v1/audio/transcriptions", "O7", "openai", "upload"),
+    ("POST", "/v1/images/generations", "O5", "openai", "images"),
+    ("POST", "/v1/images/edits", "O6", "openai", "image_edits"),
+    ("POST", "/v1/audio/transcriptions", "O7", "openai", "transcribe"),
     ("POST", "/v1/messages", "A1", "anthropic", "generate"),
     ("POST", "/v1/messages?beta=true", "A1", "anthropic", "generate"),
     ("POST", "/v1/messages/count_tokens", "A2", "anthropic", "count_tokens"),
@@ -78,6 +78,8 @@ GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("DELETE", "/mcp/zai-mcp-server/mcp", "M", "mcp", "mcp"),
     ("PATCH", "/mcp/web_reader/mcp", "M", "mcp", "mcp"),
     ("POST", "/mcp/another/mcp", "M", "mcp", "mcp"),
+    ("POST", "/mcp/another/messages?to=00", "+", "mcp", "mcp_messages"),
+    ("GET", "/.well-known/oauth-protected-resource/mcp/another/mcp", "+", "openai", "mcp_metadata"),
     ("POST", "/internal/warmup", "I1", "openai", "warmup"),
     ("POST", "/v1/api/event_logging", "I2", "anthropic", "discard"),
     ("POST", "/v1/api/event_logging/batch", "I2", "anthropic", "discard"),
@@ -94,10 +96,10 @@ GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("POST", "/v1/embeddings", "+", "openai", "embeddings"),
     ("POST", "/v1beta/models/embedder:embedContent", "+", "gemini", "embeddings"),
     ("POST", "/v1beta/models/embedder:batchEmbedContents", "+", "gemini", "embeddings"),
-    ("POST", "/v1beta/models/imagen-4:predict", "+", "gemini", "later"),
+    ("POST", "/v1beta/models/imagen-4:predict", "+", "gemini", "media"),
     ("POST", "/v1/moderations", "+", "openai", "media"),
     ("POST", "/v1/audio/speech", "+", "openai", "media"),
-    ("POST", "/v1/audio/translations", "+", "openai", "upload"),
+    ("POST", "/v1/audio/translations", "+", "openai", "transcribe"),
     ("POST", "/v1/responses/input_tokens", "+", "openai_responses", "count_tokens"),
     ("POST", "/v1/responses/compact", "+", "openai_responses", "later"),
     ("GET", "/v1/responses/resp_1", "+", "openai_responses", "stored_response"),
@@ -127,7 +129,7 @@ def test_every_row_has_a_golden_request() -> None:
 
 
 def test_every_operation_of_the_table_exists() -> None:
-    assert {route.operation for route in ROUTES} == {*OPERATIONS, "upload", "embeddings"}
+    assert {route.operation for route in ROUTES} == {*OPERATIONS, "transcribe", "embeddings", "images", "image_edits"}
     for each in ROUTES:
         assert issubclass(operation(each.operation), Operation)
 

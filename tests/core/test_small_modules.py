@@ -11,8 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore import http_date, json_text
-from agcore.call import host_header
-from agcore.config import Secret
 from agcore.dialects import DIALECTS
 from agcore.effects import Origin
 from agcore.fault import Fault, invalid
@@ -21,12 +19,13 @@ from agcore.ids import Ids
 from agcore.inputs import Sent, Stage, UpstreamFailed
 from agcore.json_members import parse as members_of
 from agcore.ledger import Ledger
+from agcore.plan import host_header
 from agcore.retry import is_free_reattempt
 from agcore.routes import match
 from agcore.sse import Decoder, encode
 from agcore.target import Target, parse
 from agcore.usage import Usage, count
-from tests.support.dialogues import ANTHROPIC, CHAT, DIALOGUES, GEMINI, provider
+from tests.support.dialogues import ANTHROPIC, CHAT, DIALOGUES, GEMINI
 
 NEVER_UP = (b"authorization", b"x-api-key", b"x-goog-api-key", b"cookie", b"origin", b"x-forwarded-for", b"forwarded",
             b"x-stainless-lang", b"openai-organization", b"openai-project", b"accept-encoding", b"host", b"via",
@@ -62,7 +61,7 @@ def test_the_secret_has_32_bytes(size: int) -> None:
 
 @given(st.lists(st.integers(0, 60), max_size=20))
 def test_the_ledger_never_promises_more_memory_than_there_is(sizes: list[int]) -> None:
-    ledger, held = Ledger(max_buffered=100), 0
+    ledger, held = Ledger(Ids(bytes(32)), max_buffered=100), 0
     for size in sizes:
         fits = held + size <= 100
         assert ledger.reserve(size) == fits
@@ -84,12 +83,6 @@ def test_only_a_stale_connection_is_replaced_for_free_and_once(
     assert is_free_reattempt(failed, already_taken=taken, repeatable=True) == stale
     # What must not happen twice is repeated only where nothing of it can have arrived.
     assert is_free_reattempt(failed, already_taken=taken, repeatable=False) == (stale and sent is Sent.NONE)
-
-
-def test_the_first_key_serves_and_is_named_by_its_label() -> None:
-    choice = Ledger(max_buffered=1).choose(provider(CHAT, name="p", keys=("one", "two")))
-    assert (choice.label, choice.secret) == ("p#1", Secret("one"))
-    assert Ledger(max_buffered=1).choose(provider(CHAT, name="p", keys=())).secret is None
 
 
 # Request targets.

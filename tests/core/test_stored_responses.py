@@ -360,7 +360,7 @@ def two_vendors() -> Config:
     """Two providers that speak Responses, beside the usual ones; each has an alias."""
     other = provider(RESPONSES, name="other")
     base = config()
-    models = (*base.models, ModelRule("mine", (("other", "up-other"),)))
+    models = (*base.models, ModelRule("mine", ((("other", "up-other"),),)))
     return attrs.evolve(base, providers=(*base.providers, other), models=models)
 
 

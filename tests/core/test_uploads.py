@@ -8,6 +8,7 @@ import tracemalloc
 from collections.abc import Callable
 from typing import Final
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -264,7 +265,7 @@ def test_waiting_for_the_connection_is_not_the_clients_fault() -> None:
     assert not story.finished
     story.tell(UpstreamConnected(1, reused=True))
     story.wait(59)
-    story.tell(UpstreamFailed(1, Stage.SEND, Sent.PART, True, "closed"))
+    story.tell(UpstreamFailed(1, Stage.SEND, Sent.NONE, True, "closed"))
     story.wait(89)
     assert not story.finished
     story.tell(UpstreamConnected(2, reused=False))
@@ -314,13 +315,36 @@ def test_an_early_answer_ends_the_upload(status: int) -> None:
     )
     story.tell(UpstreamHead(1, status, JSON))
     story.tell(UpstreamData(1, body))
-    assert story.exchange.wants_request
+    assert story.exchange.wants_request == (status == 200)
     story.tell(UpstreamEnd(1))
     assert story.finished
     assert story.status == status
     assert json.loads(story.body).keys() == json.loads(body).keys()
     assert not story.exchange.wants_request
     assert ended(story) == 0
+
+
+@pytest.mark.parametrize("passed", [0, PIECE], ids=["nothing passed by yet", "some passed by"])
+def test_a_refusal_that_comes_in_pieces_leaves_what_follows_to_the_next_key(passed: int) -> None:
+    config = setup()
+    keys = (Secret("first-key-0123456789"), Secret("second-key-0123456789"))
+    config = attrs.evolve(config, providers=(attrs.evolve(config.providers[0], keys=keys),))
+    body = form(MODEL, file(3 * MIB))
+    start = BUFFERED + PIECE
+    story = feed(upload(config=config, attempts=2), cut(body[: start + passed], PIECE), end=False)
+    story.tell(UpstreamHead(1, 429, JSON))
+    story.wait(61)
+    assert not story.exchange.wants_request
+    story.tell(UpstreamData(1, b'{"error": {"message": "slow down"}}'))
+    story.tell(UpstreamEnd(1))
+    if passed:
+        assert (story.status, story.headers[b"retry-after"]) == (429, b"1")  # when the other key will do
+        return
+    feed(story, cut(body[start:], PIECE))
+    assert sent(story) == form(NAMED, file(3 * MIB))
+    for item in (UpstreamHead(2, 200, TEXT), UpstreamData(2, b"hi"), UpstreamEnd(2)):
+        story.tell(item)
+    assert (story.body, story.headers[b"x-agcore-attempts"]) == (b"hi", b"2")
 
 
 def test_an_answer_may_pass_while_the_form_still_comes() -> None:
@@ -401,7 +425,7 @@ def test_a_model_that_the_client_may_not_use_is_refused() -> None:
 )
 def test_what_is_no_form_is_refused_before_its_body(content_type: bytes, status: int) -> None:
     story = Story(gateway(setup()))
-    story.open("POST", "/v1/images/edits", headers=((b"content-type", content_type),))
+    story.open("POST", "/v1/audio/translations", headers=((b"content-type", content_type),))
     assert story.status == status
     assert story.finished
 
@@ -525,11 +549,11 @@ def test_an_upstream_that_cannot_be_reached_is_a_502() -> None:
     assert (story.status, message(story)) == (502, "media: openai.example refused the connection")
 
 
-def test_a_stale_connection_costs_nothing_while_only_the_held_part_was_sent() -> None:
+def test_a_stale_connection_costs_nothing_while_nothing_was_sent_of_the_held_part() -> None:
     story = upload()
     story.tell(RequestData((MODEL + file(2 * MIB))[: BUFFERED + 1]))
     story.tell(UpstreamConnected(1, reused=True))
-    story.tell(UpstreamFailed(1, Stage.SEND, Sent.PART, True, "closed"))
+    story.tell(UpstreamFailed(1, Stage.SEND, Sent.NONE, True, "closed"))
     assert list(story.requests) == [1, 2]
     assert story.requests[1] == story.requests[2]
     assert not story.exchange.wants_request
@@ -541,10 +565,22 @@ def test_a_stale_connection_costs_nothing_while_only_the_held_part_was_sent() ->
     assert (story.body, story.headers[b"x-agcore-attempts"]) == (b"hi", b"1")
 
 
+@pytest.mark.parametrize("parts", [(MODEL, file(9)), (file(2 * MIB), MODEL)], ids=["held", "put aside"])
+@pytest.mark.parametrize(("stage", "part_sent"), [(Stage.SEND, Sent.PART), (Stage.HEAD, Sent.ALL)])
+def test_what_may_have_been_answered_and_paid_for_is_not_sent_twice(
+    parts: tuple[bytes, ...], stage: Stage, part_sent: Sent
+) -> None:
+    story = feed(upload(attempts=4), cut(form(*parts), PIECE))
+    story.tell(UpstreamConnected(1, reused=True))
+    story.tell(UpstreamFailed(1, stage, part_sent, True, "closed"))
+    assert (story.status, list(story.requests)) == (502, [1])
+    assert "the connection" in message(story)
+
+
 def test_a_stale_connection_costs_nothing_for_what_was_put_aside() -> None:
     story = whole(file(2 * MIB), MODEL)
     story.tell(UpstreamConnected(1, reused=True))
-    story.tell(UpstreamFailed(1, Stage.HEAD, Sent.ALL, True, "closed"))
+    story.tell(UpstreamFailed(1, Stage.SEND, Sent.NONE, True, "closed"))
     assert story.requests[1] == story.requests[2]
     assert dropped(story) == []
     story.upstream_answers(200, b"hi", headers=TEXT)

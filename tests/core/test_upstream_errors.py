@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -26,8 +27,8 @@ from agcore.config import Secret
 from agcore.dialects import DIALECTS, ERROR_SHAPES, anthropic_error
 from agcore.fault import Fault, Vendor
 from agcore.inputs import Headers
-from agcore.ledger import KeyChoice
-from agcore.upstream_error import fault_from_answer, presentable, retry_after
+from agcore.pool import KeyChoice
+from agcore.upstream_error import fault_from_answer, presentable
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,
@@ -185,6 +186,8 @@ def test_a_bad_key_told_as_a_400_is_a_502_too(dialogue: Dialogue) -> None:
     }
     story = answered(dialogue, 400, json.dumps({"error": error}).encode())
     assert (story.status, "credential" in error_of(story)["message"]) == (502, True)
+    ((slot, _),) = story.exchange.services.ledger.pool.cooling(now=story.now)
+    assert slot[2] == ""  # it is of no use for any model
 
 
 def test_the_key_is_taken_out_of_every_part_of_an_error() -> None:
@@ -192,7 +195,7 @@ def test_the_key_is_taken_out_of_every_part_of_an_error() -> None:
     error = {"code": 429, "message": f"key {PROVIDER_KEY}", "status": "RESOURCE_EXHAUSTED", "details": details}
     shown = error_of(answered(GEMINI, 429, json.dumps({"error": error}).encode()))
     assert PROVIDER_KEY not in json.dumps(shown)
-    assert shown["details"] == [{"metadata": {"gemini#1": "consumer gemini#1", "n": [1, None, "gemini#1"]}}]
+    assert shown["details"][0] == {"metadata": {"gemini#1": "consumer gemini#1", "n": [1, None, "gemini#1"]}}
 
 
 @pytest.mark.parametrize("dialogue", STREAMS, ids=ids)
@@ -230,19 +233,33 @@ def test_a_deeply_nested_error_is_still_an_error(dialogue: Dialogue, nested: byt
         ({b"retry-after-ms": b"1500", b"retry-after": b"9"}, b"2"),
         ({b"retry-after-ms": b"soon", b"retry-after": b"9"}, b"9"),
         ({b"retry-after": b"Mon, 21 Sep 2026 14:13:25 GMT"}, b"5"),
-        ({b"retry-after": b"Sun, 20 Sep 2026 14:13:25 GMT"}, b"0"),
-        ({b"retry-after": b"Sun, 20 Sep 99999999999999999999 14:13:25 GMT"}, None),
-        ({b"retry-after": b"-3"}, None),
-        ({b"retry-after": b"nan"}, None),
-        ({b"retry-after": b"inf"}, None),
-        ({b"retry-after": b"later"}, None),
-        ({}, None),
+        ({b"retry-after": b"Sun, 20 Sep 2026 14:13:25 GMT"}, b"1"),
+        ({b"retry-after": b"0"}, b"1"),
     ],
 )
-def test_a_named_wait_is_told_in_whole_seconds(headers: dict[bytes, bytes], seconds: bytes | None) -> None:
+def test_a_named_wait_is_told_in_whole_seconds(headers: dict[bytes, bytes], seconds: bytes) -> None:
     assert EPOCH == 1_790_000_000  # Mon, 21 Sep 2026 14:13:20 GMT
     story = answered(CHAT, 429, CHAT.error_answer, headers=(*JSON, *headers.items()))
-    assert story.headers.get(b"retry-after") == seconds
+    assert story.headers[b"retry-after"] == seconds
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {b"retry-after": b"Sun, 20 Sep 99999999999999999999 14:13:25 GMT"},
+        {b"retry-after": b"-3"},
+        {b"retry-after": b"nan"},
+        {b"retry-after": b"inf"},
+        {b"retry-after": b"later"},
+        {},
+    ],
+    ids=repr,
+)
+def test_a_limit_without_a_wait_that_can_be_believed_is_told_with_the_gateways_own(headers: dict[bytes, bytes]) -> None:
+    story = answered(CHAT, 429, CHAT.error_answer, headers=(*JSON, *headers.items()))
+    (cooldown,) = (each for _, each in story.exchange.services.ledger.pool.cooling(now=story.now))
+    assert 3.75 <= cooldown.until - EPOCH <= 6.25
+    assert story.headers[b"retry-after"] == b"%d" % math.ceil(cooldown.until - EPOCH)
 
 
 @pytest.mark.parametrize(
@@ -250,21 +267,20 @@ def test_a_named_wait_is_told_in_whole_seconds(headers: dict[bytes, bytes], seco
     [
         ([{"@type": "x/google.rpc.RetryInfo", "retryDelay": "34.5s"}], {}, b"35", "34.5s"),
         ([{"retryDelay": "34.5s"}], {b"retry-after": b"3"}, b"3", "34.5s"),
-        ([{"retryDelay": "xs"}, {"retryDelay": "-1s"}, {"retryDelay": 4}], {}, None, None),
+        ([{"retryDelay": "xs"}, {"retryDelay": "-1s"}, {"retryDelay": 4}], {}, b"5", "5s"),
         ([{"reason": "QUOTA"}], {b"retry-after": b"3"}, b"3", "3s"),
         (None, {b"retry-after": b"3"}, b"3", "3s"),
     ],
 )
 def test_google_clients_find_the_wait_in_the_details_too(
-    details: object, headers: dict[bytes, bytes], wait: bytes | None, shown: str | None
+    details: object, headers: dict[bytes, bytes], wait: bytes, shown: str
 ) -> None:
     error = {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"} | (
         {"details": details} if details else {}
     )
     story = answered(GEMINI, 429, json.dumps({"error": error}).encode(), headers=(*JSON, *headers.items()))
-    assert story.headers.get(b"retry-after") == wait
-    last = [{}, *error_of(story).get("details", [])][-1]
-    assert shown is None or last["retryDelay"] == shown
+    assert story.headers[b"retry-after"] == wait
+    assert error_of(story)["details"][-1]["retryDelay"] == shown
 
 
 def test_a_streaming_calls_error_may_come_as_an_array_of_one() -> None:
@@ -642,14 +658,9 @@ def test_a_vendors_error_is_not_shown_to_clients_of_another() -> None:
 
 
 def test_without_a_key_nothing_is_redacted() -> None:
-    fault = fault_from_answer(
-        DIALECTS["openai"],
-        status=500,
-        headers=(),
-        body=b'{"error":{"message":"m","type":"t"}}',
-        key=KeyChoice(label="local#1", secret=None),
-        now=0,
-    )
+    body = b'{"error":{"message":"m","type":"t"}}'
+    raw = fault_from_answer(DIALECTS["openai"], provider="local", status=500, headers=(), body=body)
+    fault = presentable(raw, KeyChoice(label="local#1", secret=None))
     assert (fault.message, fault.vendor and fault.vendor.error["type"]) == ("m", "t")
 
 
@@ -657,8 +668,3 @@ def test_a_key_in_a_code_or_parameter_is_redacted() -> None:
     key = KeyChoice(label="p#1", secret=Secret("hush"))
     fault = presentable(Fault(status=500, message="a hush b", code="hush", param="x hush"), key)
     assert (fault.message, fault.code, fault.param) == ("a p#1 b", "p#1", "x p#1")
-
-
-def test_the_first_readable_wait_counts() -> None:
-    assert retry_after(((b"retry-after", b"5"),), now=0) == 5
-    assert retry_after(((b"retry-after-ms", b"x"), (b"retry-after", b"x")), now=0) is None

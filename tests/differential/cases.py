@@ -42,7 +42,7 @@ def config(port: int) -> Config:
     return Config(
         proxy=Proxy(cors_origins=("https://app.example",)),
         providers=(provider,),
-        models=(ModelRule("alias", (("p", "m-real"),)),),
+        models=(ModelRule("alias", ((("p", "m-real"),),)),),
         mcp=(McpServer("web_reader", endpoint=Endpoint("mcp", origin, b"/mcp", "bearer"), key=Secret("sk-mcp")),),
     )
 
@@ -104,8 +104,14 @@ def _stream(*frames: bytes, cut: bool = False) -> Answer:
 _V = "/v1beta/models/alias"
 CASES = (
     Case("readiness answers", "HEAD", "/readyz"),
-    Case("models are listed", "GET", "/v1/models", headers=()),
-    Case("models are listed for Anthropic", "GET", "/v1/models", headers=((b"anthropic-version", b"2023-06-01"),)),
+    Case("models are listed", "GET", "/v1/models", headers=(), answer=_answer(b'{"data":[{"id":"m-7"},{"id":"x"}]}')),
+    Case(
+        "models are listed for Anthropic",
+        "GET",
+        "/v1/models",
+        headers=((b"anthropic-version", b"2023-06-01"),),
+        answer=_answer(b'{"error":{"message":"no"}}', status=500),
+    ),
     Case("a Gemini model is found", "GET", _V, headers=()),
     Case("an unknown path is a 404", "GET", "/v1/nope", headers=()),
     Case("a wrong method is a 405", "DELETE", "/v1/messages", headers=()),

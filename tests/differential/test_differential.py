@@ -20,7 +20,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from agcore import Gateway, Headers, Note, Peer
+from agcore import Gateway, Headers, Note, Peer, RequestEnd
 from agcore_asgi.app import Application
 from agcore_asgi.clock import Clock as AsgiClock
 from agcore_trio.server import Server
@@ -88,6 +88,8 @@ def _seen(status: int, headers: Headers, body: bytes, *, whole: bool) -> Seen:
 def through_the_core(case: Case, port: int) -> tuple[Seen, list[tuple[str, bytes, Headers, bytes]]]:
     story = Story(gateway(config(port)), peer=Peer(case.peer))
     story.open(case.method, case.target, headers=case.headers, body=case.body)
+    if case.body is None and story.exchange.wants_request:
+        story.tell(RequestEnd())
     if case.answer is not None:
         answer = case.answer
         headers = answer.headers

@@ -102,6 +102,9 @@ SITUATIONS: Final[Mapping[str, Situation]] = {
 }
 
 PROBES: Final = ("/healthz", "/health", "/readyz", "/", "/api/hello")
+METADATA: Final = "/.well-known/oauth-protected-resource/mcp/web_reader/mcp"
+OPEN: Final = (*PROBES, METADATA)
+"""Paths that need a key under `strict` only."""
 
 KEY_IN_QUERY: Final = ("/v1/models", "/v1beta/", "/v1beta1/", "/v1alpha/", "/v1/tunedModels/")
 """Paths on which `?key=` is a credential."""
@@ -142,8 +145,7 @@ def matrix() -> Iterator[Case]:
     """Every route x situation x form of credential x good, bad or none."""
     for method, path, dialect in targets():
         for name, situation in SITUATIONS.items():
-            probe = path in PROBES
-            needed = situation.probes_need_a_key if probe else situation.others_need_a_key
+            needed = situation.probes_need_a_key if path in OPEN else situation.others_need_a_key
             refused = 401 if needed else ADMITTED
             base = Case(
                 id=f"{method} {path} [{name}]",
@@ -350,6 +352,8 @@ BROWSER_CASES: Final[Sequence[Case]] = (
         for key in ((), (_KEY,))
     ),
     _browser("host evil.com at an unknown path", expected=403, host=b"evil.com", path="/nowhere"),
+    _browser("host evil.com at OAuth metadata", expected=403, host=b"evil.com", path=METADATA),
+    _browser("a foreign origin at OAuth metadata", (b"origin", b"https://evil.com"), expected=403, path=METADATA),
     _browser("no origin", expected=ADMITTED),
     _browser("origin as host", (b"origin", b"http://127.0.0.1:8045"), expected=ADMITTED),
     _browser(

@@ -10,10 +10,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+import attrs
 import msgspec
 
 from agcore.config import ClientKey, Config, Endpoint, Limits, ModelRule, Provider, Proxy, Secret, Timeouts
 from agcore.effects import Effect, Note, Origin
+from agcore.globs import is_glob
 from agcore.inputs import RequestData, RequestEnd, UpstreamConnected, UpstreamHead
 from tests.support.story import SSE, Story, gateway
 
@@ -277,8 +279,16 @@ def config(
         timeouts=timeouts or Timeouts(),
         limits=limits or Limits(),
         providers=providers,
-        models=tuple(ModelRule(f"my-{each.name}", ((each.name, f"up-{each.name}"),)) for each in providers),
+        models=tuple(ModelRule(f"my-{each.name}", (((each.name, f"up-{each.name}"),),)) for each in providers),
     )
+
+
+def with_literal_models(setup: Config) -> Config:
+    """The same with providers that name all of their models, so that nobody is asked for a list of them."""
+    providers = (
+        attrs.evolve(each, models=tuple(name for name in each.models if not is_glob(name))) for each in setup.providers
+    )
+    return attrs.evolve(setup, providers=tuple(providers))
 
 
 def with_client_key(**more: Any) -> Proxy:
@@ -287,19 +297,25 @@ def with_client_key(**more: Any) -> Proxy:
 
 
 def asked(
-    dialogue: Dialogue, *, stream: bool, model: str = "", setup: Config | None = None, story: Story | None = None
+    dialogue: Dialogue,
+    *,
+    stream: bool,
+    model: str = "",
+    setup: Config | None = None,
+    attempts: int = 1,
+    story: Story | None = None,
 ) -> Story:
     """A story up to the upstream's request."""
-    story = story or Story(gateway(setup or config()))
+    story = story or Story(gateway(setup or config(), attempts=attempts))
     model = model or dialogue.model
     story.open("POST", dialogue.target(model, stream=stream), body=dialogue.request(model, stream=stream))
     assert list(story.requests) == [1], story.text()
     return story
 
 
-def streaming(dialogue: Dialogue, *, model: str = "", setup: Config | None = None) -> Story:
+def streaming(dialogue: Dialogue, *, model: str = "", setup: Config | None = None, attempts: int = 1) -> Story:
     """A story up to the head of an event stream."""
-    story = asked(dialogue, stream=True, model=model, setup=setup)
+    story = asked(dialogue, stream=True, model=model, setup=setup, attempts=attempts)
     story.tell(UpstreamConnected(1, reused=False))
     story.tell(UpstreamHead(1, 200, SSE))
     return story

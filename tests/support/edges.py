@@ -24,7 +24,7 @@ def _endpoint(dialect: str, *, prefix: bytes, auth: str) -> Endpoint:
 
 
 def setup(*, timeouts: Timeouts | None = None, limits: Limits | None = None, proxy: Proxy | None = None) -> Config:
-    """A provider of media in OpenAI's and Gemini's dialects, one that has only Messages, and three MCP servers."""
+    """A provider of media in OpenAI's and Gemini's dialects, one that has only Messages, and MCP servers."""
     media = Provider(
         name="media",
         endpoints={
@@ -42,17 +42,25 @@ def setup(*, timeouts: Timeouts | None = None, limits: Limits | None = None, pro
     )
     remote = _endpoint("mcp", prefix=b"/api/remote/mcp", auth="bearer")
     queried = _endpoint("mcp", prefix=b"/mcp?tenant=a", auth="x-api-key")
+    beside = _endpoint("mcp", prefix=b"/api/remote/mcp", auth="x-api-key")
+    older = _endpoint("mcp", prefix=b"/v1/sse?token=sesame&b=2", auth="bearer")
+    root = _endpoint("mcp", prefix=b"/", auth="x-api-key")
     return Config(
         proxy=proxy or Proxy(),
         timeouts=timeouts or Timeouts(),
         limits=limits or Limits(),
         providers=(media, words),
-        models=(ModelRule("my-media", (("media", "up-media"),)),),
+        models=(ModelRule("my-media", ((("media", "up-media"),),)),),
         mcp=(
             McpServer("remote", url="https://mcp.example/api/remote/mcp", endpoint=remote, key=Secret(MCP_KEY)),
             McpServer("queried", url="https://mcp.example/mcp?tenant=a", endpoint=queried, key=Secret(MCP_KEY)),
             McpServer("keyless", url="https://mcp.example/mcp", endpoint=remote),
-            McpServer("oauth", url="https://mcp.example/mcp", endpoint=remote, auth="client"),
+            McpServer("oauth", url="https://mcp.example/api/remote/mcp", endpoint=beside, auth="client"),
+            McpServer(
+                "both", url="https://mcp.example/api/remote/mcp", endpoint=beside, auth="client", key=Secret(MCP_KEY)
+            ),
+            McpServer("root", url="https://mcp.example", endpoint=root, auth="client"),
+            McpServer("older", url="https://mcp.example/v1/sse?token=sesame&b=2", endpoint=older, key=Secret(MCP_KEY)),
             McpServer("eyes", builtin="vision"),
         ),
     )
@@ -70,10 +78,14 @@ def form(*parts: bytes) -> bytes:
 
 
 def upload(
-    *, length: int | None = None, target: str = "/v1/audio/transcriptions", config: Config | None = None
+    *,
+    length: int | None = None,
+    target: str = "/v1/audio/transcriptions",
+    config: Config | None = None,
+    attempts: int = 1,
 ) -> Story:
     """A story up to the head of an upload; `length` is its `content-length`."""
-    story = Story(gateway(config or setup()))
+    story = Story(gateway(config or setup(), attempts=attempts))
     declared: Headers = () if length is None else ((b"content-length", b"%d" % length),)
     story.open("POST", target, headers=((b"content-type", FORM), *declared))
     return story

@@ -34,9 +34,10 @@ class McpServer:
     Args:
         key: the bearer token it wants.
         stateless: keep no sessions.
+        older: speak the transport of the revision 2024-11-05, HTTP+SSE.
     """
 
-    def __init__(self, key: str, *, stateless: bool) -> None:
+    def __init__(self, key: str, *, stateless: bool = False, older: bool = False) -> None:
         self.seen: list[Seen] = []
         self.begun: dict[str, threading.Event] = defaultdict(threading.Event)
         """Set when the tool `wait` was called with a name."""
@@ -46,7 +47,9 @@ class McpServer:
         """Set when that call was cancelled."""
         self._authorization = f"Bearer {key}"
         self._released: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        self._app: Any = self._tools().streamable_http_app(stateless_http=stateless)
+        tools = self._tools()
+        self._app: Any = tools.sse_app() if older else tools.streamable_http_app(stateless_http=stateless)
+        self._path = "/sse" if older else "/mcp"
         self._listener = socket.create_server(("127.0.0.1", 0))
         config = uvicorn.Config(
             self._served,
@@ -63,7 +66,12 @@ class McpServer:
     @property
     def url(self) -> str:
         """Where MCP is spoken."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}/mcp"
+        return f"{self.origin}{self._path}"
+
+    @property
+    def origin(self) -> str:
+        """The same without a path."""
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> McpServer:
         self._thread.start()
@@ -90,8 +98,11 @@ class McpServer:
 
         if headers.get("authorization") == self._authorization:
             return await self._app(scope, receive, sending)
-        await sending({"type": "http.response.start", "status": 401, "headers": []})
+        await sending({"type": "http.response.start", "status": 401, "headers": self._challenges()})
         return await send({"type": "http.response.body", "body": b"who are you?"})
+
+    def _challenges(self) -> list[tuple[bytes, bytes]]:
+        return []
 
     def _tools(self) -> MCPServer:
         server = MCPServer("tools for tests")

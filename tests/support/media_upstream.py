@@ -1,5 +1,7 @@
 """A vendor of images, audio, moderations and Gemini's vectors: answers tell what was received, as SDKs can read it.
 
+Pictures by Google's models are a PNG's first bytes with what was asked for behind them.
+
 Nothing here shares code with the gateway: a form is taken apart by its boundary, byte by byte as it came.
 """
 
@@ -13,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tests.support.pictures import png
 from tests.support.upstreams import Answer, Recorded
 
 JSON: Final = ((b"content-type", b"application/json"),)
@@ -188,6 +191,42 @@ def _embed(request: Recorded) -> Answer:
     return Answer(pieces=(_json({"embedding": {"values": [float(len(text)), 0.5]}}),))
 
 
+def _drawn(request: Recorded) -> dict[str, Any]:
+    """A Gemini model's answer with one picture."""
+    body = json.loads(request.body)
+    (content,) = body["contents"]
+    told, *pictures = content["parts"]
+    seen = b"".join(base64.b64decode(each["inlineData"]["data"]) for each in pictures)
+    picture = _image(png(64, 48) + told["text"].encode() + seen)
+    parts = [{"text": "Here: "}, {"inlineData": {"mimeType": "image/png", "data": picture}}]
+    usage = {
+        "promptTokenCount": 7,
+        "candidatesTokenCount": 100,
+        "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 90}],
+        "totalTokenCount": 107,
+    }
+    candidate = {"index": 0, "content": {"role": "model", "parts": parts}, "finishReason": "STOP"}
+    return {"responseId": "r", "modelVersion": "m", "candidates": [candidate], "usageMetadata": usage}
+
+
+def _draw(request: Recorded) -> Answer:
+    return Answer(pieces=(_json(_drawn(request)),))
+
+
+def _draw_in_stream(request: Recorded) -> Answer:
+    return Answer(headers=SSE, pieces=(b"data: " + _json(_drawn(request)) + b"\r\n\r\n",))
+
+
+def _predict(request: Recorded) -> Answer:
+    body = json.loads(request.body)
+    (instance,) = body["instances"]
+    pictures = [
+        png(32, 32) + f"{instance['prompt']} {each}".encode() for each in range(body["parameters"]["sampleCount"])
+    ]
+    made = [{"mimeType": "image/png", "bytesBase64Encoded": _image(each)} for each in pictures]
+    return Answer(pieces=(_json({"predictions": made}),))
+
+
 ANSWERS: Final[Mapping[str, Callable[[Recorded], Answer]]] = {
     "/v1/images/generations": _generations,
     "/v1/images/edits": _edits,
@@ -197,4 +236,7 @@ ANSWERS: Final[Mapping[str, Callable[[Recorded], Answer]]] = {
     "/v1/moderations": _moderations,
     "vendor-real:batchEmbedContents": _batch_embed,
     "vendor-real:embedContent": _embed,
+    "gemini-3-pro-image:generateContent": _draw,
+    "gemini-3-pro-image:streamGenerateContent": _draw_in_stream,
+    "imagen-4.0-generate-001:predict": _predict,
 }

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import attrs
+
 from agcore import (
     AbortClient,
     AbortUpstream,
@@ -42,6 +44,7 @@ from agcore import (
     UpstreamHead,
     UpstreamRequest,
 )
+from agcore.config import Retry
 from agcore.effects import Body
 
 EPOCH = 1_790_000_000.0
@@ -51,8 +54,9 @@ JSON: Headers = ((b"content-type", b"application/json"),)
 SSE: Headers = ((b"content-type", b"text/event-stream"),)
 
 
-def gateway(config: Config) -> Gateway:
-    """A gateway whose ids are the same in every run."""
+def gateway(config: Config, *, attempts: int = 1) -> Gateway:
+    """A gateway whose ids are the same in every run. What a story is about seldom is that something is tried again."""
+    config = attrs.evolve(config, retry=Retry(attempts=attempts))
     return Gateway(config, secret=SECRET, now=EPOCH)
 
 
@@ -199,10 +203,10 @@ def _show(thing: Input | Effect) -> str:
             return f"{name} {status}" + "".join(f"\n            {_text(n)}: {_text(v)}" for n, v in headers)
         case SendData(data) | RequestData(data) | UpstreamData(data=data):
             return f"{name} {_text(data)}"
-        case OpenUpstream(leg, request):
+        case OpenUpstream(leg, request, public_only):
             fields = "".join(f"\n            {_text(n)}: {_text(v)}" for n, v in request.headers)
             origin = request.origin
-            where = f"{origin.scheme}://{origin.host}:{origin.port}"
+            where = f"{origin.scheme}://{origin.host}:{origin.port}{' (if public)' if public_only else ''}"
             return f"{name} {leg}: {request.method} {_text(request.target)} at {where}{fields}\n            {_body(request.body)}"
         case Note(kind, fields):
             return f"{name} {kind} " + " ".join(f"{key}={value!r}" for key, value in fields.items())

@@ -64,6 +64,11 @@ class Upstream:
         """Its base URL."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def connected(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
+
     def __enter__(self) -> Upstream:
         self._start(self._accept)
         return self

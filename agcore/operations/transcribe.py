@@ -1,0 +1,152 @@
+"""Transcripts and translations of recordings: passed on to OpenAI's dialect, and translated for Gemini's.
+
+What passes on is `Upload`'s affair. For Gemini the recording becomes part of a JSON document, so that the form is held
+in memory, up to `MAX_FORM`, as long as its model may go there: that keeps both kinds of ways open for failover. A form
+that grows beyond that, or announces it, cannot go to Gemini anyhow, and only ways that take it as it is are left.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+import msgspec
+
+from agcore import json_text, transcription
+from agcore.call import Call
+from agcore.conversation import Invalid
+from agcore.dialects import DIALECTS
+from agcore.dialects.base import Ask
+from agcore.fault import Fault, invalid
+from agcore.headers import media_type
+from agcore.inputs import Headers
+from agcore.losses import refusal
+from agcore.multipart_form import boundary_of, read_form
+from agcore.operations.generate import SSE_HEADERS
+from agcore.operations.pass_through import PassThrough
+from agcore.operations.upload import Upload
+from agcore.plan import Plan
+from agcore.pool import Way
+from agcore.sse import encode
+from agcore.stream_pass import StreamPass
+from agcore.transcript import write_answer
+from agcore.transcription import TranscriptionRequest
+from agcore.transcription_google import MAX_AUDIO, TranscriptTap, read_gemini, render_gemini
+
+MAX_FORM: Final = MAX_AUDIO + 256 * 1024
+"""Bytes of a form that may be held in memory: a recording, and room for the other fields."""
+
+
+class Transcribe(Upload):
+    """`/v1/audio/transcriptions` and `/v1/audio/translations`."""
+
+    speaking: ClassVar[tuple[str, ...]] = ("openai", "gemini")
+    subject: ClassVar[str] = "recordings"
+
+    _asked: TranscriptionRequest | None = None
+    """The request without its recording, where it is translated."""
+    _streaming = False
+    _rendered = 0
+    """Bytes of the request for Gemini, which are accounted for as long as it may be repeated."""
+
+    @property
+    def max_whole(self) -> int:
+        """A recording that may go to Gemini, and room for the other fields."""
+        return MAX_FORM
+
+    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan | Fault | None:
+        """Pass the form on, or write a request for Gemini."""
+        self.exchange.give_back(self._rendered)
+        self._rendered = 0
+        self._asked = self._stream = None
+        self._streaming = False
+        self.ask = Ask(model=self.ask.model)
+        if not self._needs_whole(way):
+            return super().call_plan(call, way, now=now)
+        self.start_anew(way)
+        asked = self._read_form(way)
+        if isinstance(asked, Fault):
+            return asked
+        if asked.stream:
+            self.ask = Ask(model=self.ask.model, stream=True)
+            self._stream = StreamPass(TranscriptTap(), framing="sse")
+            # An upstream of the client's own dialect may answer with no stream, which one that is open could not take.
+            if all(map(self._needs_whole, call.ways)):
+                self.exchange.expect_stream(SSE_HEADERS, keepalive=self.dialect.KEEPALIVE, now=now)
+        body = json_text.encode(render_gemini(asked))
+        if not self.exchange.reserve(len(body), now=now):
+            return None
+        self._rendered = len(body)
+        self._asked = msgspec.structs.replace(asked, audio=b"")
+        gemini = DIALECTS[way.endpoint.dialect]
+        target = gemini.generate_target(way.endpoint.prefix, self.match_there(), way.model, self.ask)
+        return self.plan(target, body)
+
+    def _read_form(self, way: Way) -> TranscriptionRequest | Fault:
+        boundary = boundary_of(self.request.head.headers)
+        assert isinstance(boundary, bytes)
+        form = read_form(b"".join(self._held), boundary)
+        if isinstance(form, Fault):
+            return form
+        match = self.request.match
+        assert match is not None
+        try:
+            asked = transcription.parse(form, self._losses, translate=match.route.path.endswith("/translations"))
+        except Invalid as error:
+            return invalid(str(error), param=error.param)
+        if len(asked.audio) > MAX_AUDIO:
+            return self._too_large()
+        on_loss = self.services.config.proxy.on_loss
+        return refusal(self._losses, model=way.model, dialect=way.endpoint.dialect, on_loss=on_loss) or asked
+
+    def call_begun(self, call: Call, *, now: float) -> None:
+        """A stream that opens before the upstream answered tells where it is going to come from."""
+        if self._stream is not None:
+            self.exchange.stream_head((*SSE_HEADERS, *self.headers_down(call, ())))
+
+    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+        """A translated answer is a stream if it says so and one was asked for; else it is read whole."""
+        if self._asked is None:
+            return super().call_head(call, status, headers, now=now)
+        self._head = (status, headers)
+        self._streaming = self._stream is not None and media_type(headers) == b"text/event-stream"
+        return None
+
+    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+        """Pass a piece of a stream on, or collect it."""
+        if self._asked is None or self._streaming:
+            return super().call_data(call, data, now=now)
+        return PassThrough.call_data(self, call, data, now=now)
+
+    def call_end(self, call: Call, *, now: float) -> None:
+        """The transcript, in the form that the client wants."""
+        if self._asked is None or self._streaming:
+            return super().call_end(call, now=now)
+        answer = self.read_answer(call)
+        if isinstance(answer, Fault):
+            return call.reject(answer, now=now)
+        if self._stream is not None:
+            # A whole answer has the shape of a stream's only event.
+            super().call_data(call, encode(json_text.encode(answer)), now=now)
+            return None if self._stream.fault is not None else super().call_end(call, now=now)
+        found = read_gemini(answer, self._asked)
+        if isinstance(found, Fault):
+            return call.reject(found, now=now)
+        call.commit()
+        self.usage = found.usage
+        content_type, body = write_answer(found, self._asked.shown)
+        headers = self.headers_down(call, ())
+        return self.exchange.answer(200, body, headers=headers, content_type=content_type, now=now)
+
+    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+        """A connection that breaks after the transcript was complete takes nothing from it."""
+        if self._asked is not None and self._stream is not None and self._stream.complete:
+            self.exchange.write(self._stream.finish(), now=now)
+            return self.exchange.end(now=now)
+        return super().call_failed(call, fault, now=now)
+
+    def _too_large(self) -> Fault:
+        message = (
+            f"a recording for {self.ask.model!r} may have at most {MAX_AUDIO // (1024 * 1024)} MiB; "
+            "send it in parts, or compressed"
+        )
+        return Fault(status=413, message=message, code="request_too_large", param="file")

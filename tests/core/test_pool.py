@@ -1,0 +1,343 @@
+"""The pool of keys by itself: turns, seats, cooldowns, and what outlives a restart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import attrs
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agcore.config import Provider
+from agcore.fault import Trouble
+from agcore.pool import (
+    BACKOFF,
+    LONGEST,
+    MAX_COOLDOWNS,
+    MAX_SEATS,
+    PASSING,
+    PROBE,
+    SHORTEST,
+    Choice,
+    Closed,
+    Pause,
+    Pool,
+    Way,
+)
+from tests.support.dialogues import CHAT, provider
+
+NOW = 1_790_000_000.0
+
+
+def pool(fraction: float = 0.5) -> Pool:
+    return Pool(lambda: fraction)
+
+
+def keyed(name: str, *keys: str, **more: Any) -> Provider:
+    return attrs.evolve(provider(CHAT, name=name, keys=keys), **more)
+
+
+def way(who: Provider, model: str = "m", *, step: int = 0, key: str | None = None) -> Way:
+    return Way(who, who.endpoints["openai"], model, step, key)
+
+
+def taken(pool: Pool, *ways: Way, now: float = NOW, **more: Any) -> Choice:
+    choice = pool.choose(ways, now=now, **more)
+    assert isinstance(choice, Choice), choice
+    return choice
+
+
+def labels(pool: Pool, count: int, *ways: Way, **more: Any) -> list[str]:
+    """The labels of so many choices in a row, each done before the next."""
+    found = []
+    for _ in range(count):
+        choice = taken(pool, *ways, **more)
+        pool.done(choice)
+        found.append(choice.key.label)
+    return found
+
+
+def fail(
+    pool: Pool, choice: Choice, trouble: Trouble, *, now: float = NOW, began: float | None = None, **more: Any
+) -> bool:
+    pool.done(choice)
+    return pool.failed(choice, trouble, began=now if began is None else began, now=now, **more)
+
+
+# Turns.
+
+
+def test_a_provider_without_keys_is_chosen_by_its_label() -> None:
+    choice = taken(pool(), way(keyed("local")))
+    assert (choice.key.label, choice.key.secret, choice.key.id) == ("local#1", None, "")
+
+
+def test_round_robin_takes_turns_in_the_order_of_the_configuration() -> None:
+    assert labels(pool(), 5, way(keyed("p", "a", "b", "c", strategy="round_robin"))) == [
+        "p#1",
+        "p#2",
+        "p#3",
+        "p#1",
+        "p#2",
+    ]
+
+
+def test_least_busy_takes_the_key_with_the_fewest_requests_under_way() -> None:
+    this, there = pool(), way(keyed("p", "a", "b", strategy="least_busy"))
+    first, second = taken(this, there), taken(this, there)
+    assert [first.key.label, second.key.label] == ["p#1", "p#2"]
+    this.done(second)
+    assert taken(this, there).key.label == "p#2"
+    assert taken(this, there).key.label == "p#1"
+
+
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=5))
+def test_a_step_is_shared_by_weight(weights: list[int]) -> None:
+    ways = [way(keyed(f"p{place}", "k", weight=weight)) for place, weight in enumerate(weights)]
+    turns = Counter(labels(pool(), sum(weights), *ways))
+    assert [turns[f"p{place}#1"] for place in range(len(weights))] == weights
+
+
+def test_a_later_step_is_for_when_no_earlier_one_is_open() -> None:
+    this, first, second = pool(), way(keyed("p", "a", "b")), way(keyed("q", "c"), step=1)
+    for _ in range(2):
+        fail(this, taken(this, first, second), Trouble.RATE, wait=60)
+    assert labels(this, 2, first, second) == ["q#1", "q#1"]
+    assert labels(this, 1, first, second, now=NOW + 61) == ["p#2"]  # whose turn it is
+
+
+def test_a_way_may_name_its_only_key() -> None:
+    this, who = pool(), keyed("p", "a", "b")
+    only = this.keys(who)[1]
+    assert labels(this, 3, way(who, key=only.id)) == ["p#2"] * 3
+    fail(this, taken(this, way(who, key=only.id)), Trouble.RATE, wait=60)
+    assert isinstance(this.choose([way(who, key=only.id)], now=NOW), Closed)
+
+
+# Seats.
+
+
+def test_a_conversation_stays_with_its_key_and_new_ones_spread() -> None:
+    this, there = pool(), way(keyed("p", "a", "b"))
+    assert labels(this, 3, there, seat=b"one") == ["p#1"] * 3
+    assert labels(this, 3, there, seat=b"two") == ["p#2"] * 3
+    assert labels(this, 2, there, seat=b"one") == ["p#1"] * 2
+
+
+def test_a_conversation_that_had_to_move_stays_where_it_is() -> None:
+    this, there = pool(), way(keyed("p", "a", "b"))
+    fail(this, taken(this, there, seat=b"one"), Trouble.RATE, wait=10)
+    assert labels(this, 1, there, seat=b"one") == ["p#2"]
+    assert labels(this, 2, there, seat=b"one", now=NOW + 60) == ["p#2"] * 2
+
+
+def test_a_conversation_stays_with_its_provider_within_a_step() -> None:
+    this = pool()
+    ways = [way(keyed(name, "k")) for name in ("p", "q", "r")]
+    held = labels(this, 1, *ways, seat=b"one")
+    labels(this, 7, *ways, seat=b"other")
+    assert labels(this, 3, *ways, seat=b"one") == held * 3
+
+
+def test_the_seats_that_are_remembered_are_bounded() -> None:
+    this, there = pool(), way(keyed("p", "a", "b"))
+    assert labels(this, 1, there, seat=b"first") == ["p#1"]
+    for number in range(MAX_SEATS):
+        labels(this, 1, there, seat=number.to_bytes(4, "big"))
+    turn = labels(this, 1, there)
+    assert labels(this, 1, there, seat=b"first") != turn  # forgotten: it takes the next turn
+
+
+@pytest.mark.parametrize(
+    ("ways", "spreads"),
+    [
+        ([way(keyed("p", "a"))], False),
+        ([way(keyed("p", "a", "b"))], True),
+        ([way(keyed("p", "a", "b", strategy="round_robin"))], False),
+        ([way(keyed("p", "a")), way(keyed("q", "b"))], True),
+        ([way(keyed("p", "a")), way(keyed("q", "b"), step=1)], False),
+    ],
+)
+def test_a_conversation_matters_where_there_is_a_choice_that_sticks(ways: list[Way], spreads: bool) -> None:
+    assert pool().spreads(ways) is spreads
+
+
+# Cooldowns.
+
+
+def test_a_limit_holds_for_the_model_and_a_refusal_for_the_key() -> None:
+    this, who = pool(), keyed("p", "a")
+    fail(this, taken(this, way(who)), Trouble.RATE, wait=60)
+    assert isinstance(this.choose([way(who)], now=NOW), Closed)
+    assert labels(this, 1, way(who, "other")) == ["p#1"]
+    two = keyed("q", "a", "b")
+    assert fail(this, taken(this, way(two)), Trouble.CREDENTIAL, whole_key=True)
+    assert labels(this, 2, way(two, "other")) == ["q#2", "q#2"]
+
+
+def test_no_connection_holds_for_the_provider_which_is_then_the_last_resort() -> None:
+    this, who, other = pool(), keyed("p", "a", "b"), keyed("q", "c")
+    fail(this, taken(this, way(who)), Trouble.UNREACHABLE)
+    assert labels(this, 1, way(who), way(other, step=1)) == ["q#1"]
+    assert labels(this, 1, way(who)) == ["p#1"]
+
+
+@pytest.mark.parametrize("trouble", BACKOFF)
+def test_cooldowns_double_up_to_a_bound_and_vary_by_a_quarter(trouble: Trouble) -> None:
+    for fraction, factor in ((0.0, 0.75), (0.999999, 1.25)):
+        this, there = pool(fraction), way(keyed("p", "a"))
+        now, lengths = NOW, []
+        for _ in range(20):
+            this.failed(this.take(Choice(there, this.keys(there.provider)[0])), trouble, began=now, now=now)
+            (_, cooldown), *_ = this.cooling(now=now)
+            lengths.append(cooldown.until - now)
+            now = cooldown.until
+        assert lengths[0] == pytest.approx(BACKOFF[trouble].first * factor, rel=1e-3)
+        assert lengths[1] == pytest.approx(lengths[0] * 2, rel=1e-3)
+        assert lengths[-1] == pytest.approx(BACKOFF[trouble].longest * factor, rel=1e-3)
+
+
+def test_failures_of_requests_that_ran_together_count_as_one() -> None:
+    this, there = pool(), way(keyed("p", "a"))
+    together = [taken(this, there) for _ in range(10)]
+    for choice in together:
+        fail(this, choice, Trouble.FAILING, now=NOW + 1, began=NOW)
+    (_, cooldown), *_ = this.cooling(now=NOW + 1)
+    assert cooldown.failures == 1
+
+
+def test_a_row_of_failures_is_forgotten_after_a_good_while() -> None:
+    this, there = pool(), way(keyed("p", "a"))
+    for moment in (NOW, NOW + 1, NOW + 1000):
+        fail(this, taken(this, there, now=moment), Trouble.FAILING, now=moment)
+    (_, cooldown), *_ = this.cooling(now=NOW + 1000)
+    assert cooldown.failures == 1
+
+
+@pytest.mark.parametrize(("named", "meant"), [(0.05, SHORTEST), (30, 30), (1e12, LONGEST)])
+def test_a_named_wait_is_obeyed_within_bounds(named: float, meant: float) -> None:
+    this, there = pool(), way(keyed("p", "a"))
+    fail(this, taken(this, there), Trouble.RATE, wait=named, reason="slow down")
+    closed = this.choose([there], now=NOW)
+    assert closed == Closed(NOW + meant, ("p#1: slow down",))
+    assert this.opens([there], now=NOW) == NOW + meant
+
+
+def test_of_two_cooldowns_the_longer_one_counts() -> None:
+    this, there = pool(), way(keyed("p", "a"))
+    first, second = taken(this, there), taken(this, there)
+    fail(this, first, Trouble.RATE, wait=60, reason="long")
+    fail(this, second, Trouble.FAILING, reason="short")
+    assert this.choose([there], now=NOW) == Closed(NOW + 60, ("p#1: long",))
+
+
+def test_what_was_answered_before_says_nothing_about_a_limit_that_came_later() -> None:
+    this, there = pool(), way(keyed("p", "a"))
+    slow = taken(this, there)
+    fail(this, taken(this, there), Trouble.RATE, wait=60, now=NOW + 1)
+    this.succeeded(slow, began=NOW)
+    assert isinstance(this.choose([there], now=NOW + 2), Closed)
+    this.succeeded(slow, began=NOW + 1)
+    assert isinstance(this.choose([there], now=NOW + 2), Choice)
+
+
+def test_a_long_limit_is_probed_by_one_request_at_a_time() -> None:
+    this, there = pool(), way(keyed("p", "a"))
+    fail(this, taken(this, there), Trouble.QUOTA, wait=86_400)
+    assert isinstance(this.choose([there], now=NOW + PROBE - 1), Closed)
+    probe = taken(this, there, now=NOW + PROBE)
+    assert isinstance(this.choose([there], now=NOW + PROBE), Closed)
+    fail(this, probe, Trouble.QUOTA, wait=10, now=NOW + PROBE + 1)
+    closed = this.choose([there], now=NOW + PROBE + 2)
+    assert isinstance(closed, Closed)
+    assert closed.until == NOW + 86_400  # the probe's own wait was the shorter one
+    assert isinstance(this.choose([there], now=NOW + 2 * PROBE + 1), Choice)
+
+
+def test_what_was_tried_is_tried_again_after_a_pause_only_if_its_trouble_passes() -> None:
+    this, there = pool(), way(keyed("p", "a"))
+    choice = taken(this, there)
+    fail(this, choice, Trouble.FAILING)
+    pause = this.choose([there], tried={choice.slot}, now=NOW)
+    assert pause == Pause(NOW + BACKOFF[Trouble.FAILING].first)
+    assert isinstance(this.choose([there], tried={choice.slot}, now=pause.until), Choice)
+    fail(this, choice, Trouble.CREDENTIAL, whole_key=True)
+    assert this.choose([there], tried={choice.slot}, now=NOW) == Closed(None, ("p#1: ",))
+    assert this.opens([there], now=NOW) == NOW + BACKOFF[Trouble.CREDENTIAL].first
+    assert this.opens([], now=NOW) is None
+
+
+def test_refused_keys_are_asked_where_nothing_else_is_and_not_where_a_limit_will_end() -> None:
+    this, who = pool(), keyed("p", "a", "b")
+    first = taken(this, way(who))
+    fail(this, first, Trouble.CREDENTIAL, whole_key=True)
+    second = taken(this, way(who))
+    fail(this, second, Trouble.CREDENTIAL, whole_key=True, now=NOW + 1)
+    assert taken(this, way(who), now=NOW + 2).key.label == "p#1"  # the one to be probed first
+    this.succeeded(second, began=NOW + 2)
+    fail(this, second, Trouble.RATE, wait=30, now=NOW + 2)
+    assert this.choose([way(who)], now=NOW + 3) == Closed(NOW + 32, ("p#1: ", "p#2: "))
+
+
+def test_nothing_cools_for_the_requests_own_faults() -> None:
+    this, there = pool(), way(keyed("p", "a"))
+    for trouble in (Trouble.REQUEST, Trouble.MISSING):
+        assert not fail(this, taken(this, there), trouble, wait=60)
+    assert list(this.cooling(now=NOW)) == []
+
+
+def test_cooldowns_are_bounded_and_those_that_are_over_go_first() -> None:
+    this, who = pool(), keyed("p", "a")
+    for number in range(MAX_COOLDOWNS + 10):
+        fail(this, taken(this, way(who, f"m{number}")), Trouble.RATE, wait=60 + number)
+    assert len(list(this.cooling(now=NOW))) == MAX_COOLDOWNS
+    fail(this, taken(this, way(who, "late"), now=NOW + 100), Trouble.RATE, wait=60, now=NOW + 100)
+    assert len(list(this.cooling(now=NOW))) < MAX_COOLDOWNS
+
+
+# What outlives a restart.
+
+
+def test_limits_and_refusals_outlive_a_restart_and_passing_troubles_do_not() -> None:
+    this, who = pool(), keyed("p", "a-secret-of-the-users", "b", "c")
+    before = this.changes
+    for trouble in (Trouble.RATE, Trouble.CREDENTIAL):
+        fail(this, taken(this, way(who)), trouble, wait=600)
+    assert this.changes == before + 2
+    fail(this, taken(this, way(who)), Trouble.FAILING)
+    assert this.changes == before + 2
+    state = this.dump(now=NOW)
+    assert b"a-secret" not in state
+    other = pool()
+    other.load(state, now=NOW + 10)
+    assert {cooldown.trouble for _, cooldown in other.cooling(now=NOW + 10)} == {Trouble.RATE, Trouble.CREDENTIAL}
+    assert labels(other, 2, way(who), now=NOW + 10) == ["p#3", "p#3"]
+    late = pool()
+    late.load(state, now=NOW + 601)
+    assert list(late.cooling(now=NOW + 601)) == []
+
+
+@given(
+    st.binary()
+    | st.recursive(
+        st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    ).map(msgspec.json.encode)
+)
+def test_what_is_no_state_is_refused_and_changes_nothing(data: bytes) -> None:
+    this = pool()
+    with pytest.raises(msgspec.DecodeError):
+        this.load(data, now=NOW)
+    assert list(this.cooling(now=NOW)) == []
+
+
+def test_a_state_of_another_version_is_refused() -> None:
+    with pytest.raises(ValueError, match="version 2"):
+        pool().load(b'{"version": 2, "cooldowns": []}', now=NOW)
+
+
+def test_every_trouble_that_cools_is_either_passing_or_bars_the_key() -> None:
+    assert set(BACKOFF) >= PASSING
+    assert set(Trouble) - set(BACKOFF) == {Trouble.REQUEST, Trouble.MISSING}

@@ -1,0 +1,50 @@
+"""An operation that reads two files into a stream, for tests of what the exchange makes of files."""
+
+from __future__ import annotations
+
+from agcore import Config, Exchange, RequestEnd
+from agcore.fault import Fault
+from agcore.operations.base import Operation
+from tests.support.story import JSON, SSE, Story, gateway
+
+PATHS = ("/pictures/a.png", "/pictures/b.png")
+ROOTS = ("/pictures",)
+LIMIT = 9
+
+
+class FileReader(Operation):
+    """Writes what it is told of either file; fails when there is nothing in it, and ends after the second."""
+
+    left = len(PATHS)
+
+    def run(self, body: bytes, *, now: float) -> None:
+        self.exchange.expect_stream(SSE, keepalive=b": hm\n\n", now=now)
+        for path in PATHS:
+            self.exchange.read_file(path, roots=ROOTS, max_bytes=LIMIT, now=now)
+
+    def file_read(self, id: int, data: bytes, *, now: float) -> None:
+        self._write(id, data, now)
+
+    def file_refused(self, id: int, reason: str, *, now: float) -> None:
+        self._write(id, reason.encode(), now)
+
+    def _write(self, id: int, text: bytes, now: float) -> None:
+        self.left -= 1
+        if not text:
+            self.exchange.fail(Fault(status=400, message=f"file {id} is empty"), now=now)
+            return
+        self.exchange.write(b"%d: %b\n" % (id, text), now=now)
+        if not self.left:
+            self.exchange.end(now=now)
+
+
+def reading() -> Story:
+    """Both files are being read, and nothing was sent."""
+    story = Story(gateway(Config()))
+    story.open("POST", "/v1/messages", headers=JSON)
+    # No route leads to this operation: it takes the place of the one that was asked for.
+    asked = story.exchange
+    story.exchange = Exchange(asked.request, asked.services, operation=FileReader)
+    story.exchange.begin(now=story.now)
+    story.tell(RequestEnd())
+    return story
