@@ -8,7 +8,7 @@ import pytest
 
 import agcore_trio.settings
 from agcore.config import Secret
-from agcore_asgi.settings import find_file, load, resolve
+from agcore_asgi.settings import find_file, load, load_file, resolve
 
 
 @pytest.fixture
@@ -101,6 +101,24 @@ def test_both_frontends_make_the_same_of_the_same_files(
     found = [key.reveal() for key in ours.config.providers[0].keys]
     assert found[:3] == ["sk-beside", "sk-below", "sk-home"]
     assert ("sk-here" in found) == file.startswith("here")
+
+
+def test_names_of_files_start_from_the_directory_of_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    path = tmp_path / "conf" / "agcore.toml"
+    path.parent.mkdir()
+    path.write_text(
+        '[proxy]\ntls_cert = "c.pem"\ntls_key = "/etc/k.pem"\n[pool]\nstate_file = "~/state"\n'
+        '[[providers]]\npreset = "openai"\nca_file = "../ca.pem"\n[[providers]]\npreset = "gemini"\n'
+    )
+    ours = load_file(path, {}).config
+    assert ours == agcore_trio.settings.load(str(path), {}).parsed.config
+    assert (ours.proxy.tls_cert, ours.proxy.tls_key) == (str(tmp_path / "conf" / "c.pem"), "/etc/k.pem")
+    assert ours.pool.state_file == str(tmp_path / "home" / "state")
+    trusted = [{endpoint.origin.ca_file for endpoint in provider.endpoints.values()} for provider in ours.providers]
+    assert trusted == [{str(tmp_path / "conf" / ".." / "ca.pem")}, {""}]
 
 
 def test_both_frontends_look_in_the_same_places(here: Path) -> None:

@@ -106,7 +106,6 @@ class TestCommandLine:
             ["serve", "--workers", "2"],
             ["serve", "--http", "auto"],
             ["serve", "--record", "dir"],
-            ["check", "--live"],
         ],
     )
     def test_what_belongs_to_later_work_is_absent(self, arguments: list[str]) -> None:
@@ -182,6 +181,43 @@ class TestModels:
             "  goes to  local/gpt-4o-mini  (openai)",
             "  then     spare/x  (openai)",
         ]
+
+    def test_a_pool_is_shown_with_its_weights(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        second = PROVIDER.format(2).replace('"local"', '"spare"') + "weight = 2.5\n"
+        rule = '"fast-*" = [["local/*", "spare/x"], "spare/y", ["local/a", "local/b"]]'
+        configure(home, f"{PROVIDER.format(1)}{second}[models]\n{rule}\n")
+        assert main(["models", "fast-1"]) == 0
+        assert capsys.readouterr().out.splitlines()[:7] == [
+            "fast-1",
+            '  rule     [models] glob "fast-*"',
+            "  goes to  local/fast-1  (openai)  weight 1",
+            "  or       spare/x  (openai)  weight 2.5",
+            "  then     spare/y  (openai)",
+            "  then     local/a  (openai)  weight 1",
+            "  or       local/b  (openai)  weight 1",
+        ]
+
+    def test_where_a_name_goes_for_others_is_shown_below(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        gemini = '[models.gemini]\n"x" = "local/a"\n"y" = "local/b"\n'
+        anthropic = '[models.anthropic]\n"z" = "local/c"\n'
+        nothing = PROVIDER.format(1).replace('"*"', "")
+        configure(home, f'{nothing}[models]\n"x" = "local/a"\n{gemini}{anthropic}')
+        assert main(["models"]) == 0
+        assert [line.partition("  ")[0] for line in capsys.readouterr().out.splitlines()] == [
+            *("NAME", "x", ""),
+            *("NAME, FOR gemini CLIENTS", "y", ""),
+            *("NAME, FOR anthropic CLIENTS", "z"),
+        ]
+        assert main(["models", "x"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line for line in lines if "rule" in line or not line.startswith(" ")] == [
+            "x",
+            '  rule     [models] "x"',
+            "x, for gemini clients",
+            '  rule     [models.gemini] "x"',
+        ]
+        assert main(["models", "z"]) == 0
+        assert capsys.readouterr().out.startswith('z, for anthropic clients\n  rule     [models.anthropic] "z"\n')
 
     def test_a_name_that_nobody_serves_is_a_no_with_near_names(
         self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -267,11 +303,11 @@ class TestServe:
             assert command.exit_code() == 0
 
     def test_warnings_are_printed_before_it_is_ready(self, home: Path) -> None:
-        configure(home, f'[retry]\nattempts = 2\n{PROVIDER.format(1)}keys = ["env:ABSENT"]\n')
+        configure(home, f'[record]\ndir = "traces"\n{PROVIDER.format(1)}keys = ["env:ABSENT"]\n')
         with agcore(["serve", "--port", "0"], home=home) as command:
             command.url()
             assert '"ABSENT" is not set' in command.stderr.next()
-            assert command.stderr.until("not yet in effect").endswith("retry.attempts")
+            assert command.stderr.until("not yet in effect").endswith("record.dir")
 
     def test_a_stream_under_way_is_finished_after_the_signal(self, home: Path) -> None:
         with agcore(["serve", "--port", "0"], home=home) as command, connected(command.url()) as connection:

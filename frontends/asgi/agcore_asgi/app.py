@@ -1,7 +1,8 @@
 """The ASGI application: scopes in, one `Gateway` behind them.
 
-`create_app` makes an application from a configuration; `app` is one that reads its configuration when its first scope
-arrives. Both speak ASGI 3, under asyncio and under trio, behind any server or mounted in another application.
+`create_app` makes an application from a configuration, or from the file of one, which it reads again when that changes;
+`app` is one that looks for its configuration when its first scope arrives. Both speak ASGI 3, under asyncio and under
+trio, behind any server or mounted in another application.
 
 Each http scope is one exchange. The lifespan scope is optional: connection pools are made on first use, one for each
 event loop. Where a server runs it, shutdown drains: running exchanges may finish within the time that the gateway
@@ -13,6 +14,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 import anyio
@@ -20,13 +22,15 @@ from anyio.lowlevel import RunVar
 
 from agcore.config import Config
 from agcore.config_parser import startup_problems, startup_warnings
-from agcore.effects import CloseIdle, GatewayEffect, Halt, Note, StopAccepting
+from agcore.effects import CloseIdle, GatewayEffect, Halt, Note, StopAccepting, Tell
 from agcore.gateway import Gateway
 from agcore_asgi import settings
 from agcore_asgi.clock import Clock
 from agcore_asgi.connection import Connection, Receive, Scope, Send
 from agcore_asgi.driver import Driver
 from agcore_asgi.sinks import LogSink, Sink
+from agcore_asgi.state_file import StateFile
+from agcore_asgi.upkeep import ConfigFile, Upkeep
 from agcore_asgi.upstream import Pools
 
 HALT_SECONDS: Final = 5.0
@@ -38,32 +42,39 @@ UPGRADE_REFUSED: Final = (
 )
 
 NO_PROVIDER: Final = (
-    b'{"type":"error","error":{"message":"no provider is configured; set OPENAI_API_KEY, ANTHROPIC_API_KEY, '
-    b"GEMINI_API_KEY or ZAI_API_KEY in the server's environment, or write [[providers]] into the file that "
-    b'AGCORE_CONFIG names, and restart it","type":"api_error","param":null,"code":"no_provider"}}'
+    b'{"type":"error","error":{"message":"no provider is configured; write [[providers]] into the file that '
+    b"AGCORE_CONFIG names, or set OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY or ZAI_API_KEY in the server's "
+    b'environment and restart it","type":"api_error","param":null,"code":"no_provider"}}'
 )
 """An error that OpenAI's and Anthropic's clients both understand."""
 
 
-def create_app(config: Config, *, sink: Sink | None = None) -> Application:
+def create_app(config: Config | str | os.PathLike[str], *, sink: Sink | None = None) -> Application:
     """Makes an ASGI 3 application that answers by `config`.
 
     Args:
-        config: a whole configuration.
+        config: a whole configuration, or the path of a file with one. The file is read again when it or a file that
+            it names a secret by has changed; a `Config` stays until `Application.reload`.
         sink: takes the Notes of the core; the default hands them to `logging`.
 
     Raises:
-        ValueError: where the configuration must not be served, such as an auth mode that needs a key and has none.
+        OSError: where the file cannot be read.
+        ValueError: where it holds no configuration, or one that must not be served, such as an auth mode that needs a
+            key and has none.
     """
+    sink = LogSink() if sink is None else sink
+    source = None
+    if not isinstance(config, Config):
+        source = ConfigFile(Path(config), lambda path: settings.load_file(path, os.environ))
+        parsed = source.load()
+        config = parsed.config
+        _warn(sink, parsed.warnings)
     if problems := startup_problems(config):
         raise ValueError("\n".join(problems))
-    if sink is None:
-        sink = LogSink()
-    for sentence in startup_warnings(config):
-        sink(Note("warning", {"message": sentence}))
+    _warn(sink, startup_warnings(config))
     clock = Clock()
     gateway = Gateway(config, secret=secrets.token_bytes(32), now=clock.now())
-    return Application(gateway, clock=clock, sink=sink)
+    return Application(gateway, clock=clock, sink=sink, source=source)
 
 
 class Application:
@@ -73,15 +84,19 @@ class Application:
         gateway: what answers.
         clock: the time that the core is told.
         sink: takes the Notes.
+        source: the file that the configuration comes from; None where it stays what it is.
     """
 
-    def __init__(self, gateway: Gateway, *, clock: Clock, sink: Sink) -> None:
+    def __init__(self, gateway: Gateway, *, clock: Clock, sink: Sink, source: ConfigFile | None = None) -> None:
         self._gateway = gateway
         self._clock = clock
         self._sink = sink
         self._running: set[Driver] = set()
         self._ended: anyio.Event | None = None
         self._pools: RunVar[Pools] = RunVar(f"agcore pools {id(self)}")
+        self._state = StateFile(gateway, clock, sink)
+        self._upkeep = Upkeep(self._state, source, apply=self.reload, clock=clock, sink=sink)
+        self._perform(self._state.restore())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one scope.
@@ -99,6 +114,28 @@ class Application:
                 await self._live(receive, send)
             case other:
                 raise ValueError(f"agcore serves no scope of type {other!r}")
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is anything that could answer: a provider or an MCP server."""
+        config = self._gateway.config
+        return bool(config.providers or config.mcp)
+
+    def reload(self, config: Config) -> bool:
+        """Goes by another configuration from now on; requests under way end by the one that they began with.
+
+        To be called in the event loop. All settings but those of the listener, which is the server's, take effect. A
+        Note says what has changed, or why nothing has.
+
+        Returns:
+            Whether `config` is in force; one that cannot be used, or must not be served, leaves the old one there.
+        """
+        if problems := startup_problems(config):
+            _warn(self._sink, (f"the configuration stays what it was: {problem}" for problem in problems))
+            return False
+        _warn(self._sink, startup_warnings(config))
+        self._perform(self._gateway.reconfigure(config, now=self._clock.now(), fixed=()))
+        return self._gateway.config is config
 
     async def aclose(self) -> None:
         """Drains: running exchanges finish or are ended, upstream connections of this event loop are closed.
@@ -119,14 +156,16 @@ class Application:
             while self._running:
                 await self._news()
         await self._pools_here().aclose()
+        await self._state.save()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._upkeep.in_passing()
         now = self._clock.now()
         if (deadline := self._gateway.deadline) is not None and now >= deadline:
             self._perform(self._gateway.handle_timeout(now=now))
         connection = Connection(scope, receive, send)
         exchange, effects = self._gateway.open(connection.head, connection.peer, now=now)
-        driver = Driver(exchange, connection, self._pools_here(), clock=self._clock, sink=self._sink)
+        driver = Driver(exchange, connection, self._pools_here(), clock=self._clock, sink=self._sink, tell=self._tell)
         self._running.add(driver)
         try:
             await driver.run(effects)
@@ -138,7 +177,10 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})
-        await receive()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._upkeep.run)
+            await receive()
+            tasks.cancel_scope.cancel()
         await self.aclose()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -156,20 +198,27 @@ class Application:
                 case StopAccepting():
                     pass  # The listeners are the server's, which has closed them before it ends the lifespan.
 
+    def _tell(self, effect: Tell) -> None:
+        for driver in self._running:
+            if driver.exchange_id == effect.exchange:
+                driver.hear(effect.message)
+
     async def _news(self) -> None:
         self._ended = anyio.Event()
         await self._ended.wait()
 
     def _pools_here(self) -> Pools:
+        idle = self._gateway.config.timeouts.pool_idle
         pools = self._pools.get(None)
         if pools is None:
-            pools = Pools(idle=self._gateway.config.timeouts.pool_idle)
+            pools = Pools(idle=idle)
             self._pools.set(pools)
+        pools.idle = idle
         return pools
 
 
 class EnvironmentApp:
-    """The ready-made `agcore_asgi.app`: an `Application` by the configuration that `settings.load` finds.
+    """The ready-made `agcore_asgi.app`: an `Application` by the configuration that `settings` finds.
 
     Nothing is read before the first scope. A configuration that cannot be read fails the lifespan's startup, with the
     reason; a server without lifespan sees the exception at each request. Where there is neither a provider nor an MCP
@@ -178,7 +227,6 @@ class EnvironmentApp:
 
     def __init__(self) -> None:
         self._application: Application | None = None
-        self._configured = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one scope as `Application` does.
@@ -195,19 +243,15 @@ class EnvironmentApp:
             await receive()
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        if scope["type"] == "http" and scope["method"] == "POST" and not self._configured:
+        if scope["type"] == "http" and scope["method"] == "POST" and not application.configured:
             await _answer(send, "http.response", 503, NO_PROVIDER)
         else:
             await application(scope, receive, send)
 
     def _ready(self) -> Application:
         if self._application is None:
-            parsed = settings.load(os.environ)
-            sink = LogSink()
-            for sentence in parsed.warnings:
-                sink(Note("warning", {"message": sentence}))
-            self._application = create_app(parsed.config, sink=sink)
-            self._configured = bool(parsed.config.providers or parsed.config.mcp)
+            path = settings.find_file(os.environ)
+            self._application = create_app(path or settings.load(os.environ).config)
         return self._application
 
 
@@ -231,3 +275,8 @@ async def _answer(
     fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": f"{prefix}.start", "status": status, "headers": fields})
     await send({"type": f"{prefix}.body", "body": body})
+
+
+def _warn(sink: Sink, sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        sink(Note("warning", {"message": sentence}))

@@ -12,6 +12,7 @@ the one before; meanwhile one more is read and held, because that is how a clien
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import anyio
 import anyio.to_thread
@@ -24,9 +25,11 @@ from agcore.effects import (
     EndUpstream,
     Note,
     OpenUpstream,
+    ReadFile,
     SendUpstream,
     Spool,
     Spooled,
+    Tell,
 )
 from agcore.exchange import Exchange
 from agcore.inputs import (
@@ -37,10 +40,12 @@ from agcore.inputs import (
     RequestData,
     RequestEnd,
     SpoolFailed,
+    Told,
     Written,
 )
 from agcore_asgi.clock import Clock
 from agcore_asgi.connection import Connection, ResponseAborted, render
+from agcore_asgi.files import read_file
 from agcore_asgi.inbox import Gate, Inbox
 from agcore_asgi.network import reason
 from agcore_asgi.sinks import Sink
@@ -57,14 +62,25 @@ class Driver:
         pools: where legs take their connections from.
         clock: the time that the machine is told.
         sink: takes the Notes.
+        tell: passes a message on to the driver whose exchange it is for.
     """
 
-    def __init__(self, exchange: Exchange, connection: Connection, pools: Pools, *, clock: Clock, sink: Sink) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        connection: Connection,
+        pools: Pools,
+        *,
+        clock: Clock,
+        sink: Sink,
+        tell: Callable[[Tell], None] = lambda _: None,
+    ) -> None:
         self._exchange = exchange
         self._connection = connection
         self._pools = pools
         self._clock = clock
         self._sink = sink
+        self._tell = tell
         self._inbox = Inbox()
         self._client_gate = Gate(self._inbox)
         self._held: deque[Input] = deque()
@@ -96,6 +112,15 @@ class Driver:
                         await self._drop_spool(number)
         if self._connection.broken:
             raise ResponseAborted
+
+    @property
+    def exchange_id(self) -> str:
+        """By what other exchanges know this one."""
+        return self._exchange.request.id
+
+    def hear(self, message: Told) -> None:
+        """Passes on what another exchange says."""
+        self._inbox.put(message)
 
     def drain(self) -> None:
         """Tells the exchange that the server is shutting down."""
@@ -162,12 +187,17 @@ class Driver:
             match effect:
                 case Note():
                     self._sink(effect)
+                case Tell():
+                    self._tell(effect)
                 case OpenUpstream():
                     self._open(effect)
                 case SendUpstream(number, data):
                     self._legs[number].send(data)
                 case EndUpstream(number):
                     self._legs[number].end()
+                case ReadFile():
+                    assert self._tasks is not None
+                    self._tasks.start_soon(self._read_file, effect)
                 case AbortUpstream():
                     if (leg := self._legs.pop(effect.leg, None)) is not None:
                         leg.abort()
@@ -184,9 +214,14 @@ class Driver:
             clock=self._clock,
             spool=self._spools[body.id] if isinstance(body, Spooled) else None,
             write_limit=None if limit is None else max(limit - self._clock.now(), 0),
+            public_only=effect.public_only,
         )
         self._legs[effect.leg] = leg
         self._tasks.start_soon(leg.run, self._pools)
+
+    async def _read_file(self, effect: ReadFile) -> None:
+        # A thread cannot be cancelled. One that waits for a disk that is gone is left to itself.
+        self._inbox.put(await anyio.to_thread.run_sync(read_file, effect, abandon_on_cancel=True))
 
     async def _put_aside(self, effects: list[Effect]) -> list[Input]:
         failures: list[Input] = []

@@ -1,13 +1,17 @@
 """Finds and reads the configuration of the ready-made `app`: the IO that `agcore.config_parser` leaves to a frontend.
 
 The file is the one named by `AGCORE_CONFIG`, else `./agcore.toml`, else `agcore/agcore.toml` below
-`$XDG_CONFIG_HOME` (`~/.config`). Without any, providers come from the environment.
+`$XDG_CONFIG_HOME` (`~/.config`). Without any, providers come from the environment. Names of files in a configuration
+file, those of secrets too, are relative to its own directory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from agcore import config_parser
 from agcore.config_parser import Parsed
@@ -21,11 +25,21 @@ def load(environ: Mapping[str, str]) -> Parsed:
         ValueError: where it is no text, or (`ConfigError`) no configuration.
     """
     path = find_file(environ)
-    if path is None:
-        return config_parser.from_environment(environ)
+    return config_parser.from_environment(environ) if path is None else load_file(path, environ)
+
+
+def load_file(path: Path, environ: Mapping[str, str]) -> Parsed:
+    """Reads the configuration in a file.
+
+    Raises:
+        OSError: where the file cannot be read.
+        ValueError: where it is no text, or (`ConfigError`) no configuration.
+    """
     text = path.read_text(encoding="utf-8")
     secrets = resolve(config_parser.secret_refs(text), environ, beside=path.parent)
-    return config_parser.parse(text, secrets=secrets, environ=environ)
+    parsed = config_parser.parse(text, secrets=secrets, environ=environ)
+    config = config_parser.with_file_names(parsed.config, partial(file_name, beside=path.parent))
+    return msgspec.structs.replace(parsed, config=config)
 
 
 def find_file(environ: Mapping[str, str]) -> Path | None:
@@ -43,7 +57,7 @@ def resolve(references: Iterable[str], environ: Mapping[str, str], *, beside: Pa
     Args:
         references: as written in the file.
         environ: the environment's variables.
-        beside: the directory that relative paths start from; `~` is the user's home.
+        beside: the directory that relative paths start from.
     """
     secrets: dict[str, str] = {}
     for reference in references:
@@ -52,9 +66,17 @@ def resolve(references: Iterable[str], environ: Mapping[str, str], *, beside: Pa
             value = environ.get(name)
         else:
             try:
-                value = (beside / Path(name).expanduser()).read_text(encoding="utf-8")
-            except (OSError, RuntimeError, ValueError):  # no such file, no home to expand, not text
+                value = Path(file_name(name, beside=beside)).read_text(encoding="utf-8")
+            except (OSError, ValueError):  # no such file, not text
                 value = None
         if value is not None:
             secrets[reference] = value
     return secrets
+
+
+def file_name(name: str, *, beside: Path) -> str:
+    """The path of a file that a configuration names, seen from its directory; `~` is the user's home."""
+    try:
+        return str(beside / Path(name).expanduser())
+    except RuntimeError:  # no home to expand
+        return str(beside / name)

@@ -12,7 +12,7 @@ import functools
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeAlias
 
 import anyio
 import certifi
@@ -33,8 +33,11 @@ from agcore.inputs import (
 from agcore_asgi.clock import Clock
 from agcore_asgi.inbox import Gate, Inbox
 from agcore_asgi.network import UPLOAD, Network, place, reason
+from agcore_asgi.public_network import PublicNetwork
 from agcore_asgi.request_body import ArrivingBody, Body, FileBody
 from agcore_asgi.spool import Spool
+
+MakeNetwork: TypeAlias = Callable[[httpcore.AsyncNetworkBackend], httpcore.AsyncNetworkBackend]
 
 SLOW_WRITE: Final = 0.01
 """Seconds from which on a write is worth an input."""
@@ -53,21 +56,29 @@ class Pools:
 
     Args:
         idle: seconds that an unused connection is kept.
+        public: makes the network for legs to public addresses out of the one for all others.
     """
 
-    def __init__(self, *, idle: float) -> None:
-        self._idle = idle
-        self._transports: dict[tuple[str, str, ProxyServer | None], httpx.AsyncHTTPTransport] = {}
+    def __init__(self, *, idle: float, public: MakeNetwork = PublicNetwork) -> None:
+        self.idle = idle
+        """May be changed at any time, and holds for connections that are made from then on."""
+        self._public = public
+        self._transports: dict[tuple[str, str, ProxyServer | None, bool], httpx.AsyncHTTPTransport] = {}
 
-    def transport(self, origin: Origin) -> httpx.AsyncHTTPTransport:
-        """The pool for `origin`, made when it is first asked for.
+    def transport(self, origin: Origin, *, public_only: bool = False) -> httpx.AsyncHTTPTransport:
+        """The pool for `origin`, made when it is first asked for. With `public_only` it keeps no connection.
 
         Raises:
             OSError: where the file of roots cannot be read or holds none.
         """
-        key = (origin.scheme, origin.ca_file, origin.proxy)
+        key = (origin.scheme, origin.ca_file, origin.proxy, public_only)
         if (transport := self._transports.get(key)) is None:
-            transport = self._transports[key] = _Transport(origin, idle=self._idle)
+            network: httpcore.AsyncNetworkBackend = Network(origin.proxy)
+            if public_only:
+                transport = _Transport(origin, self._public(network), idle=lambda: 0, max_idle=0)
+            else:
+                transport = _Transport(origin, network, idle=lambda: self.idle)
+            self._transports[key] = transport
         return transport
 
     async def aclose(self) -> None:
@@ -79,13 +90,35 @@ class Pools:
 
 class _Transport(httpx.AsyncHTTPTransport):
     # httpx's own constructor has no argument for the backend of its pool, and this attribute is all that it sets.
-    def __init__(self, origin: Origin, *, idle: float) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=_ssl_context(origin),
-            max_connections=None,
-            max_keepalive_connections=None,
-            keepalive_expiry=idle,
-            network_backend=Network(origin.proxy),
+    def __init__(
+        self,
+        origin: Origin,
+        network: httpcore.AsyncNetworkBackend,
+        *,
+        idle: Callable[[], float],
+        max_idle: int | None = None,
+    ) -> None:
+        self._pool = _ConnectionPool(_ssl_context(origin), network, idle=idle, max_idle=max_idle)
+
+
+class _ConnectionPool(httpcore.AsyncConnectionPool):
+    # httpcore's own takes the seconds once; connections are told when they are made.
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        network: httpcore.AsyncNetworkBackend,
+        *,
+        idle: Callable[[], float],
+        max_idle: int | None,
+    ) -> None:
+        super().__init__(max_connections=None, max_keepalive_connections=max_idle)
+        self._context = context
+        self._network = network
+        self._idle = idle
+
+    def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
+        return httpcore.AsyncHTTPConnection(
+            origin, ssl_context=self._context, keepalive_expiry=self._idle(), network_backend=self._network
         )
 
 
@@ -103,6 +136,7 @@ class Leg:
         clock: tells how long writes took.
         spool: the file of a `Spooled` body.
         write_limit: seconds that one write may take; None for ever.
+        public_only: see `OpenUpstream`.
     """
 
     def __init__(
@@ -114,6 +148,7 @@ class Leg:
         clock: Clock,
         spool: Spool | None = None,
         write_limit: float | None = None,
+        public_only: bool = False,
     ) -> None:
         self.number = number
         self.gate = Gate(inbox)
@@ -123,6 +158,7 @@ class Leg:
         self._report = inbox.put
         self._clock = clock
         self._write_limit = write_limit
+        self._public_only = public_only
         self._scope = anyio.CancelScope()
         self._stage = Stage.CONNECT
         self._sent = Sent.NONE
@@ -154,7 +190,7 @@ class Leg:
         UPLOAD.set(self._body.upload)
         with self._scope:
             try:
-                await self._relay(pools.transport(self._request.origin))
+                await self._relay(pools.transport(self._request.origin, public_only=self._public_only))
             except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
                 self._body.close()
                 if not self._scope.cancel_called:

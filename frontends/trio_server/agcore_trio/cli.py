@@ -2,7 +2,8 @@
 
 Results go to standard output, everything else to standard error, the access log too: the only thing that `serve` prints
 on standard output is the line that says it is ready. Exit codes: 0 for success; 1 for an answer of "no" (a name that
-does not resolve, a show that failed); 2 for what the user has to put right first; 130 after an interruption.
+does not resolve, a key that does not work, a show that failed); 2 for what the user has to put right first; 130 after
+an interruption.
 
 What a verb needs is imported when it runs, because `agcore serve` is measured by the time to its first answer.
 """
@@ -18,8 +19,9 @@ from typing import TYPE_CHECKING, Final, NoReturn
 if TYPE_CHECKING:
     from agcore.config import Config
     from agcore_trio.certificate import Certificate
-    from agcore_trio.settings import Settings
+    from agcore_trio.settings import Settings, Source
     from agcore_trio.sinks import LogSink
+    from agcore_trio.watch import Watch
 
 OK: Final = 0
 NO: Final = 1
@@ -35,6 +37,7 @@ examples:
   agcore serve                      serve ./agcore.toml, or what the environment has keys for
   agcore serve --port 9000          the same on another port
   agcore check --config my.toml     what a configuration means, or all that is wrong with it
+  agcore check --live               the same, and whether every key works
   agcore models                     the names that clients can ask for
   agcore models claude-sonnet-4-5   where this one goes
   eval "$(agcore env claude)"       point Claude Code at the gateway
@@ -45,6 +48,10 @@ file, providers come from the environment: OPENAI_API_KEY, ANTHROPIC_API_KEY, GE
 _INIT_EPILOG: Final = """\
 The file gets a new client key, and a provider for each API key that the environment has, by the name of its variable.
 Only its owner can read it (mode 600); on Windows the permissions of its directory count."""
+
+_CHECK_EPILOG: Final = """\
+With --live each provider is asked for its model list, once with each of its keys, and what came of it is printed. No
+model is asked anything. The exit code is 1 if one of the keys does not work."""
 
 _ENV_EPILOG: Final = """\
 examples:
@@ -101,7 +108,7 @@ def _run(verb: Callable[[argparse.Namespace], int], options: argparse.Namespace)
 
     try:
         code = verb(options)
-        print(end="", flush=True)
+        sys.stdout.flush()
     except SettingsError as error:
         return _refuse(str(error), *error.details)
     return code
@@ -152,7 +159,9 @@ def _parser() -> argparse.ArgumentParser:
     shell = "powershell" if os.name == "nt" else "sh"
     shells = ("sh", "fish", "powershell")
     pointing.add_argument("--shell", choices=shells, default=shell, help="whose syntax; by default %(default)s")
-    add_config(add(_check, "check", "print what a configuration means"))
+    checking = add(_check, "check", "print what a configuration means", epilog=_CHECK_EPILOG)
+    add_config(checking)
+    checking.add_argument("--live", action="store_true", help="try every key of every provider, too")
     models = add(_models, "models", "list the models that clients can ask for, or show where a name goes")
     models.add_argument("name", nargs="?", metavar="NAME", help="a model's name, as a client would send it")
     add_config(models)
@@ -211,13 +220,16 @@ def _serve(options: argparse.Namespace) -> int:
 def _prepare(options: argparse.Namespace) -> int:
     import trio
 
-    from agcore.config_parser import startup_warnings, with_bind
+    from agcore.config_parser import startup_warnings
     from agcore_trio import settings
     from agcore_trio.sinks import LogSink, json_line, text_line
     from agcore_trio.terminal import complain
+    from agcore_trio.watch import Watch
 
-    loaded = _load(options)
-    config = with_bind(loaded.parsed.config, host=options.host, port=options.port)
+    source = settings.Source(options.config, os.environ, host=options.host, port=options.port)
+    watch = None if source.path is None else Watch(source.path)
+    loaded = source.load()
+    config = loaded.parsed.config
     if problems := settings.refusals(config):
         return _refuse(f"refusing to start with this configuration (from {loaded.origin})", *problems)
     for warning in (*loaded.parsed.warnings, *startup_warnings(config)):
@@ -227,32 +239,44 @@ def _prepare(options: argparse.Namespace) -> int:
     if settings.needs_demo(config):
         complain("demo", _DEMO_NOTICE, [_DEMO_REMEDY])
     sink = LogSink(json_line if options.log_format == "json" else text_line)
-    return trio.run(_listen, config, sink, settings.certificate_of(config, sink))
+    return trio.run(_listen, config, sink, settings.certificate_of(config, sink), source, watch)
 
 
-async def _listen(config: Config, sink: LogSink, certificate: Certificate | None) -> int:
+async def _listen(
+    config: Config, sink: LogSink, certificate: Certificate | None, source: Source, watch: Watch | None
+) -> int:
     import gc
     import time
 
     import trio
 
     from agcore import Gateway
+    from agcore_trio.reload import Reloader
     from agcore_trio.server import serve
     from agcore_trio.settings import listen_problem, needs_demo
 
     code = OK
+    host, port = config.proxy.host, config.proxy.port
     async with trio.open_nursery() as nursery:
-        if needs_demo(config):
+        demo = ""
+
+        async def complete(config: Config) -> Config:
+            """Adds the demo, which is started when it is first needed and stays."""
+            nonlocal demo
+            if not needs_demo(config):
+                return config
             from agcore.config_parser import with_demo
             from agcore_trio.demo_server import serve_demo
 
-            config = with_demo(config, await nursery.start(serve_demo))
-        gateway = Gateway(config, secret=os.urandom(32), now=time.time())
-        host, port = config.proxy.host, config.proxy.port
+            demo = demo or await nursery.start(serve_demo)
+            return with_demo(config, demo)
+
+        gateway = Gateway(await complete(config), secret=os.urandom(32), now=time.time())
+        reloader = Reloader(source.load, host=host, watch=watch, note=sink, complete=complete)
         gc.freeze()
         gc.enable()
         try:
-            await serve(gateway, host=host, port=port, sink=sink, certificate=certificate)
+            await serve(gateway, host=host, port=port, sink=sink, certificate=certificate, reloader=reloader)
         except OSError as error:
             code = _refuse(listen_problem(host, port, error))
         nursery.cancel_scope.cancel()
@@ -316,7 +340,20 @@ def _check(options: argparse.Namespace) -> int:
     loaded = _load(options)
     print(f"Configuration\n  {loaded.origin}\n\n{render(loaded.parsed)}", end="")
     problems = refusals(loaded.parsed.config)
-    return _refuse("with this configuration `agcore serve` refuses to start", *problems) if problems else OK
+    if problems:
+        return _refuse("with this configuration `agcore serve` refuses to start", *problems)
+    return _check_live(loaded.parsed.config) if options.live else OK
+
+
+def _check_live(config: Config) -> int:
+    if not config.providers:
+        print("\nLive\n  nothing to try: no provider is configured")
+        return OK
+    from agcore_trio.live import report, try_all
+
+    tried = try_all(config)
+    print("\nLive", *(f"  {line}" for line in report(tried)), sep="\n")
+    return OK if all(each.ok for each in tried) else NO
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -332,14 +369,15 @@ def _models(options: argparse.Namespace) -> int:
         config = with_demo(config, "http://127.0.0.1")
     catalog = Catalog(config)
     if options.name is None:
-        print(*listings.models(catalog.ids(), config.providers), sep="\n")
+        print(*listings.models(catalog, config.providers), sep="\n")
         return OK
-    found = catalog.resolve(options.name)
-    if isinstance(found, Miss):
-        near = [f"did you mean {', '.join(found.near)}?"] if found.near else []
+    lines = listings.resolutions(catalog, options.name)
+    if not lines:
+        found = catalog.resolve(options.name)
+        near = [f"did you mean {', '.join(found.near)}?"] if isinstance(found, Miss) and found.near else []
         complain("error", f"no provider serves a model of the name {options.name!r}", near)
         return NO
-    print(*listings.resolution(found, catalog.profile(found.targets[0].model)), sep="\n")
+    print(*lines, sep="\n")
     return OK
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import attrs
 import trio
 
-from agcore.effects import Note, SendData, SendEnd, SendHead
+from agcore.effects import Note, SendData, SendEnd, SendHead, Tell
 from agcore.inputs import Input, Peer, RequestData, RequestHead
 from agcore_trio.connector import reason
 from agcore_trio.driver import Driver
@@ -55,6 +55,8 @@ class Services:
     watch: HangupWatch | None = None
     on_finish: Callable[[], None] = lambda: None
     """Called after each exchange: the gateway's deadline may have changed."""
+    tell: Callable[[Tell], None] = lambda _: None
+    """Passes a message on to the connection whose exchange it is for."""
 
 
 class Connection:
@@ -125,6 +127,10 @@ class Connection:
             self.inbox.append(message)
             if self._driver.reading:
                 self.scope.cancel()
+
+    def serves(self, exchange: str) -> bool:
+        """Whether the exchange of that id is the one that runs here."""
+        return self._driver is not None and self._driver.exchange_id == exchange
 
     def close_if_idle(self) -> None:
         """Closes the connection if it is between two requests and nothing of the next has come."""

@@ -40,16 +40,21 @@ class Connector:
     def __init__(self) -> None:
         self._contexts: dict[str, ssl.SSLContext] = {}
 
-    async def __call__(self, origin: Origin) -> trio.abc.Stream:
+    async def __call__(self, origin: Origin, address: str = "") -> trio.abc.Stream:
         """Connects to `origin`.
+
+        Args:
+            origin: where to connect; a certificate is verified against its host.
+            address: where that is, as an IP literal, so that nobody resolves the host's name.
 
         Raises:
             Unreachable: with stage `CONNECT` or `TLS`.
         """
-        stream = await _open(origin)
+        host = address or origin.host
+        stream = await _open(origin, host)
         try:
             if origin.proxy is not None:
-                await _through(stream, origin.proxy, origin)
+                await _through(stream, origin.proxy, authority(host, origin.port))
             return await self._secured(stream, origin) if origin.scheme == "https" else stream
         except BaseException:
             await close_now(stream)
@@ -81,21 +86,23 @@ class Connector:
         return context
 
 
-async def _open(origin: Origin) -> trio.SocketStream:
-    server = origin.proxy or origin
-    where = place(server) if server is origin else f"the proxy {place(server)}"
+async def _open(origin: Origin, host: str) -> trio.SocketStream:
+    proxy = origin.proxy
+    where = place(origin) if proxy is None else f"the proxy {place(proxy)}"
     try:
-        return await trio.open_tcp_stream(server.host, server.port)
+        if proxy is not None:
+            return await trio.open_tcp_stream(proxy.host, proxy.port)
+        return await trio.open_tcp_stream(host, origin.port)
     except (OSError, UnicodeError) as error:
         # A name that is no name fails in its encoding.
         raise Unreachable(Stage.CONNECT, f"cannot connect to {where}: {reason(error) or 'bad name'}") from error
 
 
-async def _through(stream: trio.abc.Stream, proxy: ProxyServer, origin: Origin) -> None:
+async def _through(stream: trio.abc.Stream, proxy: ProxyServer, target: str) -> None:
     from agcore_trio.tunnel import TunnelRefused, open_tunnel
 
     try:
-        await open_tunnel(stream, proxy, place(origin))
+        await open_tunnel(stream, proxy, target)
     except (TunnelRefused, trio.BrokenResourceError) as error:
         what = str(error) if isinstance(error, TunnelRefused) else lost(error)
         raise Unreachable(Stage.CONNECT, f"the proxy {place(proxy)} {what}") from error
@@ -103,7 +110,12 @@ async def _through(stream: trio.abc.Stream, proxy: ProxyServer, origin: Origin) 
 
 def place(server: Origin | ProxyServer) -> str:
     """The host and port of a server as text, an IPv6 address in brackets."""
-    return f"[{server.host}]:{server.port}" if ":" in server.host else f"{server.host}:{server.port}"
+    return authority(server.host, server.port)
+
+
+def authority(host: str, port: int) -> str:
+    """A host and a port as text, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def lost(error: BaseException) -> str:

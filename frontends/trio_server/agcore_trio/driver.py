@@ -26,14 +26,17 @@ from agcore.effects import (
     Finish,
     Note,
     OpenUpstream,
+    ReadFile,
     SendData,
     SendEnd,
     SendHead,
     SendUpstream,
     Spool,
+    Tell,
 )
 from agcore.inputs import ClientGone, Input, RequestBroken, RequestData, RequestEnd, UpstreamInput, Written
 from agcore_trio.engine import Pending
+from agcore_trio.files import read_file
 from agcore_trio.spool import Spools
 from agcore_trio.streams import write_now
 from agcore_trio.upstream import Leg, Step
@@ -50,7 +53,7 @@ ABANDON: Final = 1.0
 """Seconds for the last effects of an exchange that is given up."""
 
 CLIENT: Final = "client"
-"""The client among the sources of `Readers`; legs go by their numbers."""
+"""The client among the sources of `Readers`; legs go by their numbers, files by their effects."""
 
 
 class Driver:
@@ -80,6 +83,11 @@ class Driver:
         self._spools = Spools()
         self._writes: set[int] = set()
         """Those of the legs at work in `readers` that write."""
+
+    @property
+    def exchange_id(self) -> str:
+        """By what other exchanges know this one."""
+        return self._exchange.request.id
 
     async def run(self) -> None:
         """Drives until `Finish`; when it is cancelled, call `interrupted` and then `run` again."""
@@ -132,9 +140,10 @@ class Driver:
                 match effect:
                     case SendData() | SendHead() | SendEnd():
                         sends.append(effect)
-                    case OpenUpstream(leg, request):
+                    case OpenUpstream(leg, request, public_only):
                         spool = self._spools.find(request.body)
-                        self._legs[leg] = self._connection.services.pool.leg(leg, request, spool)
+                        pool = self._connection.services.pool
+                        self._legs[leg] = pool.leg(leg, request, spool, public_only=public_only)
                     case AbortUpstream(leg):
                         await self._abort(leg)
                     case SendUpstream(leg, data):
@@ -147,6 +156,10 @@ class Driver:
                         failures += self._spools.append(number, data)
                     case DropSpool(number):
                         self._spools.drop(number)
+                    case ReadFile():
+                        self._readers.start(effect, partial(self._read_file, effect))
+                    case Tell():
+                        self._connection.services.tell(effect)
                     case Note():
                         self._connection.services.sink(effect)
                     case AbortClient():
@@ -269,6 +282,10 @@ class Driver:
         with trio.CancelScope() as scope:
             return await self._send(leg, scope)
         return self._dropped(leg, await leg.cut())
+
+    async def _read_file(self, effect: ReadFile) -> list[Input]:
+        # A thread cannot be cancelled. One that waits for a disk that is gone is left to itself.
+        return [await trio.to_thread.run_sync(read_file, effect, abandon_on_cancel=True)]
 
     async def _listen(self, leg: Leg) -> list[Input]:
         return self._dropped(leg, await (leg.open() if leg.step is Step.OPEN else leg.read()))

@@ -71,7 +71,10 @@ class Readers:
 
     async def _run(self, source: Hashable, read: Callable[[], Awaitable[list[Input]]]) -> None:
         inputs: list[Input] = []
-        with self._scopes[source]:
-            inputs = await read()
-        self._done.append((source, inputs))
-        self._lot.unpark()
+        try:
+            with self._scopes[source]:
+                inputs = await read()
+        finally:
+            # Also when the nursery is cancelled: `stop` waits for this.
+            self._done.append((source, inputs))
+            self._lot.unpark()

@@ -1,8 +1,8 @@
 """The server: listeners, connections, the gateway's own timers, signals, and the end.
 
 Two nurseries: connections and accept loops live in the inner one, the servants of all (pool, hang-up watch, sink,
-timers) in the outer. When the listeners are closed and the last connection is served, the inner one ends by itself,
-and that is the end of the server: draining needs no bookkeeping.
+timers, the files of configuration and state) in the outer. When the listeners are closed and the last connection is
+served, the inner one ends by itself, and that is the end of the server: draining needs no bookkeeping.
 
 Beyond `limits.max_connections` a connection is accepted, told so with a 503, and closed: a client that hears why is
 better off than one that waits in the kernel's queue.
@@ -11,6 +11,7 @@ better off than one that waits in the kernel's queue.
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import traceback
 from collections.abc import Callable
@@ -18,18 +19,21 @@ from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 import trio
 
-from agcore.effects import CloseIdle, GatewayEffect, Halt, Note, StopAccepting
+from agcore.effects import CloseIdle, GatewayEffect, Halt, Note, StopAccepting, Tell
 from agcore.inputs import DrainRequested, Peer
 from agcore_trio.clock import Clock
 from agcore_trio.connection import Connection, Services, refuse
 from agcore_trio.engine import ServerEngine
 from agcore_trio.hangup import make_watch
+from agcore_trio.state_file import StateFile
 from agcore_trio.streams import close_now, transport_of
 from agcore_trio.upstream import UpstreamPool
 
 if TYPE_CHECKING:
+    from agcore.config import Config
     from agcore.gateway import Gateway
     from agcore_trio.certificate import Certificate
+    from agcore_trio.reload import Reloader
 
 BACKLOG: Final = 1024
 """Connections that may wait to be accepted; the kernel has a limit of its own."""
@@ -48,7 +52,10 @@ REFUSAL: Final = 1.0
 
 
 LAST_ROWS: Final = 1.0
-"""Seconds for writing the last rows of the log."""
+"""Seconds for writing the last rows of the log, and before that for what else is to be closed and saved."""
+
+TERMINAL: Final = "/dev/tty"
+"""Whatever terminal controls the process; there is no such file when none does."""
 
 
 class Sink(Protocol):
@@ -76,6 +83,7 @@ class Server:
         clock: for all times; a new one when not given.
         pool: connections to upstreams; a new one when not given.
         certificate: what listeners speak is HTTPS, with this; plain HTTP without.
+        reloader: has new configurations; without one, that of the gateway stays.
     """
 
     def __init__(
@@ -86,14 +94,17 @@ class Server:
         clock: Clock | None = None,
         pool: UpstreamPool | None = None,
         certificate: Certificate | None = None,
+        reloader: Reloader | None = None,
     ) -> None:
         self._gateway = gateway
         self._sink = sink
         self._clock = Clock() if clock is None else clock
         self._pool = UpstreamPool(idle=gateway.config.timeouts.pool_idle) if pool is None else pool
         self._certificate = certificate
+        self._reloader = reloader
+        self._state = StateFile(gateway, self._clock, sink)
         self._watch = make_watch()
-        self._services = Services(gateway, self._clock, self._pool, sink, self._watch, self._reschedule)
+        self._services = Services(gateway, self._clock, self._pool, sink, self._watch, self._reschedule, self._tell)
         self._listeners: list[trio.SocketListener] = []
         self._connections: set[Connection] = set()
         self._refusals = 0
@@ -108,9 +119,13 @@ class Server:
     ) -> None:
         """Serves until drained, once; closes the listeners. A cancellation abandons what runs."""
         self._listeners = listeners
+        self.perform(self._state.restore())
         try:
             async with trio.open_nursery() as servants:
                 servants.start_soon(self._sink.run)
+                servants.start_soon(self._state.run)
+                if self._reloader is not None:
+                    servants.start_soon(self._reloader.run, self.reconfigure)
                 servants.start_soon(self._pool.sweep)
                 servants.start_soon(self._keep_time)
                 if self._watch is not None:
@@ -126,6 +141,8 @@ class Server:
                 listener.socket.close()
             with trio.move_on_after(LAST_ROWS, shield=True):
                 await self._pool.close()
+                await self._state.save()
+            with trio.move_on_after(LAST_ROWS, shield=True):
                 await self._sink.close()
             if self._watch is not None:
                 self._watch.close()
@@ -133,6 +150,11 @@ class Server:
     def drain(self) -> None:
         """Begins to end: no new connections, running exchanges may finish. Asked once more, it ends at once."""
         self.perform(self._gateway.drain(now=self._clock.now()) or [Halt()])
+
+    def reconfigure(self, config: Config) -> None:
+        """Goes by another configuration from now on."""
+        self.perform(self._gateway.reconfigure(config, now=self._clock.now()))
+        self._pool.idle = self._gateway.config.timeouts.pool_idle
 
     def perform(self, effects: list[GatewayEffect]) -> None:
         """Carries out what the gateway asks for."""
@@ -152,6 +174,12 @@ class Server:
                 case _:
                     assert_never(effect)
         self._reschedule()
+
+    def _tell(self, effect: Tell) -> None:
+        for connection in self._connections:
+            if connection.serves(effect.exchange):
+                return connection.deliver(effect.message)
+        return None
 
     async def serve_stream(self, stream: trio.abc.Stream, peer: Peer) -> None:
         """Serves one connection and closes it. Its failure is noted, and hurts no other."""
@@ -222,10 +250,13 @@ async def serve(
     port: int,
     sink: Sink,
     certificate: Certificate | None = None,
+    reloader: Reloader | None = None,
     announce: Callable[[str], None] | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves a gateway over TCP until SIGTERM or SIGINT, then drains; a second signal ends it at once.
+
+    With a reloader, SIGHUP has it read the configuration again, unless it says that the server's terminal is gone.
 
     Args:
         gateway: decides everything.
@@ -233,6 +264,7 @@ async def serve(
         port: the port, or 0 for a free one.
         sink: takes the Notes; its `run` is run here.
         certificate: serves HTTPS with it; plain HTTP when not given.
+        reloader: has new configurations; without one, that of the gateway stays.
         announce: called with the base URL when connections are accepted; by default `listening on URL` is printed.
         task_status: is given the base URL at that time.
 
@@ -246,9 +278,11 @@ async def serve(
             await extra.aclose()
         del listeners[1:]
     url = url_of(listeners[0], host, scheme="http" if certificate is None else "https")
-    server = Server(gateway, sink, certificate=certificate)
+    server = Server(gateway, sink, certificate=certificate, reloader=reloader)
     async with trio.open_nursery() as signals:
         await signals.start(_drain_on_signals, server)
+        if reloader is not None and hasattr(signal, "SIGHUP"):
+            await signals.start(_heed_hangups, server, reloader)
         async with trio.open_nursery() as nursery:
             await nursery.start(server.run, listeners)
             if announce is None:
@@ -278,6 +312,29 @@ async def _drain_on_signals(server: Server, *, task_status: trio.TaskStatus[None
         task_status.started()
         async for _ in signals:
             server.drain()
+
+
+async def _heed_hangups(
+    server: Server, reloader: Reloader, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    # Under nohup, it is ignored when the process starts.
+    in_foreground = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        task_status.started()
+        async for _ in signals:
+            if in_foreground and not _has_terminal():
+                # The window was closed, not the configuration changed: nobody would find the server again.
+                server.drain()
+            else:
+                reloader.ask()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _format(error: BaseException) -> str:

@@ -3,12 +3,15 @@
 The file is the one that is named, else `./agcore.toml`, else `agcore/agcore.toml` below `$XDG_CONFIG_HOME`
 (`~/.config`). Without any, providers come from the environment. Where those give no provider either, the demo provider
 answers, on loopback only: `refusals` is the whole list of reasons for which a server must not start.
+
+Names of files in a configuration file, those of secrets too, are relative to its own directory.
 """
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +50,38 @@ class SettingsError(Exception):
         self.details = tuple(details)
 
 
+class Source:
+    """A configuration that can be read again, of the file that was found once, or of the environment.
+
+    Args:
+        named: the path of the file, as the user gave it; None to look in the usual places.
+        environ: the environment's variables.
+        host: the address to listen on, whatever the configuration says; None for what that says.
+        port: the port, likewise.
+
+    Attributes:
+        path: the file; None where there is none.
+    """
+
+    def __init__(
+        self, named: str | None, environ: Mapping[str, str], *, host: str | None = None, port: int | None = None
+    ) -> None:
+        self.path = find_file(environ) if named is None else Path(named)
+        self._environ = environ
+        self._host = host
+        self._port = port
+
+    def load(self) -> Settings:
+        """Reads it. Where there was no file at first, there may be one now.
+
+        Raises:
+            SettingsError: as of the function `load`.
+        """
+        loaded = load(None if self.path is None else str(self.path), self._environ)
+        config = config_parser.with_bind(loaded.parsed.config, host=self._host, port=self._port)
+        return msgspec.structs.replace(loaded, parsed=msgspec.structs.replace(loaded.parsed, config=config))
+
+
 def load(named: str | None, environ: Mapping[str, str]) -> Settings:
     """Reads the configuration that is in force.
 
@@ -64,7 +99,9 @@ def load(named: str | None, environ: Mapping[str, str]) -> Settings:
             return Settings(config_parser.from_environment(environ))
         text = path.read_text(encoding="utf-8")
         secrets = resolve(config_parser.secret_refs(text), environ, beside=path.parent)
-        return Settings(config_parser.parse(text, secrets=secrets, environ=environ), path)
+        parsed = config_parser.parse(text, secrets=secrets, environ=environ)
+        config = config_parser.with_file_names(parsed.config, partial(file_name, beside=path.parent))
+        return Settings(msgspec.structs.replace(parsed, config=config), path)
     except ConfigError as error:
         count = len(error.problems)
         message = f"{count} {'problem' if count == 1 else 'problems'} in the configuration of {origin}"
@@ -92,7 +129,7 @@ def resolve(references: Iterable[str], environ: Mapping[str, str], *, beside: Pa
     Args:
         references: as written in the file.
         environ: the environment's variables.
-        beside: the directory that relative paths start from; `~` is the user's home.
+        beside: the directory that relative paths start from.
     """
     secrets: dict[str, str] = {}
     for written in references:
@@ -101,12 +138,20 @@ def resolve(references: Iterable[str], environ: Mapping[str, str], *, beside: Pa
             value = environ.get(name)
         else:
             try:
-                value = (beside / Path(name).expanduser()).read_text(encoding="utf-8")
-            except (OSError, RuntimeError, ValueError):  # no such file, no home to expand, not text
+                value = Path(file_name(name, beside=beside)).read_text(encoding="utf-8")
+            except (OSError, ValueError):  # no such file, not text
                 value = None
         if value is not None:
             secrets[written] = value
     return secrets
+
+
+def file_name(name: str, *, beside: Path) -> str:
+    """The path of a file that a configuration names, seen from its directory; `~` is the user's home."""
+    try:
+        return str(beside / Path(name).expanduser())
+    except RuntimeError:  # no home to expand
+        return str(beside / name)
 
 
 def needs_demo(config: Config) -> bool:

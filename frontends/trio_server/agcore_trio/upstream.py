@@ -20,6 +20,7 @@ from agcore.effects import Origin, Spooled, Streamed, UpstreamRequest
 from agcore.inputs import Sent, Stage, UpstreamConnected, UpstreamEnd, UpstreamFailed, UpstreamHead, UpstreamInput
 from agcore_trio.connector import Connect, Connector, Unreachable, lost, place, reason
 from agcore_trio.engine import BadAnswer, ClientEngine
+from agcore_trio.public_connector import PublicConnector
 from agcore_trio.streams import close_now, descriptor_of, receive, write_now
 
 if TYPE_CHECKING:
@@ -73,12 +74,23 @@ class UpstreamPool:
     Args:
         idle: seconds that a connection is kept without use.
         connect: makes a stream for an origin or raises `Unreachable`.
+        connect_public: likewise, but only where the origin is on the public internet.
         max_idle: how many idle connections are kept for one origin.
     """
 
-    def __init__(self, *, idle: float, connect: Connect | None = None, max_idle: int = MAX_IDLE) -> None:
-        self._idle = idle
-        self._connect = connect or Connector()
+    def __init__(
+        self,
+        *,
+        idle: float,
+        connect: Connect | None = None,
+        connect_public: Connect | None = None,
+        max_idle: int = MAX_IDLE,
+    ) -> None:
+        connector = Connector()
+        self.idle = idle
+        """May be changed at any time, and holds for all connections."""
+        self._connect = connect or connector
+        self._connect_public = connect_public or PublicConnector(connector)
         self._max_idle = max_idle
         self._shelves: dict[Origin, list[UpstreamConnection]] = {}
         self._stale: list[UpstreamConnection] = []
@@ -88,14 +100,16 @@ class UpstreamPool:
         """The number of idle connections."""
         return sum(map(len, self._shelves.values()))
 
-    def leg(self, number: int, request: UpstreamRequest, spool: Spool | None = None) -> Leg:
+    def leg(
+        self, number: int, request: UpstreamRequest, spool: Spool | None = None, *, public_only: bool = False
+    ) -> Leg:
         """Returns a leg for `request`, whose `Spooled` body is in `spool`; nothing happens before its `open`."""
-        return Leg(self, number, request, spool)
+        return Leg(self, number, request, spool, public_only=public_only)
 
     def take(self, origin: Origin) -> UpstreamConnection | None:
         """Returns an idle connection that has stayed quiet, if there is one."""
         shelf = self._shelves.get(origin)
-        oldest = trio.current_time() - self._idle
+        oldest = trio.current_time() - self.idle
         while shelf:
             connection = shelf.pop()
             if connection.idle_since > oldest and connection.quiet:
@@ -103,7 +117,7 @@ class UpstreamPool:
             self._stale.append(connection)
         return None
 
-    async def connect(self, origin: Origin) -> UpstreamConnection:
+    async def connect(self, origin: Origin, *, public_only: bool = False) -> UpstreamConnection:
         """Makes a new connection.
 
         Raises:
@@ -111,7 +125,8 @@ class UpstreamPool:
         """
         while self._stale:
             await self._stale.pop().close()
-        return UpstreamConnection(origin, await self._connect(origin))
+        connect = self._connect_public if public_only else self._connect
+        return UpstreamConnection(origin, await connect(origin))
 
     async def checkin(self, connection: UpstreamConnection) -> None:
         """Takes a connection back after an answer, or closes it when it is of no more use."""
@@ -126,8 +141,8 @@ class UpstreamPool:
     async def sweep(self) -> None:
         """Closes connections that were idle for too long, until cancelled."""
         while True:
-            await trio.sleep(max(1.0, self._idle / 4))
-            await self._drop(trio.current_time() - self._idle)
+            await trio.sleep(max(1.0, self.idle / 4))
+            await self._drop(trio.current_time() - self.idle)
 
     async def close(self) -> None:
         """Closes all idle connections."""
@@ -164,11 +179,21 @@ class Leg:
     loses nothing, they may be called again; a `send` that was cancelled has to be followed by `cut`.
     """
 
-    def __init__(self, pool: UpstreamPool, number: int, request: UpstreamRequest, spool: Spool | None = None) -> None:
+    def __init__(
+        self,
+        pool: UpstreamPool,
+        number: int,
+        request: UpstreamRequest,
+        spool: Spool | None = None,
+        *,
+        public_only: bool = False,
+    ) -> None:
         self.number = number
         self.step = Step.OPEN
         self._pool = pool
         self._request = request
+        self._public_only = public_only
+        """Its connection is checked when it is made, serves this request, and no other."""
         self._connection: UpstreamConnection | None = None
         self._pieces: list[bytes | memoryview] = []
         """What is to be written now."""
@@ -189,13 +214,13 @@ class Leg:
 
     def open_now(self) -> list[UpstreamInput]:
         """Takes an idle connection; without one, nothing happens."""
-        connection = self._pool.take(self._request.origin)
+        connection = None if self._public_only else self._pool.take(self._request.origin)
         return [] if connection is None else [self._connected(connection)]
 
     async def open(self) -> list[UpstreamInput]:
         """Makes a new connection."""
         try:
-            connection = await self._pool.connect(self._request.origin)
+            connection = await self._pool.connect(self._request.origin, public_only=self._public_only)
         except Unreachable as error:
             self.step = Step.OVER
             return [UpstreamFailed(self.number, error.stage, Sent.NONE, False, error.cause)]
@@ -397,7 +422,7 @@ class Leg:
         connection = self._connection
         if self.step is Step.OVER and connection is not None:
             self._connection = None
-            if self._complete and self._sent is Sent.ALL:
+            if self._complete and self._sent is Sent.ALL and not self._public_only:
                 await self._pool.checkin(connection)
             else:
                 await connection.close()

@@ -1,0 +1,89 @@
+"""The file in which what is known of keys outlives the process, where `pool.state_file` names one.
+
+It is read once and replaced as a whole, so that a reader never finds half of it; of several worker processes the last
+one to save has the word. What it holds can be done without: no failure here is more than a warning.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+
+import anyio.to_thread
+
+from agcore.effects import GatewayEffect, Note
+from agcore.gateway import Gateway
+from agcore_asgi.clock import Clock
+
+
+class StateFile:
+    """Saves a gateway's state.
+
+    Args:
+        gateway: whose state, and whose configuration names the file.
+        clock: tells the time.
+        note: told of a file that cannot be read or written; of the latter once, until it can be written again.
+    """
+
+    def __init__(self, gateway: Gateway, clock: Clock, note: Callable[[Note], None]) -> None:
+        self._gateway = gateway
+        self._clock = clock
+        self._note = note
+        self._unwritten: bytes | None = None
+        self._failing = False
+
+    def restore(self) -> list[GatewayEffect]:
+        """Reads the file, if there is one, into the gateway."""
+        path = self._gateway.config.pool.state_file
+        if not path:
+            return []
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            return [Note("warning", {"message": f"cannot read the state file {path}: {_reason(error)}"})]
+        return self._gateway.restore(data, now=self._clock.now())
+
+    async def save(self) -> None:
+        """Saves the state if it has changed."""
+        path = self._gateway.config.pool.state_file
+        if not path:
+            return
+        self._unwritten = self._gateway.unsaved_state(now=self._clock.now()) or self._unwritten
+        if self._unwritten is None:
+            return
+        try:
+            await anyio.to_thread.run_sync(write, path, self._unwritten)
+        except OSError as error:
+            if not self._failing:
+                self._note(Note("warning", {"message": f"cannot write the state file {path}: {_reason(error)}"}))
+            self._failing = True
+        else:
+            self._unwritten, self._failing = None, False
+
+
+def write(path: str, data: bytes) -> None:
+    """Puts a file that only its owner can read in the place of another one.
+
+    Raises:
+        OSError: it cannot be written; what was there is there still.
+    """
+    path = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,99 @@
+"""The file in which what is known of keys outlives the process, where `pool.state_file` names one.
+
+It is read once and replaced as a whole, so that a reader never finds half of it. What it holds can be done without: no
+failure here is more than a warning.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from agcore.effects import GatewayEffect, Note
+from agcore_trio.settings import reason
+
+if TYPE_CHECKING:
+    from agcore.gateway import Gateway
+    from agcore_trio.clock import Clock
+
+SAVE: Final = 5.0
+"""Seconds between two looks for something to save."""
+
+
+class StateFile:
+    """Saves a gateway's state.
+
+    Args:
+        gateway: whose state, and whose configuration names the file.
+        clock: tells the time.
+        note: told of a file that cannot be read or written; of the latter once, until it can be written again.
+    """
+
+    def __init__(self, gateway: Gateway, clock: Clock, note: Callable[[Note], None]) -> None:
+        self._gateway = gateway
+        self._clock = clock
+        self._note = note
+        self._unwritten: bytes | None = None
+        self._failing = False
+
+    def restore(self) -> list[GatewayEffect]:
+        """Reads the file, if there is one, into the gateway."""
+        path = self._gateway.config.pool.state_file
+        if not path:
+            return []
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            return [Note("warning", {"message": f"cannot read the state file {path}: {reason(error)}"})]
+        return self._gateway.restore(data, now=self._clock.now())
+
+    async def run(self) -> None:
+        """Saves the state when it has changed, until cancelled."""
+        while True:
+            await trio.sleep(SAVE)
+            await self.save()
+
+    async def save(self) -> None:
+        """Saves the state if it has changed."""
+        path = self._gateway.config.pool.state_file
+        if not path:
+            return
+        self._unwritten = self._gateway.unsaved_state(now=self._clock.now()) or self._unwritten
+        if self._unwritten is None:
+            return
+        try:
+            await trio.to_thread.run_sync(write, path, self._unwritten, abandon_on_cancel=True)
+        except OSError as error:
+            if not self._failing:
+                self._note(Note("warning", {"message": f"cannot write the state file {path}: {reason(error)}"}))
+            self._failing = True
+        else:
+            self._unwritten, self._failing = None, False
+
+
+def write(path: str, data: bytes) -> None:
+    """Puts a file that only its owner can read in the place of another one.
+
+    Raises:
+        OSError: it cannot be written; what was there is there still.
+    """
+    import tempfile
+
+    path = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise

@@ -1,0 +1,159 @@
+"""What is known of keys, in a file: when it is written, how, and that nothing depends on it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+from pathlib import Path
+from types import ModuleType
+
+import attrs
+import pytest
+import trio
+
+import agcore_asgi.state_file
+import agcore_trio.state_file
+from agcore.config import Config, Pool
+from agcore_trio.clock import Clock
+from agcore_trio.state_file import SAVE, StateFile
+from tests.support.commands import agcore
+from tests.support.reloading import post, provider
+from tests.support.upstreams import Answer, Upstream
+from tests.trio_server.toys import ListSink
+
+LIMITED = Answer(429, ((b"content-type", b"application/json"), (b"retry-after", b"600")))
+
+of_both = pytest.mark.parametrize("module", [agcore_trio.state_file, agcore_asgi.state_file], ids=["trio", "asgi"])
+
+
+class Learning:
+    """A gateway that has a new state whenever it is asked to learn."""
+
+    def __init__(self, path: Path) -> None:
+        self.config = Config(pool=Pool(state_file=str(path)))
+        self.state: bytes | None = None
+
+    def learn(self, state: bytes) -> None:
+        self.state = state
+
+    def unsaved_state(self, *, now: float) -> bytes | None:
+        state, self.state = self.state, None
+        return state
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "conf").mkdir()
+    return tmp_path
+
+
+@of_both
+def test_a_file_is_private_and_replaced_as_a_whole(module: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    path.write_text("older and longer")
+    path.chmod(0o644)
+    with path.open() as reader:
+        module.write(str(path), b"new")
+        assert reader.read() == "older and longer"
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["state"]
+
+
+@of_both
+def test_a_link_stays_a_link(module: ModuleType, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "state")
+    module.write(str(link), b"new")
+    assert link.is_symlink()
+    assert link.read_bytes() == b"new"
+
+
+@of_both
+def test_what_cannot_be_replaced_leaves_nothing_behind(module: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    with pytest.raises(OSError, match="state"):
+        module.write(str(tmp_path / "state"), b"new")
+    assert os.listdir(tmp_path) == ["state"]
+
+
+async def test_a_state_is_saved_within_seconds_and_only_when_it_has_changed(tmp_path, autojump_clock):
+    path = tmp_path / "state"
+    gateway = Learning(path)
+    sink = ListSink()
+    file = StateFile(gateway, Clock(), sink)  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(file.run)
+        await trio.sleep(3 * SAVE)
+        assert not path.exists()
+        for state in (b"one", b"two"):
+            gateway.learn(state)
+            while not path.exists():  # noqa: ASYNC110 - what happens is the file
+                await trio.sleep(SAVE)
+            assert path.read_bytes() == state
+            path.unlink()
+        await trio.sleep(3 * SAVE)
+        assert not path.exists()
+        nursery.cancel_scope.cancel()
+    assert sink.notes == []
+
+
+async def test_failing_is_said_once_and_made_up_for(tmp_path):
+    folder = tmp_path / "later"
+    gateway = Learning(folder / "state")
+    sink = ListSink()
+    file = StateFile(gateway, Clock(), sink)  # type: ignore[arg-type]
+    gateway.learn(b"one")
+    for _ in range(3):
+        await file.save()
+    (note,) = sink.notes
+    assert note.fields["message"] == f"cannot write the state file {folder / 'state'}: no such file or directory"
+    folder.mkdir()
+    await file.save()
+    assert (folder / "state").read_bytes() == b"one"
+    assert len(sink.notes) == 1
+
+
+async def test_without_a_name_nothing_is_saved_and_a_name_may_come_later(tmp_path):
+    gateway = Learning(tmp_path / "state")
+    named, gateway.config = gateway.config, Config()
+    file = StateFile(gateway, Clock(), ListSink())  # type: ignore[arg-type]
+    gateway.learn(b"one")
+    await file.save()
+    gateway.config = named
+    await file.save()
+    assert (tmp_path / "state").read_bytes() == b"one"
+
+
+async def test_a_file_that_cannot_be_read_is_a_note(tmp_path):
+    gateway = Learning(tmp_path)
+    (note,) = StateFile(gateway, Clock(), ListSink()).restore()  # type: ignore[arg-type]
+    assert note.fields["message"] == f"cannot read the state file {tmp_path}: is a directory"
+    gateway.config = attrs.evolve(gateway.config, pool=Pool(state_file=str(tmp_path / "absent")))
+    assert StateFile(gateway, Clock(), ListSink()).restore() == []  # type: ignore[arg-type]
+
+
+def test_a_limit_outlives_the_server_in_a_file_beside_its_configuration(home: Path) -> None:
+    state = home / "conf" / "state.json"
+    with Upstream(lambda _: LIMITED) as upstream:
+        (home / "conf" / "agcore.toml").write_text(
+            f'[pool]\nstate_file = "state.json"\n{provider("one", upstream.url)}'
+        )
+        serve = ["serve", "--port", "0", "--config", "conf/agcore.toml"]
+        for _ in range(2):
+            with agcore(serve, home=home) as command:
+                assert post(command.url())[0] == 429
+                command.signal(signal.SIGTERM)
+                assert command.exit_code() == 0
+            assert len(upstream.requests) == 1
+        assert stat.S_IMODE(state.stat().st_mode) == 0o600
+        assert "sk-upstream" not in state.read_text()
+        state.write_bytes(b"\xffgarbage")
+        with agcore(serve, home=home) as command:
+            assert post(command.url())[0] == 429
+            assert "the saved state of the keys cannot be used: " in command.stderr.until(" warning ")
+            command.signal(signal.SIGTERM)
+            assert command.exit_code() == 0
+        assert len(upstream.requests) == 2
+        assert state.read_text().startswith("{")
