@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test mcp-js check format types lint golden docs bench clean
+.PHONY: demo test mcp-js mcp-conformance check format types lint golden docs bench clean
 
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,10 @@ test: $(VENV)/.test  ## all tests, with the core's branch coverage
 
 mcp-js:  ## what the tests with the MCP client in JavaScript need; without it they are skipped
 	npm install --prefix tests/sdk/js --no-package-lock --no-audit --no-fund
+
+mcp-conformance: $(VENV)/.test  ## the protocol's official suite against the vision server; needs npm
+	npm install --prefix build/mcp-conformance --no-package-lock --no-audit --no-fund @modelcontextprotocol/conformance@0.1.16 node@22
+	$(BIN)/python -m tests.sdk.mcp_conformance build/mcp-conformance
 
 check: $(VENV)/.test  ## lint, format, types, generated docs
 	$(BIN)/ruff check .

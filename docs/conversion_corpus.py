@@ -454,7 +454,11 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         "openai": {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}},
         "gemini": _config(responseModalities=["AUDIO"]),
     },
-    "answers in pictures": {"gemini": _config(responseModalities=["TEXT", "IMAGE"])},
+    "answers in pictures": {
+        "openai": {"modalities": ["text", "image"]},
+        "openai_responses": {"tools": [{"type": "image_generation"}]},
+        "gemini": _config(responseModalities=["TEXT", "IMAGE"]),
+    },
     # Sampling and limits
     "limit of output": {
         "openai": {"max_completion_tokens": 500},

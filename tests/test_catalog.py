@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from itertools import groupby
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.catalog import PRESET_VENDORS, Catalog, Miss, Resolution
-from agcore.config import Config, Endpoint, ModelRule, Provider
+from agcore.config import DIALECT_NAMES, Config, Endpoint, ModelRule, Provider
 from agcore.effects import Origin
+from agcore.globs import is_glob, literal_length, matches
 from agcore.profiles import KNOWN_IDS, profile
 
 
@@ -15,8 +18,11 @@ def provider(name: str, *models: str, preset: str = "") -> Provider:
     return Provider(name=name, endpoints={"openai": endpoint}, models=models or ("*",), preset=preset)
 
 
-def rule(pattern: str, *targets: str) -> ModelRule:
-    return ModelRule(pattern, tuple((name, model) for name, _, model in (t.partition("/") for t in targets)))
+def rule(pattern: str, *steps: str | list[str], dialect: str = "") -> ModelRule:
+    """A line of `[models]` as one would write it, where a list is a pooled step."""
+    pools = [[step] if isinstance(step, str) else step for step in steps]
+    split = [[target.partition("/")[::2] for target in pool] for pool in pools]
+    return ModelRule(pattern, tuple(map(tuple, split)), dialect)
 
 
 def catalog(*providers: Provider, rules: tuple[ModelRule, ...] = ()) -> Catalog:
@@ -26,6 +32,12 @@ def catalog(*providers: Provider, rules: tuple[ModelRule, ...] = ()) -> Catalog:
 def where(found: Resolution | Miss) -> tuple[str, ...]:
     assert isinstance(found, Resolution)
     return tuple(f"{target.provider.name}/{target.model}" for target in found.targets)
+
+
+def steps(found: Resolution | Miss) -> list[list[str]]:
+    assert isinstance(found, Resolution)
+    by_step = groupby(found.targets, key=lambda target: target.step)
+    return [[f"{target.provider.name}/{target.model}" for target in pool] for _, pool in by_step]
 
 
 def why(found: Resolution | Miss) -> str:
@@ -82,6 +94,130 @@ def test_the_first_provider_with_a_matching_model_gets_the_name_as_it_is() -> No
     assert where(USUAL.resolve("unheard-of")) == ("gemini/unheard-of",)
 
 
+def test_later_providers_that_name_a_model_are_further_steps() -> None:
+    made = catalog(
+        provider("a", "x-*"), provider("b", "x-1"), provider("c"), provider("d", "y"), provider("e", "*", "**", "*-1")
+    )
+    assert steps(made.resolve("x-1")) == [["a/x-1"], ["b/x-1"], ["e/x-1"]]
+    assert why(made.resolve("x-1")) == 'providers "a" models "x-*", then "b" models "x-1", then "e" models "*-1"'
+
+
+def test_a_bare_star_serves_a_name_but_is_no_fallback() -> None:
+    made = catalog(provider("a"), provider("b", "x"), provider("c"), provider("d", "**"))
+    assert steps(made.resolve("x")) == [["a/x"], ["b/x"]]
+    assert steps(made.resolve("y")) == [["a/y"]]
+    assert why(made.resolve("y")) == 'providers "a" models "*"'
+
+
+def test_a_name_with_its_provider_goes_nowhere_else() -> None:
+    made = catalog(provider("a", "x"), provider("b", "x", "b/x"))
+    assert steps(made.resolve("b/x")) == [["b/x"]]
+
+
+def test_a_list_in_a_list_is_one_pooled_step() -> None:
+    made = catalog(provider("p"), provider("q"), rules=(rule("x", ["p/a", "q/b"], "q/c", ["p/d", "p/e"]),))
+    assert steps(made.resolve("x")) == [["p/a", "q/b"], ["q/c"], ["p/d", "p/e"]]
+    found = made.resolve("x")
+    assert isinstance(found, Resolution)
+    assert [target.step for target in found.targets] == [0, 0, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "there"),
+    [
+        ("claude-x", "claude-x"),
+        ("p/claude-x", "claude-x"),
+        ("q/claude-x", "claude-x"),
+        ("p/a/claude-x", "a/claude-x"),
+        ("stranger/claude-x", "stranger/claude-x"),
+        ("p/", "p/"),
+    ],
+)
+def test_a_star_for_a_model_is_the_name_asked_for_without_its_provider(asked: str, there: str) -> None:
+    made = catalog(provider("p"), provider("q"), rules=(rule("*", "p/*", "q/glm"),))
+    assert where(made.resolve(asked)) == (f"p/{there}", "q/glm")
+
+
+def test_a_star_for_a_model_works_in_a_line_that_is_a_name() -> None:
+    made = catalog(provider("p"), provider("q"), rules=(rule("x", ["p/*", "q/*"]), rule("q/y", "p/*")))
+    assert where(made.resolve("x")) == ("p/x", "q/x")
+    assert where(made.resolve("q/y")) == ("p/y",)
+
+
+def test_a_target_that_stands_twice_stays_where_it_stands_first() -> None:
+    line = rule("x*", ["p/*", "p/x1"], "p/x1", ["p/x2", "q/x2"], "p/*", "q/x1")
+    made = catalog(provider("p"), provider("q"), rules=(line,))
+    assert steps(made.resolve("x1")) == [["p/x1"], ["p/x2", "q/x2"], ["q/x1"]]
+    assert steps(made.resolve("x2")) == [["p/x2", "p/x1"], ["q/x2"], ["q/x1"]]
+    found = made.resolve("x2")
+    assert isinstance(found, Resolution)
+    assert [target.step for target in found.targets] == [0, 0, 1, 2]
+
+
+DIALECTS = catalog(
+    provider("p", "literal"),
+    rules=(
+        rule("x", "p/general"),
+        rule("only-general", "p/general"),
+        rule("claude-*", "p/general"),
+        rule("claude-haiku-*", "p/general"),
+        rule("x", "p/own", dialect="anthropic"),
+        rule("claude-*", "p/own", dialect="anthropic"),
+        rule("claude-haiku-4*", "p/own", dialect="anthropic"),
+        rule("only-*", "p/own", dialect="anthropic"),
+        rule("x", "p/responses", dialect="openai_responses"),
+        rule("mine", "p/responses", dialect="openai_responses"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "by"),
+    [
+        ("x", "p/own", '[models.anthropic] "x"'),
+        ("only-general", "p/general", '[models] "only-general"'),
+        ("only-x", "p/own", '[models.anthropic] glob "only-*"'),
+        ("claude-opus", "p/own", '[models.anthropic] glob "claude-*"'),
+        ("claude-haiku-5", "p/general", '[models] glob "claude-haiku-*"'),
+        ("claude-haiku-45", "p/own", '[models.anthropic] glob "claude-haiku-4*"'),
+        ("p/x", "p/x", "provider/model"),
+        ("literal", "p/literal", 'providers "p" models "literal"'),
+    ],
+)
+def test_clients_of_a_dialect_follow_its_lines_and_the_general_ones(name: str, there: str, by: str) -> None:
+    found = DIALECTS.resolve(name, dialect="anthropic")
+    assert (where(found), why(found)) == ((there,), by)
+
+
+def test_all_others_follow_the_general_lines_only() -> None:
+    assert DIALECTS.dialects == ("anthropic", "openai_responses")
+    for dialect in ("", "openai", "gemini"):
+        assert where(DIALECTS.resolve("x", dialect=dialect)) == ("p/general",)
+        assert isinstance(DIALECTS.resolve("only-x", dialect=dialect), Miss)
+
+
+def test_codex_lists_what_its_requests_can_reach() -> None:
+    assert where(DIALECTS.resolve("x", dialect="codex")) == ("p/responses",)
+    listed = DIALECTS.ids(dialect="codex")
+    assert listed == DIALECTS.ids(dialect="openai_responses")
+    assert "mine" in [entry.id for entry in listed]
+
+
+def test_listings_and_near_names_are_those_of_the_dialect() -> None:
+    general, own = DIALECTS.ids(), DIALECTS.ids(dialect="openai_responses")
+    assert "mine" not in [entry.id for entry in general]
+    assert [(entry.id, entry.model) for entry in own if entry not in general] == [
+        ("x", "responses"),
+        ("mine", "responses"),
+    ]
+    assert DIALECTS.listed("mine") is None
+    assert DIALECTS.listed("mine", dialect="openai_responses") == own[-2]
+    assert DIALECTS.resolve("minne") == Miss(())
+    assert DIALECTS.resolve("minne", dialect="openai_responses") == Miss(("mine",))
+    denied = DIALECTS.resolve("x", dialect="openai_responses", allowed=["mine"])
+    assert denied == Miss((), denied=True)
+
+
 def test_a_prefix_that_is_no_provider_is_part_of_the_name() -> None:
     assert where(USUAL.resolve("meta/llama")) == ("gemini/meta/llama",)
 
@@ -135,6 +271,8 @@ def test_a_name_off_the_allow_list_is_denied_and_only_permitted_names_are_sugges
 def test_a_rule_for_a_provider_that_is_missing_is_an_error() -> None:
     with pytest.raises(ValueError, match=r'\[models\] "a" names the provider "q", which is not configured'):
         catalog(provider("p"), rules=(rule("a", "p/x", "q/y"),))
+    with pytest.raises(ValueError, match=r'\[models.gemini\] glob "a\*" names the provider "q"'):
+        catalog(provider("p"), rules=(rule("a*", "p/x", ["p/y", "q/*"], dialect="gemini"),))
 
 
 def test_a_capability_that_does_not_exist_is_an_error() -> None:
@@ -260,3 +398,48 @@ def test_an_allow_list_only_takes_away(
     if isinstance(found, Resolution):
         assert found == made.resolve(name)
     assert set(made.ids(allowed=allow)) <= set(made.ids())
+
+
+targets = st.builds("{}/{}".format, st.sampled_from(["p", "q", "r"]), st.sampled_from(["*", "gpt", "gpt-4o", "x/y"]))
+lines = st.builds(
+    lambda pattern, chain, dialect: rule(pattern, *chain, dialect=dialect),
+    st.sampled_from(["gpt*", "*gpt", "gpt-*", "*", "**", "g*t-*", "gpt", "gpt-4o", "gpt-4*", "p/*", "p/gpt"]),
+    st.lists(targets | st.lists(targets, min_size=1, max_size=3), min_size=1, max_size=3),
+    st.sampled_from(["", "", "anthropic", "gemini"]),
+)
+asked = st.sampled_from(["gpt", "gpt-4o", "gpt-4", "p/gpt", "q/gpt-4o", "agpt", "zzz"])
+dialects = st.sampled_from(["", *DIALECT_NAMES, "codex"])
+
+
+@given(rules=st.lists(lines, max_size=8), name=asked, dialect=dialects)
+def test_names_come_first_then_literal_characters_then_the_dialects_own_line_then_the_earlier(
+    rules: list[ModelRule], name: str, dialect: str
+) -> None:
+    def rank(line: ModelRule) -> tuple[bool, int, bool, int]:
+        return is_glob(line.pattern), -literal_length(line.pattern), not line.dialect, rules.index(line)
+
+    found = catalog(provider("p", "nothing"), provider("q", "nothing"), provider("r", "nothing"), rules=tuple(rules))
+    fitting = [line for line in rules if line.dialect in ("", dialect) and matches(line.pattern, name)]
+    if not fitting:
+        assert name.startswith(("p/", "q/")) == isinstance(found.resolve(name, dialect=dialect), Resolution)
+        return
+    best = min(fitting, key=rank)
+    table = f"[models.{best.dialect}]" if best.dialect else "[models]"
+    assert why(found.resolve(name, dialect=dialect)) in (f'{table} "{best.pattern}"', f'{table} glob "{best.pattern}"')
+    first, model = best.steps[0][0]
+    expected = name.removeprefix("p/").removeprefix("q/") if model == "*" else model
+    assert where(found.resolve(name, dialect=dialect))[0] == f"{first}/{expected}"
+
+
+@given(rules=st.lists(lines, max_size=8), name=asked, dialect=dialects, own=st.lists(names, min_size=1, max_size=3))
+def test_a_resolution_counts_its_steps_without_gaps_and_repeats_no_target(
+    rules: list[ModelRule], name: str, dialect: str, own: list[str]
+) -> None:
+    providers = (provider("p", *own), provider("q", "gpt*"), provider("r", "*", "gpt-4o"))
+    found = catalog(*providers, rules=tuple(rules)).resolve(name, dialect=dialect)
+    assert found == catalog(*providers, rules=tuple(rules)).resolve(name, dialect=dialect)
+    assert isinstance(found, Resolution)
+    numbers = [target.step for target in found.targets]
+    assert numbers == sorted(numbers)
+    assert set(numbers) == set(range(max(numbers) + 1))
+    assert len(set(where(found))) == len(found.targets)

@@ -14,16 +14,15 @@ from typing import Any
 
 import pytest
 
-from agcore.call import LEGAL as LEG_LEGAL
-from agcore.call import LegState
-from agcore.config import Config, Endpoint, ModelRule, Provider, Secret
+from agcore.config import Config, Endpoint, ModelRule, Provider, Retry, Secret
 from agcore.effects import Origin
-from agcore.exchange import LEGAL, TIMED, State
+from agcore.legality import EXCHANGE, EXCHANGE_TIMED, LEG, LEG_TIMED, LegState, State
 from agcore.routes import ROUTES
 from agcore.routes_report import as_markdown, as_text
 from agcore.translators import CLIENTS, UPSTREAMS
 from docs import conversions, generate
 from docs.conversion_corpus import BASE, BESIDE, FEATURES
+from tests.support.reach_machine import ReachGateway, fetches, reads
 
 DOCS = Path(generate.__file__).parent
 
@@ -111,12 +110,13 @@ def drawn(text: str) -> set[tuple[str, str]]:
 
 def test_the_diagrams_show_every_transition() -> None:
     _, exchange, leg = (DOCS / "architecture.md").read_text("utf-8").split("stateDiagram-v2")
-    moves = {(state, to) for state in State for tos in LEGAL[state].values() for to in tos}
-    moves |= {(state, to) for state in State for to in TIMED[state]}
+    moves = {(state, to) for state in State for tos in EXCHANGE[state].values() for to in tos}
+    moves |= {(state, to) for state in State for to in EXCHANGE_TIMED[state]}
     assert drawn(exchange) == {(state.name.lower(), to.name.lower()) for state, to in moves if state is not to}
-    legs = {(state, to) for state in LegState for tos in LEG_LEGAL[state].values() for to in tos}
-    staying = (LegState.READING, LegState.READING)
-    assert drawn(leg) == {(state.name.lower(), to.name.lower()) for state, to in legs - {staying}}
+    legs = {(state, to) for state in LegState for tos in LEG[state].values() for to in tos}
+    legs |= {(state, to) for state in LegState for to in LEG_TIMED[state]}
+    legs -= {(LegState.READING, LegState.READING), (LegState.PAUSED, LegState.PAUSED)}  # a leg that stays as it is
+    assert drawn(leg) == {(state.name.lower(), to.name.lower()) for state, to in legs}
 
 
 # What is written by hand.
@@ -256,7 +256,8 @@ def ask(frontend: dict[str, Any], config: Config, request: bytes) -> tuple[bytes
 def to(port: int) -> Config:
     origin = Origin("http", "127.0.0.1", port)
     provider = Provider("up", {"openai": Endpoint("openai", origin, b"/v1", "bearer")}, keys=(Secret("sk-up"),))
-    return Config(providers=(provider,), models=(ModelRule("alias", (("up", "m"),)),))
+    models = (ModelRule("alias", ((("up", "m"),),)),)
+    return Config(providers=(provider,), models=models, retry=Retry(attempts=1))
 
 
 def post(body: dict[str, object]) -> bytes:
@@ -306,3 +307,31 @@ def test_the_written_frontend_reports_an_upstream_that_is_not_there(frontend: di
     head, body = ask(frontend, to(port), post({"model": "m", "messages": []}))
     assert head.startswith(b"HTTP/1.1 502")
     assert json.loads(body)["error"]["code"] == "upstream_unreachable"
+
+
+def reached(frontend: dict[str, Any], gateway: ReachGateway) -> tuple[bytes, bytes]:
+    """What the written frontend answers for a machine that reaches for a file or an address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        client.settimeout(10)
+        client.sendall(post({}))
+        frontend["serve_one"](gateway, listener)
+        answer = b""
+        while data := client.recv(65536):
+            answer += data
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head.partition(b"\r\n")[0], body
+
+
+def test_the_written_frontend_reads_no_file(frontend: dict[str, Any]) -> None:
+    status, body = reached(frontend, reads(__file__, roots=("/",), max_bytes=1_000_000))
+    assert (status.split()[1], body) == (b"403", b"is not read here")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_the_written_frontend_refuses_an_address_that_is_not_public(frontend: dict[str, Any], host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as upstream:
+        upstream.setblocking(False)
+        status, body = reached(frontend, fetches(host, upstream.getsockname()[1]))
+        with pytest.raises(BlockingIOError):
+            upstream.accept()
+    assert (status.split()[1], body) == (b"403", f"{host}: it is not a public address".encode())

@@ -253,9 +253,10 @@ def endpoint(dialect: str) -> Endpoint:
 
 
 def test_detect_tells_where_a_name_goes_and_what_answers() -> None:
-    zai = Provider(name="zai", endpoints={"anthropic": endpoint("anthropic"), "openai": endpoint("openai")})
+    spoken = {"anthropic": endpoint("anthropic"), "openai": endpoint("openai")}
+    zai = Provider(name="zai", endpoints=spoken, weight=2.5)
     gemini = Provider(name="gemini", endpoints={"gemini": endpoint("gemini")})
-    rule = ModelRule("gpt-*", (("zai", "glm-4.6v"), ("gemini", "gemini-3-flash")))
+    rule = ModelRule("gpt-*", ((("zai", "glm-4.6v"), ("gemini", "gemini-3-flash")), (("zai", "*"),)))
     catalog = Catalog(Config(providers=(zai, gemini), models=(rule,)))
     found = catalog.resolve("gpt-4o")
     assert isinstance(found, Resolution)
@@ -267,8 +268,9 @@ def test_detect_tells_where_a_name_goes_and_what_answers() -> None:
         "dialects": ["anthropic", "openai"],
         "rule": '[models] glob "gpt-*"',
         "targets": [
-            {"provider": "zai", "model": "glm-4.6v", "dialects": ["anthropic", "openai"]},
-            {"provider": "gemini", "model": "gemini-3-flash", "dialects": ["gemini"]},
+            {"step": 0, "provider": "zai", "model": "glm-4.6v", "dialects": ["anthropic", "openai"], "weight": 2.5},
+            {"step": 0, "provider": "gemini", "model": "gemini-3-flash", "dialects": ["gemini"], "weight": 1},
+            {"step": 1, "provider": "zai", "model": "gpt-4o", "dialects": ["anthropic", "openai"], "weight": 2.5},
         ],
         "capabilities": {
             "chat": True,

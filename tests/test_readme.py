@@ -36,7 +36,7 @@ def test_the_example_without_sockets_prints_what_stands_below_it() -> None:
 
 def test_the_configuration_means_what_the_text_says() -> None:
     (text,) = blocks("toml")
-    secrets = dict.fromkeys(secret_refs(text), "sk-any-0123456789")
+    secrets = {reference: f"sk-any-0123456789-{number}" for number, reference in enumerate(secret_refs(text))}
     parsed = parse(text, secrets=secrets, environ={})
     assert (parsed.warnings, parsed.unused, startup_problems(parsed.config)) == ((), (), ())
     catalog = Catalog(parsed.config)

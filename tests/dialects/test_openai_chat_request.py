@@ -144,7 +144,7 @@ def test_a_text_document_becomes_text_under_its_title() -> None:
 @pytest.mark.parametrize(
     "part",
     [
-        Video(Source("video/mp4", data="AAAA")),
+        Video(Source(file_id="file_1")),
         Audio(Source("audio/ogg", data="AAAA")),
         Document(Source(url="https://example.com/a.pdf")),
         Document(Source(file_id="file_1")),
@@ -154,6 +154,17 @@ def test_a_text_document_becomes_text_under_its_title() -> None:
 def test_media_that_chat_cannot_take_refuse(part: Any) -> None:
     losses = Losses()
     written(talk(Turn("user", (part, Text("?")))), losses=losses)
+    assert weights(losses) == {"messages[0].content[0]": "refuse"}
+
+
+def test_a_video_is_for_models_of_other_vendors_than_openai() -> None:
+    turn = Turn("user", (Video(Source("video/mp4", data="AAAA")), Text("?")))
+    losses = Losses()
+    shown = {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}}
+    for model in ("glm-4.6v", ""):
+        assert written(talk(turn), model=model, losses=losses)["messages"][0]["content"][0] == shown
+    assert weights(losses) == {}
+    written(talk(turn), model="gpt-5", losses=losses)
     assert weights(losses) == {"messages[0].content[0]": "refuse"}
 
 

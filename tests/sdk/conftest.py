@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.media_upstream import media_answer
+from tests.support.recordings import hearing_answer
 from tests.support.servers import Url, trio_server, uvicorn_server
 from tests.support.upstreams import Answer, Recorded, Upstream, demo_answer
 
@@ -74,7 +75,8 @@ RETRY_AFTER = 7
 
 
 def busy_answer(request: Recorded) -> Answer | None:
-    """What a vendor says that has no room for a model called `...-busy`."""
+    """What a vendor says that has no room for a model called `...-busy...`: each test asks for one of its own, since the
+    gateway leaves a busy one alone."""
     if b"-busy" not in request.target + request.body:
         return None
     if b"/v1/messages" in request.target:
@@ -89,7 +91,10 @@ def busy_answer(request: Recorded) -> Answer | None:
 
 @pytest.fixture(scope="session")
 def upstream() -> Iterator[Upstream]:
-    with Upstream(lambda request: busy_answer(request) or media_answer(request) or demo_answer(request)) as upstream:
+    def answer(request: Recorded) -> Answer:
+        return busy_answer(request) or hearing_answer(request) or media_answer(request) or demo_answer(request)
+
+    with Upstream(answer) as upstream:
         yield upstream
 
 

@@ -128,7 +128,7 @@ def test_tokens_are_counted(client: anthropic.Anthropic, upstream_dialect: str) 
 
 def test_a_busy_upstream_is_a_rate_limit_error(client: anthropic.Anthropic, upstream_dialect: str) -> None:
     with pytest.raises(anthropic.RateLimitError, match=r"Slow down\.") as caught:
-        client.messages.create(model=f"{upstream_dialect}-busy", max_tokens=10, messages=HELLO)
+        client.messages.create(model=f"{upstream_dialect}-busy-message", max_tokens=10, messages=HELLO)
     assert caught.value.type == "rate_limit_error"
     assert caught.value.response.headers["retry-after"] == str(RETRY_AFTER)
     assert caught.value.request_id
@@ -137,6 +137,6 @@ def test_a_busy_upstream_is_a_rate_limit_error(client: anthropic.Anthropic, upst
 def test_a_stream_meets_a_busy_upstream(client: anthropic.Anthropic, upstream_dialect: str) -> None:
     with (
         pytest.raises(anthropic.RateLimitError, match=r"Slow down\."),
-        client.messages.stream(model=f"{upstream_dialect}-busy", max_tokens=10, messages=HELLO),
+        client.messages.stream(model=f"{upstream_dialect}-busy-message-stream", max_tokens=10, messages=HELLO),
     ):
         pass

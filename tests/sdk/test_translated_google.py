@@ -118,7 +118,7 @@ def test_tokens_are_counted(client: genai.Client, upstream_dialect: str) -> None
 
 def test_a_busy_upstream_is_an_error_with_its_time(client: genai.Client, upstream_dialect: str) -> None:
     with pytest.raises(errors.ClientError, match=r"Slow down\.") as caught:
-        client.models.generate_content(model=f"{upstream_dialect}-busy", contents="hello there")
+        client.models.generate_content(model=f"{upstream_dialect}-busy-content", contents="hello there")
     assert (caught.value.code, caught.value.status) == (429, "RESOURCE_EXHAUSTED")
     assert caught.value.response is not None
     assert caught.value.response.headers["retry-after"] == str(RETRY_AFTER)
@@ -126,4 +126,4 @@ def test_a_busy_upstream_is_an_error_with_its_time(client: genai.Client, upstrea
 
 def test_a_stream_meets_a_busy_upstream(client: genai.Client, upstream_dialect: str) -> None:
     with pytest.raises(errors.ClientError, match=r"Slow down\."):
-        list(client.models.generate_content_stream(model=f"{upstream_dialect}-busy", contents="hello there"))
+        list(client.models.generate_content_stream(model=f"{upstream_dialect}-busy-stream", contents="hello there"))

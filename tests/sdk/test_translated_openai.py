@@ -144,7 +144,7 @@ def test_chat_gives_several_answers(client: openai.OpenAI, upstream_dialect: str
 @CHAT
 def test_chat_meets_a_busy_upstream(client: openai.OpenAI, upstream_dialect: str) -> None:
     with pytest.raises(openai.RateLimitError, match=r"Slow down\.") as caught:
-        client.chat.completions.create(model=f"{upstream_dialect}-busy", messages=HELLO)
+        client.chat.completions.create(model=f"{upstream_dialect}-busy-chat", messages=HELLO)
     assert caught.value.response.headers["retry-after"] == str(RETRY_AFTER)
     assert caught.value.request_id
 
@@ -152,7 +152,7 @@ def test_chat_meets_a_busy_upstream(client: openai.OpenAI, upstream_dialect: str
 @CHAT
 def test_a_chat_stream_meets_a_busy_upstream(client: openai.OpenAI, upstream_dialect: str) -> None:
     with pytest.raises(openai.RateLimitError, match=r"Slow down\."):
-        client.chat.completions.create(model=f"{upstream_dialect}-busy", messages=HELLO, stream=True)
+        client.chat.completions.create(model=f"{upstream_dialect}-busy-chat-stream", messages=HELLO, stream=True)
 
 
 # Legacy Completions
@@ -262,7 +262,7 @@ def test_responses_count_input_tokens(client: openai.OpenAI, upstream_dialect: s
 @RESPONSES
 def test_responses_meet_a_busy_upstream(client: openai.OpenAI, upstream_dialect: str) -> None:
     with pytest.raises(openai.RateLimitError, match=r"Slow down\.") as caught:
-        client.responses.create(model=f"{upstream_dialect}-busy", input="hello there")
+        client.responses.create(model=f"{upstream_dialect}-busy-response", input="hello there")
     assert caught.value.response.headers["retry-after"] == str(RETRY_AFTER)
 
 
