@@ -136,9 +136,12 @@ ROUTES: Final[tuple[Route, ...]] = (
         "count_tokens",
         "token count of a Responses request",
     ),
-    Route("+", _POST, "/v1/responses/compact", "openai_responses", "later", "compaction", "compaction"),
+    Route("+", _POST, "/v1/responses/compact", "openai_responses", "compact", "compaction"),
     Route("+", ("GET", "DELETE"), "/v1/responses/{name}", "openai_responses", "stored_response", "a stored response"),
     Route("+", ("GET",), "/v1/responses/{name}/input_items", "openai_responses", "input_items", "its input, in pages"),
+    Route(
+        "+", _POST, "/v1/responses/{name}/cancel", "openai_responses", "cancel_response", "stop one in the background"
+    ),
     Route("+", _GET, "/v1/responses", "openai_responses", "upgrade", "426: WebSocket is not served, clients fall back"),
     Route("+", _GET, "/metrics", "openai", "later", "metrics", "metrics"),
     Route("+", ("GET", "POST"), "/v1/files", "openai", "refuse", "501"),

@@ -8,6 +8,7 @@ from typing import Final
 from agcore.headers import media_type
 from agcore.inputs import Headers
 from agcore.operations.base import Operation
+from agcore.operations.compact import Compact
 from agcore.operations.count_tokens import CountTokens
 from agcore.operations.generate import Generate
 from agcore.operations.mcp_metadata import McpMetadata
@@ -16,13 +17,15 @@ from agcore.operations.media import Media
 from agcore.operations.models import Detect, GetModel, ListModels
 from agcore.operations.respond import Respond
 from agcore.operations.status import Discard, Health, Later, Probe, Ready, Refuse, Upgrade
-from agcore.operations.stored_responses import InputItems, StoredResponse
+from agcore.operations.stored_responses import CancelResponse, InputItems, StoredResponse
 from agcore.operations.warmup import Warmup
 
 OPERATIONS: Final[Mapping[str, type[Operation]]] = {
     "generate": Generate,
     "respond": Respond,
+    "compact": Compact,
     "stored_response": StoredResponse,
+    "cancel_response": CancelResponse,
     "input_items": InputItems,
     "count_tokens": CountTokens,
     "list_models": ListModels,

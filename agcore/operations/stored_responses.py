@@ -30,7 +30,7 @@ MAX_LIMIT: Final = 100
 
 
 class StoredResponse(PassThrough):
-    """`GET` and `DELETE /v1/responses/{id}`, and `GET` of what stands under it."""
+    """`GET` and `DELETE /v1/responses/{id}`, and what stands under it."""
 
     keeps_body: ClassVar[bool] = False
     json_body: ClassVar[bool] = False
@@ -129,6 +129,16 @@ class InputItems(StoredResponse):
             "has_more": len(items) > limit,
         }
         return json_text.encode(listed)
+
+
+class CancelResponse(StoredResponse):
+    """`POST /v1/responses/{id}/cancel`: for what a provider answers in the background."""
+
+    suffix = b"/cancel"
+
+    def shown(self, entry: Kept) -> bytes | Fault:
+        """What is held here was complete when it was answered."""
+        return invalid("only a response in the background can be cancelled, and this one is complete")
 
 
 def _limit(target: Target) -> int | None:

@@ -185,7 +185,6 @@ def test_what_a_gateway_cannot_have_is_a_501(method: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "missing"),
     [
-        ("POST", "/v1/responses/compact", "compaction"),
         ("GET", "/metrics", "metrics"),
     ],
 )

@@ -540,3 +540,54 @@ def test_a_page_that_there_cannot_be_is_refused(query: str, param: str) -> None:
     server = gateway(config())
     status, told = error(get(server, answered(server, input="a")["id"], suffix=f"/input_items?{query}"))
     assert (status, told["param"]) == (400, param)
+
+
+# Compaction, and responses in the background.
+
+COMPACTED = b'{"id":"cmp_1","object":"response.compaction","output":[{"type":"compaction","encrypted_content":"x"}]}'
+
+
+def compacted(server: Gateway, **body: Any) -> Story:
+    story = Story(server)
+    story.open("POST", "/v1/responses/compact", body=json.dumps(body).encode())
+    return story
+
+
+def test_a_conversation_is_compacted_by_a_provider_that_speaks_responses() -> None:
+    server = gateway(config())
+    story = compacted(server, model="my-openai_responses", input="a", stream=True)
+    assert story.requests[1].target == b"/v1/responses/compact"
+    assert sent(story)["model"] == "up-openai_responses"
+    story.upstream_answers(200, COMPACTED)
+    assert (story.status, story.body) == (200, COMPACTED)
+    assert error(get(server, "cmp_1")) == gone("cmp_1")
+
+
+def test_what_is_compacted_may_go_on_from_a_response_that_is_held_here() -> None:
+    server = gateway(config())
+    held = answered(server, input="a")["id"]
+    story = compacted(server, model="up-openai_responses", input="b", previous_response_id=held)
+    assert "previous_response_id" not in sent(story)
+    assert [item["role"] for item in sent(story)["input"]] == ["user", "assistant", "user"]
+
+
+def test_who_speaks_no_responses_compacts_nothing_and_clients_do_it_themselves() -> None:
+    status, told = error(compacted(gateway(config()), model="up-anthropic", input="a"))
+    assert (status, told["code"]) == (501, "not_supported")
+
+
+def test_a_response_in_the_background_is_cancelled_where_it_runs() -> None:
+    server = gateway(config())
+    native(server)
+    story = get(server, "resp_1", method="POST", suffix="/cancel")
+    request = story.requests[1]
+    assert (request.method, request.target) == ("POST", b"/v1/responses/resp_1/cancel")
+    story.upstream_answers(200, b'{"id":"resp_1","object":"response","status":"cancelled"}')
+    assert value(story)["status"] == "cancelled"
+
+
+def test_what_is_held_here_is_complete_and_cannot_be_cancelled() -> None:
+    server = gateway(config())
+    status, told = error(get(server, answered(server, input="a")["id"], method="POST", suffix="/cancel"))
+    assert (status, "complete" in told["message"]) == (400, True)
+    assert error(get(server, "resp_x", method="POST", suffix="/cancel")) == gone("resp_x")
