@@ -174,12 +174,16 @@ class Provider:
     models: tuple[str, ...] = ("*",)
     """Ids or globs this provider serves."""
     preset: str = ""
-    signer: str = ""
-    """Whose reasoning signatures this provider makes and accepts."""
+    signer: str = attrs.field()
+    """Whose reasoning signatures this provider makes and accepts; its own name where nothing is said."""
     headers: Headers = ()
     proxy_url: str = ""
     strategy: str = "sticky"
     weight: float = 1
+
+    @signer.default
+    def _own_name(self) -> str:
+        return self.name
 
 
 @attrs.frozen

@@ -176,6 +176,8 @@ class HostedTool(msgspec.Struct, frozen=True):
     kind: str
     """`web_search`, `code_execution`, ... in neutral words where there are some, else the dialect's type."""
     value: Json
+    forced: bool = False
+    """The model must use it."""
 
 
 class ToolChoice(msgspec.Struct, frozen=True):
@@ -291,6 +293,9 @@ class TextDelta(msgspec.Struct, frozen=True):
 
     text: str
     choice: int = 0
+    logprobs: tuple[Json, ...] = ()
+    """How likely its tokens were, where the upstream tells: each with `token`, `logprob`, `bytes` and `top_logprobs`,
+    as OpenAI shows it."""
 
 
 class RefusalDelta(msgspec.Struct, frozen=True):
@@ -354,6 +359,9 @@ class Cited(msgspec.Struct, frozen=True):
     url: str
     title: str = ""
     choice: int = 0
+    span: tuple[int, int] | None = None
+    """What it is a source for: from and to, in code points of all that the choice's `TextDelta`s say. None is unknown:
+    all the text so far."""
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -392,6 +400,8 @@ class Choice(msgspec.Struct):
 
     parts: list[Text | Refusal | Thinking | ToolCall | Image] = []
     citations: list[Cited] = []
+    logprobs: list[Json] = []
+    """Of all its texts; see `TextDelta`."""
     stop: Stop = Stop.END
     sequence: str = ""
 

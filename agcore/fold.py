@@ -74,8 +74,9 @@ def fold(deltas: Iterable[Delta]) -> Answer:
 def _add(target: _Open, delta: Delta) -> None:
     parts = target.choice.parts
     match delta:
-        case TextDelta(text):
+        case TextDelta(text, _, logprobs):
             target.say(Text, text)
+            target.choice.logprobs.extend(logprobs)
         case RefusalDelta(text):
             target.say(Refusal, text)
         case ThinkingDelta(text):

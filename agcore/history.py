@@ -4,7 +4,7 @@ Clients cut histories, resend results, and let messages slip in between a tool c
 obeys one rule that satisfies all vendors: after an assistant turn with tool calls comes one user turn that begins with
 exactly one result for each call, in the order of the calls. Nothing that was said is lost:
 
-- neighbouring user turns, and neighbouring assistant turns, are one turn;
+- neighbouring assistant turns are one turn, and so are neighbouring user turns, but for upstreams that keep them apart;
 - what stood between a call and its result stands behind the results;
 - a call without a result gets a failed one that says so (dropping the call would change what the model said before);
 - of two results for one call the first counts, and calls that reuse an earlier call's id are told apart;
@@ -22,23 +22,31 @@ from typing import Final
 
 import msgspec
 
-from agcore.conversation import Conversation, Part, Text, ToolCall, ToolResult, Turn
+from agcore.conversation import Conversation, Part, Role, Text, ToolCall, ToolResult, Turn
 from agcore.losses import Losses
 
 INTERRUPTED: Final = "The tool call was interrupted and gave no result."
 
 
-def repaired(conversation: Conversation, *, losses: Losses) -> Conversation:
-    """The conversation with its history in order; what had to be changed is recorded in `losses`."""
-    turns = list(_distinct(_merged(turn for turn in conversation.turns if turn.parts)))
-    return msgspec.structs.replace(conversation, turns=tuple(_merged(_ordered(turns, losses))))
+def repaired(conversation: Conversation, *, losses: Losses, apart: bool = False) -> Conversation:
+    """The conversation with its history in order.
+
+    Args:
+        conversation: The client's.
+        losses: Where it is recorded what had to be changed.
+        apart: User turns stay apart, for upstreams that take several in a row. One more of them then leaves the bytes
+            of the one before as they are.
+    """
+    roles: tuple[Role, ...] = ("assistant",) if apart else ("assistant", "user")
+    turns = list(_distinct(_merged((turn for turn in conversation.turns if turn.parts), roles)))
+    return msgspec.structs.replace(conversation, turns=tuple(_merged(_ordered(turns, losses), roles)))
 
 
-def _merged(turns: Iterable[Turn]) -> Iterator[Turn]:
-    """Neighbouring user or assistant turns made one. System turns stay apart: each may have its own cache marker."""
+def _merged(turns: Iterable[Turn], roles: tuple[Role, ...]) -> Iterator[Turn]:
+    """Neighbouring turns of `roles` made one. System turns stay apart: each may have its own cache marker."""
     pending: Turn | None = None
     for turn in turns:
-        if pending is not None and pending.role == turn.role and turn.role in ("user", "assistant"):
+        if pending is not None and pending.role == turn.role and turn.role in roles:
             pending = Turn(pending.role, (*pending.parts, *turn.parts), name=pending.name)
             continue
         if pending is not None:

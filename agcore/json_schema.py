@@ -1,4 +1,4 @@
-"""JSON Schema as each vendor takes it (wire.md D7): its dialects are subsets, and each subset is another one.
+"""JSON Schema as Google writes it and as Anthropic takes it (wire.md D7): its dialects are subsets, each another one.
 
 All functions are pure and deterministic, take any JSON value, and leave their argument alone. They look at schemas
 only: what stands under `properties` are names of the user's, never keywords, so that a property called `title` or
@@ -16,16 +16,12 @@ from agcore.conversation import Json
 
 _Schema = dict[str, object]
 
-MAX_DEPTH: Final = 12
-"""Levels that `for_gemini` keeps: Google refuses deeper ones, and inlined references could go on for ever."""
-_MAX_NODES: Final = 4_000
 _MAX_WALK: Final = 100
-"""Levels that the other functions walk; what is nested deeper stays as it is."""
+"""Levels that are walked; what is nested deeper stays as it is."""
 
 _ONE: Final = frozenset({"items", "not", "additionalProperties", "contains", "propertyNames", "if", "then", "else"})
 _LIST: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _MAP: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
-_ANY_OF: Final = ("anyOf", "oneOf")
 
 
 def _mapped(schema: _Schema, change: Callable[[object], object]) -> _Schema:
@@ -55,6 +51,35 @@ def _described(schema: _Schema, lost: Mapping[str, object]) -> _Schema:
     said = "{" + ", ".join(f"{name}: {_plain(value)}" for name, value in lost.items()) + "}"
     before = schema.get("description")
     return {**schema, "description": f"{before}\n\n{said}" if isinstance(before, str) and before else said}
+
+
+# What OpenAI's strict tools refuse
+
+
+def has_optional(schema: Json) -> bool:
+    """Whether some object of a schema has a property that may be missing."""
+    return _has_optional(schema, _MAX_WALK)
+
+
+def _has_optional(schema: object, levels: int) -> bool:
+    if not isinstance(schema, dict) or not levels:
+        return False
+    properties, required = schema.get("properties"), schema.get("required")
+    if isinstance(properties, dict) and not properties.keys() <= set(_texts(required)):
+        return True
+    found = False
+
+    def look(inner: object) -> object:
+        nonlocal found
+        found = found or _has_optional(inner, levels - 1)
+        return inner
+
+    _mapped(schema, look)
+    return found
+
+
+def _texts(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 # Gemini's OpenAPI subset -> JSON Schema
@@ -122,205 +147,6 @@ def _nullable(schema: _Schema) -> _Schema:
         out["anyOf"] = [*variants, {"type": "null"}]
     if isinstance(values, list) and None not in values:
         out["enum"] = [*values, None]
-    return out
-
-
-# JSON Schema -> Gemini's OpenAPI subset
-
-_KEPT: Final = (
-    "title",
-    "description",
-    "minItems",
-    "maxItems",
-    "minProperties",
-    "maxProperties",
-    "minLength",
-    "maxLength",
-    "pattern",
-    "minimum",
-    "maximum",
-)
-_TYPES: Final = frozenset({"string", "number", "integer", "boolean", "array", "object"})
-_FORMATS: Final[Mapping[str, frozenset[str]]] = {
-    "STRING": frozenset({"date-time", "enum"}),
-    "NUMBER": frozenset({"float", "double"}),
-    "INTEGER": frozenset({"int32", "int64"}),
-}
-
-
-def for_gemini(schema: Json) -> dict[str, object]:
-    """A JSON Schema as Google's `Schema`, for `parameters` and `responseSchema` where those are what is taken.
-
-    References are inlined, a recursive one ends in a bare object, `allOf` is merged, `oneOf` is `anyOf`, a union with
-    null is `nullable`; constraints without a word are told in the description. No more than `MAX_DEPTH` levels.
-    """
-    root = schema if isinstance(schema, dict) else {}
-    return _ForGemini(root).clean(root, (), 1)
-
-
-class _ForGemini:
-    """One cleaning. References can multiply a schema, so that its nodes are counted too."""
-
-    def __init__(self, root: _Schema) -> None:
-        self._root = root
-        self._nodes = 0
-
-    def clean(self, node: object, opened: tuple[str, ...], depth: int) -> _Schema:
-        self._nodes += 1
-        if not isinstance(node, dict):
-            return {"type": "STRING"}
-        if depth > MAX_DEPTH or self._nodes > _MAX_NODES:
-            return {"type": "OBJECT", "description": "nested too deeply to describe"}
-        node, opened, cycle = self._resolved(node, opened)
-        if cycle:
-            return {"type": "OBJECT", "description": f"recursive {cycle}"}
-        out: _Schema = {name: node[name] for name in _KEPT if _well_typed(name, node.get(name))}
-        lost: _Schema = {}
-        kind = self._kind(node, out, opened, depth)
-        self._values(node, out)
-        if "type" not in out and "anyOf" not in out:
-            out["type"] = kind
-        if out.get("type") == "OBJECT":
-            self._object(node, out, opened, depth)
-        elif out.get("type") == "ARRAY":
-            out["items"] = self.clean(_items(node), opened, depth + 1)
-        self._bounds(node, out, lost)
-        return _described(out, lost)
-
-    def _resolved(self, node: _Schema, opened: tuple[str, ...]) -> tuple[_Schema, tuple[str, ...], str]:
-        """The node with its reference and its `allOf` merged in; what they name is open from here on down."""
-        merged = dict(node)
-        while "$ref" in merged or isinstance(merged.get("allOf"), list):
-            inner: list[object] = []
-            reference = merged.pop("$ref", None)
-            if isinstance(reference, str):
-                if reference in opened or len(opened) > _MAX_WALK:
-                    return merged, opened, reference.rpartition("/")[2] or "schema"
-                opened = (*opened, reference)
-                inner.append(self._target(reference))
-            every = merged.pop("allOf", None)
-            inner += every if isinstance(every, list) else []
-            for other in inner:
-                if isinstance(other, dict):
-                    merged = _merge(merged, other)
-        return merged, opened, ""
-
-    def _target(self, reference: str) -> object:
-        value: object = self._root
-        if not reference.startswith("#"):
-            return None
-        for step in reference[1:].split("/")[1:]:
-            name = step.replace("~1", "/").replace("~0", "~")
-            if isinstance(value, list) and name.isdigit() and int(name[:9]) < len(value):
-                value = value[int(name[:9])]
-            elif isinstance(value, dict):
-                value = value.get(name)
-            else:
-                return None
-        return value
-
-    def _kind(self, node: _Schema, out: _Schema, opened: tuple[str, ...], depth: int) -> str:
-        """Set `type`, `nullable` and `anyOf`; return the type that the other keywords imply."""
-        declared = node.get("type")
-        names = declared if isinstance(declared, list) else [declared]
-        kinds = list(dict.fromkeys(name.lower() for name in names if isinstance(name, str)))
-        nullable = "null" in kinds or node.get("nullable") is True
-        kinds = [kind for kind in kinds if kind in _TYPES]
-        variants: list[object] = []
-        for name in _ANY_OF:
-            value = node.get(name)
-            variants += value if isinstance(value, list) else []
-        real = [item for item in variants if not (isinstance(item, dict) and item.get("type") == "null")]
-        nullable = nullable or len(real) < len(variants)
-        if len(kinds) == 1:
-            out["type"] = kinds[0].upper()
-        elif kinds and not real:
-            shared = {name: value for name, value in node.items() if name not in ("type", "title", "description")}
-            real = [{**shared, "type": kind} for kind in kinds]
-        if real and "type" not in out:
-            out["anyOf"] = [self.clean(item, opened, depth + 1) for item in real]
-        if nullable:
-            out["nullable"] = True
-        if isinstance(node.get("properties"), dict):
-            return "OBJECT"
-        return "ARRAY" if "items" in node or "prefixItems" in node else "STRING"
-
-    def _values(self, node: _Schema, out: _Schema) -> None:
-        """Set `enum`, which knows texts only: numbers keep their type and lose the list."""
-        values = [node["const"]] if "const" in node else node.get("enum")
-        if not isinstance(values, list) or "anyOf" in out:
-            return
-        real = [value for value in values if value is not None]
-        if len(real) < len(values):
-            out["nullable"] = True
-        numeric = all(isinstance(value, int | float) for value in real)
-        if out.get("type") not in (None, "STRING") or not real:
-            return
-        if numeric and "type" not in out:
-            whole = all(isinstance(value, int) and not isinstance(value, bool) for value in real)
-            flags = all(isinstance(value, bool) for value in real)
-            out["type"] = "BOOLEAN" if flags else "INTEGER" if whole else "NUMBER"
-            return
-        out["type"] = "STRING"
-        out["enum"] = list(dict.fromkeys(_plain(value) for value in real))
-
-    def _object(self, node: _Schema, out: _Schema, opened: tuple[str, ...], depth: int) -> None:
-        properties = node.get("properties")
-        if not isinstance(properties, dict) or not properties:
-            return
-        out["properties"] = {name: self.clean(value, opened, depth + 1) for name, value in properties.items()}
-        required = node.get("required")
-        names = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
-        known = [name for name in dict.fromkeys(names) if name in properties]
-        if known:
-            out["required"] = known
-
-    def _bounds(self, node: _Schema, out: _Schema, lost: _Schema) -> None:
-        kind = str(out.get("type"))
-        for name, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
-            value = node.get(name)
-            if _well_typed(bound, value):
-                out.setdefault(bound, value)
-                lost[name] = value
-        spelled = node.get("format")
-        if isinstance(spelled, str):
-            if spelled in _FORMATS.get(kind, ()) and not (spelled == "enum" and "enum" not in out):
-                out["format"] = spelled
-            else:
-                lost["format"] = spelled
-        for name in ("multipleOf", "uniqueItems"):
-            if node.get(name):
-                lost[name] = node[name]
-        if kind not in ("STRING", "None"):
-            lost |= {name: node[name] for name in ("enum", "const") if name in node}
-
-
-def _well_typed(name: str, value: object) -> bool:
-    if name in ("title", "description", "pattern"):
-        return isinstance(value, str)
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _items(node: _Schema) -> object:
-    """The one schema for all items that Google knows."""
-    items, first = node.get("items"), node.get("prefixItems")
-    if isinstance(items, dict):
-        return items
-    tuple_items = first if isinstance(first, list) else items if isinstance(items, list) else []
-    return tuple_items[0] if len(tuple_items) == 1 else {"anyOf": tuple_items} if tuple_items else {"type": "string"}
-
-
-def _merge(one: _Schema, other: _Schema) -> _Schema:
-    """Both schemas at once, as far as that can be written: the first one's word counts, members are united."""
-    out = dict(one)
-    for name, value in other.items():
-        mine = out.get(name)
-        if name == "properties" and isinstance(mine, dict) and isinstance(value, dict):
-            out[name] = {**value, **mine}
-        elif name in ("required", "allOf") and isinstance(mine, list) and isinstance(value, list):
-            out[name] = [*mine, *(item for item in value if item not in mine)]
-        elif name not in out:
-            out[name] = value
     return out
 
 

@@ -8,7 +8,7 @@ could not be carried. `StreamTranslation` turns the upstream's event stream into
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
@@ -42,7 +42,12 @@ from agcore.sse import Decoder, Frame
 from agcore.translators import CLIENTS, UPSTREAMS
 from agcore.usage import Usage
 
+if TYPE_CHECKING:
+    from agcore.catalog import Catalog
+    from agcore.pool import Way
+
 _TERMINAL_EVENTS: Final = frozenset({"message_stop", "response.completed", "response.incomplete"})
+_TAKE_USERS_IN_A_ROW: Final = frozenset({"openai", "openai_responses"})
 _NOT_CONTENT: Final = (Started, Consumed, Cited)
 
 
@@ -56,6 +61,11 @@ class Target(msgspec.Struct, frozen=True):
     model: str
     profile: Profile
     signer: str
+
+    @classmethod
+    def at(cls, way: Way, catalog: Catalog) -> Target:
+        """Where a way leads."""
+        return cls(way.endpoint.dialect, way.model, catalog.profile(way.model), way.provider.signer)
 
 
 class Translation:
@@ -80,7 +90,8 @@ class Translation:
         self.others: tuple[Translation, ...] = ()
         """The translations of the other shares, where one call is not enough."""
         self._share = share
-        ordered = repaired(conversation if share is None else share.conversation, losses=losses)
+        asked = conversation if share is None else share.conversation
+        ordered = repaired(asked, losses=losses, apart=target.dialect in _TAKE_USERS_IN_A_ROW)
         self.names = Names(ordered, target.dialect)
         self._asked = self.names.applied(ordered)
         self.rendered = self._render(target.signer, losses)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.json_schema import MAX_DEPTH, for_anthropic, for_gemini, from_gemini
+from agcore.json_schema import for_anthropic, from_gemini, has_optional
 
 ROW = {"type": "object", "properties": {"n": {"type": "integer", "exclusiveMinimum": 0}}, "additionalProperties": False}
 CORPUS: list[dict[str, Any]] = [
@@ -76,26 +76,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
     max_leaves=20,
 )  # fmt: skip
-GOOGLE = {"type", "format", "title", "description", "nullable", "enum", "items", "minItems", "maxItems", "properties", "required",
-          "minProperties", "maxProperties", "minLength", "maxLength", "pattern", "minimum", "maximum", "anyOf"}  # fmt: skip
 ANTHROPIC = {"type", "$defs", "$ref", "anyOf", "allOf", "enum", "const", "title", "description", "properties", "required", "items",
              "additionalProperties", "minItems", "format"}  # fmt: skip
-
-
-def check_google(schema: Any, depth: int = 1) -> None:
-    assert depth <= MAX_DEPTH + 1
-    assert schema.keys() <= GOOGLE
-    assert "anyOf" in schema or schema["type"] in {"STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT"}
-    assert all(isinstance(value, str) for value in schema.get("enum", ()))
-    assert set(schema.get("required", ())) <= set(schema.get("properties", ()))
-    if schema.get("type") == "ARRAY":
-        assert "items" in schema
-    for inner in [
-        *schema.get("properties", {}).values(),
-        *schema.get("anyOf", ()),
-        *([schema["items"]] if "items" in schema else []),
-    ]:
-        check_google(inner, depth + 1)
 
 
 def check_anthropic(schema: Any) -> None:
@@ -117,56 +99,25 @@ def check_anthropic(schema: Any) -> None:
 
 
 @pytest.mark.parametrize("schema", CORPUS)
-def test_google_and_anthropic_can_take_every_schema_of_the_corpus(schema: dict[str, Any]) -> None:
+def test_anthropic_can_take_every_schema_of_the_corpus(schema: dict[str, Any]) -> None:
     before = copy.deepcopy(schema)
-    check_google(for_gemini(schema))
     check_anthropic(for_anthropic(schema))
     assert schema == before, "an argument was changed"
 
 
 @given(JSON)
 def test_whatever_a_schema_holds_the_result_is_legal_and_always_the_same(schema: Any) -> None:
-    check_google(for_gemini(schema))
     check_anthropic(for_anthropic(schema))
-    for convert in (for_gemini, for_anthropic, from_gemini):
+    for convert in (for_anthropic, from_gemini):
         assert json.dumps(convert(schema)) == json.dumps(convert(copy.deepcopy(schema)))
 
 
-@pytest.mark.parametrize("convert", [for_gemini, for_anthropic, from_gemini])
+@pytest.mark.parametrize("convert", [for_anthropic, from_gemini])
 def test_properties_that_are_named_like_keywords_survive(convert: Any) -> None:
     names = ["title", "format", "not", "$ref", "type", "default", "nullable", "any_of", "example"]
     schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": names}
     assert list(convert(schema)["properties"]) == names
     assert convert(schema)["required"] == names
-
-
-def test_a_recursive_reference_ends_in_a_bare_object() -> None:
-    tree = {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#/$defs/Tree"}}}}
-    out = for_gemini({"$defs": {"Tree": tree}, "$ref": "#/$defs/Tree"})
-    assert out["properties"]["kids"]["items"] == {"type": "OBJECT", "description": "recursive Tree"}
-
-
-def test_references_that_multiply_stay_bounded() -> None:
-    names = [f"d{n}" for n in range(20)]
-    layers = {
-        name: {"type": "object", "properties": {f"p{k}": {"$ref": f"#/$defs/d{n + 1}"} for k in range(9)}}
-        for n, name in enumerate(names)
-    }
-    out = for_gemini({"$defs": layers, "$ref": "#/$defs/d0"})
-    assert len(json.dumps(out)) < 4_000_000
-
-
-def test_what_google_cannot_say_moves_into_the_description() -> None:
-    out = for_gemini({"type": "integer", "description": "size", "exclusiveMinimum": 0, "multipleOf": 5})
-    assert out == {"description": "size\n\n{exclusiveMinimum: 0, multipleOf: 5}", "minimum": 0, "type": "INTEGER"}
-
-
-def test_a_union_with_null_is_nullable() -> None:
-    assert for_gemini({"type": ["string", "null"]}) == {"type": "STRING", "nullable": True}
-    assert for_gemini({"oneOf": [{"type": "string"}, {"type": "null"}]}) == {
-        "anyOf": [{"type": "STRING"}],
-        "nullable": True,
-    }
 
 
 def test_constraints_that_anthropic_refuses_move_into_the_description() -> None:
@@ -201,8 +152,19 @@ def test_google_schemas_become_json_schema() -> None:
     }
 
 
-@pytest.mark.parametrize("schema", CORPUS)
-def test_a_schema_for_google_reads_back_as_json_schema(schema: dict[str, Any]) -> None:
-    back = from_gemini(for_gemini(schema))
-    assert "OBJECT" not in json.dumps(back.get("type", ""))
-    assert set(back.get("properties", ())) == set(for_gemini(schema).get("properties", ()))
+@pytest.mark.parametrize(
+    ("schema", "found"),
+    [
+        ({}, False),
+        (None, False),
+        ({"type": "object", "properties": {"a": {}}, "required": ["a"]}, False),
+        ({"type": "object", "properties": {"a": {}}}, True),
+        ({"type": "object", "properties": {"a": {}}, "required": "a"}, True),
+        ({"properties": {"a": {"items": {"properties": {"b": {}}, "required": []}}}, "required": ["a"]}, True),
+        ({"anyOf": [{"type": "null"}, {"properties": {"b": {}}}]}, True),
+        ({"$defs": {"X": {"properties": {"b": {}}}}}, True),
+        ({"properties": {"properties": {"type": "object"}}, "required": ["properties"]}, False),
+    ],
+)
+def test_optional_properties_are_found_at_any_depth(schema: Any, found: bool) -> None:
+    assert has_optional(schema) is found

@@ -76,6 +76,8 @@ class ResponseReader:
         self._said = False  # the open block had a delta
         self._signature = ""
         self._calls = 0
+        self._length = self._begin = 0  # code points of text, and of that before the open block
+        self._cited: list[tuple[str, str]] = []  # sources of the open block, which is known once it is complete
         self._visible = False
         self._finished = False
 
@@ -143,6 +145,7 @@ class ResponseReader:
 
     def _open(self, block: dict[str, object], index: object) -> Iterator[Delta]:
         self._block, self._index, self._said, self._signature = block, index, False, ""
+        self._begin, self._cited = self._length, []
         kind = block.get("type")
         if kind == "tool_use":
             if block.get("name") == RESPOND:
@@ -169,12 +172,13 @@ class ResponseReader:
         if holder == "text" and kind == "text_delta":
             if isinstance(text := delta.get("text"), str) and text:
                 self._visible = True
+                self._length += len(text)
                 yield TextDelta(text)
         elif holder == "text" and kind == "citations_delta":
             citation = delta.get("citation")
             if isinstance(citation, dict) and isinstance(url := citation.get("url"), str) and url:
                 title = citation.get("title")
-                yield Cited(url, title if isinstance(title, str) else "")
+                self._cited.append((url, title if isinstance(title, str) else ""))
         elif holder == "thinking" and kind == "thinking_delta":
             if isinstance(text := delta.get("thinking"), str) and text:
                 self._said = True
@@ -194,6 +198,7 @@ class ResponseReader:
     def _arguments(self, block: dict[str, object], text: str) -> Delta:
         if block.get("name") == RESPOND:
             self._visible = True
+            self._length += len(text)
             return TextDelta(text)
         return ToolArguments(self._calls, text)
 
@@ -206,6 +211,10 @@ class ResponseReader:
             signature = Signature(self._signer, "thinking", self._signature) if self._signature else None
             if self._said or signature is not None:
                 yield ThinkingEnded(signature)
+        elif block.get("type") == "text":
+            span = (self._begin, self._length) if self._length > self._begin else None
+            for url, title in self._cited:
+                yield Cited(url, title, span=span)
         elif block.get("type") == "tool_use":
             if not self._said:
                 yield self._arguments(block, object_text(block.get("input")))

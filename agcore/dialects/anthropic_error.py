@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from agcore.dialects import context_overflow
+from agcore.dialects.base import unwrapped
 from agcore.fault import Fault, Vendor
 
 FAMILY: Final = "anthropic"
@@ -38,7 +40,11 @@ def render_error(fault: Fault, request_id: str) -> bytes:
         error = fault.vendor.error
     else:
         kind = _TYPES.get(fault.status) or ("api_error" if fault.status >= 500 else "invalid_request_error")
-        error = {"type": kind, "message": fault.message}
+        overflow = fault.code == context_overflow.CODE
+        error = {
+            "type": kind,
+            "message": context_overflow.in_anthropic_words(fault.message) if overflow else fault.message,
+        }
     return msgspec.json.encode({"type": "error", "error": error, "request_id": request_id})
 
 
@@ -49,19 +55,17 @@ def stream_error(fault: Fault, request_id: str) -> bytes:
 
 def parse_error(status: int, error: object) -> Fault:
     """A fault from the decoded body of an upstream's error answer, or from an `error` event."""
-    if isinstance(error, Mapping) and "error" in error:
-        error = error["error"]
-    if isinstance(error, str):
-        error = {"message": error}
-    if not isinstance(error, Mapping) or not isinstance(error.get("message"), str):
+    told = unwrapped(error)
+    message, kind = told.get("message"), told.get("type")
+    if not isinstance(message, str):
         return Fault(status=status, message="")
-    kind = error.get("type")
     if not isinstance(kind, str):
         kind = _TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
     return Fault(
         status=status,
-        message=error["message"],
-        vendor=Vendor(dialect=FAMILY, error={**error, "type": kind}),
+        message=message,
+        code=context_overflow.code_of(status, message),
+        vendor=Vendor(dialect=FAMILY, error={**told, "type": kind}),
     )
 
 

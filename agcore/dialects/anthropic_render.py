@@ -44,6 +44,13 @@ _MAGIC: Final = (
 )
 _THOUGHTS: Final = ("thinking", "redacted_thinking")
 _MOST_MARKERS: Final = 4
+_TIERS: Final = {
+    "default": "standard_only",
+    "standard": "standard_only",
+    "priority": "auto",
+    "fast": "auto",
+    "ultrafast": "auto",
+}
 
 
 def render_request(
@@ -327,8 +334,8 @@ def _settings(
         request["stop_sequences"] = stops
     if settings.user:
         request["metadata"] = {"user_id": settings.user}
-    if settings.service_tier in ("default", "priority"):
-        request["service_tier"] = "standard_only" if settings.service_tier == "default" else "auto"
+    if settings.service_tier in _TIERS:
+        request["service_tier"] = _TIERS[settings.service_tier]
     elif settings.service_tier not in ("", "auto"):
         losses.add("service_tier", "the upstream has no such tier", weight="note")
     _unspoken(conversation, losses)

@@ -13,6 +13,8 @@ import binascii
 import re
 from typing import Final, Literal
 
+import msgspec
+
 from agcore.conversation import (
     Conversation,
     Document,
@@ -37,6 +39,7 @@ from agcore.conversation import (
 from agcore.dialects.anthropic_arguments import object_text
 from agcore.dialects.anthropic_render import render_request
 from agcore.dialects.anthropic_typed_tools import typed_tool
+from agcore.json_schema import has_optional
 from agcore.losses import Losses
 from agcore.signatures import opened
 
@@ -93,6 +96,7 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     turns = _system(body.get("system"), losses) + _messages(body.get("messages"), losses)
     tools, hosted = _tools(body.get("tools"), losses)
     choice, parallel = _tool_choice(body.get("tool_choice"))
+    choice, hosted = _forced(choice, tools, hosted)
     reasoning, output = _controls(body, losses)
     return Conversation(
         model=model,
@@ -186,6 +190,9 @@ def _content(blocks: list[dict[str, object]], role: str, path: str, losses: Loss
             pending = None
         elif kind == "tool_result":
             parts.append(_result(block, here, losses))
+        elif kind == "compaction":
+            summary = block.get("content")  # of all that was said before; null where summing up failed
+            parts += [Text(summary)] if isinstance(summary, str) and summary else []
         else:
             media = _media(block, kind, here, losses)
             parts += [Foreign("anthropic", kind, block)] if media is None else media
@@ -334,6 +341,10 @@ def _tools(tools: object, losses: Losses) -> tuple[list[Tool], list[HostedTool]]
             raise Invalid(f"{path}.input_schema: Field required", param=f"{path}.input_schema")
         if description is not None and not isinstance(description, str):
             raise Invalid(f"{path}.description: Input should be a string", param=f"{path}.description")
+        if strict is True and has_optional(schema):
+            # Anthropic takes such a tool, OpenAI refuses it.
+            losses.add(f"{path}.strict", "strict tools elsewhere have no optional parameters", weight="note")
+            strict = False
         if tool.get("defer_loading"):
             losses.add(f"{path}.defer_loading", "no tool search elsewhere", action="sent at once", weight="note")
         if tool.get("input_examples"):
@@ -363,6 +374,21 @@ def _tool_choice(choice: object) -> tuple[ToolChoice | None, bool | None]:
     if not isinstance(kind, str) or kind not in modes:
         raise Invalid("tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'", param="tool_choice.type")
     return ToolChoice(modes[kind]), parallel
+
+
+def _forced(
+    choice: ToolChoice | None, tools: list[Tool], hosted: list[HostedTool]
+) -> tuple[ToolChoice | None, list[HostedTool]]:
+    """The choice and the hosted tools: a choice that names one of these is none among the client's, and forces it."""
+    if choice is None or not choice.names or any(tool.name in choice.names for tool in tools):
+        return choice, hosted
+    marked = [
+        msgspec.structs.replace(tool, forced=True)
+        if isinstance(tool.value, dict) and tool.value.get("name") in choice.names
+        else tool
+        for tool in hosted
+    ]
+    return (choice if marked == hosted else None), marked
 
 
 def _controls(body: dict[str, object], losses: Losses) -> tuple[Reasoning | None, Output | None]:

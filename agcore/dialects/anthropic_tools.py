@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from agcore.conversation import Conversation, Json, Tool
+from agcore.dialects.web_search import anthropic_tool, terms_of
 from agcore.json_schema import for_anthropic
 from agcore.json_text import encode
 from agcore.losses import Losses, Weight
@@ -44,7 +45,7 @@ def rendered_tools(conversation: Conversation, profile: Profile, losses: Losses)
         if hosted.dialect == "anthropic":
             tools.append(dict(hosted.value))
         elif hosted.kind == "web_search" and profile.vendor == "anthropic":
-            tools.append({"type": "web_search_20250305", "name": "web_search"})
+            tools.append(anthropic_tool(terms_of(hosted), losses))
         elif hosted.kind != "image_generation":  # what `pictures` says
             losses.add("tools", f"the upstream does not run `{hosted.kind}`")
     if conversation.pictures is not None:

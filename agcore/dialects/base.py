@@ -154,6 +154,25 @@ def is_comment(frame: Frame) -> bool:
     return all(not line or line.startswith(b":") for line in frame.raw.splitlines())
 
 
+def unwrapped(error: object) -> Mapping[str, object]:
+    """The object that an upstream's decoded error comes down to; empty where there is none.
+
+    It may stand under `error`, be a mere text, or come as an array of one, as Google sends it. Servers built with
+    FastAPI have a `detail` in its place: a text, or a list of what was found wrong.
+    """
+    if isinstance(error, list) and error:
+        error = error[0]
+    if isinstance(error, Mapping):
+        error = error.get("error", error)
+    if isinstance(error, Mapping) and "detail" in error and "message" not in error:
+        detail = error["detail"]
+        found = [each.get("msg") for each in detail if isinstance(each, Mapping)] if isinstance(detail, list) else []
+        error = detail if isinstance(detail, str) else "; ".join(each for each in found if isinstance(each, str))
+    if isinstance(error, str):
+        return {"message": error}
+    return error if isinstance(error, Mapping) else {}
+
+
 NOT_JSON = Fault(status=502, message="the upstream sent an event that is not JSON")
 EMPTY = Fault(status=502, message="the upstream ended its stream without an answer")
 CUT = Fault(status=502, message="the upstream ended its stream before it was complete")

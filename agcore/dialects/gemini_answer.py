@@ -18,6 +18,7 @@ from agcore.conversation import (
     Delta,
     Finished,
     ImageMade,
+    Json,
     Signature,
     Source,
     Started,
@@ -32,6 +33,8 @@ from agcore.conversation import (
 from agcore.dialects import base, gemini, gemini_error
 from agcore.dialects.gemini_contents import SIGNED_IMAGE
 from agcore.dialects.gemini_writer import ResponseWriter, render_answer
+from agcore.dialects.logprobs import tokens_of_google
+from agcore.dialects.spans import Span, span_of_segment
 from agcore.fault import Fault
 from agcore.sse import Frame
 from agcore.usage import Usage, count
@@ -86,7 +89,10 @@ class _Candidate:
         self.thinking = False
         self.calls = 0
         self.finished = False
-        self.cited: set[str] = set()
+        self.said: list[str] = []
+        self.logprobs: tuple[Json, ...] = ()
+        """Of the text that comes next."""
+        self.cited: set[tuple[str, Span | None]] = set()
 
 
 class ResponseReader:
@@ -168,15 +174,16 @@ class ResponseReader:
             return
         content = value.get("content")
         parts = content.get("parts") if isinstance(content, dict) else None
+        candidate.logprobs = tokens_of_google(value.get("logprobsResult"))
         for part in parts if isinstance(parts, list) else []:
             if isinstance(part, dict):
                 for delta in self._part(part, candidate, index):
                     candidate.shown = True
                     yield delta
-        for url, title in _sources(value):
-            if url not in candidate.cited:
-                candidate.cited.add(url)
-                yield Cited(url, title, choice=index)
+        for url, title, span in _sources(value, candidate.said):
+            if not candidate.cited & {(url, span), (url, None)}:
+                candidate.cited.add((url, span))
+                yield Cited(url, title, choice=index, span=span)
         reason = value.get("finishReason")
         if reason is None:
             return
@@ -216,7 +223,9 @@ class ResponseReader:
         # The id says how much of the text before is the signed part, so that it can be told apart again.
         id = str(len(text)) if text else ""
         if said:
-            yield TextDelta(said, choice=index)
+            candidate.said.append(said)
+            yield TextDelta(said, index, candidate.logprobs)
+            candidate.logprobs = ()
         elif isinstance(image, dict):
             kind, data = _text(image.get("mimeType")), _standard(_text(image.get("data")))
             if data and kind.startswith("image/"):
@@ -267,18 +276,37 @@ def _executed(part: dict[str, object]) -> str:
     return ""
 
 
-def _sources(candidate: dict[str, object]) -> Iterable[tuple[str, str]]:
-    """The web pages that a candidate names, as (address, title)."""
-    found: list[object] = []
+def _sources(candidate: dict[str, object], said: list[str]) -> Iterable[tuple[str, str, Span | None]]:
+    """The web pages that a candidate names, as (address, title, what of the text `said` they are for)."""
     grounding, citation = candidate.get("groundingMetadata"), candidate.get("citationMetadata")
     if isinstance(grounding, dict) and isinstance(grounding.get("groundingChunks"), list):
-        found += [chunk.get("web") for chunk in grounding["groundingChunks"] if isinstance(chunk, dict)]
+        chunks = [chunk.get("web") if isinstance(chunk, dict) else None for chunk in grounding["groundingChunks"]]
+        supports = grounding.get("groundingSupports")
+        spans = _spans(supports if isinstance(supports, list) else [], "".join(said))
+        for number, chunk in enumerate(chunks):
+            for span in spans.get(number, [None]):
+                yield from _page(chunk, span)
     for name in ("citationSources", "citations"):
         if isinstance(citation, dict) and isinstance(citation.get(name), list):
-            found += citation[name]
-    for source in found:
-        if isinstance(source, dict) and _text(source.get("uri")):
-            yield _text(source.get("uri")), _text(source.get("title"))
+            for source in citation[name]:
+                yield from _page(source, None)
+
+
+def _spans(supports: list[object], said: str) -> dict[int, list[Span | None]]:
+    """What the chunks of a grounding are for, by their numbers."""
+    spans: dict[int, list[Span | None]] = {}
+    for support in supports:
+        numbers = support.get("groundingChunkIndices") if isinstance(support, dict) else None
+        span = span_of_segment(support.get("segment"), said) if isinstance(support, dict) else None
+        for number in numbers if isinstance(numbers, list) else []:
+            if isinstance(number, int) and span is not None:
+                spans.setdefault(number, []).append(span)
+    return spans
+
+
+def _page(source: object, span: Span | None) -> Iterator[tuple[str, str, Span | None]]:
+    if isinstance(source, dict) and _text(source.get("uri")):
+        yield _text(source.get("uri")), _text(source.get("title")), span
 
 
 def _usage(chunk: dict[str, object]) -> Usage | None:

@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from agcore.dialects import context_overflow
+from agcore.dialects.base import unwrapped
 from agcore.fault import Fault, Vendor
 
 FAMILY: Final = "gemini"
@@ -50,27 +52,19 @@ def stream_error(fault: Fault, request_id: str) -> bytes:
 
 
 def parse_error(status: int, error: object) -> Fault:
-    """A fault from the decoded body of an upstream's error answer, or from an error inside a stream.
-
-    A streaming call's error may come as an array of one.
-    """
-    if isinstance(error, list) and error:
-        error = error[0]
-    if isinstance(error, Mapping) and "error" in error:
-        error = error["error"]
-    if isinstance(error, str):
-        error = {"message": error}
-    if not isinstance(error, Mapping) or not isinstance(error.get("message"), str):
+    """A fault from the decoded body of an upstream's error answer, or from an error inside a stream."""
+    told = unwrapped(error)
+    message, name = told.get("message"), told.get("status")
+    if not isinstance(message, str):
         return Fault(status=status, message="")
-    name = error.get("status")
     if not isinstance(name, str):
         name = _STATUS.get(status) or ("INTERNAL" if status >= 500 else "INVALID_ARGUMENT")
     return Fault(
         status=status,
-        message=error["message"],
-        retry_after=_retry_delay(error.get("details")),
-        code="invalid_api_key" if _names_bad_key(error.get("details")) else None,
-        vendor=Vendor(dialect=FAMILY, error={**error, "status": name}),
+        message=message,
+        retry_after=_retry_delay(told.get("details")),
+        code="invalid_api_key" if _names_bad_key(told.get("details")) else context_overflow.code_of(status, message),
+        vendor=Vendor(dialect=FAMILY, error={**told, "status": name}),
     )
 
 

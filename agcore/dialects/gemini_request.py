@@ -25,7 +25,7 @@ from agcore.dialects.gemini_message import Message
 from agcore.dialects.gemini_pictures import picture_config, read_pictures
 from agcore.dialects.gemini_thinking import thinking_config
 from agcore.dialects.gemini_turns import ContentsReader, with_detail
-from agcore.json_schema import for_gemini, from_gemini
+from agcore.json_schema import from_gemini
 from agcore.losses import Losses, Weight
 from agcore.profiles import Profile
 
@@ -59,6 +59,8 @@ _TIERS: Final = {
     "standard_only": "standard",
     "flex": "flex",
     "priority": "priority",
+    "fast": "priority",
+    "ultrafast": "priority",
 }
 
 
@@ -279,31 +281,6 @@ def render_request(
     return body
 
 
-def with_plain_schemas(body: dict[str, object]) -> dict[str, object]:
-    """A rendered request whose schemas are Google's own `Schema`, for upstreams that know no `...JsonSchema` field."""
-    out = dict(body)
-    tools, config = body.get("tools"), body.get("generationConfig")
-    if isinstance(tools, list):
-        out["tools"] = [_plain_declarations(tool) for tool in tools]
-    if isinstance(config, dict):
-        out["generationConfig"] = _renamed(config, "responseJsonSchema", "responseSchema")
-    return out
-
-
-def _plain_declarations(tool: _Object) -> _Object:
-    functions = tool.get("functionDeclarations")
-    if not isinstance(functions, list):
-        return tool
-    return {"functionDeclarations": [_renamed(each, "parametersJsonSchema", "parameters") for each in functions]}
-
-
-def _renamed(value: _Object, old: str, new: str) -> _Object:
-    return {
-        new if name == old else name: for_gemini(item) if name == old else item  # in its old place
-        for name, item in value.items()
-    }
-
-
 def _declaration(tool: Tool, position: int, losses: Losses) -> _Object:
     out: _Object = {"name": tool.name}
     if tool.description:
@@ -338,15 +315,18 @@ def _hosted(conversation: Conversation, losses: Losses) -> list[_Object]:
         name = tool.kind if tool.dialect == NAME and tool.kind not in _NATIVE else _NATIVE.get(tool.kind)
         if tool.kind == "image_generation":
             continue  # what `pictures` says
+        weight: Weight = "refuse" if tool.forced else "warn"
         if name is None:
-            losses.add(path, f"Google has no hosted tool {tool.kind}")
+            losses.add(path, f"Google has no hosted tool {tool.kind}", weight=weight)
         elif conversation.tools:
             # Gemini 3 could do both, but then wants parts back that no other dialect carries.
-            losses.add(path, f"Gemini cannot combine {name} with functions")
+            losses.add(path, f"Gemini cannot combine {name} with functions", weight=weight)
         else:
             value: _Object = {name: tool.value if tool.dialect == NAME and isinstance(tool.value, dict) else {}}
             if value not in out:
                 out.append(value)
+            if tool.forced:
+                losses.add("tool_choice", f"Gemini itself decides when to use {name}")
     return out
 
 
@@ -409,7 +389,6 @@ def _config(conversation: Conversation, profile: Profile, losses: Losses) -> _Ob
         out["responseLogprobs"] = True
         if settings.top_logprobs:
             out["logprobs"] = settings.top_logprobs
-        losses.add("logprobs", "log probabilities are not translated back")
     _structured(conversation, profile, out, losses)
     out.update(picture_config(conversation, profile, losses))
     thinking = thinking_config(conversation.reasoning, profile, losses)

@@ -20,6 +20,7 @@ from agcore.conversation import (
     Finished,
     Image,
     ImageMade,
+    Json,
     Refusal,
     RefusalDelta,
     Signature,
@@ -38,6 +39,7 @@ from agcore.conversation import (
 )
 from agcore.dialects import gemini_error
 from agcore.dialects.gemini_contents import arguments
+from agcore.dialects.logprobs import google_result
 from agcore.fault import Fault
 from agcore.signatures import google_carrier
 from agcore.usage import Usage
@@ -71,6 +73,7 @@ class _Candidate:
         self._open: dict[int, _Open] = {}
         self._ids: set[str] = set()
         self.citations: list[Cited] = []
+        self.logprobs: list[Json] = []
         self.reason: str | None = None
 
     def said(self, text: str) -> list[_Object]:
@@ -149,6 +152,8 @@ class _Candidate:
         out: _Object = {"index": index, "content": content, "finishReason": self.reason or "OTHER"}
         if self.citations:
             out["groundingMetadata"] = {"groundingChunks": [{"web": _page(cited)} for cited in self.citations]}
+        if self.logprobs:
+            out["logprobsResult"] = google_result(self.logprobs)
         return out
 
 
@@ -158,6 +163,7 @@ class ResponseWriter:
     def __init__(self, *, id: str, model: str, created: int, conversation: Conversation) -> None:
         self._tail: _Object = {"modelVersion": model, "responseId": id}
         self._visible = _visible(conversation)
+        self._logprobs = conversation.settings.logprobs
         self._candidates: dict[int, _Candidate] = {}
         self._usage: Usage | None = None
 
@@ -171,6 +177,8 @@ class ResponseWriter:
         candidate = self._candidates.get(delta.choice)
         if candidate is None:
             candidate = self._candidates[delta.choice] = _Candidate(visible=self._visible)
+        if self._logprobs and isinstance(delta, TextDelta):
+            candidate.logprobs += delta.logprobs
         return self._chunk(delta.choice, _parts(candidate, delta))
 
     def end(self) -> bytes:
@@ -212,6 +220,7 @@ def render_answer(
                 _append(parts, _parts(candidate, delta))
         _append(parts, candidate.closed())
         candidate.citations = list(choice.citations)
+        candidate.logprobs = list(choice.logprobs) if conversation.settings.logprobs else []
         candidate.reason = _REASONS.get(choice.stop, "STOP")
         content: _Object = {"role": "model", "parts": parts} if parts else {"role": "model"}
         candidates.append(candidate.ending(index, content))

@@ -10,6 +10,7 @@ import msgspec
 from agcore import json_text
 from agcore.dialects import base, openai_error
 from agcore.dialects.base import Ask, Meaning, ask_of_body, edited, model_edit
+from agcore.dialects.chunk_mending import Mender
 from agcore.fault import Fault
 from agcore.json_members import Members
 from agcore.routes import Match
@@ -85,6 +86,7 @@ class StreamTap:
         self.fault: Fault | None = None
         self._shown_model = None if shown_model is None else msgspec.json.encode(shown_model)
         self._hide_usage = hide_usage
+        self._mender = Mender()
         self._content = False
         self._done = False
 
@@ -98,7 +100,7 @@ class StreamTap:
                 self.fault = base.EMPTY
                 return Meaning.ERROR, b""
             self.finished = self._done = True
-            return Meaning.TERMINAL, frame.raw
+            return Meaning.TERMINAL, self._late_usage() + frame.raw
         try:
             chunk = json_text.decode(data)
         except ValueError:
@@ -116,7 +118,7 @@ class StreamTap:
 
     def closing(self) -> bytes:
         """`[DONE]`, where the upstream left it out."""
-        return b"" if self._done else b"data: [DONE]\n\n"
+        return b"" if self._done else self._late_usage() + b"data: [DONE]\n\n"
 
     def error(self, fault: Fault, request_id: str) -> bytes:
         """An error frame, after which nothing follows."""
@@ -145,11 +147,22 @@ class StreamTap:
             if chunk["usage"] and not chunk.get("choices"):
                 return b""
             changes["usage"] = None
-        if not changes and frame.id is None:
+            del chunk["usage"]
+        mended = self._mender.mend(chunk)
+        if not changes and not mended and frame.id is None:
             return frame.raw
         assert frame.data is not None
+        data = json_text.encode(chunk) if mended else frame.data
         # An `id:` line would make a later keepalive comment look like an event to OpenAI's SDKs.
-        return encode(edited(frame.data, chunk, changes) if changes else frame.data, event=frame.event)
+        return encode(edited(data, chunk, changes) if changes else data, event=frame.event)
+
+    def _late_usage(self) -> bytes:
+        chunk = self._mender.usage_chunk()
+        if chunk is None:
+            return b""
+        if self._shown_model is not None:
+            chunk["model"] = json_text.decode(self._shown_model)
+        return encode(json_text.encode(chunk))
 
 
 def status_in_stream(error: object) -> int:

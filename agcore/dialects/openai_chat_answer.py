@@ -7,6 +7,7 @@ an `index`, without which OpenAI's SDK cannot add them up.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -21,6 +22,7 @@ from agcore.conversation import (
     Finished,
     Image,
     ImageMade,
+    Json,
     Refusal,
     RefusalDelta,
     Signature,
@@ -78,6 +80,7 @@ class ResponseWriter:
 
     def __init__(self, *, id: str, model: str, created: int, conversation: Conversation) -> None:
         self._old_style = _is_old_style(conversation)
+        self._logprobs = conversation.settings.logprobs
         self._states: dict[int, _State] = {}
         self._ids = _CallIds(id)
         self._usage: Usage | None = None
@@ -103,7 +106,8 @@ class ResponseWriter:
             state.finished = delta
             return out
         fields = self._fields(delta, state, index)
-        return out + self._frame(index, fields) if fields else out
+        tokens = delta.logprobs if self._logprobs and isinstance(delta, TextDelta) else ()
+        return out + self._frame(index, fields, tokens=tokens) if fields else out
 
     def end(self) -> bytes:
         """Finish reasons, usage where it was asked for, and `[DONE]`."""
@@ -127,8 +131,11 @@ class ResponseWriter:
                 out += self._frame(each, {"role": "assistant", "content": ""})
         return out
 
-    def _frame(self, index: int, fields: dict[str, object], reason: str | None = None) -> bytes:
-        return self._chunks.frame({"index": index, "delta": fields, "logprobs": None, "finish_reason": reason})
+    def _frame(
+        self, index: int, fields: dict[str, object], reason: str | None = None, *, tokens: Sequence[Json] = ()
+    ) -> bytes:
+        logprobs = _logprobs(tokens)
+        return self._chunks.frame({"index": index, "delta": fields, "logprobs": logprobs, "finish_reason": reason})
 
     def _fields(self, delta: Delta, state: _State, index: int) -> dict[str, object]:
         """The members of a chunk's delta; none where there is nothing to say."""
@@ -193,20 +200,22 @@ def render_answer(
     answer: Answer, *, id: str, model: str, created: int, conversation: Conversation
 ) -> dict[str, object]:
     """See `translator.RenderAnswer`. Usage that no upstream reported is left out."""
-    ids, old_style = _CallIds(id), _is_old_style(conversation)
+    ids, old_style, logprobs = _CallIds(id), _is_old_style(conversation), conversation.settings.logprobs
     written: dict[str, object] = {
         "id": _ID + id,
         "object": "chat.completion",
         "created": created,
         "model": model,
-        "choices": [_whole(choice, index, ids, old_style) for index, choice in enumerate(answer.choices)],
+        "choices": [
+            _whole(choice, index, ids, old_style, logprobs=logprobs) for index, choice in enumerate(answer.choices)
+        ],
     }
     if answer.usage is not None:
         written["usage"] = usage_object(answer.usage)
     return written
 
 
-def _whole(choice: Choice, index: int, ids: _CallIds, old_style: bool) -> dict[str, object]:
+def _whole(choice: Choice, index: int, ids: _CallIds, old_style: bool, *, logprobs: bool) -> dict[str, object]:
     said, refused, thought = "", "", ""
     details: list[dict[str, object]] = []
     calls: list[ToolCall] = []
@@ -252,7 +261,12 @@ def _whole(choice: Choice, index: int, ids: _CallIds, old_style: bool) -> dict[s
     if images:
         message["images"] = images
     reason = _reason(choice.stop, called=bool(calls), refused=bool(refused), old_style=old_style)
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": reason}
+    tokens = _logprobs(choice.logprobs if logprobs else ())
+    return {"index": index, "message": message, "logprobs": tokens, "finish_reason": reason}
+
+
+def _logprobs(tokens: Sequence[Json]) -> dict[str, object] | None:
+    return {"content": list(tokens), "refusal": None} if tokens else None
 
 
 class _CallIds:
@@ -303,6 +317,7 @@ def _image(source: Source) -> dict[str, object]:
 
 
 def _citation(cited: Cited, length: int) -> dict[str, object]:
-    """A citation of all that was said up to `length`: what exactly it is for did not come along."""
-    span = {"url": cited.url, "title": cited.title, "start_index": 0, "end_index": length}
+    """A citation: of all that was said up to `length`, where what exactly it is for did not come along."""
+    start, end = cited.span or (0, length)
+    span = {"url": cited.url, "title": cited.title, "start_index": start, "end_index": end}
     return {"type": "url_citation", "url_citation": span}

@@ -75,8 +75,6 @@ class History:
             self._losses.add(path + "content", "instructions are text")
         return isinstance(part, Text)
 
-    # -- content
-
     def _content(self, message: Fields, path: str) -> list[Part]:
         content = message.get("content")
         path += "content"
@@ -158,8 +156,6 @@ class History:
             return Video(source)
         return Document(source, title=title, cache=cache)
 
-    # -- assistant
-
     def _assistant(self, message: Fields, index: int) -> list[Part]:
         path = f"messages[{index}]."
         thoughts, text_signatures, call_signatures = _thoughts(message, path)
@@ -205,8 +201,6 @@ class History:
         name, call_id = needed_text(call, "name", path), f"call_function_{index}"
         self._function_ids.append((name, call_id))
         return ToolCall(call_id, name, _arguments(call, path))
-
-    # -- results
 
     def _tool_result(self, message: Fields, path: str) -> ToolResult:
         call_id = needed_text(message, "tool_call_id", path)

@@ -70,8 +70,6 @@ class Messages:
                 self._note_cache(part, f"{path}.content[{index}]")
         return said
 
-    # -- user
-
     def _user(self, turn: Turn, path: str) -> list[dict[str, object]]:
         messages: list[dict[str, object]] = []
         moved: list[dict[str, object]] = []
@@ -162,8 +160,6 @@ class Messages:
             return None
         file = {"filename": document.title or "document.pdf", "file_data": url_of(document.source)}
         return {"type": "file", "file": file}
-
-    # -- assistant
 
     def _assistant(self, turn: Turn, path: str) -> list[dict[str, object]]:
         said: list[str] = []

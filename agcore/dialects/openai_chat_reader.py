@@ -18,6 +18,7 @@ from agcore.conversation import (
     Delta,
     Finished,
     ImageMade,
+    Json,
     RefusalDelta,
     Signature,
     Started,
@@ -30,7 +31,9 @@ from agcore.conversation import (
     ToolStarted,
 )
 from agcore.dialects import base, openai_chat
+from agcore.dialects.logprobs import tokens_of
 from agcore.dialects.openai_media import source_of
+from agcore.dialects.spans import span_of
 from agcore.fault import Fault
 from agcore.sse import Frame
 
@@ -86,6 +89,8 @@ class _Choice:
         self.started_calls = 0
         self.held: list[Delta] = []
         """Content that came while calls were incomplete."""
+        self.logprobs: list[Json] = []
+        """Tokens whose text is still to come."""
         self.halves: dict[str, str] = {}
         """The first half of a surrogate pair that an upstream cut in two, by what it belongs to."""
         self.refused = False
@@ -172,10 +177,15 @@ class ResponseReader:
         if choice.finished:
             return []
         deltas: list[Delta] = []
+        logprobs = item.get("logprobs")
+        if isinstance(logprobs, dict):
+            choice.logprobs += tokens_of(logprobs.get("content"))
         for name in ("delta", "message"):
             said = item.get(name)
             if isinstance(said, dict):
                 deltas += self._said(choice, index, said)
+        if choice.thinking:
+            choice.logprobs.clear()  # some servers weigh the tokens of thoughts too
         reason = item.get("finish_reason")
         if isinstance(reason, str) and reason in _FAILURES:
             self.fault = Fault(status=502, message=f"the upstream ended its answer with {reason!r}")
@@ -192,7 +202,8 @@ class ResponseReader:
             if thought:
                 deltas += self._thinking(choice, index, thought)
             if text := _whole(choice, "content", text):
-                deltas += self._content(choice, index, TextDelta(text, index))
+                deltas += self._content(choice, index, TextDelta(text, index, tuple(choice.logprobs)))
+                choice.logprobs.clear()
         if refusal := _whole(choice, "refusal", said.get("refusal")):
             choice.refused = True
             deltas += self._content(choice, index, RefusalDelta(refusal, index))
@@ -206,8 +217,6 @@ class ResponseReader:
             call = {"index": "function_call", "type": "function", "function": said["function_call"]}
             deltas += self._call(choice, index, call)
         return deltas
-
-    # -- content
 
     def _content(self, choice: _Choice, index: int, delta: Delta) -> list[Delta]:
         """Content other than thoughts and calls: a thought before it is complete, and so should calls be."""
@@ -262,8 +271,6 @@ class ResponseReader:
         """Whether calls that are not complete yet stand in the way of a thought, which is then lost."""
         deltas += self._complete_calls(choice, index)
         return bool(choice.open_calls())
-
-    # -- calls
 
     def _call(self, choice: _Choice, index: int, given: dict[str, object]) -> list[Delta]:
         kind = "custom" if isinstance(given.get("custom"), dict) else "function"
@@ -336,8 +343,6 @@ class ResponseReader:
     def _end_call(self, call: _Call, index: int) -> list[Delta]:
         call.ended = True
         return [ToolEnded(call.position, index)]
-
-    # -- end
 
     def _finished(self, choice: _Choice, index: int, stop: Stop) -> list[Delta]:
         choice.finished = True
@@ -428,7 +433,8 @@ def _citations(annotations: object, index: int) -> list[Delta]:
         cited = annotation.get("url_citation") if isinstance(annotation, dict) else None
         url = _string(cited.get("url")) if isinstance(cited, dict) else ""
         if isinstance(cited, dict) and url:
-            deltas.append(Cited(url, _string(cited.get("title")), index))
+            span = span_of(cited.get("start_index"), cited.get("end_index"))
+            deltas.append(Cited(url, _string(cited.get("title")), index, span))
     return deltas
 
 

@@ -46,9 +46,6 @@ _HARMLESS: Final = frozenset(
 )
 
 
-# -- from a client
-
-
 def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: Losses) -> Conversation:
     """See `translator.ParseRequest`. A body with `input` and no `messages` is read as a Responses request."""
     if body.get("messages") is None and "input" in body:
@@ -195,9 +192,6 @@ def _note_unread(body: Fields, losses: Losses) -> None:
             losses.add(name, "not a member of Chat Completions that is known")
 
 
-# -- for an upstream
-
-
 def render_request(
     conversation: Conversation, *, model: str, profile: Profile, signer: str, losses: Losses
 ) -> dict[str, object]:
@@ -281,7 +275,9 @@ def _write_sampling(settings: Settings, profile: Profile, body: dict[str, object
     if settings.logit_bias:
         _send_if(profile.sampling, body, "logit_bias", settings.logit_bias, profile, losses)
     if settings.logprobs:
-        losses.add("logprobs", "token probabilities are not carried back through a translation")
+        _send_if(profile.sampling and profile.vendor != "mistral", body, "logprobs", True, profile, losses)
+        if "logprobs" in body and settings.top_logprobs is not None:
+            body["top_logprobs"] = settings.top_logprobs
 
 
 def _write_stop(stop: tuple[str, ...], profile: Profile, body: dict[str, object], losses: Losses) -> None:

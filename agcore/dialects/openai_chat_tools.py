@@ -7,6 +7,7 @@ string, and the answer's reader turns its calls back.
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 from agcore import json_text
@@ -14,7 +15,8 @@ from agcore.conversation import Conversation, HostedTool, Invalid, Json, Tool, T
 from agcore.dialects import openai_chat
 from agcore.dialects.openai_chat_history import cache_marker
 from agcore.dialects.openai_fields import Fields, as_members, flag, items, needed_text, text, wrong
-from agcore.losses import Losses
+from agcore.dialects.web_search import chat_options, terms_of
+from agcore.losses import Losses, Weight
 from agcore.profiles import Profile
 
 EMULATED_INPUT: Final = "input"
@@ -24,14 +26,13 @@ _Mode = Literal["auto", "none", "required"]
 _MODES: Final[dict[str, _Mode]] = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
 _NAMING: Final = ("function", "custom", "tool")
 _HOSTED: Final = (("web_search", "web_search"), ("code_interpreter", "code_execution"))
+_SEARCHES: Final = re.compile(r"-search-(?:preview|api)\b")
+"""OpenAI's names for models that search; others refuse to be asked to."""
 
 
 def official(profile: Profile) -> bool:
     """Whether a model is OpenAI's, served by OpenAI: its open weights are served by everybody else."""
     return profile.vendor == "openai" and "gpt-oss" not in profile.model
-
-
-# -- from a client
 
 
 def read_tools(body: Fields) -> tuple[tuple[Tool, ...], tuple[HostedTool, ...]]:
@@ -131,9 +132,6 @@ def _allowed(fields: Fields, path: str) -> ToolChoice:
     return ToolChoice("required" if fields.get("mode") == "required" else "auto", tuple(names))
 
 
-# -- for an upstream
-
-
 def write_tools(conversation: Conversation, profile: Profile, losses: Losses) -> dict[str, object]:
     """The members of a request that concern tools; none where there are no tools to speak of."""
     body: dict[str, object] = {}
@@ -167,11 +165,12 @@ def _write_hosted(conversation: Conversation, profile: Profile, body: dict[str, 
     for hosted in conversation.hosted_tools:
         if hosted.kind == "image_generation":
             continue  # what `pictures` says
-        if hosted.kind == "web_search" and official(profile) and "search" in profile.model:
+        if hosted.kind == "web_search" and official(profile) and _SEARCHES.search(profile.model):
             own = hosted.dialect == openai_chat.NAME and isinstance(hosted.value, dict) and "type" not in hosted.value
-            body["web_search_options"] = hosted.value if own else {}
+            body["web_search_options"] = hosted.value if own else chat_options(terms_of(hosted), losses)
         else:
-            losses.add(f"tools.{hosted.kind}", "this upstream runs no such tool")
+            weight: Weight = "refuse" if hosted.forced else "warn"
+            losses.add(f"tools.{hosted.kind}", "this upstream runs no such tool", weight=weight)
 
 
 def _named(name: str, tools: tuple[Tool, ...], profile: Profile) -> dict[str, object]:

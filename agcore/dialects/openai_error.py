@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from agcore.dialects import context_overflow
+from agcore.dialects.base import unwrapped
 from agcore.fault import Fault, Vendor
 
 FAMILY: Final = "openai"
@@ -24,16 +26,21 @@ def error_object(fault: Fault) -> dict[str, object]:
     """What stands under `"error"`: message, type, param and code."""
     if fault.vendor is not None and fault.vendor.dialect == FAMILY:
         return fault.vendor.error
-    kind = _TYPES.get(fault.status)
-    if kind is None:
-        kind = "server_error" if fault.status >= 500 and fault.status != 501 else "invalid_request_error"
+    kind = _type(fault.status)
     code = fault.code
     if code is None and fault.status == 429:
         code = "rate_limit_exceeded"
+    elif code is None and fault.status == 404 and fault.vendor is not None:
+        code = "model_not_found"  # what else an upstream is asked for is its endpoint's
     # The gateway's own credential was refused: the published surface names this type for every dialect.
     if code == "upstream_credential":
         kind = "api_error"
     return {"message": fault.message, "type": kind, "param": fault.param, "code": code}
+
+
+def _type(status: int) -> str:
+    usual = "server_error" if status >= 500 and status != 501 else "invalid_request_error"
+    return _TYPES.get(status, usual)
 
 
 def render_error(fault: Fault, request_id: str) -> bytes:
@@ -47,27 +54,20 @@ def stream_error(fault: Fault, request_id: str) -> bytes:
 
 
 def parse_error(status: int, error: object) -> Fault:
-    """A fault from the decoded body of an upstream's error answer, or from an error inside a stream.
-
-    Google's OpenAI endpoint sends an array of one.
-    """
-    if isinstance(error, list) and error:
-        error = error[0]
-    if isinstance(error, Mapping) and "error" in error:
-        error = error["error"]
-    if isinstance(error, str):
-        error = {"message": error}
-    if not isinstance(error, Mapping):
-        return Fault(status=status, message="")
-    message, code, param = error.get("message"), error.get("code"), error.get("param")
+    """A fault from the decoded body of an upstream's error answer, or from an error inside a stream."""
+    told = unwrapped(error)
+    message, code, param = told.get("message"), told.get("code"), told.get("param")
     text = message if isinstance(message, str) else ""
-    shown: dict[str, object] = {"message": text, "type": None, "param": None, "code": None, **error}
+    shown: dict[str, object] = {"message": text, "type": None, "param": None, "code": None, **told}
     if not isinstance(shown["type"], str):
-        shown["type"] = "server_error" if status >= 500 else "invalid_request_error"
+        shown["type"] = _type(status)
+    if not isinstance(code, str):
+        code = context_overflow.code_of(status, text)
+        shown["code"] = code or shown["code"]
     return Fault(
         status=status,
         message=text,
-        code=code if isinstance(code, str) else None,
+        code=code,
         param=param if isinstance(param, str) else None,
         vendor=Vendor(dialect=FAMILY, error=shown) if text else None,
     )

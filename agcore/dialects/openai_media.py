@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import string
 from typing import Final
 
 from agcore.conversation import Document, Source
@@ -16,6 +17,8 @@ _MAGIC: Final = (
     (b"GIF8", "image/gif"),
     (b"%PDF", "application/pdf"),
 )
+_STANDARD: Final = str.maketrans("-_", "+/", string.whitespace)
+"""From either alphabet of base64 to the standard one. Splitting at white space would make an object of each piece."""
 _AUDIO_FORMATS: Final = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 _AUDIO_TYPES: Final = {
     "audio/wav": "wav",
@@ -47,7 +50,9 @@ def source_of(url: str) -> Source | None:
 
 def clean_base64(text: str) -> str | None:
     """Base64 of either alphabet as standard base64, padded, without white space; None for what is no base64."""
-    standard = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    if not text.isascii():
+        return None
+    standard = text.translate(_STANDARD).rstrip("=")
     standard += "=" * (-len(standard) % 4)
     try:
         base64.b64decode(standard, validate=True)

@@ -123,7 +123,7 @@ class StreamTap:
     def error(self, fault: Fault, request_id: str) -> bytes:
         """`response.failed` inside a response, the flat `error` event before one (wire.md C2)."""
         error = openai_error.error_object(fault)
-        code = error.get("code") or "server_error"
+        code = failure_code(fault)
         if self.response is not None:
             response = {**self.response, "status": "failed", "error": {"code": code, "message": error.get("message")}}
             failed = {"type": "response.failed", "sequence_number": self._sequence, "response": response}
@@ -147,6 +147,14 @@ class StreamTap:
             return frame.raw
         # An `id:` line would make a later keepalive comment look like an event to OpenAI's SDKs.
         return encode(data, event=frame.event)
+
+
+def failure_code(fault: Fault) -> str:
+    """The code that a stream fails with: never none, and never a number, as aggregators give one."""
+    code = openai_error.error_object(fault).get("code")
+    if isinstance(code, str) and code:
+        return code
+    return "rate_limit_exceeded" if fault.status == 429 else "server_error"
 
 
 def status_in_stream(error: object) -> int:

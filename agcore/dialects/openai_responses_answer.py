@@ -34,9 +34,11 @@ from agcore.conversation import (
     ToolStarted,
 )
 from agcore.dialects import base, openai_error, openai_media
-from agcore.dialects.openai_responses import read_usage, status_in_stream
+from agcore.dialects.logprobs import divided, tokens_of
+from agcore.dialects.openai_responses import failure_code, read_usage, status_in_stream
 from agcore.dialects.openai_responses_output import Event
 from agcore.dialects.openai_responses_response import Response
+from agcore.dialects.spans import span_of
 from agcore.fault import Fault
 from agcore.sse import Frame
 
@@ -50,6 +52,8 @@ class _Seen(msgspec.Struct):
     kind: str = ""
     texts: dict[tuple[str, int], str] = {}
     """(kind of part, its index) -> what was passed on of it."""
+    begins: dict[int, int] = {}
+    """Index of a part -> how much text was passed on before its own."""
     call: int = -1
     arguments: str = ""
     cited: int = 0
@@ -74,6 +78,8 @@ class ResponseReader:
         """The item whose thought is open."""
         self._calls = 0
         self._refused = False
+        self._length = 0
+        """Code points of text passed on."""
 
     def feed(self, frame: Frame) -> list[Delta]:
         """What a frame says."""
@@ -138,15 +144,21 @@ class ResponseReader:
         elif kind == "response.output_item.done" and isinstance(item, dict):
             yield from self._item_done(seen, item)
         elif kind == "response.output_text.annotation.added":
-            yield from self._cited(seen, event.get("annotation"))
+            yield from self._cited(seen, event.get("annotation"), _place(event))
         elif kind.endswith(".delta") and isinstance(delta, str) and delta:
-            yield from self._said(seen, kind.split(".")[1], _place(event), delta, whole=False)
+            yield from self._said(
+                seen, kind.split(".")[1], _place(event), delta, whole=False, logprobs=event.get("logprobs")
+            )
         elif kind.endswith(".done"):
             said = next((event[name] for name in ("text", "refusal", "arguments", "input") if name in event), None)
             if isinstance(said, str):
-                yield from self._said(seen, kind.split(".")[1], _place(event), said, whole=True)
+                yield from self._said(
+                    seen, kind.split(".")[1], _place(event), said, whole=True, logprobs=event.get("logprobs")
+                )
 
-    def _said(self, seen: _Seen, kind: str, place: int, text: str, *, whole: bool) -> Iterator[Delta]:
+    def _said(
+        self, seen: _Seen, kind: str, place: int, text: str, *, whole: bool, logprobs: object = None
+    ) -> Iterator[Delta]:
         """Text of a part, new or repeated from its beginning."""
         if kind in ("function_call_arguments", "custom_tool_call_input"):
             new = _missing(seen.arguments, text) if whole else text
@@ -177,7 +189,9 @@ class ResponseReader:
             self._refused = True
             yield RefusalDelta(new)
         else:
-            yield TextDelta(new)
+            seen.begins.setdefault(place, self._length)
+            self._length += len(new)
+            yield TextDelta(new, 0, () if whole and told else tokens_of(logprobs))
 
     def _end_thoughts(self) -> Iterator[Delta]:
         if self._thinking is not None:
@@ -227,11 +241,11 @@ class ResponseReader:
             for kind, member in (("output_text", "text"), ("refusal", "refusal")):
                 text = part.get(member)
                 if part.get("type") == kind and isinstance(text, str):
-                    yield from self._said(seen, kind, place, text, whole=True)
+                    yield from self._said(seen, kind, place, text, whole=True, logprobs=part.get("logprobs"))
             annotations = part.get("annotations")
             if isinstance(annotations, list):
                 for annotation in annotations[seen.cited :]:
-                    yield from self._cited(seen, annotation)
+                    yield from self._cited(seen, annotation, place)
 
     def _reasoning_done(self, seen: _Seen, item: Mapping[str, object]) -> Iterator[Delta]:
         for kind, parts in (("reasoning_summary_text", item.get("summary")), ("reasoning_text", item.get("content"))):
@@ -255,12 +269,14 @@ class ResponseReader:
             yield from self._end_thoughts()
             yield ImageMade(Source(f"image/{form if isinstance(form, str) and form else 'png'}", data=data))
 
-    def _cited(self, seen: _Seen, annotation: object) -> Iterator[Delta]:
+    def _cited(self, seen: _Seen, annotation: object, place: int) -> Iterator[Delta]:
         seen.cited += 1
         if isinstance(annotation, dict) and annotation.get("type") == "url_citation":
             url, title = annotation.get("url"), annotation.get("title")
+            before = seen.begins.get(place, self._length)
+            span = span_of(annotation.get("start_index"), annotation.get("end_index"), before=before)
             if isinstance(url, str) and url:
-                yield Cited(url, title if isinstance(title, str) else "")
+                yield Cited(url, title if isinstance(title, str) else "", span=span)
 
     def _terminal(self, response: Mapping[str, object]) -> Iterator[Delta]:
         status, error = response.get("status"), response.get("error")
@@ -348,7 +364,7 @@ class ResponseWriter:
     def error(self, fault: Fault, request_id: str) -> bytes:
         """`response.failed` inside a response, the flat `error` event before one."""
         error = openai_error.error_object(fault)
-        code, message = error.get("code") or "server_error", error.get("message") or "the upstream failed"
+        code, message = failure_code(fault), error.get("message") or "the upstream failed"
         if not self._sequence:
             return self._frames([{"type": "error", "code": code, "message": message, "param": error.get("param")}])
         response = self._response.shown("failed", error={"code": code, "message": message})
@@ -386,12 +402,16 @@ def render_answer(
 def _deltas(answer: Answer) -> Iterator[Delta]:
     choice = answer.choices[0]
     last_text = max((index for index, part in enumerate(choice.parts) if isinstance(part, Text)), default=-1)
+    waiting, said = list(choice.citations), 0
+    logprobs = iter(divided(choice.logprobs, [part.text for part in choice.parts if isinstance(part, Text)]))
     for index, part in enumerate(choice.parts):
         match part:
             case Text(text):
-                yield TextDelta(text)
-                if index == last_text:
-                    yield from choice.citations
+                yield TextDelta(text, 0, next(logprobs))
+                said += len(text)
+                due = [each for each in waiting if index == last_text or (each.span and each.span[1] <= said)]
+                waiting = [each for each in waiting if each not in due]
+                yield from due
             case Refusal(text):
                 yield RefusalDelta(text)
             case Thinking(text, signature):

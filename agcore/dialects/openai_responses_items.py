@@ -210,6 +210,8 @@ def parts_of(content: object, path: str, losses: Losses) -> list[Text | Refusal 
 
 def _image(part: Item, path: str) -> Image:
     detail, url, file_id = part.get("detail"), part.get("image_url"), part.get("file_id")
+    if isinstance(url, dict):  # as Chat nests it, which clients mix up
+        url = url.get("url")
     if isinstance(url, str) and url:
         source = _source(url, f"{path}.image_url")
     elif isinstance(file_id, str) and file_id:

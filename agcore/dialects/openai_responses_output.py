@@ -6,10 +6,10 @@ An item takes what is said at any time; the events for it are asked for once it 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from agcore.conversation import Cited, Signature, Source
+from agcore.conversation import Cited, Json, Signature, Source
 from agcore.dialects import openai_responses_tools as tools
 from agcore.dialects.openai_responses_tools import Callee
 from agcore.signatures import carrier
@@ -62,12 +62,14 @@ class _Part:
         self.told = 0
         self.annotations: list[Event] = []
         self.annotated = 0
+        self.logprobs: list[Json] = []
+        self.weighed = 0
 
     def shown(self, text: str) -> Event:
         if self.kind == "refusal":
             return {"type": "refusal", "refusal": text}
-        annotations = list(self.annotations) if text else []
-        return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}
+        annotations, logprobs = (list(self.annotations), list(self.logprobs)) if text else ([], [])
+        return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": logprobs}
 
 
 class Message(Item):
@@ -81,17 +83,20 @@ class Message(Item):
         self._opened = 0
         self._closed = 0
 
-    def say(self, kind: str, text: str) -> None:
-        """More text of a kind of part."""
+    def say(self, kind: str, text: str, logprobs: Sequence[Json] = ()) -> None:
+        """More text of a kind of part, and how likely its tokens were."""
         if not self._parts or self._parts[-1].kind != kind:
             self._parts.append(_Part(kind))
         self._parts[-1].text += text
+        self._parts[-1].logprobs += logprobs
 
-    def cite(self, cited: Cited) -> None:
-        """A source for the text so far."""
+    def cite(self, cited: Cited, *, said: int) -> None:
+        """A source for the open text, whose end is the answer's code point number `said`."""
         part = self._parts[-1]
         if part.kind == "output_text":
-            span = {"start_index": 0, "end_index": len(part.text)}
+            before = said - len(part.text)
+            start, end = cited.span if cited.span is not None and cited.span[0] >= before else (before, said)
+            span = {"start_index": start - before, "end_index": end - before}
             part.annotations.append({"type": "url_citation", "url": cited.url, "title": cited.title, **span})
 
     def flow(self) -> Iterator[Event]:
@@ -118,9 +123,9 @@ class Message(Item):
     def _tell(self, part: _Part) -> Iterator[Event]:
         if part.told < len(part.text):
             name = "refusal" if part.kind == "refusal" else "output_text"
-            extra: Event = {} if part.kind == "refusal" else {"logprobs": []}
+            extra: Event = {} if part.kind == "refusal" else {"logprobs": part.logprobs[part.weighed :]}
             yield self._event(f"response.{name}.delta", delta=part.text[part.told :], **extra)
-            part.told = len(part.text)
+            part.told, part.weighed = len(part.text), len(part.logprobs)
         for index in range(part.annotated, len(part.annotations)):
             yield self._event(
                 "response.output_text.annotation.added", annotation_index=index, annotation=part.annotations[index]
@@ -131,7 +136,7 @@ class Message(Item):
         if part.kind == "refusal":
             yield self._event("response.refusal.done", refusal=part.text)
         else:
-            yield self._event("response.output_text.done", text=part.text, logprobs=[])
+            yield self._event("response.output_text.done", text=part.text, logprobs=list(part.logprobs))
         yield self._event("response.content_part.done", part=part.shown(part.text))
         self._closed += 1
 

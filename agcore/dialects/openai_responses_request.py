@@ -80,7 +80,7 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     instructions = fields.text(body, "instructions")
     turns = [Turn("system", (Text(instructions),))] if instructions else []
     turns += items.parse_input(body.get("input") or [], losses, found)
-    if not turns and body.get("prompt") is None:
+    if not turns and not body.get("input") and body.get("prompt") is None:
         raise Invalid("`input` must not be empty", param="input")
     output, verbosity = _parse_text(body)
     for member in body.keys() - _READ:
@@ -192,6 +192,8 @@ def render_request(
         body["tools"] = rendered
         if conversation.tool_choice is not None:
             body["tool_choice"] = tools.render_choice(conversation.tool_choice, conversation.tools)
+        elif (forced := tools.render_forced(conversation.hosted_tools)) is not None:
+            body["tool_choice"] = forced
         if conversation.parallel_calls is not None:
             body["parallel_tool_calls"] = conversation.parallel_calls
     reasoning = _render_reasoning(conversation.reasoning, profile, losses)
@@ -203,8 +205,15 @@ def render_request(
     _render_settings(body, conversation.settings, profile, losses)
     body["store"] = False
     # OpenAI refuses to encrypt the reasoning of a model that has none; of others only they know.
-    if profile.reasoning != "none" or profile.vendor != "openai":
-        body["include"] = [ENCRYPTED_REASONING]
+    include = [ENCRYPTED_REASONING] if profile.reasoning != "none" or profile.vendor != "openai" else []
+    if conversation.settings.logprobs and not profile.sampling:
+        losses.add("logprobs", "the model gives no log probabilities")
+    elif conversation.settings.logprobs:
+        include.append(_LOGPROBS)
+        if conversation.settings.top_logprobs is not None:
+            body["top_logprobs"] = conversation.settings.top_logprobs
+    if include:
+        body["include"] = include
     if conversation.stream:
         body["stream"] = True
     return body
@@ -311,7 +320,6 @@ def _render_settings(body: dict[str, object], settings: Settings, profile: Profi
         "presence_penalty": settings.presence_penalty,
         "frequency_penalty": settings.frequency_penalty,
         "logit_bias": settings.logit_bias,
-        "logprobs": settings.logprobs or None,
         "n": settings.choices if settings.choices > 1 else None,
     }
     for name, value in absent.items():

@@ -79,9 +79,12 @@ class Response:
         self._head: Event = {"id": f"resp_{id}", "object": "response", "created_at": created}
         self._tail: Event = {**_echoed(conversation.echo), "model": model}
         self._callees = tools.callees(conversation)
+        self._logprobs = conversation.settings.logprobs
         self._usage: Usage | None = None
         self._stop = Stop.END
         self._refused = False
+        self._said = 0
+        """Code points of text."""
         self._items: list[Item] = []
         self._calls: dict[int, Call] = {}
         self._started = 0
@@ -107,8 +110,9 @@ class Response:
     def _add(self, delta: Delta) -> None:
         last = self._items[-1] if self._items else None
         match delta:
-            case TextDelta(text) if text:
-                self._message().say("output_text", text)
+            case TextDelta(text, _, logprobs) if text:
+                self._message().say("output_text", text, logprobs if self._logprobs else ())
+                self._said += len(text)
             case RefusalDelta(text) if text:
                 self._refused = True
                 self._message().say("refusal", text)
@@ -131,7 +135,7 @@ class Response:
                 self._message().say("output_text", f"![image]({source.url})")
             case Cited():
                 if isinstance(last, Message) and not last.ended:
-                    last.cite(delta)
+                    last.cite(delta, said=self._said)
             case Finished(stop):
                 self._stop = stop
                 broken = stop in _INCOMPLETE

@@ -16,7 +16,8 @@ import msgspec
 from agcore import json_text
 from agcore.conversation import Conversation, HostedTool, Invalid, Pictures, Tool, ToolChoice
 from agcore.dialects.picture_fields import read_pixels
-from agcore.losses import Losses
+from agcore.dialects.web_search import responses_tool, terms_of
+from agcore.losses import Losses, Weight
 
 NAME: Final = "openai_responses"
 
@@ -130,6 +131,9 @@ class Found:
         elif kind in _TYPED and not _in_container(tool):
             description, parameters = _TYPED[kind]
             self._keep(Tool(kind, description, parameters, strict=False), path)
+        elif tool.get("external_web_access") is False:
+            # Codex sends it unless told otherwise: other vendors' searches all go out to the web.
+            self._losses.add(path, "only its vendor searches without going out to the web", weight="note")
         else:
             self.hosted.append(HostedTool(NAME, _HOSTED.get(kind, kind), tool))
 
@@ -247,9 +251,10 @@ def render_tools(conversation: Conversation, losses: Losses) -> list[dict[str, o
         if hosted.dialect == NAME and isinstance(hosted.value, dict):
             tools.append(hosted.value)
         elif hosted.kind == "web_search":
-            tools.append({"type": "web_search"})
+            tools.append(responses_tool(terms_of(hosted), losses))
         else:
-            losses.add(f"tools.{hosted.kind}", "the upstream has no such hosted tool")
+            weight: Weight = "refuse" if hosted.forced else "warn"
+            losses.add(f"tools.{hosted.kind}", "the upstream has no such hosted tool", weight=weight)
     pictures = conversation.pictures
     if pictures is not None and all(hosted.kind != IMAGE_GENERATION for hosted in conversation.hosted_tools):
         tools.append({"type": IMAGE_GENERATION})
@@ -292,6 +297,11 @@ def render_choice(choice: ToolChoice, tools: Iterable[Tool]) -> object:
     if choice.mode == "required" and len(named) == 1:
         return named[0]
     return {"type": "allowed_tools", "mode": choice.mode, "tools": named}
+
+
+def render_forced(hosted: Iterable[HostedTool]) -> dict[str, object] | None:
+    """The `tool_choice` for a tool that the vendor runs and the model must use, if there is one that it can run."""
+    return {"type": "web_search"} if any(tool.forced and tool.kind == "web_search" for tool in hosted) else None
 
 
 def typed_arguments(item: Mapping[str, object], kind: str) -> str:

@@ -242,16 +242,50 @@ def test_tools_are_read() -> None:
     conversation = parsed(
         {
             "tools": [
-                {"name": "get", "description": "Weather", "input_schema": GET.parameters, "strict": True},
+                {"name": "get", "description": "Weather", "input_schema": GET.parameters, "strict": False},
                 {"type": "bash_20250124", "name": "bash"},
                 search,
             ]
         }
     )
-    assert conversation.tools[0] == msgspec.structs.replace(GET, strict=True)
+    assert conversation.tools[0] == msgspec.structs.replace(GET, strict=False)
     assert conversation.tools[1].name == "bash"
     assert set(conversation.tools[1].parameters["properties"]) == {"command", "restart"}
     assert conversation.hosted_tools == (HostedTool("anthropic", "web_search", search),)
+
+
+def test_the_summary_of_a_compaction_is_text() -> None:
+    assert parts({"type": "compaction", "content": "We met."}, role="assistant") == (Text("We met."),)
+    assert parts({"type": "compaction", "content": None}, {"type": "text", "text": "a"}, role="assistant") == (
+        Text("a"),
+    )
+
+
+def test_a_choice_that_names_a_hosted_tool_forces_that() -> None:
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    choice = {"type": "tool", "name": "web_search", "disable_parallel_tool_use": True}
+    conversation = parsed(
+        {"tools": [search, {"type": "web_fetch_20250910", "name": "web_fetch"}], "tool_choice": choice}
+    )
+    assert [tool.forced for tool in conversation.hosted_tools] == [True, False]
+    assert (conversation.tool_choice, conversation.parallel_calls) == (None, False)
+    own = {"name": "web_search", "input_schema": {"type": "object"}}
+    conversation = parsed({"tools": [search, own], "tool_choice": choice})
+    assert [tool.forced for tool in conversation.hosted_tools] == [False]
+    assert conversation.tool_choice == ToolChoice("required", ("web_search",))
+    conversation = parsed({"tools": [search], "tool_choice": {"type": "tool", "name": "unheard_of"}})
+    assert conversation.tool_choice == ToolChoice("required", ("unheard_of",))
+
+
+def test_a_strict_tool_with_optional_parameters_is_not_strict_elsewhere() -> None:
+    schema = {"type": "object", "properties": {"a": {}, "b": {}}, "required": ["a"], "additionalProperties": False}
+    losses = Losses()
+    (tool,) = parsed({"tools": [{"name": "f", "input_schema": schema, "strict": True}]}, losses).tools
+    assert tool.strict is False
+    assert [loss.path for loss in losses] == ["tools[0].strict"]
+    needed = {**schema, "required": ["a", "b"]}
+    (tool,) = parsed({"tools": [{"name": "f", "input_schema": needed, "strict": True}]}).tools
+    assert tool.strict is True
 
 
 @pytest.mark.parametrize(
@@ -309,6 +343,30 @@ def test_settings_are_read() -> None:
     assert parsed(body).settings == Settings(
         max_output=64, temperature=0.3, top_p=0.9, top_k=40, stop=("END",), user="u", service_tier="default"
     )
+
+
+def test_what_only_anthropic_reads_is_told_where_it_stands() -> None:
+    losses = Losses()
+    tool = {"name": "f", "input_schema": {"type": "object"}, "defer_loading": True, "input_examples": [{"a": 1}]}
+    document = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}, "context": "c"}
+    parsed(
+        {
+            **user(document),
+            "cache_control": {"type": "ephemeral"},
+            "tools": [tool],
+            "output_config": {"effort": "high", "task_budget": {"total": 9}},
+            "thinking": {"type": "enabled", "budget_tokens": 32},
+        },
+        losses,
+    )
+    assert {loss.path for loss in losses} == {
+        "cache_control",
+        "messages[0].content[0].context",
+        "tools[0].defer_loading",
+        "tools[0].input_examples",
+        "output_config.effort",
+        "output_config.task_budget",
+    }
 
 
 def test_what_has_no_place_elsewhere_is_recorded() -> None:
@@ -374,6 +432,18 @@ def assistant(*blocks: Any) -> dict[str, Any]:
         ({"output_config": {"effort": "huge"}}, "output_config.effort"),
         ({"output_format": {"type": "json_object"}}, "output_format"),
         ({"metadata": {"user_id": 1}}, "metadata.user_id"),
+        (assistant({"type": "tool_use", "id": "a", "input": {}}), "messages[0].content[0].name"),
+        (assistant({"type": "tool_use", "id": "", "name": "f", "input": {}}), "messages[0].content[0].id"),
+        (
+            user({"type": "tool_result", "tool_use_id": "a", "is_error": "no"}),
+            "messages[0].content[0].is_error",
+        ),
+        ({"tools": [{"type": 1, "name": "f"}]}, "tools[0].type"),
+        ({"tools": [{"name": "f", "input_schema": {}, "description": 1}]}, "tools[0].description"),
+        ({"tool_choice": "auto"}, "tool_choice"),
+        ({"thinking": {"type": "sometimes"}}, "thinking.type"),
+        ({"service_tier": 1}, "service_tier"),
+        ({"output_config": "high"}, "output_config"),
     ],
 )
 def test_what_the_api_would_refuse_is_refused(body: dict[str, Any], param: str) -> None:
@@ -649,6 +719,14 @@ def test_a_tool_without_parameters_has_a_schema(parameters: Any) -> None:
 def test_a_schema_goes_up_as_it_is() -> None:
     (tool,) = rendered(asked(tools=(GET,)))["tools"]
     assert tool == {"name": "get", "description": "Weather", "input_schema": GET.parameters}
+
+
+@pytest.mark.parametrize(
+    ("tier", "served"),
+    [("default", "standard_only"), ("priority", "auto"), ("fast", "auto"), ("auto", None), ("flex", None)],
+)
+def test_a_tier_is_better_than_the_usual_one_or_not(tier: str, served: str | None) -> None:
+    assert rendered(asked(settings=Settings(service_tier=tier))).get("service_tier") == served
 
 
 def test_a_schema_has_an_object_at_its_root() -> None:

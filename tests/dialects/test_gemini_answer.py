@@ -207,6 +207,29 @@ def test_pictures_sources_and_code_are_read() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("segment", "span"),
+    [
+        ({"startIndex": 3, "endIndex": 10, "text": "h\u00e9llo!"}, (3, 9)),
+        ({"startIndex": 3, "endIndex": 10}, (3, 9)),
+        ({"startIndex": 1, "endIndex": 8, "text": "h\u00e9llo!"}, (3, 9)),
+        ({"startIndex": 1, "endIndex": 8, "text": "elsewhere"}, None),
+        ({"startIndex": 1, "endIndex": 99}, None),
+        (None, None),
+    ],
+)
+def test_bytes_that_a_source_is_for_become_code_points(segment: object, span: tuple[int, int] | None) -> None:
+    grounding = {
+        "groundingChunks": [{"web": {"uri": "https://a", "title": "A"}}],
+        "groundingSupports": [{"segment": segment, "groundingChunkIndices": [0]}],
+    }
+    said, _ = read(
+        chunk(candidate({"text": "oh h"})),
+        chunk(candidate({"text": "\u00e9llo!"}, finishReason="STOP", groundingMetadata=grounding)),
+    )
+    assert said[-2] == Cited("https://a", "A", span=span)
+
+
 def test_usage_without_candidate_tokens_is_what_remains_of_the_total() -> None:
     said, _ = read(
         chunk(candidate(finishReason="STOP"), usageMetadata={"promptTokenCount": "10", "totalTokenCount": 14})

@@ -31,7 +31,6 @@ from agcore.conversation import (
     Video,
 )
 from agcore.dialects.gemini_contents import SKIP_SIGNATURE
-from agcore.dialects.gemini_request import with_plain_schemas
 from agcore.losses import Losses
 from agcore.profiles import Profile, profile
 from tests.support.gemini_requests import (
@@ -206,6 +205,14 @@ def test_settings_take_their_google_names() -> None:
     assert "generationConfig" not in render(said(hi()))
 
 
+@pytest.mark.parametrize(
+    ("tier", "served"),
+    [("default", "standard"), ("flex", "flex"), ("priority", "priority"), ("fast", "priority"), ("auto", None)],
+)
+def test_a_service_tier_is_the_one_that_google_calls_so(tier: str, served: str | None) -> None:
+    assert render(said(hi(), settings=Settings(service_tier=tier))).get("serviceTier") == served
+
+
 def test_six_stop_sequences_are_refused() -> None:
     losses = Losses()
     render(said(hi(), settings=Settings(stop=tuple("abcdef"))), losses)
@@ -274,17 +281,6 @@ def test_tools_are_declared_with_json_schema() -> None:
     }
 
 
-def test_plain_schemas_replace_json_schema_for_upstreams_that_refuse_it() -> None:
-    body = with_plain_schemas(render(said(hi(), tools=TOOLS, output=Output(schema={"type": "object"}))))
-    first = body["tools"][0]["functionDeclarations"][0]
-    assert first == {
-        "name": "plain",
-        "description": "d",
-        "parameters": {"type": "OBJECT", "properties": {"a": {"type": "INTEGER", "description": "{const: 1}"}}},
-    }
-    assert body["generationConfig"] == {"responseMimeType": "application/json", "responseSchema": {"type": "OBJECT"}}
-
-
 @pytest.mark.parametrize(
     ("choice", "config"),
     [
@@ -308,6 +304,18 @@ def test_hosted_tools_are_googles_own_unless_there_are_functions() -> None:
     losses = Losses()
     assert len(render(said(hi(), hosted_tools=hosted, tools=TOOLS), losses)["tools"]) == 1
     assert [loss.path for loss in losses.at_least("warn")] == ["hosted_tools[0]", "hosted_tools[1]"]
+
+
+def test_a_hosted_tool_that_is_forced_may_be_used_but_not_be_missing() -> None:
+    hosted = (HostedTool("anthropic", "web_search", {"name": "web_search"}, forced=True),)
+    losses = Losses()
+    body = render(said(hi(), hosted_tools=hosted), losses)
+    assert body["tools"] == [{"googleSearch": {}}]
+    assert "toolConfig" not in body
+    assert [(loss.path, loss.weight) for loss in losses] == [("tool_choice", "warn")]
+    losses = Losses()
+    render(said(hi(), hosted_tools=hosted, tools=TOOLS), losses)
+    assert [loss.path for loss in losses.at_least("refuse")] == ["hosted_tools[0]"]
 
 
 def test_arguments_become_an_object_whatever_they_are() -> None:

@@ -196,6 +196,18 @@ def test_a_request_of_a_token_count_is_read_like_the_request_itself() -> None:
             ),
             "generationConfig.thinkingConfig.thinkingLevel",
         ),
+        (
+            asked(user({"text": "x"}), generationConfig={"thinkingConfig": {"thinkingLevel": "HUGE"}}),
+            "generationConfig.thinkingConfig.thinkingLevel",
+        ),
+        (
+            asked(user({"text": "x"}), generationConfig={"thinkingConfig": {"thinkingBudget": -2}}),
+            "generationConfig.thinkingConfig.thinkingBudget",
+        ),
+        (
+            asked(user({"text": "x"}), tools=[{"functionDeclarations": [{"name": "f", "parameters": "none"}]}]),
+            "tools[0].functionDeclarations[0].parameters",
+        ),
         (asked(user({"functionResponse": {"name": "f", "response": {}}})), "contents[0].parts[0].functionResponse"),
         (asked(user(call("a"))), "contents[0].parts[0].functionCall"),
         (
@@ -289,6 +301,36 @@ def test_what_only_google_has_is_refused(body: dict[str, Any]) -> None:
     losses = Losses()
     parse(body, losses)
     assert len(losses.at_least("refuse")) == 1
+
+
+def test_what_others_cannot_do_is_told_by_its_path() -> None:
+    losses = Losses()
+    form = [{"text": {"mimeType": "text/plain"}, "image": {}}]
+    conversation = parse(
+        asked(
+            user({"text": "x"}),
+            systemInstruction={"parts": [{"text": "a"}, {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]},
+            tools=[{"functionDeclarations": [{"name": "f", "response": {"type": "OBJECT"}}]}],
+            generationConfig={"responseMimeType": "text/x.enum", "responseFormat": form},
+        ),
+        losses,
+    )
+    assert conversation.output is None
+    assert {loss.path for loss in losses} == {
+        "systemInstruction.parts[1].inlineData",
+        "tools[0].functionDeclarations[0].response",
+        "generationConfig.responseFormat[0].image",
+    }
+
+
+def test_a_thinking_level_that_says_nothing_is_none() -> None:
+    config = {"thinkingConfig": {"thinkingLevel": "THINKING_LEVEL_UNSPECIFIED", "includeThoughts": True}}
+    assert parse(asked(user({"text": "x"}), generationConfig=config)).reasoning == Reasoning(visible=True)
+
+
+def test_an_instruction_may_be_a_mere_text() -> None:
+    assert parse(asked(user({"text": "x"}), systemInstruction="Be brief.")).turns[0].role == "system"
+    assert parse(asked(user({"text": "x"}), systemInstruction="")).turns[0].role == "user"
 
 
 def test_what_nobody_misses_is_noted() -> None:

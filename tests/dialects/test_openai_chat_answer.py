@@ -83,9 +83,6 @@ def function(name: str | None, arguments: object, **rest: Any) -> dict[str, Any]
     return {**rest, "function": {"name": name, "arguments": arguments}}
 
 
-# -- reading
-
-
 def test_text_and_usage_are_read() -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 4}}
     said = stream(
@@ -309,8 +306,6 @@ def test_whole_calls_without_ids_stay_apart() -> None:
     assert choice.stop is Stop.TOOL_CALLS
 
 
-# -- any upstream
-
 WORDS = st.sampled_from(["", "a", "b", "{", "}", '{"x":1}', "stop", "tool_calls", "length", "é", "\ud83d", "\ude00"])
 SCALARS = st.none() | st.booleans() | st.integers(-1, 3) | WORDS
 CALL = st.fixed_dictionaries(
@@ -401,9 +396,6 @@ def test_any_whole_answer_gives_legal_deltas_or_a_fault(answer: dict[str, Any]) 
         assert_legal(said, complete=True)
 
 
-# -- writing
-
-
 def write(said: list[Delta], conversation: Conversation = CLIENT) -> bytes:
     writer = ResponseWriter(id="1f", model="shown", created=1, conversation=conversation)
     return b"".join(map(writer.feed, said)) + writer.end()
@@ -475,6 +467,14 @@ def test_old_style_clients_get_their_function_call() -> None:
         {"function_call": {"arguments": '{"a":1}'}},
     ]
     assert written[-1]["choices"][0]["finish_reason"] == "function_call"
+
+
+def test_a_citation_says_what_it_is_for() -> None:
+    answer = render([TextDelta("see e.com"), Cited("https://e.com", "E", span=(4, 9)), Finished(Stop.END)])
+    (annotation,) = answer["choices"][0]["message"]["annotations"]
+    assert (annotation["url_citation"]["start_index"], annotation["url_citation"]["end_index"]) == (4, 9)
+    said, _ = read(sse(chunk({"content": "see e.com", "annotations": [annotation]}, "stop")))
+    assert Cited("https://e.com", "E", span=(4, 9)) in said
 
 
 def test_a_whole_answer_has_what_chat_clients_look_for() -> None:

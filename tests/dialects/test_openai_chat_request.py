@@ -362,6 +362,22 @@ def test_hosted_tools_are_a_loss_but_the_others_stay() -> None:
     assert weights(losses) == {"tools.web_search": "warn"}
 
 
+def test_a_forced_hosted_tool_that_is_missing_refuses_the_request() -> None:
+    hosted = HostedTool("anthropic", "web_search", {"type": "web_search_20250305", "name": "web_search"}, forced=True)
+    losses = Losses()
+    written(talk(hosted_tools=(hosted,)), losses=losses)
+    assert weights(losses) == {"tools.web_search": "refuse"}
+
+
+@pytest.mark.parametrize(
+    ("model", "searches"),
+    [("gpt-4o-search-preview-2025-03-11", True), ("gpt-5-search-api", True), ("gpt-4.1-research-tuned", False)],
+)
+def test_only_openais_models_for_it_are_asked_to_search(model: str, searches: bool) -> None:
+    hosted = HostedTool("anthropic", "web_search", {"type": "web_search_20250305", "name": "web_search"})
+    assert ("web_search_options" in written(talk(hosted_tools=(hosted,)), model=model)) is searches
+
+
 def test_nothing_that_was_not_asked_for_is_sent() -> None:
     assert written(talk()) == {"model": "up-model", "messages": HI}
 

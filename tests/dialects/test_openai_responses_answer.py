@@ -230,7 +230,18 @@ class TestReader:
         }
         said = read_answer(response(item, picture), signer="me")
         assert isinstance(said, list)
-        assert said[1:4] == [TextDelta("hi"), Cited("https://e.com", "E"), ImageMade(Source("image/webp", data="AA=="))]
+        cited = Cited("https://e.com", "E", span=(0, 2))
+        assert said[1:4] == [TextDelta("hi"), cited, ImageMade(Source("image/webp", data="AA=="))]
+
+    def test_what_a_citation_is_for_is_counted_from_the_begin_of_the_whole_answer(self) -> None:
+        annotation = {"type": "url_citation", "url": "https://e.com", "title": "E", "start_index": 1, "end_index": 3}
+        first, second = (
+            {**MESSAGE, "id": id, "content": [{"type": "output_text", "text": text, "annotations": annotations}]}
+            for id, text, annotations in (("a", "hi", []), ("b", "yes", [annotation]))
+        )
+        said = read_answer(response(first, second), signer="me")
+        assert isinstance(said, list)
+        assert Cited("https://e.com", "E", span=(3, 5)) in said
 
     def test_a_namespaced_call_goes_by_its_flat_name(self) -> None:
         said = read_answer(response({**CALL, "namespace": "ns"}), signer="me")
@@ -431,6 +442,38 @@ class TestWriter:
         final = grammar.check(written([TextDelta("hi"), Cited("https://e.com", "E"), Finished(Stop.END)]))
         assert final["output"][0]["content"][0]["annotations"] == [
             {"type": "url_citation", "url": "https://e.com", "title": "E", "start_index": 0, "end_index": 2}
+        ]
+
+    def test_a_citation_stands_in_its_part_and_is_counted_from_its_begin(self) -> None:
+        said: list[Delta] = [
+            TextDelta("hi"),
+            ToolStarted(0, "c", "f"),
+            ToolEnded(0),
+            TextDelta("yes"),
+            Cited("https://e.com", "E", span=(3, 5)),
+            Cited("https://f.com", "F", span=(0, 2)),
+            Finished(Stop.END),
+        ]
+        final = grammar.check(written(said))
+        spans = [(each["start_index"], each["end_index"]) for each in final["output"][2]["content"][0]["annotations"]]
+        assert spans == [(1, 3), (0, 3)]
+
+    def test_a_whole_answer_has_each_citation_at_its_text(self) -> None:
+        said: list[Delta] = [
+            TextDelta("hi"),
+            ToolStarted(0, "c", "f"),
+            ToolEnded(0),
+            TextDelta("yes"),
+            Cited("https://f.com", "F", span=(0, 2)),
+            Cited("https://e.com", "E"),
+            Finished(Stop.END),
+        ]
+        shown = render_answer(fold(said), id="x", model="m", created=7, conversation=PLAIN)
+        output: Any = shown["output"]
+        annotated = [item["content"][0]["annotations"] for item in output if item["type"] == "message"]
+        assert [[each["url"] for each in annotations] for annotations in annotated] == [
+            ["https://f.com"],
+            ["https://e.com"],
         ]
 
     def test_a_picture_without_data_is_shown_as_its_address(self) -> None:

@@ -72,6 +72,14 @@ def param_of(**body: Any) -> str | None:
 
 
 class TestParseItems:
+    def test_a_picture_nested_as_in_chat_is_read(self) -> None:
+        part = {"type": "input_image", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+        (turn,) = turns({"role": "user", "content": [part]})
+        assert turn.parts == (Image(Source("image/png", data=PNG)),)
+
+    def test_a_message_without_words_is_left_to_the_upstream(self) -> None:
+        assert turns({"role": "user", "content": ""}) == []
+
     def test_a_string_is_a_users_turn(self) -> None:
         assert parse(input="hi").turns == (Turn("user", (Text("hi"),)),)
 
@@ -368,7 +376,7 @@ class TestParseSettings:
             client_metadata={"a": "b"},
             stream_options=None,
         )
-        assert paths(losses) == {"client_metadata": "note", "tools[3].description": "note"}
+        assert paths(losses) == {"client_metadata": "note", "tools[2]": "note", "tools[3].description": "note"}
         assert [(tool.name, tool.namespace, tool.custom, tool.grammar) for tool in said.tools] == [
             ("shell", "", False, None),
             ("apply_patch", "", True, ("lark", "start")),
@@ -376,9 +384,7 @@ class TestParseSettings:
             ("local_shell", "", False, None),
         ]
         assert said.tools[3].parameters["required"] == ["command"]
-        assert said.hosted_tools == (
-            HostedTool("openai_responses", "web_search", {"type": "web_search", "external_web_access": False}),
-        )
+        assert said.hosted_tools == ()  # a search elsewhere would go out to the web
         assert said.tool_choice == ToolChoice("auto")
         assert said.reasoning == Reasoning("medium", visible=True)
         assert said.settings == Settings(cache_key="thread", verbosity="low")
@@ -670,6 +676,16 @@ class TestRender:
             {"type": "custom", "name": "q", "format": {"type": "text"}},
             {"type": "web_search"},
         ]
+
+    def test_a_forced_web_search_is_chosen_by_its_type(self) -> None:
+        hosted = HostedTool(
+            "anthropic", "web_search", {"type": "web_search_20250305", "name": "web_search"}, forced=True
+        )
+        assert render(asked(hosted_tools=(hosted,)))["tool_choice"] == {"type": "web_search"}
+        losses = Losses()
+        other = HostedTool("anthropic", "code_execution", {"name": "code_execution"}, forced=True)
+        assert "tool_choice" not in render(asked(hosted_tools=(other,)), losses=losses)
+        assert [loss.path for loss in losses.at_least("refuse")] == ["tools.code_execution"]
 
     @pytest.mark.parametrize(
         ("choice", "wanted"),
