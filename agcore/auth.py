@@ -148,9 +148,10 @@ class Guard:
     def _browser_fault(self, headers: Headers, *, mcp: bool) -> Fault | None:
         host = first(headers, b"host") or b""
         if not self._host_allowed(host):
+            served = "served here" if mcp else "served without a key"
             return Fault(
                 status=421 if mcp else 403,
-                message="this host name is not served without a key; add it to `proxy.allowed_hosts` if it is yours",
+                message=f"this host name is not {served}; add it to `proxy.allowed_hosts` if it is yours",
                 code="host_not_allowed",
             )
         origin = first(headers, b"origin")

@@ -150,6 +150,13 @@ class DropSpool(msgspec.Struct, frozen=True):
     id: int
 
 
+class ReadSpool(msgspec.Struct, frozen=True):
+    """Read back, as a whole, what `Spool` put aside under `spool`; `FileRead` or `FileRefused` reports under `id`."""
+
+    id: int
+    spool: int
+
+
 class ReadFile(msgspec.Struct, frozen=True):
     """Read a whole file of this machine; `FileRead` or `FileRefused` reports under the number `id`.
 
@@ -198,6 +205,7 @@ Effect: TypeAlias = (
     | AbortUpstream
     | Spool
     | DropSpool
+    | ReadSpool
     | ReadFile
     | Tell
     | Note

@@ -18,7 +18,19 @@ from typing import Final
 from agcore.access_row import Tally, access_row
 from agcore.call import Call, CallOwner
 from agcore.dialects import ERROR_SHAPES
-from agcore.effects import AbortClient, DropSpool, Effect, Finish, Note, ReadFile, SendData, SendEnd, SendHead, Spool
+from agcore.effects import (
+    AbortClient,
+    DropSpool,
+    Effect,
+    Finish,
+    Note,
+    ReadFile,
+    ReadSpool,
+    SendData,
+    SendEnd,
+    SendHead,
+    Spool,
+)
 from agcore.fault import Fault, LocalProtocolError, invalid
 from agcore.headers import REQUEST_ID, field_value
 from agcore.inputs import (
@@ -221,12 +233,14 @@ class Exchange:
 
         Not before the request is complete. Its bytes are not accounted for: who keeps them calls `reserve`.
         """
-        assert self._state is not State.RECEIVING
-        self._timers.set(Timer.FILE, now + FILE)
-        number = self._next_file
-        self._next_file += 1
-        self._files.add(number)
+        number = self._number_file(now)
         self._effects.append(ReadFile(number, path, roots, max_bytes))
+        return number
+
+    def read_spool(self, *, now: float) -> int:
+        """Have what was put aside read back as a whole; the rest is as with `read_file`. It stays put aside, too."""
+        number = self._number_file(now)
+        self._effects.append(ReadSpool(number, self._spool))
         return number
 
     def upload(self) -> None:
@@ -403,6 +417,14 @@ class Exchange:
             self.fail(too_large(limit), now=now)
         else:
             self._operation.take(data, now=now)
+
+    def _number_file(self, now: float) -> int:
+        assert self._state is not State.RECEIVING
+        self._timers.set(Timer.FILE, now + FILE)
+        number = self._next_file
+        self._next_file += 1
+        self._files.add(number)
+        return number
 
     def _receive_file(self, input: FileRead | FileRefused, now: float) -> None:
         assert self._operation is not None

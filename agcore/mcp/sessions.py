@@ -1,13 +1,14 @@
 """MCP sessions: what a handshake agreed on, and which exchanges work for it.
 
 A session belongs to the credential that made it. For anybody else its id means nothing, as that of one that is over.
-Sessions end by their client's DELETE, by an hour without use, or when there are too many: then the one that was not
-used for longest goes, of those that nothing runs in. A client whose session is gone makes a new one by itself.
+Sessions end by their client's DELETE, by an hour without use, or when there are too many, of one owner or of all: then
+the one that was not used for longest goes, of those that nothing runs in. A client whose session is gone makes a new
+one by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -17,6 +18,8 @@ from agcore.mcp.jsonrpc import Id
 from agcore.mcp.revisions import Revision
 
 MAX_SESSIONS: Final = 1000
+MAX_OF_ONE: Final = 200
+"""Sessions of one owner, whose flood shall not end those of others."""
 IDLE: Final = 3600.0
 """Seconds."""
 
@@ -69,9 +72,11 @@ class Sessions:
     def create(self, owner: Owner, revision: Revision, *, now: float) -> Session:
         """Make a session, with an id that nobody can guess."""
         self._drop(session for session in self._sessions.values() if _is_stale(session, now))
-        if len(self._sessions) >= MAX_SESSIONS:
-            idle = (session for session in self._sessions.values() if not session.exchanges)
-            self._drop([next(idle, next(iter(self._sessions.values())))])
+        own = [session for session in self._sessions.values() if session.owner == owner]
+        if len(own) >= MAX_OF_ONE:
+            self._make_room(own)
+        elif len(self._sessions) >= MAX_SESSIONS:
+            self._make_room(list(self._sessions.values()))
         session = Session(self._ids.mint("mcp-"), owner, revision, used=now, calls={}, streams=set())
         self._sessions[session.id] = session
         return session
@@ -91,6 +96,9 @@ class Sessions:
     def end(self, session: Session) -> None:
         """The client is done with it."""
         self._sessions.pop(session.id, None)
+
+    def _make_room(self, among: Sequence[Session]) -> None:
+        self._drop([next((session for session in among if not session.exchanges), among[0])])
 
     def _drop(self, sessions: Iterable[Session]) -> None:
         for session in list(sessions):

@@ -61,7 +61,7 @@ class Download:
         """Ask for the URL."""
         url = parse_url(self._url, query=True)
         # No provider can have this name, so that nothing that happens here is held against one.
-        provider = Provider(name=f"https://{url.host}", endpoints={})
+        provider = Provider(name=url.shown.removesuffix(url.path), endpoints={})
         endpoint = Endpoint("https", Origin(url.scheme, url.host, url.port), b"", "none")
         self._exchange.call((Way(provider, endpoint, ""),), owner=self, now=now, once=True)
 

@@ -24,7 +24,7 @@ from agcore.headers import first, media_type
 from agcore.inputs import Headers, Told
 from agcore.legality import State
 from agcore.mcp import jsonrpc, transport
-from agcore.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Error, Message, Notification, Request
+from agcore.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Error, Id, Message, Notification, Request
 from agcore.mcp.revisions import OLDEST, Revision, negotiated
 from agcore.mcp.server import Listen, Reply, Server, ToolCall, refused
 from agcore.mcp.sessions import Owner, Session
@@ -62,6 +62,8 @@ class McpServer(Operation):
 
     _error: Error | None = None
     """What the client is told, where `exchange.fail` has to tell it."""
+    _unsupported: Error | None = None
+    """What the head says is not spoken here; told under the id that the body has."""
     _revision: Revision = OLDEST
     _session: Session | None = None
     _listen: Listen | None = None
@@ -79,8 +81,6 @@ class McpServer(Operation):
         self._usages: list[Usage] = []
         self._provenance: Headers = ()
 
-    # -- what the head says
-
     def begin(self, *, now: float) -> None:
         """Refuse what the head alone makes impossible."""
         headers, method = self.request.head.headers, self.request.head.method
@@ -92,8 +92,9 @@ class McpServer(Operation):
             message = f"{method} is not taken here, only {listed}"
             return self._refuse(405, Error(INVALID_REQUEST, message), now, headers=((b"allow", listed.encode()),))
         if isinstance(found, Error):
-            return self._refuse(400, found, now)
-        self._revision = found or OLDEST
+            self._unsupported = found
+        else:
+            self._revision = found or OLDEST
         if method == "POST" and media_type(headers) != b"application/json":
             return self._refuse(415, Error(INVALID_REQUEST, "the content type must be application/json"), now)
         if method == "GET" and not self._accepts.events:
@@ -103,13 +104,14 @@ class McpServer(Operation):
             return self._refuse(406, Error(INVALID_REQUEST, message), now)
         return None
 
-    # -- what the body says
-
     def run(self, body: bytes, *, now: float) -> None:
         """The request is complete."""
         method = self.request.head.method
         if method == "POST":
             message = jsonrpc.read(body)
+            if self._unsupported is not None:
+                id = message.id if isinstance(message, Request) else None
+                return self._refuse(400, msgspec.structs.replace(self._unsupported, id=id), now)
             if self._revision.stateless:
                 return self._run_stateless(message, now)
             return self._run_in_session(message, now)
@@ -186,8 +188,6 @@ class McpServer(Operation):
         if jsonrpc.is_id(id) and id in self._session.calls:
             self.exchange.emit(Tell(self._session.calls[id], Told(_CANCEL, id)))
 
-    # -- answers
-
     def _answer(self, messages: Iterable[Message], now: float) -> None:
         """Answer requests; what takes time is begun."""
         server = Server(self._revision, name=self._config.name, version=self.services.version)
@@ -201,6 +201,9 @@ class McpServer(Operation):
                 outcome = server.receive(message)
                 if isinstance(outcome, Reply):
                     self._replies.append(outcome)
+                elif isinstance(outcome, ToolCall) and self._is_under_way(outcome.id, begun):
+                    told = "a request of this id is still being worked on"
+                    self._replies.append(refused(Error(INVALID_REQUEST, told, outcome.id)))
                 elif isinstance(outcome, ToolCall):
                     begun.append(VisionCall(self.exchange, self._config, outcome, owner=self))
                 else:
@@ -219,6 +222,11 @@ class McpServer(Operation):
         if not begun:
             self._finish(now)
         return None
+
+    def _is_under_way(self, id: Id, begun: Iterable[VisionCall]) -> bool:
+        """Whether an id is taken: two answers under it, or its cancellation, could mean either request."""
+        earlier = self._session is not None and id in self._session.calls
+        return earlier or any(call.ask.id == id for call in begun)
 
     def _listen_to(self, listen: Listen, now: float) -> None:
         if not self._accepts.events:
@@ -253,8 +261,6 @@ class McpServer(Operation):
     def _refuse(self, status: int, error: Error, now: float, *, headers: Headers = ()) -> None:
         self._error = error
         self.exchange.fail(Fault(status=status, message=error.message, headers=headers), now=now)
-
-    # -- tool calls
 
     def tool_progressed(self, call: VisionCall, message: str, *, now: float) -> None:
         """See `vision_call.VisionCallOwner`."""
@@ -311,8 +317,6 @@ class McpServer(Operation):
         self._told += 1
         params = {"progressToken": call.ask.token, "progress": self._told, "message": message}
         return _event(jsonrpc.notification("notifications/progress", params))
-
-    # -- the end
 
     def drain(self, *, now: float) -> None:
         """Streams without an end of their own end here."""

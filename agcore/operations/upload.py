@@ -1,12 +1,12 @@
 """Multipart uploads: image edits, transcriptions, translations.
 
 The form's `model` decides where the upload goes, and it may stand anywhere in it. Up to `BUFFERED` bytes are held in
-memory. A form that is complete by then is sent like any other body. If its model is known by then, the rest passes
-through as it arrives, as fast as the upstream takes it; if not, all of it is put aside until the model is found. In
-each case only the bytes of the model's name change.
+memory. A form that is complete by then is sent like any other body. If it is known by then that all who may serve it
+take it as it is, the rest passes through as it arrives, as fast as the upstream takes it; if not, all of it is put
+aside until it is complete. In each case only the bytes of the model's name change.
 
-What is translated for an upstream of another dialect must be in memory as a whole. So a form that may go there is held
-up to `max_whole` bytes; a larger one can only pass through.
+What is translated for an upstream of another dialect must be in memory as a whole. So a form that may go there, of at
+most `max_whole` bytes, is read back when it is complete; a larger one can only pass through.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ class Upload(Media):
             return self._pass_on(self._patcher.feed(data), now)
         if self._spool:
             self.exchange.spool(data)
+            if self._ways and not self._able:
+                self.exchange.fail(self._too_large(), now=now)
             return None
         if self.exchange.reserve(len(data), now=now):
             self._held.append(data)
@@ -114,6 +116,16 @@ class Upload(Media):
         else:
             self.exchange.fail(self._too_large(), now=now)
 
+    def file_read(self, id: int, data: bytes, *, now: float) -> None:
+        """What was put aside is in memory again."""
+        self._held.append(data)
+        self._spool = 0
+        self.start(self._ways, now=now)
+
+    def file_refused(self, id: int, reason: str, *, now: float) -> None:
+        """It is lost."""
+        self.exchange.fail(Fault(status=507, message=f"the upload that was put aside {reason}"), now=now)
+
     @property
     def max_whole(self) -> int:
         """Bytes of a form that is translated."""
@@ -123,39 +135,34 @@ class Upload(Media):
         return way.endpoint.dialect != self.dialect.NAME
 
     @property
-    def patience(self) -> int:
-        """Bytes that are held while the model is unknown, which many clients put last.
-
-        As much as can be translated, where anything can; a form that announces more is not waited for.
-        """
-        endpoints = [self.endpoint_at(provider) for provider in self.services.config.providers]
-        translates = any(each is not None and each.dialect != self.dialect.NAME for each in endpoints)
-        return self.max_whole if translates and self.expected <= self.max_whole else BUFFERED
-
-    @property
-    def expected(self) -> int:
-        """Bytes that the form has, as far as is known: what came, or what the client announced."""
+    def _able(self) -> tuple[Way, ...]:
+        """The ways that take a form of this size: what came of it, or what the client announced."""
         declared = first(self.request.head.headers, b"content-length")
-        return self._size if declared is None else max(self._size, int(declared))
+        size = self._size if declared is None else max(self._size, int(declared))
+        return tuple(way for way in self._ways if size <= self.max_whole or not self._needs_whole(way))
 
     def _overflow(self, now: float) -> None:
-        """There is more of the form than is held without need."""
-        if "model" not in self._scan.fields:
-            if self._size > self.patience:
-                self._put_aside()
-        elif self._scan.complete and self._size <= self.patience:
-            pass  # it was held for its model, which came last: it can leave with its length
-        elif self._ways or self._found_ways(now):
-            whole = any(self._needs_whole(way) for way in self._ways)
-            if not whole or self.expected > self.max_whole:
-                # The rest passes by, to whoever takes the beginning.
-                self._streams = True
-                self.exchange.upload()
-                self.start(self._ways, now=now)
+        """There is more of the form than is held in memory."""
+        if "model" in self._scan.fields and not self._found_ways(now):
+            return
+        able = self._able
+        if self._ways and not able:
+            self.exchange.fail(self._too_large(), now=now)
+        elif not able or any(map(self._needs_whole, able)):
+            self._put_aside()
+        else:
+            # The rest passes by, to whoever takes the beginning.
+            self._streams = True
+            self.exchange.upload()
+            self.start(able, now=now)
 
     def _ask(self, now: float) -> None:
-        if self._ways or self._found_ways(now):
+        if not (self._ways or self._found_ways(now)):
+            return
+        if not (self._spool and any(map(self._needs_whole, self._able))):
             self.start(self._ways, now=now)
+        elif self.exchange.reserve(self._size, now=now):
+            self.exchange.read_spool(now=now)
 
     def _found_ways(self, now: float) -> bool:
         """Find the ways by the form's model; else the request has failed."""

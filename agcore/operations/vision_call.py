@@ -108,8 +108,6 @@ class VisionCall:
         self._size = 0
         self._told = 0.0
 
-    # -- the pictures
-
     def begin(self, *, now: float) -> None:
         """Go on to the next picture, or to the model."""
         if not self._missing:
@@ -178,8 +176,6 @@ class VisionCall:
     def _refuse_source(self, reason: str, now: float) -> None:
         self._fail(f"`{self._missing[0].name}`: {reason}", now)
 
-    # -- the model
-
     def _ask_model(self, now: float) -> None:
         exchange, model = self._exchange, self._server.model
         found = resolve(exchange.request, exchange.services, model)
@@ -199,12 +195,7 @@ class VisionCall:
     def call_plan(self, call: Call, way: Way, *, now: float) -> Plan | Fault:
         """The question as a way's dialect puts it."""
         services = self._exchange.services
-        target = Target(
-            dialect=way.endpoint.dialect,
-            model=way.model,
-            profile=services.catalog.profile(way.model),
-            signer=way.provider.signer or way.provider.name,
-        )
+        target = Target.at(way, services.catalog)
         if not target.profile.vision:
             return Fault(status=400, message=f"the model {way.model!r} sees no pictures")
         told = Text(vision_tools.instruction(self.ask.tool, self.ask.given))

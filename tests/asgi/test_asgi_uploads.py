@@ -24,10 +24,11 @@ from agcore.effects import Origin, Patch
 from agcore.inputs import ClientGone, RequestData, SpoolFailed, Stage, UpstreamConnected, UpstreamFailed, Written
 from agcore_asgi.app import Application
 from agcore_asgi.clock import Clock
+from agcore_asgi.spool import Spool
 from tests.support.asgi_bridge import AsgiClient
 from tests.support.backends import on_both_loops
 from tests.support.raw_upstream import at_end, raw_upstream, read_request
-from tests.support.upload_machine import SpoolExchange, UploadGateway
+from tests.support.upload_machine import ReadBackExchange, SpoolExchange, UploadGateway
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 TOO_LARGE = b"HTTP/1.1 413 Large\r\ncontent-length: 4\r\n\r\nmuch"
@@ -461,6 +462,31 @@ async def test_what_was_put_aside_can_be_sent_again_and_is_gone_at_the_end() -> 
         await app.aclose()
     assert len(seen) == 2
     assert all(request.endswith(b"content-length: 7\r\n\r\na__cdef") for request in seen)
+
+
+@on_both_loops
+async def test_what_was_put_aside_is_read_back_and_gone_at_the_end() -> None:
+    before = unnamed_files()
+    app = Application(UploadGateway(1, kind=ReadBackExchange), clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+    async with AsgiClient(app).request("POST", "/", body=[PIECE] * 20) as response:
+        assert (response.status, await response.read()) == (200, PIECE * 20)
+    assert unnamed_files() == before
+    await app.aclose()
+
+
+@on_both_loops
+async def test_what_was_put_aside_and_is_gone_cannot_be_read_back() -> None:
+    class ShortSpool(Spool):
+        def append(self, data: bytes) -> None:
+            super().append(data)
+            self._file.truncate(1)
+
+    app = Application(UploadGateway(1, kind=ReadBackExchange), clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agcore_asgi.driver.SpoolFile", ShortSpool)
+        async with AsgiClient(app).request("POST", "/", body=[b"abc"]) as response:
+            assert response.status == 507
+    await app.aclose()
 
 
 @on_both_loops

@@ -216,10 +216,13 @@ def test_a_stream_keeps_its_session() -> None:
 def test_an_unsupported_version_is_a_400_that_lists_the_supported_ones() -> None:
     by = client()
     for version in (b"2024-11-05", b"2027-01-01", b"", b"\xff"):
-        story = by.post(request("ping"), headers=((VERSION, version),))
+        story = by.post(request("ping", id=301), headers=((VERSION, version),))
         assert failure(story)[:2] == (400, -32022)
-        data = json.loads(story.body)["error"]["data"]
-        assert data == {"supported": [*HANDSHAKE, STATELESS], "requested": version.decode("latin-1")}
+        answer = json.loads(story.body)
+        assert answer["error"]["data"] == {"supported": [*HANDSHAKE, STATELESS], "requested": version.decode("latin-1")}
+        assert answer["id"] == 301
+        story = by.post(note("notifications/x"), headers=((VERSION, version),))
+        assert (failure(story)[:2], json.loads(story.body)["id"]) == ((400, -32022), None)
 
 
 def test_a_session_knows_its_revision_though_a_head_names_none() -> None:
@@ -626,6 +629,30 @@ def test_a_message_that_comes_too_late_changes_nothing() -> None:
     running = client().post(tool_call(id=7))
     assert running.tell(Told("cancel", "7")) == []
     assert not running.finished
+
+
+def test_an_id_stands_for_one_call_at_a_time() -> None:
+    by = client()
+    running = by.post(tool_call(id=7))
+    again = by.post(tool_call(id=7))
+    assert failure(again) == (200, -32600, "a request of this id is still being worked on")
+    assert again.requests == {}
+    assert not by.post(tool_call(id="7")).finished
+    assert deliver(by.post(note("notifications/cancelled", {"requestId": 7})), running) == 1
+    assert running.finished
+    assert not by.post(tool_call(id=7)).finished
+
+
+def test_an_id_stands_for_one_call_of_a_batch() -> None:
+    story = client("2025-03-26").post([tool_call(id=1), tool_call(id=1), tool_call(id=2)])
+    assert sorted(story.requests) == [1, 2]
+    for leg in (1, 2):
+        story.upstream_answers(200, b'{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}', leg=leg)
+    assert sorted((each["id"], "error" in each) for each in json.loads(story.body)) == [
+        (1, False),
+        (1, True),
+        (2, False),
+    ]
 
 
 # Streams without an end of their own.

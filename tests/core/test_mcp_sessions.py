@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -9,40 +12,57 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from agcore.ids import Ids
 from agcore.mcp import sessions
 from agcore.mcp.revisions import NEWEST
-from agcore.mcp.sessions import IDLE, MAX_SESSIONS, Owner, Session, Sessions
+from agcore.mcp.sessions import IDLE, MAX_OF_ONE, MAX_SESSIONS, Owner, Session, Sessions
 
 OWNERS = (Owner("a", None, "loopback"), Owner("a", "alice", ""), Owner("b", "alice", ""), Owner("a", None, "192.0.2.1"))
 
 
-def make(count: int = 0, *, at: float = 0.0) -> tuple[Sessions, list[Session]]:
+def make(count: int = 0, *, at: float = 0.0, owners: Sequence[Owner] = OWNERS[:1]) -> tuple[Sessions, list[Session]]:
     made = Sessions(Ids(bytes(32)))
-    return made, [made.create(OWNERS[0], NEWEST, now=at) for _ in range(count)]
+    return made, [made.create(owners[number % len(owners)], NEWEST, now=at) for number in range(count)]
 
 
-def test_the_session_that_was_not_used_for_longest_makes_room() -> None:
-    all_sessions, made = make(MAX_SESSIONS)
-    assert all_sessions.find(made[0].id, OWNERS[0], now=1.0) is made[0]
-    all_sessions.create(OWNERS[0], NEWEST, now=2.0)
-    assert len(all_sessions) == MAX_SESSIONS
-    assert all_sessions.find(made[0].id, OWNERS[0], now=2.0) is made[0]
-    assert all_sessions.find(made[1].id, OWNERS[0], now=2.0) is None
+def there(sessions: Sessions, made: Iterable[Session], *, now: float = 0.0) -> list[bool]:
+    return [sessions.find(each.id, each.owner, now=now) is each for each in made]
 
 
-def test_a_session_in_which_something_runs_makes_room_last() -> None:
-    all_sessions, made = make(MAX_SESSIONS)
+EVERYBODY = tuple(Owner("a", f"client-{number}", "") for number in range(10))
+BOUNDS = pytest.mark.parametrize(("most", "owners"), [(MAX_OF_ONE, OWNERS[:1]), (MAX_SESSIONS, EVERYBODY)])
+
+
+@BOUNDS
+def test_the_session_that_was_not_used_for_longest_makes_room(most: int, owners: Sequence[Owner]) -> None:
+    all_sessions, made = make(most, owners=owners)
+    assert there(all_sessions, made[:1], now=1.0) == [True]
+    all_sessions.create(owners[0], NEWEST, now=2.0)
+    assert len(all_sessions) == most
+    assert there(all_sessions, made[:3], now=2.0) == [True, False, True]
+
+
+@BOUNDS
+def test_a_session_in_which_something_runs_makes_room_last(most: int, owners: Sequence[Owner]) -> None:
+    all_sessions, made = make(most, owners=owners)
     made[0].calls[1] = "req_1"
     made[1].streams.add("req_2")
-    all_sessions.create(OWNERS[0], NEWEST, now=2.0)
-    assert [all_sessions.find(each.id, OWNERS[0], now=2.0) is each for each in made[:3]] == [True, True, False]
+    all_sessions.create(owners[0], NEWEST, now=2.0)
+    assert there(all_sessions, made[:3], now=2.0) == [True, True, False]
     for each in made:
         each.streams.add("req_3")
-    all_sessions.create(OWNERS[0], NEWEST, now=3.0).streams.add("req_4")
-    all_sessions.create(OWNERS[0], NEWEST, now=4.0)
-    assert len(all_sessions) == MAX_SESSIONS
+    all_sessions.create(owners[0], NEWEST, now=3.0).streams.add("req_4")
+    all_sessions.create(owners[0], NEWEST, now=4.0)
+    assert len(all_sessions) == most
+
+
+def test_a_flood_of_one_client_ends_no_session_of_another() -> None:
+    all_sessions, made = make(len(EVERYBODY), owners=EVERYBODY)
+    for number in range(2 * MAX_SESSIONS):
+        all_sessions.create(EVERYBODY[0], NEWEST, now=float(number % 7))
+    assert there(all_sessions, made, now=7.0) == [False] + [True] * (len(made) - 1)
+    assert len(all_sessions) == MAX_OF_ONE + len(made) - 1
 
 
 def test_sessions_that_are_stale_make_room_first() -> None:
-    all_sessions, _ = make(MAX_SESSIONS)
+    all_sessions, _ = make(MAX_SESSIONS, owners=EVERYBODY)
     all_sessions.create(OWNERS[0], NEWEST, now=IDLE + 1)
     assert len(all_sessions) == 1
 

@@ -10,7 +10,9 @@ import pytest
 
 from agcore import (
     ClientGone,
-    RequestData,
+    FileRead,
+    FileRefused,
+    ReadSpool,
     RequestEnd,
     SendData,
     State,
@@ -26,7 +28,7 @@ from agcore.inputs import Headers, Sent, Stage
 from agcore.operations.transcribe import MAX_FORM
 from agcore.operations.upload import BUFFERED
 from agcore.transcription_google import MAX_AUDIO
-from tests.support.edges import FORM, KIB, MIB, cut, dropped, feed, form, length_up, part, sent
+from tests.support.edges import FORM, KIB, MIB, cut, dropped, feed, form, length_up, part, read_back, sent
 from tests.support.recordings import chunk, wav
 from tests.support.story import JSON, SSE, Story, gateway
 
@@ -79,13 +81,31 @@ def whole(
     config: Config | None = None,
     attempts: int = 1,
 ) -> Story:
-    """A story up to the end of an upload; `last` puts the model behind the other parts."""
+    """A story with a whole upload; `last` puts the model behind the other parts."""
+    story = coming(*parts, model=model, last=last, target=target, declared=declared, config=config, attempts=attempts)
+    return feed(story, ())
+
+
+def coming(
+    *parts: bytes,
+    model: str = "ears",
+    last: bool = False,
+    target: str = HEARING,
+    declared: bool = True,
+    config: Config | None = None,
+    attempts: int = 1,
+    held: int | None = None,
+) -> Story:
+    """A story up to the end of an upload's body, of which no more than `held` bytes are in memory at any time."""
     named = part("model", model.encode())
     body = form(*parts, named) if last else form(named, *parts)
     story = Story(gateway(config or setup(), attempts=attempts))
     length: Headers = ((b"content-length", b"%d" % len(body)),) if declared else ()
     story.open("POST", target, headers=((b"content-type", FORM), *length))
-    return feed(story, cut(body, PIECE))
+    for piece in cut(body, PIECE):
+        feed(story, [piece], end=False)
+        assert held is None or story.gateway.buffered <= held
+    return story
 
 
 def asked(story: Story) -> Any:
@@ -235,14 +255,16 @@ def test_a_wrong_boundary_is_refused() -> None:
 # How much of a form is held.
 
 
-@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("declared", [True, False], ids=["with its length", "in chunks"])
 @pytest.mark.parametrize("last", [False, True], ids=["model first", "model last"])
-def test_a_large_recording_is_held_for_gemini(last: bool, declared: bool) -> None:
-    story = whole(recording(9 * MIB), last=last, declared=declared)
+def test_a_large_recording_for_gemini_is_in_memory_only_once_it_is_complete(last: bool, declared: bool) -> None:
+    story = coming(recording(9 * MIB), last=last, declared=declared)
+    assert story.gateway.buffered == 0
+    read_back(story, story.tell(RequestEnd()))
     assert len(base64.b64decode(asked(story)["contents"][0]["parts"][0]["inlineData"]["data"])) == 9 * MIB
     assert story.gateway.buffered >= 9 * MIB + 12 * MIB
     story.upstream_answers(200, answer("x"))
-    assert (story.status, story.gateway.buffered, dropped(story)) == (200, 0, [])
+    assert (story.status, story.gateway.buffered, dropped(story)) == (200, 0, [1])
 
 
 @pytest.mark.parametrize("last", [False, True], ids=["model first", "model last"])
@@ -254,43 +276,69 @@ def test_a_recording_of_exactly_the_limit_is_taken(last: bool) -> None:
     assert story.requests == {}
 
 
-@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("declared", [True, False], ids=["with its length", "in chunks"])
 @pytest.mark.parametrize("last", [False, True], ids=["model first", "model last"])
-def test_a_recording_beyond_what_is_held_is_refused(last: bool, declared: bool) -> None:
+def test_a_recording_beyond_what_is_translated_is_refused_as_soon_as_that_is_known(last: bool, declared: bool) -> None:
     story = whole(recording(MAX_FORM + MIB), last=last, declared=declared)
     assert (story.status, error(story)["code"]) == (413, "request_too_large")
-    assert story.requests == {}
+    assert (story.requests, story.gateway.buffered) == ({}, 0)
     if not last:
-        # Its length shows it at once, else what is held.
         assert int(str(story.row["bytes_in"])) <= (BUFFERED if declared else MAX_FORM) + PIECE
 
 
-def test_a_recording_that_is_announced_as_too_large_is_not_held() -> None:
-    story = Story(gateway(setup()))
-    story.open("POST", HEARING, headers=((b"content-type", FORM), (b"content-length", b"%d" % (50 * MIB))))
-    for piece in cut(recording(4 * MIB), PIECE):
-        story.tell(RequestData(piece))
-        assert story.gateway.buffered <= BUFFERED + PIECE
-
-
-def test_what_was_held_in_vain_is_put_aside() -> None:
-    story = whole(recording(MAX_FORM + MIB), model="open-ears", last=True, declared=False)
-    assert isinstance(story.requests[1].body, Spooled)
-    assert sent(story) == form(recording(MAX_FORM + MIB), part("model", b"open-ears"))
-    assert story.gateway.buffered == 0
+@pytest.mark.parametrize("model", ["ears", "open-ears", "google-first", "open-first"])
+@pytest.mark.parametrize("declared", [True, False], ids=["with its length", "in chunks"])
+@pytest.mark.parametrize("last", [False, True], ids=["model first", "model last"])
+def test_a_form_that_is_too_large_to_be_translated_is_never_in_memory(last: bool, declared: bool, model: str) -> None:
+    story = coming(recording(50 * MIB), model=model, last=last, declared=declared, held=BUFFERED + PIECE)
+    if not story.finished:
+        assert story.tell(RequestEnd())
+    assert story.gateway.buffered <= BUFFERED + PIECE
+    assert [request.target for request in story.requests.values()] == ([] if model == "ears" else [HEARING.encode()])
+    if model == "ears":
+        assert (story.status, error(story)["code"]) == (413, "request_too_large")
 
 
 @pytest.mark.parametrize("last", [False, True], ids=["model first", "model last"])
-def test_a_form_that_nobody_translates_is_held_no_longer_than_needed(last: bool) -> None:
+def test_a_form_that_nobody_translates_is_not_read_back(last: bool) -> None:
     story = whole(recording(3 * MIB), model="open-ears", last=last, declared=False)
     expected = recording(3 * MIB)
     named = part("model", b"open-ears")
     assert sent(story) == (form(expected, named) if last else form(named, expected))
-    if last:
-        assert isinstance(story.requests[1].body, bytes)
-        assert length_up(story) == len(sent(story))
+    assert isinstance(story.requests[1].body, Spooled if last else Streamed)
+    assert length_up(story) == (len(sent(story)) if last else None)
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["model first", "model last"])
+def test_a_form_that_may_go_either_way_is_read_back_for_both(last: bool) -> None:
+    story = whole(recording(3 * MIB), model="open-first", last=last, declared=False, attempts=3)
+    named = part("model", b"open-ears")
+    assert sent(story) == (form(recording(3 * MIB), named) if last else form(named, recording(3 * MIB)))
+    for _ in KEYS:
+        story.upstream_answers(429, b'{"error": {"message": "Slow down.", "code": "rate_limit_exceeded"}}')
+    assert len(base64.b64decode(asked(story)["contents"][0]["parts"][0]["inlineData"]["data"])) == 3 * MIB
+
+
+@pytest.mark.parametrize("how", ["refused", "silent"])
+def test_a_form_that_cannot_be_read_back_is_a_507(how: str) -> None:
+    story = coming(recording(3 * MIB), last=True, declared=False)
+    (wanted,) = story.tell(RequestEnd())
+    assert wanted == ReadSpool(1, 1)
+    if how == "refused":
+        story.tell(FileRefused(1, "cannot be read"))
     else:
-        assert isinstance(story.requests[1].body, Streamed)
+        story.wait(30)
+    assert (story.status, "upload" in error(story)["message"]) == (507, True)
+    assert (story.requests, story.gateway.buffered, dropped(story)) == ({}, 0, [1])
+
+
+def test_a_client_that_leaves_while_its_form_is_read_back_leaves_nothing() -> None:
+    story = coming(recording(3 * MIB), last=True, declared=False)
+    story.tell(RequestEnd())
+    assert story.gateway.buffered >= 3 * MIB
+    story.tell(ClientGone())
+    assert (story.requests, story.gateway.buffered, dropped(story), story.finished) == ({}, 0, [1], True)
+    assert story.tell(FileRead(1, b"x")) == []
 
 
 def test_a_form_too_large_for_gemini_still_goes_elsewhere() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from base64 import b64decode, b64encode
 from typing import Any
 
@@ -27,6 +28,7 @@ from agcore import (
     UpstreamHead,
 )
 from agcore.config import Limits, ModelRule
+from agcore.mcp.sources import BadSource, parse, type_of
 from agcore.mcp.vision_tools import TOOLS
 from tests.support.story import SSE, Story, gateway
 from tests.support.vision import (
@@ -502,6 +504,8 @@ def test_data_uris_are_taken_by_their_content(uri: str) -> None:
         (data_uri(MP4), "no image in a format"),
         (data_uri(PNG + bytes(5 * MIB)), "larger than 5 MB"),
         ("data:image/png;base64," + "A" * (21 * MIB), "larger than 5 MB"),
+        ("data:image/png," + "%41" * (1 << 20), "too many escapes"),
+        ("x" * MIB + "://a", "URLs are not taken"),
         ("http://pics.example/a.png", "http: URLs are not taken, only https: ones"),
         ("ftp://pics.example/a.png", "ftp: URLs are not taken, only https: ones"),
         ("file:///etc/passwd", "file: URLs are not taken; give the absolute path"),
@@ -526,6 +530,19 @@ def test_hostile_sources_are_refused_and_nothing_is_touched(source: str, words: 
     assert len(story.body) < 1000
     assert story.requests == {}
     assert not any(isinstance(effect, ReadFile) for effect in story.effects)
+
+
+@pytest.mark.parametrize(
+    "bomb", ["data:;base64," + "AAA " * 4 * MIB, "data:," + "%41" * 5 * MIB], ids=["spaces", "escapes"]
+)
+def test_a_data_uri_costs_no_more_than_a_few_times_its_size(bomb: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadSource):
+            type_of(parse(bomb, kind="image").data, kind="image")  # type: ignore[union-attr]
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(bomb)
+    finally:
+        tracemalloc.stop()
 
 
 # Local files.

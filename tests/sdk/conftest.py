@@ -34,6 +34,7 @@ gemini = "{url}"
 
 [models]
 "alias" = "vendor/vendor-real"
+"either" = ["gemini/gemini-ears", "vendor/vendor-real"]
 
 [[providers]]
 name = "chat"

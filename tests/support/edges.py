@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from agcore.config import Config, Endpoint, Limits, McpServer, ModelRule, Provider, Proxy, Secret, Timeouts
-from agcore.effects import DropSpool, EndUpstream, Origin, SendUpstream, Spool, Spooled, Streamed
-from agcore.inputs import Headers, RequestData, RequestEnd, UpstreamConnected
+from agcore.effects import DropSpool, Effect, EndUpstream, Origin, ReadSpool, SendUpstream, Spool, Spooled, Streamed
+from agcore.inputs import FileRead, Headers, RequestData, RequestEnd, UpstreamConnected
 from agcore.patches import apply
 from tests.support.story import Story, gateway
 
@@ -105,8 +105,20 @@ def feed(story: Story, pieces: Iterable[bytes], *, end: bool = True) -> Story:
         story.tell(RequestData(piece))
     wait_for_connection(story)
     if end and not story.finished:
-        story.tell(RequestEnd())
+        read_back(story, story.tell(RequestEnd()))
     return story
+
+
+def put_aside(story: Story, spool: int = 1) -> bytes:
+    """What is in a spool."""
+    return b"".join(effect.data for effect in story.effects if isinstance(effect, Spool) and effect.id == spool)
+
+
+def read_back(story: Story, effects: Iterable[Effect]) -> None:
+    """Give the exchange what `effects` want of its spools."""
+    for effect in effects:
+        if isinstance(effect, ReadSpool):
+            story.tell(FileRead(effect.id, put_aside(story, effect.spool)))
 
 
 def wait_for_connection(story: Story) -> None:
@@ -120,8 +132,7 @@ def sent(story: Story) -> bytes:
     leg = max(story.requests)
     body = story.requests[leg].body
     if isinstance(body, Spooled):
-        whole = b"".join(effect.data for effect in story.effects if isinstance(effect, Spool) and effect.id == body.id)
-        return apply(whole, 0, body.patches)
+        return apply(put_aside(story, body.id), 0, body.patches)
     if isinstance(body, Streamed):
         rest = (effect.data for effect in story.effects if isinstance(effect, SendUpstream) and effect.leg == leg)
         return body.first + b"".join(rest)

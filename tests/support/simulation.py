@@ -83,24 +83,35 @@ class World:
     dialects: Mapping[str, str]
     """Host -> the dialect that it speaks."""
     served: list[Served] = field(default_factory=list)
+    _streamed: dict[Story, bool] = field(default_factory=dict)
+    _answered: set[tuple[Story, int]] = field(default_factory=set)
 
     def ask(self, dialogue: Dialogue, *, model: str, stream: bool, at: float) -> Story:
         """One client request from beginning to end. `story.now` is when it was over."""
+        story = self.begin(dialogue, model=model, stream=stream, at=at)
+        while not story.finished:
+            self.step(story)
+        return story
+
+    def begin(self, dialogue: Dialogue, *, model: str, stream: bool, at: float) -> Story:
+        """A client request that `step` leads to its end."""
         story = Story(self.gateway)
         story.now = at
+        self._streamed[story] = stream
         story.open("POST", dialogue.target(model, stream=stream), body=dialogue.request(model, stream=stream))
-        done: set[int] = set()
-        while not story.finished:
-            legs = [leg for leg in story.requests if leg not in done]
-            if legs:
-                for leg in legs:
-                    done.add(leg)
-                    self._serve(story, leg, stream)
-                continue
+        return story
+
+    def step(self, story: Story) -> None:
+        """Upstreams answer what was asked of them; where nothing was, time passes up to the next deadline."""
+        legs = [leg for leg in story.requests if (story, leg) not in self._answered]
+        for leg in legs:
+            self._answered.add((story, leg))
+            if story.exchange.wants(leg):
+                self._serve(story, leg, self._streamed[story])
+        if not legs:
             deadline = story.exchange.deadline
             assert deadline is not None, "the exchange waits for nothing\n" + story.text()
             story.wait(max(deadline - story.now, 0.0))
-        return story
 
     def _serve(self, story: Story, leg: int, stream: bool) -> None:
         request = story.requests[leg]

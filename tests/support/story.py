@@ -143,6 +143,11 @@ class Story:
         leg = max(self.requests) if leg is None else leg
         return self.tell(UpstreamFailed(leg, stage, Sent.ALL, reused=False, cause="the connection closed early"))
 
+    def abandon(self) -> list[Effect]:
+        """The driver gives up."""
+        self._lines.append(f"{self._time()} > (abandoned)")
+        return self._take(self.exchange.abandon(now=self.now))
+
     @property
     def head(self) -> SendHead:
         """The response's head."""

@@ -13,6 +13,10 @@ from agcore.effects import (
     OpenUpstream,
     Origin,
     Patch,
+    ReadSpool,
+    SendData,
+    SendEnd,
+    SendHead,
     SendUpstream,
     Spool,
     Spooled,
@@ -20,6 +24,8 @@ from agcore.effects import (
     UpstreamRequest,
 )
 from agcore.inputs import (
+    FileRead,
+    FileRefused,
     Headers,
     Input,
     Peer,
@@ -115,6 +121,24 @@ class SpoolExchange(UploadExchange):
 
     def _finish(self, *effects: Effect) -> list[Effect]:
         return super()._finish(*effects, AbortUpstream(self._leg), DropSpool(1))
+
+
+class ReadBackExchange(SpoolExchange):
+    """Puts the request aside and answers with it; with a 507 where it is lost."""
+
+    def receive(self, fact: Input, *, now: float) -> list[Effect]:
+        match fact:
+            case FileRead(3, data):
+                self._note(fact)
+                head = SendHead(200, ((b"content-length", b"%d" % len(data)),))
+                return self._finish(head, SendData(data), SendEnd())
+            case FileRefused(3):
+                self._note(fact)
+                return self._refuse(507)
+        return super().receive(fact, now=now)
+
+    def _attempt(self) -> list[Effect]:
+        return [ReadSpool(3, 1)]
 
 
 class UploadGateway(RelayGateway):

@@ -26,6 +26,7 @@ from agcore.effects import (
     Note,
     OpenUpstream,
     ReadFile,
+    ReadSpool,
     SendUpstream,
     Spool,
     Spooled,
@@ -35,6 +36,8 @@ from agcore.exchange import Exchange
 from agcore.inputs import (
     ClientGone,
     DrainRequested,
+    FileRead,
+    FileRefused,
     Input,
     RequestBroken,
     RequestData,
@@ -195,6 +198,9 @@ class Driver:
                     self._legs[number].send(data)
                 case EndUpstream(number):
                     self._legs[number].end()
+                case ReadSpool():
+                    assert self._tasks is not None
+                    self._tasks.start_soon(self._read_spool, effect)
                 case ReadFile():
                     assert self._tasks is not None
                     self._tasks.start_soon(self._read_file, effect)
@@ -222,6 +228,14 @@ class Driver:
     async def _read_file(self, effect: ReadFile) -> None:
         # A thread cannot be cancelled. One that waits for a disk that is gone is left to itself.
         self._inbox.put(await anyio.to_thread.run_sync(read_file, effect, abandon_on_cancel=True))
+
+    async def _read_spool(self, effect: ReadSpool) -> None:
+        try:
+            data = await anyio.to_thread.run_sync(self._spools[effect.spool].whole)
+        except OSError:
+            self._inbox.put(FileRefused(effect.id, "cannot be read"))
+        else:
+            self._inbox.put(FileRead(effect.id, data))
 
     async def _put_aside(self, effects: list[Effect]) -> list[Input]:
         failures: list[Input] = []

@@ -54,6 +54,17 @@ class Spool:
             self._file.seek(at)
             return self._file.read(size)
 
+    def whole(self) -> bytes:
+        """Reads everything.
+
+        Raises:
+            OSError: where that fails, or the file is gone.
+        """
+        data = self.read(0, self._size)
+        if len(data) < self._size:
+            raise OSError("the temporary file is shorter than it was")
+        return data
+
     def pieces(self, patches: Sequence[Patch]) -> Iterator[bytes]:
         """The whole, with its replacements made, in pieces of bounded size.
 

@@ -27,6 +27,7 @@ from agcore.effects import (
     Note,
     OpenUpstream,
     ReadFile,
+    ReadSpool,
     SendData,
     SendEnd,
     SendHead,
@@ -156,6 +157,8 @@ class Driver:
                         failures += self._spools.append(number, data)
                     case DropSpool(number):
                         self._spools.drop(number)
+                    case ReadSpool():
+                        self._readers.start(effect, partial(self._spools.read, effect))
                     case ReadFile():
                         self._readers.start(effect, partial(self._read_file, effect))
                     case Tell():

@@ -1,8 +1,8 @@
 """Reading a file for `ReadFile`: all or nothing, and nothing from outside of its roots.
 
 What may be read is decided on the descriptor, after opening: a path can lead elsewhere the moment after it was looked
-at. It is looked at before as well, so that nothing outside is even opened, which can have effects of its own (a pipe
-with a waiting writer, a tape). These functions block; the driver calls `read_file` in a worker thread.
+at. It is looked at before as well, so that nothing else is even opened, which can have effects of its own (a pipe with
+a waiting writer, a tape). These functions block; the driver calls `read_file` in a worker thread.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def read_file(effect: ReadFile) -> FileRead | FileRefused:
 def _read(path: str, *, roots: tuple[str, ...], limit: int) -> bytes | None:
     """The whole file, or None if it is too large; an OSError where it is not to be read."""
     allowed = [os.path.realpath(root) for root in roots if os.path.isabs(root)]
-    if not (os.path.isabs(path) and _below(os.path.realpath(path), allowed)):
+    real = os.path.realpath(path)
+    if not (os.path.isabs(path) and _below(real, allowed) and stat.S_ISREG(os.stat(real).st_mode)):
         raise PermissionError
     descriptor = os.open(path, FLAGS)
     try:

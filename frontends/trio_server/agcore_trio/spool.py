@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import IO, Final
 
-from agcore.effects import Body, Patch, Spooled
-from agcore.inputs import Input, SpoolFailed
+import trio
+
+from agcore.effects import Body, Patch, ReadSpool, Spooled
+from agcore.inputs import FileRead, FileRefused, Input, SpoolFailed
 
 READ: Final = 128 * 1024
 """Bytes read at once."""
@@ -40,6 +42,18 @@ class Spools:
             why = (error.strerror or str(error)).lower()
             return [SpoolFailed(number, f"a temporary file cannot be written: {why}")]
         return []
+
+    async def read(self, effect: ReadSpool) -> list[Input]:
+        """Reads a file back as a whole; other tasks have their turns between its pieces."""
+        spool = self._spools.get(effect.spool)
+        pieces = []
+        try:
+            for piece in () if spool is None else spool.pieces():
+                pieces.append(piece)
+                await trio.lowlevel.checkpoint()
+        except OSError:
+            spool = None
+        return [FileRefused(effect.id, "cannot be read") if spool is None else FileRead(effect.id, b"".join(pieces))]
 
     def find(self, body: Body) -> Spool | None:
         """The file that a request's body is in, if it is in one."""
