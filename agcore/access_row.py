@@ -49,9 +49,12 @@ def access_row(
     asked = [call for call in calls if call.asked]
     if asked:
         last = asked[-1]
-        row["provider"] = last.way.provider.name
-        row["upstream_model"] = last.way.model
-        row["key"] = last.key.label
+        if (
+            len({call.way.provider.name for call in asked if not call.further}) == 1
+        ):  # else they were asked side by side
+            row["provider"] = last.way.provider.name
+            row["upstream_model"] = last.way.model
+            row["key"] = last.key.label
         row["attempts"] = sum(call.attempts for call in asked)
         trail = [each for call in asked for each in call.trail]
         if trail and row["attempts"] != 1:

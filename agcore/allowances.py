@@ -80,11 +80,11 @@ class Allowances:
         tokens = allowance.tokens = _resized(allowance.tokens, key.tpm, now)
         refusals: list[tuple[float, str]] = []
         if requests is not None and requests.wait:
-            refusals.append((requests.wait, f"{key.rpm} requests per minute"))
+            refusals.append((requests.wait, _many(key.rpm, "request") + " per minute"))
         if tokens is not None and tokens.wait:
-            refusals.append((tokens.wait, f"{key.tpm} tokens per minute"))
+            refusals.append((tokens.wait, _many(key.tpm, "token") + " per minute"))
         if key.concurrency is not None and allowance.under_way >= key.concurrency:
-            refusals.append((PLACE, f"{key.concurrency} requests at a time"))
+            refusals.append((PLACE, _many(key.concurrency, "request") + " at a time"))
         if refusals:
             return _refused(key, *max(refusals))
         if requests is not None:
@@ -121,6 +121,10 @@ def _resized(bucket: Bucket | None, limit: int | None, now: float) -> Bucket | N
     bucket.limit = limit
     bucket.refill(now=now)
     return bucket
+
+
+def _many(count: int | None, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _refused(key: ClientKey, seconds: float, limit: str) -> Fault:

@@ -50,7 +50,7 @@ from agcore.pool import Choice, Closed, KeyChoice, Pause, Slot, Way
 from agcore.retry import is_free_reattempt, may_repeat, trouble_of
 from agcore.timers import Timer, Timers
 from agcore.upstream_error import OWN_CREDENTIAL, fault_from_answer, presentable
-from agcore.waits import named_wait, retry_after, scope_is_key
+from agcore.waits import is_key_refused, named_wait, retry_after, scope_is_key
 
 _FAILURES: Final[Mapping[Stage, str]] = {
     Stage.SEND: "the connection broke while the request was being sent",
@@ -331,9 +331,7 @@ class Call:
 
     def scrubbed(self, data: bytes) -> bytes:
         """Upstream bytes that are about to pass, with the key that was used replaced by its label."""
-        if self.key.secret is None:
-            return data
-        return data.replace(self.key.secret.reveal().encode(), self.key.label.encode())
+        return self.key.hidden_in(data.decode("latin-1")).encode("latin-1")
 
     def _next(self, now: float) -> None:
         """Begin the next attempt, or a pause before it, or tell the owner that there is none."""
@@ -492,12 +490,12 @@ class Call:
         if trouble is Trouble.REQUEST:  # whose words may be anything
             wait = retry_after(headers, now=now)
         shown = self._presentable(fault)
-        revoked = fault.status == 401 or fault.code == "invalid_api_key"
+        revoked = fault.status == 401 or is_key_refused(fault)
         # What passes whatever its answer is no provider of the pool, though it may be called like one.
         news = not self.plan.passes_all and self._pool.failed(
             self._choice,
             trouble,
-            whole_key=wait is None and (revoked or scope_is_key(fault)),
+            whole_key=revoked or scope_is_key(fault),
             wait=wait,
             reason=shown.message,
             began=self._began,
@@ -544,6 +542,9 @@ class Call:
                 opens = self._pool.opens(self.ways, now=now)
             if opens is not None:
                 fault = msgspec.structs.replace(fault, retry_after=max(round(opens - now, 3), 1.0))
+        if fault.code == OWN_CREDENTIAL and closed is not None and self._legs.attempts == 1:
+            # There is no other key: a client that asks again by itself will fare no better.
+            fault = msgspec.structs.replace(fault, headers=((b"x-should-retry", b"false"),))
         if len(self.trail) > 1:
             tried = ", ".join(self.trail[-MAX_TRAIL:])
             fault = msgspec.structs.replace(fault, message=f"{fault.message} (tried {tried})")

@@ -34,6 +34,7 @@ def render(parsed: Parsed) -> str:
             _aligned(_models(config)) or ["no rules: a name goes to the providers that serve it, in their order"],
         ),
         ("MCP servers", _aligned(_mcp_servers(config)) or ["none"]),
+        ("State of keys", [f"kept in {config.pool.state_file}"] if config.pool.state_file else []),
         ("Warnings", list(warnings)),
         ("Refuses to start", list(startup_problems(config))),
         ("Not yet in effect", list(parsed.unused)),
@@ -76,8 +77,8 @@ def _moment(epoch: float) -> str:
     return datetime.fromtimestamp(epoch, UTC).isoformat(sep=" ", timespec="seconds")
 
 
-def _providers(providers: Iterable[Provider]) -> Iterator[str]:
-    for provider in providers:
+def _providers(providers: Sequence[Provider]) -> Iterator[str]:
+    for index, provider in enumerate(providers):
         yield provider.name + (f"  (preset {provider.preset})" if provider.preset else "")
         rows = []
         for dialect, endpoint in provider.endpoints.items():
@@ -86,7 +87,9 @@ def _providers(providers: Iterable[Provider]) -> Iterator[str]:
             rows.append((dialect, f"{url.shown}  ({'no key' if endpoint.auth == 'none' else endpoint.auth})"))
         keys = [f"{provider.name}#{number} {key.masked}" for number, key in enumerate(provider.keys, 1)]
         rows.append(("keys", ", ".join(keys) or "none"))
-        rows.append(("models", ", ".join(provider.models) or 'none, but by "provider/model"'))
+        hides = "*" in provider.models and any(later.models for later in providers[index + 1 :])
+        models = ", ".join(provider.models) or 'none, but by "provider/model"'
+        rows.append(("models", f"{models}  (is asked before the providers below, for every name)" if hides else models))
         if provider.headers:
             rows.append(("headers", ", ".join(name.decode("ascii") for name, _ in provider.headers)))
         proxies = {each.origin.proxy: None for each in provider.endpoints.values() if each.origin.proxy is not None}
@@ -118,7 +121,8 @@ def _mcp_servers(config: Config) -> Iterator[tuple[str, str, str]]:
     for server in config.mcp:
         path = f"/mcp/{server.name}/mcp"
         if server.builtin:
-            yield path, f"built-in {server.builtin}", f"with {server.model}"
+            files = f"files below {', '.join(server.file_roots)}" if server.file_roots else "no files"
+            yield path, f"built-in {server.builtin}", f"with {server.model}; {files}"
         else:
             key = f"key {server.key.masked}" if server.key else "no key"
             auth = oauth if server.auth == "client" else f"auth {server.auth}"

@@ -131,14 +131,14 @@ class SpoolFailed(msgspec.Struct, frozen=True):
 
 
 class FileRead(msgspec.Struct, frozen=True):
-    """A file that `ReadFile` asked for, whole."""
+    """A file that `ReadFile` or `ReadSpool` asked for, whole."""
 
     id: int
     data: bytes
 
 
 class FileRefused(msgspec.Struct, frozen=True):
-    """A file that `ReadFile` asked for may not be read, or cannot be."""
+    """A file that `ReadFile` or `ReadSpool` asked for may not be read, or cannot be."""
 
     id: int
     reason: str

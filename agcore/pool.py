@@ -3,10 +3,10 @@
 A request comes with its `Way`s: the places that may answer it, in steps. Each way has the keys of its provider.
 `choose` walks them in this order and answers with a value:
 
-1. the first step that has keys which this request did not try and which are not cooling. Among its providers the turn
-   goes round by `weight`, among a provider's keys by its strategy: `sticky` gives a conversation the key that it had
-   before (for the vendor's prompt cache) and spreads new ones, `round_robin` takes turns, `least_busy` takes the key
-   with the fewest requests under way;
+1. the first step that has keys which this request did not try and which are not cooling. Among its targets the turn
+   goes round by the `weight` of their providers, among a provider's keys by its strategy: `sticky` gives a conversation
+   the key that it had before (for the vendor's prompt cache) and spreads new ones, `round_robin` takes turns,
+   `least_busy` takes the key with the fewest requests under way, and turns among equals;
 2. of those that merely had trouble (the vendor failed, was overloaded or unreachable), the one whose cooldown ends
    first: a doubtful way is better than none;
 3. what this request tried already and may try again, when its cooldown ends: a `Pause`;
@@ -16,8 +16,8 @@ A request comes with its `Way`s: the places that may answer it, in steps. Each w
 
 A cooldown belongs to a key and a model (a rate limit, an error), to a key (money, a revoked key) or to a provider (no
 connection). Its length is what the vendor named, else it doubles with each failure in a row. Of two the longer one
-counts. A long one is probed in between with one request, since vendors lift limits early; a success ends what was
-noted before it began, and nothing that came to light later.
+counts, but a limit, which forbids, counts more than a refusal. A long one is probed in between with one request, since
+vendors lift limits early; a success ends what was noted before it began, and nothing that came to light later.
 
 Nothing here grows without bound, and nothing holds a secret: keys go by a fingerprint.
 """
@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2s
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -42,6 +42,8 @@ LONGEST: Final = 31 * 86_400.0
 PROBE: Final = 300.0
 """Seconds after which a cooling key is tried once, though its cooldown goes on."""
 REASON_LENGTH: Final = 300
+SECRET_LENGTH: Final = 8
+"""Characters; a shorter key, such as local servers are given, is no secret."""
 
 
 class Backoff(msgspec.Struct, frozen=True):
@@ -89,6 +91,11 @@ class KeyChoice(msgspec.Struct, frozen=True):
     id: str = ""
     """Its fingerprint; empty without a key."""
 
+    def hidden_in(self, text: str) -> str:
+        """The text with the key's label in its place. What is too short to guard anything may be part of any word."""
+        secret = "" if self.secret is None else self.secret.reveal()
+        return text.replace(secret, self.label) if len(secret) >= SECRET_LENGTH else text
+
 
 class Choice(msgspec.Struct, frozen=True):
     """What the next attempt is made with. Its way's key counts as busy until `Pool.done`."""
@@ -120,6 +127,8 @@ class Closed(msgspec.Struct, frozen=True):
 Slot: TypeAlias = tuple[str, str, str]
 """Provider, fingerprint, model; fingerprint and model are empty in subjects that stand for all."""
 
+_Name = TypeVar("_Name")
+
 
 class Cooldown(msgspec.Struct, array_like=True):
     """Why and how long somebody is left alone."""
@@ -146,8 +155,8 @@ class Pool:
         """Grows with every change that is worth saving."""
         self._fraction = fraction
         self._cooldowns: dict[Slot, Cooldown] = {}
-        self._seats: dict[bytes, tuple[str, str]] = {}
-        self._turns: dict[tuple[str, ...], float] = {}
+        self._seats: dict[bytes, Slot] = {}
+        self._turns: dict[tuple[object, ...], float] = {}
         self._busy: dict[tuple[str, str], int] = {}
         self._keys: dict[int, tuple[Provider, tuple[KeyChoice, ...]]] = {}
 
@@ -227,17 +236,16 @@ class Pool:
         return min(moments or refused, default=None)
 
     def keys(self, provider: Provider) -> tuple[KeyChoice, ...]:
-        """All keys of a provider by their labels; one without a secret where it needs none."""
+        """All keys of a provider by their labels, each once; one without a secret where it needs none."""
         found = self._keys.get(id(provider))
         if found is None or found[0] is not provider:
             if len(self._keys) > MAX_COOLDOWNS:
                 self._keys.clear()
-            secrets = provider.keys or (None,)
-            keys = (
-                KeyChoice(f"{provider.name}#{number}", secret, "" if secret is None else _fingerprint(secret))
-                for number, secret in enumerate(secrets, 1)
-            )
-            found = self._keys[id(provider)] = (provider, tuple(keys))
+            keys: dict[str, KeyChoice] = {}
+            for number, secret in enumerate(provider.keys or (None,), 1):
+                mark = "" if secret is None else _fingerprint(secret)
+                keys.setdefault(mark, KeyChoice(f"{provider.name}#{number}", secret, mark))
+            found = self._keys[id(provider)] = (provider, tuple(keys.values()))
         return found[1]
 
     def done(self, choice: Choice) -> None:
@@ -270,7 +278,8 @@ class Pool:
         Args:
             choice: What was tried.
             trouble: What it failed of.
-            whole_key: It concerns the key for all models, and time alone will not cure it.
+            whole_key: It concerns the key for all models: avoid it for the others, too. Only for the model that was
+                asked can a named time forbid it, since what else is counted by the same limit is not said.
             wait: Seconds that the vendor named.
             reason: For people, without a secret.
             began: When the attempt began. Failures of attempts that ran at the same time count as one.
@@ -279,15 +288,39 @@ class Pool:
         Returns:
             Whether that is news: the key was not known to be refused.
         """
-        backoff = BACKOFF.get(trouble)
-        if backoff is None:
+        if trouble not in BACKOFF:
             return False
         provider, key, model = choice.slot
         if trouble is Trouble.UNREACHABLE:
-            subject = (provider, "", "")
+            subjects = [((provider, "", ""), False)]
+        elif not whole_key:
+            subjects = [((provider, key, model), trouble is Trouble.CREDENTIAL)]
+        elif wait is None or trouble is Trouble.CREDENTIAL:
+            subjects = [((provider, key, ""), True)]
         else:
-            subject = (provider, key, "" if whole_key else model)
-        old = self._cooldowns.get(subject)
+            subjects = [((provider, key, model), False), ((provider, key, ""), True)]
+        news = False
+        for subject, refused in subjects:
+            old = self._cooldowns.get(subject)
+            news = news or (refused and (old is None or not old.refused))
+            self._cool(subject, trouble, refused=refused, wait=wait, reason=reason, began=began, now=now)
+        self.changes += trouble not in PASSING
+        if len(self._cooldowns) > MAX_COOLDOWNS:
+            self._shrink(now)
+        return news
+
+    def _cool(
+        self,
+        subject: Slot,
+        trouble: Trouble,
+        *,
+        refused: bool,
+        wait: float | None,
+        reason: str,
+        began: float,
+        now: float,
+    ) -> None:
+        old, backoff = self._cooldowns.get(subject), BACKOFF[trouble]
         failures = 1
         if old is not None and now <= old.until + 2 * BACKOFF[old.trouble].longest:
             failures = old.failures + (began >= old.since)
@@ -296,17 +329,13 @@ class Pool:
             until = now + seconds * (0.75 + 0.5 * self._fraction())
         else:
             until = now + min(max(wait, SHORTEST), LONGEST)
-        refused = whole_key or trouble is Trouble.CREDENTIAL
-        if old is not None and old.until > until:
+        limits = trouble not in PASSING and not refused
+        if old is not None and old.until > until and not (limits and old.refused):
             trouble, until, reason, refused = old.trouble, old.until, old.reason, old.refused
         self._cooldowns.pop(subject, None)
         self._cooldowns[subject] = Cooldown(
             trouble, now, until, min(until, now + PROBE), failures, reason[:REASON_LENGTH], refused
         )
-        self.changes += trouble not in PASSING
-        if len(self._cooldowns) > MAX_COOLDOWNS:
-            self._shrink(now)
-        return refused and (old is None or not old.refused)
 
     def cooling(self, *, now: float) -> Iterator[tuple[Slot, Cooldown]]:
         """What is left alone at present; an empty fingerprint or model stands for all."""
@@ -324,6 +353,8 @@ class Pool:
             raise ValueError(f"a state of version {state.version}")
         for slot, cooldown in state.cooldowns[:MAX_COOLDOWNS]:
             if now < cooldown.until <= now + LONGEST and cooldown.trouble in BACKOFF:
+                cooldown.since = min(cooldown.since, now)
+                cooldown.probe_at = min(cooldown.probe_at, now + PROBE)
                 self._cooldowns[slot] = cooldown
 
     def _choices(self, ways: Iterable[Way]) -> Iterator[Choice]:
@@ -333,12 +364,12 @@ class Pool:
                     yield Choice(way, key)
 
     def _cooldown(self, choice: Choice, now: float) -> Cooldown | None:
-        """The cooldown that lasts longest; those that bar the key stand before those that only warn of it."""
+        """The cooldown that lasts longest: of limits, which forbid, else of refusals, else of mere warnings."""
         if not self._cooldowns:
             return None
         found = [self._cooldowns.get(subject) for subject in _subjects(choice)]
         cooling = [each for each in found if each is not None and each.until > now]
-        return max(cooling, key=lambda each: (each.trouble not in PASSING, each.until), default=None)
+        return max(cooling, key=lambda each: (each.trouble not in PASSING, not each.refused, each.until), default=None)
 
     def _pick(self, open: list[Choice], seat: bytes | None) -> Choice:
         if len(open) == 1:
@@ -346,17 +377,18 @@ class Pool:
         if seat is not None:
             held = self._seats.get(seat)
             for choice in open:
-                if held == choice.slot[:2] and choice.way.provider.strategy == "sticky":
+                if held == choice.slot and choice.way.provider.strategy == "sticky":
                     return choice
-        providers = {choice.way.provider.name: choice.way.provider.weight for choice in open}
-        name = next(iter(providers)) if len(providers) == 1 else self._turn(("step", *providers), providers)
-        mine = [choice for choice in open if choice.way.provider.name == name]
-        if mine[0].way.provider.strategy == "least_busy":
-            return min(mine, key=lambda choice: self._busy.get(choice.slot[:2], 0))
-        id = self._turn(("keys", name), dict.fromkeys((choice.key.id for choice in mine), 1.0))
-        return next(choice for choice in mine if choice.key.id == id)
+        weights = {(choice.way.provider.name, choice.way.model): choice.way.provider.weight for choice in open}
+        target = next(iter(weights)) if len(weights) == 1 else self._turn(("step", *weights), weights)
+        mine = {choice.key.id: choice for choice in open if (choice.way.provider.name, choice.way.model) == target}
+        if next(iter(mine.values())).way.provider.strategy == "least_busy":
+            busy = {id: self._busy.get((target[0], id), 0) for id in mine}
+            fewest = min(busy.values())
+            mine = {id: choice for id, choice in mine.items() if busy[id] == fewest}
+        return mine[self._turn(("keys", *target), dict.fromkeys(mine, 1.0))]
 
-    def _turn(self, wheel: tuple[str, ...], weights: Mapping[str, float]) -> str:
+    def _turn(self, wheel: tuple[object, ...], weights: Mapping[_Name, float]) -> _Name:
         """Smooth weighted turns: each gains its weight, and the one that has most goes and pays for all."""
         if len(self._turns) > MAX_COOLDOWNS:
             self._turns.clear()
@@ -371,7 +403,7 @@ class Pool:
         self._busy[key] = self._busy.get(key, 0) + 1
         if seat is not None:
             self._seats.pop(seat, None)
-            self._seats[seat] = key
+            self._seats[seat] = choice.slot
             if len(self._seats) > MAX_SEATS:
                 del self._seats[next(iter(self._seats))]
         if now is not None and self._cooldowns:

@@ -10,7 +10,7 @@ from typing import Final
 
 from agcore.fault import Fault, Trouble
 from agcore.inputs import Sent, Stage, UpstreamFailed
-from agcore.waits import is_capacity, is_quota
+from agcore.waits import is_capacity, is_key_refused, is_moderated, is_quota
 
 REFUSALS: Final = frozenset(Trouble) - {Trouble.REQUEST, Trouble.FAILING}
 """Troubles after which nothing can have been done: even what must not happen twice may be asked elsewhere."""
@@ -26,6 +26,7 @@ _BY_STATUS: Final = {
     410: Trouble.MISSING,
     425: Trouble.FAILING,
     429: Trouble.RATE,
+    498: Trouble.OVERLOADED,  # Groq: no capacity in the flexible tier
     501: Trouble.MISSING,
     503: Trouble.OVERLOADED,
     529: Trouble.OVERLOADED,
@@ -33,7 +34,6 @@ _BY_STATUS: Final = {
 """HTTP status -> trouble. Of the others 400 to 499 are the request's own, the rest the vendor's."""
 
 _BY_CODE: Final = {
-    (400, "invalid_api_key"): Trouble.CREDENTIAL,
     (400, "model_not_found"): Trouble.MISSING,
     (502, "upstream_redirect"): Trouble.MISSING,
 }
@@ -46,6 +46,10 @@ def trouble_of(fault: Fault) -> Trouble:
         return Trouble.QUOTA
     if fault.status == 429 and is_capacity(fault):
         return Trouble.OVERLOADED
+    if is_key_refused(fault):
+        return Trouble.CREDENTIAL
+    if is_moderated(fault):
+        return Trouble.REQUEST
     by_code = _BY_CODE.get((fault.status, fault.code or ""))
     if by_code is not None:
         return by_code

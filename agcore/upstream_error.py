@@ -17,6 +17,7 @@ from agcore.fault import Fault, Vendor
 from agcore.headers import media_type
 from agcore.inputs import Headers
 from agcore.pool import KeyChoice
+from agcore.waits import is_key_refused, is_moderated
 
 _CREDENTIAL: Final = frozenset({401, 402, 403})
 OWN_CREDENTIAL: Final = "upstream_credential"
@@ -49,7 +50,7 @@ def presentable(fault: Fault, key: KeyChoice) -> Fault:
     gateway's own credential becomes a 502; and there is some message.
     """
     message = _clean_text(fault.message, key) or "the upstream reported an error without a message"
-    if fault.status in _CREDENTIAL or (fault.status == 400 and fault.code == "invalid_api_key"):
+    if (fault.status in _CREDENTIAL and not is_moderated(fault)) or is_key_refused(fault):
         return Fault(
             status=502,
             message=f"the provider refused the gateway's credential {key.label} ({fault.status}): {message}",
@@ -82,6 +83,5 @@ def _clean(value: object, key: KeyChoice) -> object:
 
 
 def _clean_text(text: str, key: KeyChoice) -> str:
-    if key.secret is not None:
-        text = text.replace(key.secret.reveal(), key.label)
+    text = key.hidden_in(text)
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

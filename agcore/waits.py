@@ -9,8 +9,9 @@ Of prose only complete phrases count ("try again in 20s"). A number elsewhere in
 limit, is never a wait: taken for one, "20 requests per minute" would put a key to sleep for twenty minutes.
 
 The kinds are a quota that is used up (`is_quota`: hours, days or money), a lack of capacity that no key is to blame
-for (`is_capacity`), and, where neither is said, a rate. They follow from names that vendors write for programs. Where a
-vendor has only words, the message must begin with them, because the rest of a message may quote the client.
+for (`is_capacity`), and, where neither is said, a rate; beside them stands what a few vendors say by an unusual status.
+They follow from names that vendors write for programs. Where a vendor has only words, the message must begin with them,
+because the rest of a message may quote the client.
 
 All functions are total: they take whatever a peer wrote and never raise.
 """
@@ -104,6 +105,13 @@ _CAPACITY: Final = frozenset(
     }
 )
 
+_BAD_KEY: Final = frozenset(
+    {
+        "invalid_api_key",
+        "API_KEY_INVALID",  # Google, at its OpenAI endpoint as well
+    }
+)
+
 _KEY_QUOTA_WORDS: Final = re.compile(
     r"Your credit balance is too low"  # Anthropic, as an invalid_request_error
     r"|You have reached your specified (?:workspace )?API usage limits"
@@ -163,6 +171,18 @@ def is_quota(fault: Fault) -> bool:
 def scope_is_key(fault: Fault) -> bool:
     """Tell whether a quota holds for everything that the key can do (money, a plan) rather than for one model."""
     return _is_key_quota(fault, _names(fault))
+
+
+def is_key_refused(fault: Fault) -> bool:
+    """Tell whether a 400 says what others say with a 401: that there is no such key."""
+    return fault.status == 400 and (
+        not _names(fault).isdisjoint(_BAD_KEY) or fault.message.startswith("Incorrect API key provided")  # xAI
+    )
+
+
+def is_moderated(fault: Fault) -> bool:
+    """Tell whether a 403 is about what the client wrote, not about the key: OpenRouter quotes it."""
+    return fault.status == 403 and "flagged_input" in _member(_error(fault), "metadata")
 
 
 def is_capacity(fault: Fault) -> bool:

@@ -137,10 +137,7 @@ class ChoiceLeg(Leg):
 
     def call_plan(self, call: Call, way: Way, *, now: float) -> Plan:
         """This leg's part of the request."""
-        self.over = False
-        self.stream = UpstreamStream(self.translation, id=self._id)
-        self.usage = Usage()
-        self._streaming = False
+        self._begin()
         return self.plan(self._generate.translated_target(way), self.translation.body)
 
     def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
@@ -171,5 +168,12 @@ class ChoiceLeg(Leg):
             self.over = True
             return self._choices.take(self, call, self.stream.end(), now=now)
         if self._generate.asked_unsigned(call, fault, translation=self.translation, now=now):
-            return None
+            return self._begin()
         return self._choices.failed(call, fault, now=now)
+
+    def _begin(self) -> None:
+        self.let_go()
+        self.over = False
+        self.stream = UpstreamStream(self.translation, id=self._id)
+        self.usage = Usage()
+        self._streaming = False

@@ -126,12 +126,7 @@ class CountTokens(PassThrough):
     def _translated(self, way: Way) -> bytes:
         from agcore.translation import Target, Translation
 
-        target = Target(
-            dialect=way.endpoint.dialect,
-            model=way.model,
-            profile=self.services.catalog.profile(way.model),
-            signer=way.provider.signer or way.provider.name,
-        )
+        target = Target.at(way, self.services.catalog)
         rendered = Translation(self.dialect.NAME, target, self._conversation(), Losses()).rendered
         if target.dialect == "gemini":
             return json_text.encode({"generateContentRequest": {"model": f"models/{way.model}", **rendered}})

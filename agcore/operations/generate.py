@@ -56,11 +56,17 @@ class Generate(PassThrough):
     def prepare(self, *, now: float) -> None:
         """Make ready for a stream where one was asked for."""
         if self.ask.stream:
-            tap = self.dialect.StreamTap(shown_model=self.shown_model, hide_usage=self.hides_usage)
-            self._open_stream(StreamPass(tap, framing=self.ask.framing), now)
+            self._open_stream(now)
 
-    def _open_stream(self, stream: StreamPass | StreamTranslation, now: float) -> None:
-        self._stream = stream
+    def _open_stream(self, now: float) -> None:
+        self._streaming = False
+        if self._translation is None:
+            tap = self.dialect.StreamTap(shown_model=self.shown_model, hide_usage=self.hides_usage)
+            self._stream = StreamPass(tap, framing=self.ask.framing)
+        else:
+            self._stream = self._translated = self._translation.stream(
+                id=self._id, model=self.ask.model, created=int(now), framing=self.ask.framing
+            )
         self._expect_stream(now)
 
     def _expect_stream(self, now: float) -> None:
@@ -89,7 +95,7 @@ class Generate(PassThrough):
         """Pass the request through, or translate it for an endpoint of another dialect."""
         self._stream = self._translation = self._translated = self._choices = None
         self._streaming = False
-        if way.endpoint.dialect == self.dialect.NAME:
+        if way.endpoint.dialect == self.dialect.NAME and not self._is_of_another_kind(members):
             return super().plan_way(members, way, now=now)
         translation = self._translate(members, way)
         if isinstance(translation, Fault):
@@ -103,12 +109,17 @@ class Generate(PassThrough):
         if translation.others:
             self._divide(translation, way, now)
             return None
-        if self.ask.stream:
-            self._translated = translation.stream(
-                id=self._id, model=self.ask.model, created=int(now), framing=self.ask.framing
-            )
-            self._open_stream(self._translated, now)
+        self.prepare(now=now)
         return self.plan(self.translated_target(way), translation.body)
+
+    def _is_of_another_kind(self, members: Members) -> bool:
+        """Whether this is a Responses request that was sent to Chat's path, as some editors do (wire.md E)."""
+        return self.dialect.NAME == "openai" and "messages" not in members and "input" in members
+
+    @property
+    def translated(self) -> bool:
+        """Whether the upstream is asked in words of ours."""
+        return self._translation is not None or super().translated
 
     def _divide(self, translation: Translation, way: Way, now: float) -> None:
         from agcore.operations.choices import Choices  # translating is not free to import
@@ -131,26 +142,20 @@ class Generate(PassThrough):
         if b"gw1." in members.body or b"Z3cxL" in members.body:
             from agcore import foreign_signatures  # a conversation that changed vendors is rare
 
-            signer = self.way.provider.signer or self.way.provider.name
+            signer = self.way.provider.signer
             changes.update(foreign_signatures.edits(self.dialect.NAME, members, signer=signer, losses=self._losses))
         return changes, hides_usage
 
     def _translate(self, members: Members, way: Way) -> Translation | Fault:
         from agcore.translation import Target, translate  # translating is not free to import
 
-        target = Target(
-            dialect=way.endpoint.dialect,
-            model=way.model,
-            profile=self.services.catalog.profile(way.model),
-            signer=way.provider.signer or way.provider.name,
-        )
         forgetful = self.dialect.NAME == "openai"
         return translate(
             self.dialect.NAME,
             members.body,
             model=self.ask.model,
             stream=self.ask.stream,
-            target=target,
+            target=Target.at(way, self.services.catalog),
             recollection=self.services.ledger.signatures.of(self.request.client) if forgetful else None,
         )
 
@@ -202,7 +207,8 @@ class Generate(PassThrough):
                 self.exchange.write(out, now=now)
             return self.exchange.end(now=now)
         if self.asked_unsigned(call, fault, translation=self._translation, now=now):
-            return None
+            self.discard_answer()
+            return self.prepare(now=now)
         return super().call_failed(call, fault, now=now)
 
     def asked_unsigned(self, call: Call, fault: Fault, *, translation: Translation | None, now: float) -> bool:
@@ -238,6 +244,13 @@ class Generate(PassThrough):
         return self.exchange.answer(200, body, headers=self.headers_down(call, ()), now=now)
 
     def _serve_unstreamed(self, call: Call, now: float) -> None:
+        chunks = self._array_of_chunks(call)
+        if chunks is not None:
+            assert self._stream is not None
+            out = b"".join(self._stream.feed(encode(json_text.encode(chunk))) for chunk in chunks)
+            if self._stream.fault is None:
+                out += self._stream.end()
+            return self._serve_all(call, out, self._stream.fault, now)
         answer = self.read_answer(call)
         if isinstance(answer, Fault):
             return call.reject(answer, now=now)
@@ -249,6 +262,19 @@ class Generate(PassThrough):
                 out, fault = self._told_as_stream(call, answer, now)
             except ValueError as error:  # nested too deeply to be written
                 out, fault = b"", Fault(status=502, message=f"the upstream's answer cannot be streamed: {error}")
+        return self._serve_all(call, out, fault, now)
+
+    def _array_of_chunks(self, call: Call) -> list[object] | None:
+        """What a Gemini server sends that ignores `alt=sse`: the chunks of its stream as one array."""
+        if call.way.endpoint.dialect != "gemini" or not self._answer or not self._answer[0].lstrip().startswith(b"["):
+            return None
+        try:
+            chunks = json_text.decode(b"".join(self._answer))
+        except ValueError:
+            return None
+        return chunks if isinstance(chunks, list) and chunks else None
+
+    def _serve_all(self, call: Call, out: bytes, fault: Fault | None, now: float) -> None:
         if out:
             call.commit()
             self.exchange.write(out, now=now)
@@ -273,7 +299,7 @@ class Generate(PassThrough):
             self.dialect.NAME,
             answer,
             request=call.plan.body,
-            signer=self.way.provider.signer or self.way.provider.name,
+            signer=self.way.provider.signer,
             id=self.services.ids.mint(""),
             model=self.ask.model,
             created=int(now),

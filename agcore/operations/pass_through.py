@@ -77,7 +77,7 @@ class PassThrough(Operation, ABC):
         """Ask at the ways; `further` after others were asked."""
         seat = None
         if self.services.ledger.pool.spreads(ways):
-            seat = seat_of(self.request, self._members)
+            seat = seat_of(self.request, self._members, self.ask.model)
         self.exchange.call(ways, owner=self, now=now, seat=seat, further=further)
 
     def find_ways(self, model: str) -> tuple[Way, ...] | Fault:
@@ -121,6 +121,10 @@ class PassThrough(Operation, ABC):
         """Forget what came of an attempt before this one."""
         self.way = way
         self._losses = Losses()
+        self.discard_answer()
+
+    def discard_answer(self) -> None:
+        """Forget what was answered so far: another answer will come in its place."""
         self.exchange.give_back(self._answer_size)
         self._answer.clear()
         self._answer_size = 0
@@ -129,8 +133,7 @@ class PassThrough(Operation, ABC):
     def plan_way(self, members: Members, way: Way, *, now: float) -> Plan | Fault | None:
         """The request for one way: the client's, with the edits it needs there."""
         target = self.upstream_target(way)
-        if target is None:
-            return Fault(status=400, message=f"provider {way.provider.name!r} has no such endpoint in this dialect")
+        assert target is not None
         changes, self.hides_usage = self.edits(members)
         self.prepare(now=now)
         return self.plan(target, members.edited(changes))

@@ -126,6 +126,11 @@ class Respond(Generate):
             assert isinstance(response, dict)
             self._remember(response, body)
 
+    def discard_answer(self) -> None:
+        """Forget what was answered so far, but for a response that announced itself: it exists."""
+        super().discard_answer()
+        self._remembered = False
+
     def call_begun(self, call: Call, *, now: float) -> None:
         """A response belongs to the account of the key that it was made with."""
         self._key = call.key.id

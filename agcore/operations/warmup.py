@@ -15,7 +15,7 @@ from agcore.json_members import parse
 from agcore.operations.base import resolve
 from agcore.operations.list_reader import ListReader, list_way
 from agcore.pool import Cooldown
-from agcore.provider_lists import MAX_IDS, has_credential
+from agcore.provider_lists import LISTING, MAX_IDS, has_credential
 
 if TYPE_CHECKING:
     from agcore.exchange import Exchange
@@ -28,8 +28,8 @@ class Warmup(ListReader):
     read it is told how many `models` it has, and which targets of `[models]` are `missing` from it. A provider that has
     none (404, 405) is reachable all the same, and is reported so; whether its key is good stays unknown then.
 
-    Every key is asked once, cooling or not, and the pool learns what came of it. `cooling` says of a key that is not
-    known to work for how many seconds it is left alone as a whole, and why.
+    Every key is asked once, cooling or not, and the pool learns what came of it. `cooling` says for how many seconds
+    a key is left alone, for a model or as a whole, and why.
     """
 
     metered: ClassVar[bool] = True
@@ -39,6 +39,7 @@ class Warmup(ListReader):
         self._results: dict[str, dict[str, object]] = {}
         self._begun: dict[Call, float] = {}
         self._latency: dict[Call, float] = {}
+        self._cooling: dict[str, list[dict[str, object]]] = {}
 
     def run(self, body: bytes, *, now: float) -> None:
         """Start as many calls as may run at once."""
@@ -46,13 +47,18 @@ class Warmup(ListReader):
         if isinstance(providers, Fault):
             return self.exchange.fail(providers, now=now)
         pool = self.services.ledger.pool
-        cooling = {slot[:2]: each for slot, each in pool.cooling(now=now) if not slot[2]}
+        cooling: dict[tuple[str, str], list[tuple[str, Cooldown]]] = {}
+        for (name, id, model), cooldown in pool.cooling(now=now):
+            if model != LISTING:
+                cooling.setdefault((name, id), []).append((model, cooldown))
         ways = []
         for provider in providers:
             for key in pool.keys(provider):
                 result: dict[str, object] = {"provider": provider.name, "key": key.label}
                 self._results[key.label] = result
-                result.update(_cooling(cooling, provider.name, key.id, now))
+                left_alone = _told(cooling, provider.name, key.id, now)
+                if left_alone:
+                    result["cooling"] = self._cooling[key.label] = left_alone
                 if has_credential(provider):
                     ways.append(list_way(provider, key=key.id))
                 else:
@@ -73,6 +79,9 @@ class Warmup(ListReader):
         provider = call.way.provider
         result = self._results[call.key.label]
         result.pop("cooling", None)
+        limited = [each for each in self._cooling.get(call.key.label, ()) if "model" in each]
+        if limited:  # that the key is good for a list says nothing about what a model was limited to
+            result["cooling"] = limited
         if ids is None:
             self._settle(
                 call, {"ok": True, "note": "it answered, but not with a model list: is the base URL right?"}, now
@@ -87,7 +96,7 @@ class Warmup(ListReader):
         if fault.status in (404, 405):
             self._settle(call, {"ok": True, "note": "reachable; it has no model list, so the key was not checked"}, now)
         else:
-            self._settle(call, {"ok": False, "error": fault.message}, now)
+            self._settle(call, {"ok": False, "status": fault.status, "error": fault.message}, now)
 
     def all_read(self, *, now: float) -> None:
         """Answer."""
@@ -128,10 +137,16 @@ class Warmup(ListReader):
         return [model for model in named if model not in known]
 
 
-def _cooling(known: Mapping[tuple[str, str], Cooldown], provider: str, key: str, now: float) -> dict[str, object]:
-    """What keeps a key from being used, the longer of its own and its provider's cooldown."""
-    found = [cooldown for slot in ((provider, key), (provider, "")) if (cooldown := known.get(slot)) is not None]
-    if not found:
-        return {}
-    longest = max(found, key=lambda cooldown: cooldown.until)
-    return {"cooling": {"until_seconds": round(longest.until - now, 1), "reason": longest.reason}}
+def _told(
+    known: Mapping[tuple[str, str], list[tuple[str, Cooldown]]], provider: str, key: str, now: float
+) -> list[dict[str, object]]:
+    """What keeps a key from being used, for one model or for all."""
+    found = [*known.get((provider, key), ()), *(known.get((provider, ""), ()) if key else ())]
+    return [
+        {
+            **({"model": model} if model else {}),
+            "until_seconds": round(cooldown.until - now, 1),
+            "reason": cooldown.reason,
+        }
+        for model, cooldown in found
+    ]

@@ -194,7 +194,7 @@ def test_the_limit_that_opens_last_is_the_one_that_is_told() -> None:
     allowances, alice = Allowances(), key(rpm=1, tpm=60, at_once=1)
     assert wait(allowances, alice, at=0) == 0
     fault = refusal(allowances, alice, at=0)
-    assert fault.message == "the key 'alice' has reached its limit of 1 requests per minute; try again in 60s"
+    assert fault.message == "the key 'alice' has reached its limit of 1 request per minute; try again in 60s"
     assert (fault.status, fault.code, fault.retry_after) == (429, "rate_limit_exceeded", 60)
     allowances.done(alice, tokens=180, now=EPOCH)
     fault = refusal(allowances, alice, at=0)
@@ -351,7 +351,7 @@ def test_an_mcp_client_is_refused_with_a_json_rpc_error() -> None:
     assert not posted(machine, MCP_AT, b"{}").finished
     story = posted(machine, MCP_AT, b"{}")
     assert (story.status, story.headers[b"retry-after"]) == (429, b"60")
-    message = "the key 'alice' has reached its limit of 1 requests per minute; try again in 60s"
+    message = "the key 'alice' has reached its limit of 1 request per minute; try again in 60s"
     assert json.loads(story.body) == {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": message}}
 
 

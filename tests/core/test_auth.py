@@ -113,6 +113,13 @@ def test_browser_rule(case: Case) -> None:
     check(case)
 
 
+def test_a_peer_whose_address_is_no_ip_address_is_not_on_this_machine() -> None:
+    guard = Guard(Config(proxy=Proxy(auth_mode="auto", keys=(key("first", GOOD),))), Ids(SECRET))
+    head = RequestHead("GET", b"/v1/models", ((b"host", b"localhost"),))
+    assert isinstance(guard.admit(head, target("/v1/models"), Peer("testclient"), now=NOW), Fault)
+    assert isinstance(guard.admit(head, target("/v1/models"), Peer("127.0.0.1"), now=NOW), Admission)
+
+
 @pytest.mark.parametrize("config", CONFIGS)
 def test_the_first_good_key_is_the_identity(config: str) -> None:
     head = RequestHead(

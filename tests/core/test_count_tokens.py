@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import attrs
 import pytest
 
 from agcore import UpstreamFailed
-from agcore.config import Endpoint, Provider, Secret
+from agcore.config import Endpoint, ModelRule, Provider, Secret
 from agcore.effects import Origin
 from agcore.inputs import Sent, Stage
 from tests.support.dialogues import ANTHROPIC, CHAT, COMPLETIONS, GEMINI, PROVIDER_KEY, RESPONSES, Dialogue, config, ids
@@ -144,6 +145,16 @@ def test_gemini_wraps_the_request_or_does_not(name: str) -> None:
 
 
 # Estimates.
+
+
+def test_where_a_counter_fails_and_the_next_provider_has_none_an_estimate_is_made() -> None:
+    base = config()
+    models = (ModelRule("both", ((("openai_responses", "up-openai_responses"),), (("openai", "up-openai"),))),)
+    story = Story(gateway(attrs.evolve(base, models=models), attempts=2))
+    story.open("POST", "/v1/messages/count_tokens", body=json.dumps({**BODIES["anthropic"], "model": "both"}).encode())
+    story.upstream_answers(500, b"{}")
+    assert len(story.requests) == 1
+    assert is_estimate(story)
 
 
 @pytest.mark.parametrize("up", [CHAT, COMPLETIONS], ids=ids)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from random import Random
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agcore import Gateway
-from agcore.config import ModelRule, Retry, Timeouts
-from agcore.inputs import Sent, Stage, UpstreamConnected, UpstreamFailed
-from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue, config, provider
+from agcore.config import ModelRule, Retry, Secret, Timeouts
+from agcore.inputs import ClientGone, Sent, Stage, UpstreamConnected, UpstreamFailed
+from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue, config, notes, provider
 from tests.support.simulation import Act, World, opened
 from tests.support.story import EPOCH, SECRET, Story
 
@@ -79,10 +81,48 @@ def test_whatever_upstreams_do_attempts_time_and_honesty_have_bounds(
             assert story.row["outcome"] == "error"
         if story.status == 429:
             assert int(story.headers[b"retry-after"]) >= 1
+        assert this.gateway.buffered == 0
         now = story.now
 
 
+@settings(max_examples=150, deadline=None)
+@given(scripts, st.randoms(use_true_random=False), st.integers(2, 8))
+def test_requests_side_by_side_leave_nothing_behind_however_each_of_them_ends(
+    script: dict[str, list[Act]], random: Random, count: int
+) -> None:
+    """Some clients leave, some drivers give up, and the configuration loses a key while all of it is under way."""
+    this = world(script, strategy="least_busy")
+    live, now = [], EPOCH
+    for _ in range(count):
+        dialogue, stream = random.choice(CLIENTS), random.random() < 0.5
+        live.append(this.begin(dialogue, model="m", stream=stream, at=now))
+    without = attrs.evolve(this.gateway.config.providers[0], keys=(Secret("a2"),))
+    while live := [story for story in live if not story.finished]:
+        story = random.choice(live)
+        story.now = now = max(now, story.now)
+        fate = random.random()
+        if fate < 0.03:
+            story.tell(ClientGone())
+        elif fate < 0.06:
+            story.abandon()
+        elif fate < 0.1:
+            others = this.gateway.config.providers[1:]
+            this.gateway.reconfigure(attrs.evolve(this.gateway.config, providers=(without, *others)), now=now)
+        else:
+            this.step(story)
+        now = max(now, story.now)
+    assert this.gateway.buffered == 0
+    pool = this.gateway._services.ledger.pool
+    assert pool._busy == {}
+
+
+_REVOKED = [Act.REVOKED]
+_AT_ONCE = [(CHAT, False, 0.0)] * 3
+
+
 @settings(max_examples=200, deadline=None)
+@example({**dict.fromkeys(("a1", "a2", "b1"), _REVOKED), "c1": [Act.REVOKED, Act.RATE]}, _AT_ONCE)
+@example({**dict.fromkeys(("a1", "a2", "b1"), _REVOKED), "c1": [Act.FORBIDDEN, Act.RATE]}, _AT_ONCE)
 @given(scripts, requests)
 def test_a_limited_key_is_left_alone_until_it_opens(
     script: dict[str, list[Act]], asked: list[tuple[Dialogue, bool, float]]
@@ -221,6 +261,52 @@ def test_a_refused_key_is_quarantined_while_another_one_works(act: Act) -> None:
     for number in range(5):
         assert this.ask(CHAT, model="m", stream=False, at=EPOCH + number).status == 200
     assert tried(this) == ["a1", *["a2"] * 5]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***"}',
+        b'[{"error": {"code": 400, "message": "no", "details": [{"reason": "API_KEY_INVALID"}]}}]',
+        b'{"error": {"message": "no", "code": "invalid_api_key"}}',
+    ],
+    ids=["xai", "google", "openai"],
+)
+def test_a_400_that_means_a_bad_key_is_no_fault_of_the_request(body: bytes) -> None:
+    this = world({}, steps=(("a",),), keys={"a": ("a1", "a2")})
+    story = Story(this.gateway)
+    story.open("POST", CHAT.target("m", stream=False), body=CHAT.request("m", stream=False))
+    story.upstream_answers(400, body)
+    story.upstream_answers(200, CHAT.answer)
+    assert (story.status, story.row["key"]) == (200, "a#2")
+    assert any(note.kind == "warning" and "a#1" in str(note.fields) for note in notes(story.effects))
+
+
+def test_what_a_client_wrote_is_not_held_against_the_key_that_was_to_carry_it() -> None:
+    """OpenRouter answers moderation with a 403."""
+    this = world({}, steps=(("a",),), keys={"a": ("a1", "a2")})
+    story = Story(this.gateway)
+    story.open("POST", CHAT.target("m", stream=False), body=CHAT.request("m", stream=False))
+    flagged = {"reasons": ["violence"], "flagged_input": "..."}
+    error = {"code": 403, "message": "Your input was flagged", "metadata": flagged}
+    story.upstream_answers(403, json.dumps({"error": error}).encode())
+    assert (story.status, len(story.requests)) == (403, 1)
+    assert this.ask(CHAT, model="m", stream=False, at=EPOCH).row["key"] == "a#1"  # where its conversation is
+
+
+@pytest.mark.parametrize("keys", [("a1",), ("a1", "a2")])
+def test_a_client_is_told_not_to_ask_again_by_itself_where_no_key_is_good(keys: tuple[str, ...]) -> None:
+    this = world({key: [Act.REVOKED] for key in keys}, steps=(("a",),), keys={"a": keys})
+    story = this.ask(ANTHROPIC, model="m", stream=True, at=EPOCH)
+    assert (story.status, story.headers[b"x-should-retry"], len(this.served)) == (502, b"false", len(keys))
+    assert [name for name, _ in story.head.headers].count(b"x-should-retry") == 1
+
+
+def test_where_the_budget_ends_before_the_keys_a_client_may_ask_again() -> None:
+    this = world({"a1": [Act.REVOKED]}, attempts=1, steps=(("a",),), keys={"a": ("a1", "a2")})
+    first, second = (this.ask(CHAT, model="m", stream=False, at=EPOCH) for _ in range(2))
+    assert (first.status, second.status) == (502, 200)
+    assert b"x-should-retry" not in first.headers
 
 
 def test_an_only_key_that_was_refused_is_asked_again_and_the_vendor_speaks_for_itself() -> None:

@@ -483,6 +483,7 @@ def test_warming_up_asks_each_provider_for_its_models() -> None:
             "key": "openai_completions#1",
             "latency_ms": 250.0,
             "ok": False,
+            "status": 502,
             "error": "the provider refused the gateway's credential openai_completions#1 (401): bad openai_completions#1",
         },
         "openai_responses": {
@@ -497,6 +498,7 @@ def test_warming_up_asks_each_provider_for_its_models() -> None:
             "key": "anthropic#1",
             "latency_ms": 250.0,
             "ok": False,
+            "status": 502,
             "error": "anthropic: refused by anthropic.example",
         },
         "gemini": {
@@ -504,6 +506,7 @@ def test_warming_up_asks_each_provider_for_its_models() -> None:
             "key": "gemini#1",
             "latency_ms": 120250.0,
             "ok": False,
+            "status": 504,
             "error": "gemini did not answer within 120 s",
         },
     }

@@ -74,6 +74,18 @@ def test_a_history_in_order_stays_as_it_is_and_costs_nothing() -> None:
     assert losses_of(*turns) == []
 
 
+def test_user_turns_stay_apart_where_they_may_and_what_was_moved_stands_behind_results_all_the_same() -> None:
+    turns = (
+        *(user("a"), user("b"), assistant("c"), assistant(call("x"), call("y"))),
+        *(user("d"), user(result("y")), user("e"), user(result("x"), "f"), user("g")),
+    )
+    conversation = Conversation(model="m", turns=turns)
+    assert repaired(conversation, losses=Losses(), apart=True).turns == (
+        *(user("a"), user("b"), assistant("c", call("x"), call("y")), user(result("x"), result("y"))),
+        *(user("d"), user("e"), user("f"), user("g")),
+    )
+
+
 def test_neighbouring_turns_of_one_role_become_one_with_its_parts_in_order() -> None:
     assert repair(user("a"), user(PICTURE, "b"), assistant("c"), assistant("d")) == (
         user("a", PICTURE, "b"),

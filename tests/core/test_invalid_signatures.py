@@ -121,6 +121,27 @@ def test_the_request_is_made_once_more_without_signatures(dialogue: Dialogue, st
     assert story.row["losses"]
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("dialogue", DIALOGUES, ids=ids)
+def test_of_a_refusal_within_a_200_nothing_is_left_in_the_answer(dialogue: Dialogue, stream: bool) -> None:
+    story = open_story(dialogue, stream=stream)
+    message = REFUSALS[dialogue.dialect]
+    if stream:
+        error: Any = {"type": "invalid_request_error", "code": 400, "message": message}
+        event = {"type": "error", "error": error}
+        if dialogue is RESPONSES:
+            event = {"type": "error", "code": "invalid_prompt", "message": message}
+        first = [dialogue.announcements, b"data: " + json.dumps(event).encode() + b"\n\n"]
+        story.upstream_answers(200, first, headers=SSE)
+    else:
+        story.upstream_answers(200, json.dumps({"error": {"code": 400, "message": message}}).encode())
+    assert sorted(story.requests) == [1, 2]
+    story.upstream_answers(200, dialogue.stream if stream else dialogue.answer, headers=SSE if stream else JSON)
+    assert (story.status, story.row["outcome"]) == (200, "ok")
+    assert story.body.startswith(dialogue.announcements + dialogue.content if stream else dialogue.answer)
+    assert story.gateway.buffered == 0
+
+
 @pytest.mark.parametrize("dialogue", DIALOGUES, ids=ids)
 def test_it_is_made_once_more_and_not_twice(dialogue: Dialogue) -> None:
     story = open_story(dialogue)

@@ -70,6 +70,14 @@ def fail(
 # Turns.
 
 
+def test_turns_go_on_however_many_providers_there_are() -> None:
+    this = pool()
+    for number in range(MAX_COOLDOWNS + 2):
+        who = keyed(f"p{number}", "sk-a", "sk-b", strategy="round_robin")
+        # Once in a long while all turns begin anew.
+        assert set(labels(this, 3, way(who))) == {f"p{number}#1", f"p{number}#2"}
+
+
 def test_a_provider_without_keys_is_chosen_by_its_label() -> None:
     choice = taken(pool(), way(keyed("local")))
     assert (choice.key.label, choice.key.secret, choice.key.id) == ("local#1", None, "")
@@ -91,7 +99,33 @@ def test_least_busy_takes_the_key_with_the_fewest_requests_under_way() -> None:
     assert [first.key.label, second.key.label] == ["p#1", "p#2"]
     this.done(second)
     assert taken(this, there).key.label == "p#2"
-    assert taken(this, there).key.label == "p#1"
+    third = taken(this, there)
+    assert taken(this, there).key.label != third.key.label
+
+
+def test_among_equally_busy_keys_the_turn_goes_round() -> None:
+    assert labels(pool(), 4, way(keyed("p", "a", "b", strategy="least_busy"))) == ["p#1", "p#2", "p#1", "p#2"]
+
+
+def test_a_key_that_is_given_twice_counts_once() -> None:
+    this, who = pool(), keyed("p", "a", "a", "b")
+    assert [key.label for key in this.keys(who)] == ["p#1", "p#3"]
+    assert labels(this, 4, way(who)) == ["p#1", "p#3", "p#1", "p#3"]
+
+
+def test_two_models_of_one_provider_share_a_step_and_a_conversation_stays_with_its_own() -> None:
+    this, who, other = pool(), keyed("p", "a", weight=2), keyed("q", "b")
+    ways = [way(who, "m1"), way(who, "m2"), way(other, "m3")]
+    turns = Counter(taken(this, *ways).way.model for _ in range(10))
+    assert turns == {"m1": 4, "m2": 4, "m3": 2}
+    held = taken(this, *ways, seat=b"one").way.model
+    assert [taken(this, *ways, seat=b"one").way.model for _ in range(5)] == [held] * 5
+
+
+def test_models_that_are_asked_in_turns_are_each_spread_over_all_keys() -> None:
+    this, who = pool(), keyed("p", "a", "b", strategy="round_robin")
+    asked = [taken(this, way(who, model)).slot for _ in range(2) for model in ("large", "small")]
+    assert len(set(asked)) == 4
 
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=5))
@@ -176,6 +210,16 @@ def test_a_limit_holds_for_the_model_and_a_refusal_for_the_key() -> None:
     two = keyed("q", "a", "b")
     assert fail(this, taken(this, way(two)), Trouble.CREDENTIAL, whole_key=True)
     assert labels(this, 2, way(two, "other")) == ["q#2", "q#2"]
+
+
+def test_a_plan_that_is_used_up_until_a_named_time_forbids_the_model_and_avoids_the_key() -> None:
+    this, who = pool(), keyed("p", "a", "b")
+    assert fail(this, taken(this, way(who)), Trouble.QUOTA, whole_key=True, wait=3600, reason="five hours")
+    assert labels(this, 2, way(who, "other")) == ["p#2", "p#2"]
+    alone = way(who, key=this.keys(who)[0].id)
+    assert this.choose([alone], now=NOW) == Closed(NOW + 3600, ("p#1: five hours",))
+    # What other models it counts is not said: with nobody else there, they may be asked.
+    assert taken(this, way(who, "other", key=alone.key)).key.label == "p#1"
 
 
 def test_no_connection_holds_for_the_provider_which_is_then_the_last_resort() -> None:
@@ -282,6 +326,15 @@ def test_refused_keys_are_asked_where_nothing_else_is_and_not_where_a_limit_will
     assert this.choose([way(who)], now=NOW + 3) == Closed(NOW + 32, ("p#1: ", "p#2: "))
 
 
+@pytest.mark.parametrize("whole_key", [True, False])
+def test_a_limit_forbids_a_key_that_was_refused_before(whole_key: bool) -> None:
+    this, there = pool(), way(keyed("p", "a"))
+    fail(this, taken(this, there), Trouble.CREDENTIAL, whole_key=whole_key)
+    fail(this, taken(this, there), Trouble.RATE, wait=30)
+    assert this.choose([there], now=NOW + 29) == Closed(NOW + 30, ("p#1: ",))
+    assert isinstance(this.choose([there], now=NOW + 31), Choice)
+
+
 def test_nothing_cools_for_the_requests_own_faults() -> None:
     this, there = pool(), way(keyed("p", "a"))
     for trouble in (Trouble.REQUEST, Trouble.MISSING):
@@ -331,6 +384,16 @@ def test_what_is_no_state_is_refused_and_changes_nothing(data: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         this.load(data, now=NOW)
     assert list(this.cooling(now=NOW)) == []
+
+
+def test_a_state_from_a_clock_that_ran_ahead_bars_nobody_from_being_probed_or_healed() -> None:
+    this, there = pool(), way(keyed("p", "a"))
+    fail(this, taken(this, there), Trouble.QUOTA, wait=LONGEST - 86_400, now=NOW + 86_400)
+    other = pool()
+    other.load(this.dump(now=NOW + 86_400), now=NOW)
+    probe = taken(other, there, now=NOW + PROBE)
+    other.succeeded(probe, began=NOW + PROBE)
+    assert list(other.cooling(now=NOW + PROBE)) == []
 
 
 def test_a_state_of_another_version_is_refused() -> None:

@@ -13,7 +13,7 @@ from agcore.config import ClientKey, Config, Limits, ModelRule, Provider, Proxy,
 from agcore.inputs import Headers
 from agcore.response_store import ResponseStore
 from tests.support.dialogues import ANTHROPIC, CHAT, PROVIDER_KEY, RESPONSES, config, provider
-from tests.support.story import SSE, Story, gateway
+from tests.support.story import EPOCH, SSE, Story, gateway
 
 ALICE: Headers = ((b"authorization", b"Bearer sk-alice-0123456789abcdef"),)
 BOB: Headers = ((b"authorization", b"Bearer sk-bob-0123456789abcdefgh"),)
@@ -405,6 +405,14 @@ def test_a_pin_to_a_provider_that_is_gone_is_an_unknown_response() -> None:
     assert error(get(after, "resp_1")) == gone("resp_1")
 
 
+def test_a_pin_to_a_key_that_is_gone_is_an_unknown_response() -> None:
+    server = gateway(two_vendors())
+    native(server, model="mine")
+    other = provider(RESPONSES, name="other", keys=("sk-another-0123456789abcdef",))
+    server.reconfigure(attrs.evolve(two_vendors(), providers=(*config().providers, other)), now=EPOCH)
+    assert error(ask(server, input="b", previous_response_id="resp_1")) == not_found("resp_1")
+
+
 def test_a_pin_to_a_provider_that_speaks_responses_no_more_is_an_unknown_response() -> None:
     before = gateway(two_vendors())
     native(before, model="mine")
@@ -591,3 +599,17 @@ def test_what_is_held_here_is_complete_and_cannot_be_cancelled() -> None:
     status, told = error(get(server, answered(server, input="a")["id"], method="POST", suffix="/cancel"))
     assert (status, "complete" in told["message"]) == (400, True)
     assert error(get(server, "resp_x", method="POST", suffix="/cancel")) == gone("resp_x")
+
+
+def test_a_response_belongs_to_the_key_that_made_it_and_not_to_one_whose_attempt_only_announced_another() -> None:
+    keyed = provider(RESPONSES, keys=("sk-first-0123456789", "sk-second-0123456789"))
+    server = gateway(config(providers=(keyed,)), attempts=2)
+    story = ask(server, model="up-openai_responses", input="a", stream=True)
+    story.upstream_answers(200, RESPONSES.announcements.replace(b"resp_1", b"resp_0"), headers=SSE, end=False)
+    story.upstream_breaks()
+    assert len(story.requests) == 2
+    story.upstream_answers(200, RESPONSES.stream, headers=SSE)
+    assert b"resp_0" not in story.body
+    for held, key in (("resp_1", b"Bearer sk-second-0123456789"), ("resp_0", b"Bearer sk-first-0123456789")):
+        on = ask(server, model="up-openai_responses", input="b", previous_response_id=held)
+        assert dict(on.requests[1].headers)[b"authorization"] == key

@@ -114,7 +114,7 @@ def test_a_redirect_is_a_502_and_is_not_followed(status: int) -> None:
     [
         (b"<html>502 Bad Gateway</html>", HTML, "openai answered 502 without an error message (text/html)"),
         (b"", (), "openai answered 502 without an error message (no content type)"),
-        (b'{"detail":"x"}', JSON, "openai answered 502 without an error message (application/json)"),
+        (b'{"failed":"x"}', JSON, "openai answered 502 without an error message (application/json)"),
         (b'{"error":null}', JSON, "openai answered 502 without an error message (application/json)"),
         (b"[1]", JSON, "openai answered 502 without an error message (application/json)"),
         (
@@ -125,8 +125,14 @@ def test_a_redirect_is_a_502_and_is_not_followed(status: int) -> None:
         (b'{"error":"just words"}', JSON, "just words"),
         (b"[]", JSON, "openai answered 502 without an error message (application/json)"),
         (b'{"message":"at the top"}', JSON, "at the top"),
+        (b'{"detail":"Not found"}', JSON, "Not found"),
+        (b'{"detail":[{"loc":["body"],"msg":"missing"},{"msg":"too long"},7]}', JSON, "missing; too long"),
+        (b'{"detail":7}', JSON, "openai answered 502 without an error message (application/json)"),
     ],
-    ids=["html", "nothing", "no error", "null", "array", "oversized", "words", "empty array", "top level"],
+    ids=[
+        *("html", "nothing", "no error", "null", "array", "oversized", "words", "empty array", "top level"),
+        *("detail", "list of details", "no detail"),
+    ],
 )
 def test_an_error_body_of_any_kind_becomes_a_message(body: bytes, headers: Headers, words: str) -> None:
     assert error_of(answered(CHAT, 502, body, headers=headers))["message"] == words
@@ -665,6 +671,11 @@ def test_without_a_key_nothing_is_redacted() -> None:
 
 
 def test_a_key_in_a_code_or_parameter_is_redacted() -> None:
-    key = KeyChoice(label="p#1", secret=Secret("hush"))
-    fault = presentable(Fault(status=500, message="a hush b", code="hush", param="x hush"), key)
+    key = KeyChoice(label="p#1", secret=Secret("hush-hush"))
+    fault = presentable(Fault(status=500, message="a hush-hush b", code="hush-hush", param="x hush-hush"), key)
     assert (fault.message, fault.code, fault.param) == ("a p#1 b", "p#1", "x p#1")
+
+
+def test_a_key_that_guards_nothing_may_stand_in_any_word() -> None:
+    key = KeyChoice(label="local#1", secret=Secret("ollama"))
+    assert presentable(Fault(status=500, message="ollama is not there"), key).message == "ollama is not there"

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from agcore import json_text
 from agcore.dialects import DIALECTS
-from agcore.fault import Fault, Vendor
+from agcore.fault import Fault, Trouble, Vendor
 from agcore.inputs import Headers
+from agcore.retry import trouble_of
 from agcore.waits import LONGEST, duration, is_capacity, is_quota, named_wait, retry_after, scope_is_key
 
 NOW = 1_790_000_000.0  # Mon, 21 Sep 2026 14:13:20 GMT
@@ -486,6 +487,11 @@ def test_an_array_of_one_is_an_error_in_openais_dialects_too() -> None:
     assert fault.vendor is not None
     assert fault.vendor.error["details"] == body["error"]["details"]
     assert parsed("openai", 429, []) == Fault(status=429, message="")
+
+
+def test_a_lack_of_capacity_is_not_a_limit_of_the_key_but_an_overloaded_vendor() -> None:
+    fault = parsed("gemini", 429, google(error_info("MODEL_CAPACITY_EXHAUSTED")))
+    assert trouble_of(fault) is Trouble.OVERLOADED
 
 
 # Whatever a peer writes.

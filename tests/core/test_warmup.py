@@ -90,8 +90,8 @@ def test_a_key_that_is_left_alone_is_told_until_it_works() -> None:
     again.upstream_answers(500, b"", leg=1)
     again.upstream_answers(200, EMPTY, leg=2)
     first, second = told(again)
-    assert 0 < first["cooling"]["until_seconds"] <= 75 - 10
-    assert first["cooling"]["reason"] == "the provider refused the gateway's credential one#1 (401): bad one#1"
+    assert 0 < first["cooling"][0]["until_seconds"] <= 75 - 10
+    assert first["cooling"][0]["reason"] == "the provider refused the gateway's credential one#1 (401): bad one#1"
     assert (first["ok"], "cooling" in second) == (False, False)
     works = warmed(machine, 20)
     for leg in (1, 2):
@@ -111,8 +111,8 @@ def test_a_provider_that_cannot_be_reached_is_left_alone_with_all_its_keys() -> 
     for leg in (1, 2):
         again.upstream_answers(500, b"", leg=leg)
     for target in told(again):
-        assert 0 < target["cooling"]["until_seconds"] < 1
-        assert target["cooling"]["reason"].startswith("no connection to one.example:443 within 10 s")
+        assert 0 < target["cooling"][0]["until_seconds"] < 1
+        assert target["cooling"][0]["reason"].startswith("no connection to one.example:443 within 10 s")
 
 
 @pytest.mark.parametrize("status", [403, 429, 500])
@@ -122,3 +122,16 @@ def test_a_key_that_may_merely_not_list_models_is_not_left_alone(status: int) ->
     again = warmed(machine)
     again.upstream_answers(status, b"")
     assert "cooling" not in told(again)[0]
+
+
+def test_a_model_that_a_key_is_limited_for_is_told_although_its_list_can_be_read() -> None:
+    machine = gateway(setup())
+    limited = Story(machine)
+    limited.open("POST", "/v1/chat/completions", body=b'{"model": "one/m", "messages": []}')
+    limited.upstream_answers(429, b"{}", headers=((b"retry-after", b"100"),))
+    story = warmed(machine, 10)
+    story.upstream_answers(200, EMPTY)
+    (target,) = told(story)
+    assert target["ok"] is True
+    (cooling,) = target["cooling"]
+    assert (cooling["model"], cooling["until_seconds"]) == ("m", 90.0)

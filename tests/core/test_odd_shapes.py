@@ -1,0 +1,58 @@
+"""Requests and answers of the right vendor in the wrong shape: what is meant is plain, so it is served."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue, asked, config
+from tests.support.story import JSON, Story, gateway
+
+CHUNKS = [
+    {"candidates": [{"content": {"role": "model", "parts": [{"text": "hel"}]}}]},
+    {
+        "candidates": [{"content": {"role": "model", "parts": [{"text": "lo"}]}, "finishReason": "STOP"}],
+        "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 2, "totalTokenCount": 7},
+    },
+]
+
+
+@pytest.mark.parametrize("dialogue", [CHAT, RESPONSES, ANTHROPIC, GEMINI], ids=lambda each: each.dialect)
+def test_a_gemini_stream_that_comes_as_an_array_is_the_stream_that_was_asked_for(dialogue: Dialogue) -> None:
+    story = asked(dialogue, stream=True, model=GEMINI.model)
+    text = json.dumps(CHUNKS).encode()
+    story.upstream_answers(200, [text[:40], text[40:]], headers=JSON)
+    assert (story.status, story.row["outcome"]) == (200, "ok")
+    assert b"hel" in story.body
+    assert story.body.index(b"hel") < story.body.rindex(b"lo")
+    assert story.row["usage"]
+
+
+def test_an_array_without_an_end_is_no_answer() -> None:
+    story = asked(CHAT, stream=True, model=GEMINI.model)
+    story.upstream_answers(200, json.dumps(CHUNKS[:1]).encode(), headers=JSON)
+    assert story.row["outcome"] == "error"
+
+
+@pytest.mark.parametrize("body", [b"[]", b"[1", b'["x"]'])
+def test_an_array_of_nothing_is_no_answer(body: bytes) -> None:
+    story = asked(CHAT, stream=True, model=GEMINI.model)
+    story.upstream_answers(200, body, headers=JSON)
+    assert (story.status, story.row["outcome"]) == (502, "error")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_responses_request_on_chats_path_reaches_chat_as_one_of_its_own(stream: bool) -> None:
+    story = Story(gateway(config()))
+    body = {"model": CHAT.model, "input": "hi", "stream": stream}
+    story.open("POST", "/v1/chat/completions", body=json.dumps(body).encode())
+    sent = story.requests[1].body
+    assert isinstance(sent, bytes)
+    assert "input" not in json.loads(sent)
+    assert json.loads(sent)["messages"][-1]["role"] == "user"
+    if stream:
+        story.upstream_answers(200, CHAT.stream, headers=((b"content-type", b"text/event-stream"),))
+    else:
+        story.upstream_answers(200, CHAT.answer)
+    assert (story.status, b"hello" in story.body) == (200, True)
