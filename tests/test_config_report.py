@@ -58,6 +58,10 @@ auth = "client"
 [mcp.eyes]
 builtin = "vision"
 model = "home/qwen-vl"
+file_roots = ["/srv/shots", "/tmp/shots"]
+
+[pool]
+state_file = "state.json"
 
 [record]
 dir = "/traces"
@@ -96,7 +100,10 @@ Models
 MCP servers
   /mcp/search/mcp  https://mcp.example/mcp        key mcp-...cdef, auth key
   /mcp/open/mcp    https://open.example:8443/mcp  no key, auth client; OAuth needs proxy.public_url
-  /mcp/eyes/mcp    built-in vision                with home/qwen-vl
+  /mcp/eyes/mcp    built-in vision                with home/qwen-vl; files below /srv/shots, /tmp/shots
+
+State of keys
+  kept in state.json
 
 Warnings
   providers[0].keys[2]: the environment variable "UNSET" is not set; left out
@@ -132,6 +139,20 @@ def test_the_report_of_nothing_names_what_answers_anyway() -> None:
 def test_the_report_says_whether_clients_of_an_mcp_server_can_log_in(mode: str, shown: str) -> None:
     proxy = f'[proxy]\napi_key = "k"\npublic_url = "https://gw.example"\nauth_mode = "{mode}"\n'
     assert shown in render(parse(proxy + '[mcp.x]\nurl = "https://h/mcp"\nauth = "client"', secrets={}, environ={}))
+
+
+def test_the_report_points_out_a_provider_that_takes_the_names_of_those_below() -> None:
+    provider = '[[providers]]\nname = "{}"\ndialect = "openai"\nbase_url = "http://h/v1"\nauth = "none"\n'
+    special = provider.format("special") + 'models = ["x-*"]\n'
+    above = render(parse(provider.format("general") + special, secrets={}, environ={}))
+    below = render(parse(special + provider.format("general"), secrets={}, environ={}))
+    assert "models  *  (is asked before the providers below, for every name)\n" in above
+    assert "models  *\n" in below
+
+
+def test_a_vision_server_reads_no_files_unless_told_where() -> None:
+    vision = '[[providers]]\npreset = "gemini"\nkeys = ["k"]\n[mcp.eyes]\nbuiltin = "vision"\nmodel = "gemini/x"\n'
+    assert "with gemini/x; no files\n" in render(parse(vision, secrets={}, environ={}))
 
 
 def test_the_report_says_why_a_server_would_not_start() -> None:

@@ -134,6 +134,18 @@ def test_only_regular_files_are_read_and_a_pipe_makes_nobody_wait(disk: Disk, re
     assert told(reader, "/dev/zero", "/") == NO
 
 
+def test_what_is_no_regular_file_is_not_even_opened(
+    disk: Disk, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(disk.root / "pipe")
+    opened: list[object] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", lambda path, *_: opened.append(path))
+        for path in (disk.root / "pipe", disk.root, "/dev/null", disk.secret):
+            assert told(reader, path, disk.root, "/dev") == NO
+    assert opened == []
+
+
 def test_paths_and_roots_that_depend_on_where_the_server_was_started_are_refused(
     disk: Disk, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,16 +26,6 @@ PROVIDER = '[[providers]]\nname = "local"\ndialect = "openai"\nbase_url = "http:
 QUESTION = {"model": "any", "messages": [{"role": "user", "content": "hello"}]}
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty directory to work in, and an environment that configures nothing."""
-    for name in set(os.environ) - set(quiet_environment(tmp_path)):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def configure(home: Path, text: str) -> None:
     (home / "agcore.toml").write_text(text, encoding="utf-8")
 

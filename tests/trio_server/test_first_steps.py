@@ -28,16 +28,6 @@ CLIENTS = ("claude", "codex", "gemini", "openai")
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty directory to work in, and an environment that configures nothing."""
-    for name in set(os.environ) - set(quiet_environment(tmp_path)):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def run(home: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Runs a command that must succeed, without a word of complaint; gives what it printed."""
 
@@ -263,6 +253,11 @@ class TestEnv:
                 }
             },
         }
+
+    def test_gemini_cli_has_to_be_told_in_its_own_file_to_use_the_key(self, run: Callable[..., str]) -> None:
+        (remark,) = (line for line in run("env", "gemini").splitlines() if "settings.json" in line)
+        settings, _ = json.JSONDecoder().raw_decode(remark[remark.index("{") :])
+        assert settings == {"security": {"auth": {"selectedType": "gemini-api-key"}}}
 
     def test_codex_shows_no_key_to_a_gateway_that_has_none(self, run: Callable[..., str]) -> None:
         printed = run("env", "codex", "--shell", "sh")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 
 from agcore_trio.cli import main
 from agcore_trio.live import Tried, report
-from tests.support.commands import quiet_environment
 from tests.support.upstreams import Answer, Recorded, Upstream
 
 GOOD, BAD = "sk-good-0123456789abcdef", "sk-bad-0123456789abcdef"
@@ -27,16 +25,6 @@ def answer(request: Recorded) -> Answer:
         return Answer(pieces=(b'{"data":[{"id":"llama"},{"id":"qwen"}]}' + b" " * 10_000,))
     body = {"error": {"message": f"no\n such key: {key}\x1b[2J"}}
     return Answer(status=401, pieces=(json.dumps(body).encode(),))
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty directory to work in, and an environment that configures nothing."""
-    for name in set(os.environ) - set(quiet_environment(tmp_path)):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def closed_port() -> int:
@@ -112,6 +100,12 @@ def test_what_would_not_start_is_not_tried(home: Path, capsys: pytest.CaptureFix
         assert main(["check", "--live"]) == 2
         assert upstream.requests == []
     assert "Live" not in capsys.readouterr().out
+
+
+def test_a_key_that_could_not_be_checked_is_not_said_to_work() -> None:
+    (_, line) = report((Tried("p", "p#1", ok=True, latency_ms=7, note="it has no model list"),))
+    assert line.split()[:4] == ["p#1", "?", "7", "ms"]
+    assert line.endswith("it has no model list")
 
 
 def test_the_table_has_room_for_what_is_not_known() -> None:

@@ -62,6 +62,42 @@ def test_a_row_of_a_failure_says_why(utc):
     assert text_line(Note("access", row), AT).endswith(expected)
 
 
+def test_a_row_says_which_attempts_failed_before_the_key_that_answered(utc):
+    row = {**ROW, "key": "openai#2", "attempts": 3, "failed": ["openai#1: 429", "home#1: unreachable"]}
+    expected = 'in=12 out=40 key=openai#2 failed="openai#1: 429, home#1: unreachable"'
+    assert text_line(Note("access", row), AT).endswith(expected)
+
+
+def test_attempts_that_the_error_lists_are_not_repeated(utc):
+    failed = ["openai#1: 429", "openai#2: 429"]
+    row = {**ROW, "key": "openai#2", "failed": failed, "outcome": "error", "error": f"slow (tried {', '.join(failed)})"}
+    expected = 'key=openai#2 outcome=error error="slow (tried openai#1: 429, openai#2: 429)"'
+    assert text_line(Note("access", row), AT).endswith(f"out=40 {expected}")
+
+
+def test_a_stream_that_broke_after_a_failed_attempt_names_both(utc):
+    row = {**ROW, "key": "openai#2", "failed": ["openai#1: 529"], "outcome": "error", "error": "ended early"}
+    expected = 'key=openai#2 failed="openai#1: 529" outcome=error error="ended early"'
+    assert text_line(Note("access", row), AT).endswith(f"out=40 {expected}")
+
+
+def test_a_row_names_what_a_translation_lost_that_somebody_may_miss(utc):
+    losses = [
+        {"path": "top_k", "why": "no such setting", "action": "dropped", "weight": "warn"},
+        {"path": "user", "why": "no such setting", "action": "dropped", "weight": "note"},
+    ]
+    assert text_line(Note("access", {**ROW, "losses": losses}), AT).endswith("out=40 lost=top_k")
+    assert text_line(Note("access", {**ROW, "losses": losses[1:]}), AT).endswith("out=40")
+
+
+def test_a_message_to_an_mcp_server_has_no_model_but_may_have_tools(utc):
+    row = {"method": "POST", "path": "/mcp/x/mcp", "status": 200, "outcome": "ok", "seconds": 0.001}
+    proxied = {**row, "provider": "x", "upstream_model": "", "key": "x#1"}
+    assert text_line(Note("access", proxied), AT) == "08:00:03 POST /mcp/x/mcp 200 1ms x"
+    called = {**row, "mcp": "x", "tools": ["analyze_image"]}
+    assert text_line(Note("access", called), AT) == "08:00:03 POST /mcp/x/mcp 200 1ms tools=analyze_image"
+
+
 def test_a_refusal_without_a_request_is_a_row_too(utc):
     row = {"id": "req_1", "status": 400, "outcome": "error", "error": "illegal request line"}
     assert text_line(Note("access", row), AT) == '08:00:03 - - 400 outcome=error error="illegal request line"'

@@ -22,6 +22,7 @@ from agcore.effects import (
     Note,
     OpenUpstream,
     Patch,
+    ReadSpool,
     SendUpstream,
     Spool,
     Spooled,
@@ -31,6 +32,8 @@ from agcore.effects import (
 from agcore.inputs import (
     ClientGone,
     DrainRequested,
+    FileRead,
+    FileRefused,
     Input,
     RequestBroken,
     RequestData,
@@ -444,6 +447,36 @@ async def test_a_file_that_is_closed_under_a_leg_fails_the_leg(files, autojump_c
                 pass
         status, _, said = await toy.answer()
     assert (status, said) == (502, b"upstream.test:80 did not get the whole request: the temporary file is gone")
+
+
+class ReadBack(SpoolExchange):
+    """Answers with what it put aside."""
+
+    def open(self) -> list[Effect]:
+        return [ReadSpool(3, 7)]
+
+    def handle(self, input: Input, now: float) -> list[Effect]:
+        match input:
+            case FileRead(3, data):
+                return [*answer(200, data), DropSpool(7), Finish()]
+        return super().handle(input, now)
+
+
+async def test_what_was_put_aside_is_read_back(files, autojump_clock):
+    body = numbers(100_000)
+    async with bench(ReadBack) as toy:
+        assert (await toy.ask(sized(len(body)) + body))[2] == body
+    assert [file.closed for file in files] == [True]
+
+
+async def test_a_file_that_is_gone_cannot_be_read_back(files):
+    spools = spool.Spools()
+    assert spools.append(7, b"abcd") == []
+    assert await spools.read(ReadSpool(3, 7)) == [FileRead(3, b"abcd")]
+    files[0].close()
+    assert await spools.read(ReadSpool(4, 7)) == [FileRefused(4, "cannot be read")]
+    spools.drop(7)
+    assert await spools.read(ReadSpool(5, 7)) == [FileRefused(5, "cannot be read")]
 
 
 def test_pieces_are_neither_short_nor_long():

@@ -51,7 +51,8 @@ Only its owner can read it (mode 600); on Windows the permissions of its directo
 
 _CHECK_EPILOG: Final = """\
 With --live each provider is asked for its model list, once with each of its keys, and what came of it is printed. No
-model is asked anything. The exit code is 1 if one of the keys does not work."""
+model is asked anything. A "?" is for a provider that has no list, so that nobody knows yet whether its key works. The
+exit code is 1 if one of the keys does not work."""
 
 _ENV_EPILOG: Final = """\
 examples:
@@ -63,7 +64,7 @@ What is printed holds the client key. All that is not a statement is a comment."
 
 _DEMO_NOTICE: Final = "no provider is configured, so the built-in demo answers: there is no model behind it"
 _DEMO_REMEDY: Final = (
-    "for real answers set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY, or write an agcore.toml"
+    "for real answers set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY, or write [[providers]] in agcore.toml"
 )
 
 

@@ -50,6 +50,8 @@ def lines(client: str, shell: str, proxy: Proxy, *, command: str) -> list[str]:
     if settings:
         take_over = SHELLS[shell].take_over.format(command=command)
         comments.append(f"To set up {CLIENTS[client].title} in this shell: {take_over}")
+    if CLIENTS[client].remark:
+        comments.append(CLIENTS[client].remark)
     comments += [
         f"From then on {name} holds the gateway's client key here: start `agcore serve` from another shell."
         for name in settings

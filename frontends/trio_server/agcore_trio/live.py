@@ -110,7 +110,9 @@ class _Answer(msgspec.Struct):
 def _row(each: Tried) -> tuple[str, ...]:
     latency = "" if each.latency_ms is None else f"{each.latency_ms:.0f} ms"
     models = "" if each.models is None else str(each.models)
-    return (each.key, "yes" if each.ok else "no", latency, models, _line(each.error or each.note))
+    # A note says what kept the key from being checked.
+    works = "?" if each.ok and each.note else "yes" if each.ok else "no"
+    return (each.key, works, latency, models, _line(each.error or each.note))
 
 
 def _line(text: str) -> str:

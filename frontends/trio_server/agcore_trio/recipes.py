@@ -35,12 +35,20 @@ class Client(msgspec.Struct, frozen=True):
     """How it is started; empty for a library."""
     variables: Mapping[str, str]
     """Name -> value, with `{url}` for the gateway's base URL and `{key}` for the client key."""
+    remark: str = ""
+    """What cannot be set by variables."""
 
 
 CLIENTS: Final[Mapping[str, Client]] = {
     "claude": Client("Claude Code", "claude", {"ANTHROPIC_BASE_URL": "{url}", "ANTHROPIC_AUTH_TOKEN": "{key}"}),
     "codex": Client("Codex", "codex", {"AGCORE_API_KEY": "{key}"}),
-    "gemini": Client("Gemini CLI", "gemini", {"GOOGLE_GEMINI_BASE_URL": "{url}", "GEMINI_API_KEY": "{key}"}),
+    "gemini": Client(
+        "Gemini CLI",
+        "gemini",
+        {"GOOGLE_GEMINI_BASE_URL": "{url}", "GEMINI_API_KEY": "{key}"},
+        # With a base URL it takes to a way of logging in that it then calls invalid, unless a file names another one.
+        'With {"security": {"auth": {"selectedType": "gemini-api-key"}}} in ~/.gemini/settings.json it shows the key.',
+    ),
     "openai": Client("the SDKs of OpenAI", "", {"OPENAI_BASE_URL": "{url}/v1", "OPENAI_API_KEY": "{key}"}),
 }
 """By the name that `agcore env` takes. Codex has its address from a file, see `codex_settings`."""
@@ -110,7 +118,8 @@ def recipes(url: str) -> tuple[Recipe, ...]:
 
 def _started_with_variables(client: str, url: str) -> Recipe:
     settings = (f"{name}={shlex.quote(value)}" for name, value in variables(client, url, KEY).items())
-    return Recipe(CLIENTS[client].title, "sh", " ".join((*settings, CLIENTS[client].command)))
+    remark = f"# {CLIENTS[client].remark}\n" if CLIENTS[client].remark else ""
+    return Recipe(CLIENTS[client].title, "sh", remark + " ".join((*settings, CLIENTS[client].command)))
 
 
 def _codex_provider(url: str) -> dict[str, str]:

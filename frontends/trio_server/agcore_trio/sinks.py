@@ -122,8 +122,10 @@ class LogSink:
 def text_line(note: Note, at: float) -> str:
     """Renders a Note for people.
 
-    An access row is `12:03:04 POST /v1/chat/completions 200 812ms openai/gpt-4o-mini in=12 out=40`, and why, if it
-    went wrong; any other is its kind and its fields. Times are local.
+    An access row is `12:03:04 POST /v1/chat/completions 200 812ms openai/gpt-4o-mini in=12 out=40`. Where they apply,
+    `tools` are those of an MCP server that were called, `lost` is what a translation could not carry (but for what
+    nobody misses), `failed` the attempts before the one with `key`, and `outcome` and `error` say what went wrong. Any
+    other row is its kind and its fields. Times are local.
     """
     stamp = time.strftime("%H:%M:%S", time.localtime(at))
     if note.kind == "access":
@@ -151,14 +153,38 @@ def _access(fields: Mapping[str, object]) -> str:
     if isinstance(seconds, (int, float)):
         words.append(f"{seconds * 1000:.0f}ms")
     if "provider" in fields:
-        words.append(plain(f"{fields['provider']}/{fields.get('upstream_model', '-')}"))
+        # A message to an MCP server is not for a model.
+        model = fields.get("upstream_model", "-")
+        words.append(plain(f"{fields['provider']}/{model}" if model else fields["provider"]))
     usage = fields.get("usage")
     if isinstance(usage, Mapping):
         taken_in = sum(usage.get(name, 0) for name in ("fresh", "cache_read", "cache_write"))
         words += [f"in={taken_in}", f"out={usage.get('output', 0)}"]
-    if fields.get("outcome", "ok") != "ok":
-        words += _pairs({name: fields[name] for name in ("outcome", "error") if name in fields})
-    return " ".join(words)
+    return " ".join([*words, *_pairs(_remarks(fields))])
+
+
+def _remarks(fields: Mapping[str, object]) -> dict[str, object]:
+    """What is worth a word: tools that were called, settings that a translation lost, and keys where one failed."""
+    tools, losses, failed = (_items(fields.get(name)) for name in ("tools", "losses", "failed"))
+    lost = [loss["path"] for loss in losses if isinstance(loss, Mapping) and loss.get("weight") != "note"]
+    remarks: dict[str, object] = {"tools": _joined(tools), "lost": _joined(lost)}
+    went_well = fields.get("outcome", "ok") == "ok"
+    if failed or not went_well:
+        remarks["key"] = fields.get("key")
+    # The error of a request that failed as a whole lists the attempts itself.
+    if (attempts := _joined(failed)) not in str(fields.get("error", "")):
+        remarks["failed"] = attempts
+    if not went_well:
+        remarks |= {name: fields.get(name) for name in ("outcome", "error")}
+    return {name: value for name, value in remarks.items() if value}
+
+
+def _items(value: object) -> Sequence[object]:
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def _joined(items: Sequence[object]) -> str:
+    return ", ".join(map(str, items))
 
 
 def _pairs(fields: Mapping[str, object], *, without: Sequence[str] = ()) -> list[str]:
