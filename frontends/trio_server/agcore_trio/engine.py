@@ -190,6 +190,11 @@ class ServerEngine:
         """Returns the bytes of `100 Continue`."""
         return self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
 
+    @property
+    def unread(self) -> bytes:
+        """Bytes of what follows the present request."""
+        return self._http.trailing_data[0]
+
     def start_next_cycle(self) -> bool:
         """Prepares for the next request; false when this connection can serve no other."""
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
