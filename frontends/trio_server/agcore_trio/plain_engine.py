@@ -1,11 +1,11 @@
 """The engines that connections use: what is plain is read and framed right here, h11 judges all the rest.
 
 Nearly all messages on a gateway's connections are *plain* (`agcore_trio.heads`): a complete head of HTTP/1.1 with the
-usual fields, then a body with a length or in chunks. h11 takes four fifths of the time of such a message to arrive at
-what one pattern can tell. So a plain message is read here, and whatever else begins (a head in two pieces, HTTP/1.0,
+usual fields, then a body with a length or in chunks. h11 takes several times as long as one pattern to come to the
+same conclusion. So a plain message is read here, and whatever else begins (a head in two pieces, HTTP/1.0,
 `expect`, an upload in chunks, an interim response, a body that only the end of the connection ends, nonsense) is given
 to an engine on h11, as it came and before any of it was used. That engine keeps the connection until the message is
-over. Nothing is refused here but an early end of a body: what is wrong is found wrong by h11, in its words.
+over. What is wrong with a head or a chunk is found wrong by h11, in its words.
 
 A message that began plain may go on otherwise: a chunk with an extension, or an answer of ours that is framed in an
 unusual way. Then the engine on h11 is told a head that stands for what was read, and takes over in the same state.
