@@ -1,6 +1,8 @@
-"""The seam between HTTP bytes and inputs and effects, without IO."""
+"""The seam between HTTP bytes and inputs and effects, without IO: each test with the engines on h11 and the plain ones."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import h11
 import pytest
@@ -16,16 +18,47 @@ from agcore.inputs import (
     UpstreamHead,
 )
 from agcore_trio.engine import PIECE, BadAnswer, BadHead, ClientEngine, Pending, ServerEngine
+from agcore_trio.plain_engine import PlainClientEngine, PlainServerEngine
 
 ORIGIN = Origin("http", "up.test", 80)
 GET = b"GET /a?b=%20c HTTP/1.1\r\nHost: x\r\nX-Thing: One\r\n\r\n"
 
 
-def server(*, max_header: int = 1000, max_headers: int = 10) -> ServerEngine:
-    return ServerEngine(max_header=max_header, max_headers=max_headers)
+class Engines(NamedTuple):
+    server_class: type[ServerEngine | PlainServerEngine]
+    client: type[ClientEngine | PlainClientEngine]
+
+    def server(self) -> ServerEngine | PlainServerEngine:
+        return self.server_class(max_header=1000, max_headers=10)
+
+    def asked(self, body: bytes = b"") -> ClientEngine | PlainClientEngine:
+        engine = self.client()
+        engine.send_request(request(body))
+        return engine
+
+    def answered(self, raw: bytes, head: SendHead, *, data: bytes = b"ok") -> bytes:
+        engine = self.server()
+        events(engine, raw)
+        return engine.send([head, *([SendData(data)] if data else []), SendEnd()])
+
+    def streamed(
+        self, *framing: tuple[bytes, bytes], first: bytes = b"ab"
+    ) -> tuple[ClientEngine | PlainClientEngine, bytes]:
+        engine = self.client()
+        request = UpstreamRequest(ORIGIN, "POST", b"/", ((b"host", b"x"), *framing), Streamed(first))
+        (raw,) = engine.send_request(request)
+        return engine, bytes(raw)
 
 
-def events(engine: ServerEngine, *pieces: bytes) -> list[object]:
+@pytest.fixture(
+    params=[Engines(ServerEngine, ClientEngine), Engines(PlainServerEngine, PlainClientEngine)], ids=["h11", "plain"]
+)
+def engines(request: pytest.FixtureRequest) -> Engines:
+    made: Engines = request.param
+    return made
+
+
+def events(engine: ServerEngine | PlainServerEngine, *pieces: bytes) -> list[object]:
     found: list[object] = []
     for piece in pieces:
         engine.receive(piece)
@@ -36,7 +69,7 @@ def events(engine: ServerEngine, *pieces: bytes) -> list[object]:
     return found
 
 
-def inputs(engine: ClientEngine, *pieces: bytes) -> list[object]:
+def inputs(engine: ClientEngine | PlainClientEngine, *pieces: bytes) -> list[object]:
     found: list[object] = []
     for piece in pieces:
         engine.receive(piece)
@@ -47,37 +80,31 @@ def inputs(engine: ClientEngine, *pieces: bytes) -> list[object]:
     return found
 
 
-def asked(body: bytes = b"") -> ClientEngine:
-    engine = ClientEngine()
-    engine.send_request(request(body))
-    return engine
-
-
 def request(body: bytes = b"") -> UpstreamRequest:
     headers = ((b"host", b"up.test"), (b"content-length", b"%d" % len(body)))
     return UpstreamRequest(ORIGIN, "POST", b"/v1/x?y=1", headers, body)
 
 
-def test_a_request_keeps_its_target_and_its_values_and_gets_lower_case_names():
+def test_a_request_keeps_its_target_and_its_values_and_gets_lower_case_names(engines):
     head = RequestHead("GET", b"/a?b=%20c", ((b"host", b"x"), (b"x-thing", b"One")))
-    assert events(server(), GET) == [head, RequestEnd()]
+    assert events(engines.server(), GET) == [head, RequestEnd()]
 
 
-def test_a_request_reads_the_same_however_it_is_cut():
+def test_a_request_reads_the_same_however_it_is_cut(engines):
     raw = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
-    whole = events(server(), raw)
-    bytewise = events(server(), *(raw[i : i + 1] for i in range(len(raw))))
+    whole = events(engines.server(), raw)
+    bytewise = events(engines.server(), *(raw[i : i + 1] for i in range(len(raw))))
     assert whole[0] == bytewise[0]
     assert b"".join(e.data for e in bytewise if isinstance(e, RequestData)) == b"hello"
     assert whole[1:] == [RequestData(b"hello"), RequestEnd()]
     assert bytewise[-1] == RequestEnd()
 
 
-def test_data_is_bytes_on_both_sides():
-    _, data, _ = events(server(), b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi")
+def test_data_is_bytes_on_both_sides(engines):
+    _, data, _ = events(engines.server(), b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi")
     assert isinstance(data, RequestData)
     assert type(data.data) is bytes
-    _, answered, _ = inputs(asked(), b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
+    _, answered, _ = inputs(engines.asked(), b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
     assert isinstance(answered, UpstreamData)
     assert type(answered.data) is bytes
 
@@ -97,20 +124,22 @@ def test_data_is_bytes_on_both_sides():
         (b"GET / HTTP/1.1\r\nhost: a\r\na: " + b"b" * 1000, 431),
     ],
 )
-def test_a_head_that_cannot_be_served_is_reported_with_its_status(raw, status):
-    (bad,) = events(server(), raw)
+def test_a_head_that_cannot_be_served_is_reported_with_its_status(engines, raw, status):
+    (bad,) = events(engines.server(), raw)
     assert isinstance(bad, BadHead)
     assert bad.status == status
     assert bad.reason
 
 
-def test_a_head_at_the_limits_is_served():
-    assert isinstance(events(server(), b"GET / HTTP/1.1\r\nhost: a\r\n" + b"a: b\r\n" * 9 + b"\r\n")[0], RequestHead)
+def test_a_head_at_the_limits_is_served(engines):
+    assert isinstance(
+        events(engines.server(), b"GET / HTTP/1.1\r\nhost: a\r\n" + b"a: b\r\n" * 9 + b"\r\n")[0], RequestHead
+    )
 
 
-def test_a_long_body_in_the_same_packet_does_not_count_as_head():
+def test_a_long_body_in_the_same_packet_does_not_count_as_head(engines):
     raw = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5000\r\n\r\n" + b"x" * 5000
-    assert isinstance(events(server(), raw)[0], RequestHead)
+    assert isinstance(events(engines.server(), raw)[0], RequestHead)
 
 
 @pytest.mark.parametrize(
@@ -120,49 +149,49 @@ def test_a_long_body_in_the_same_packet_does_not_count_as_head():
         (b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nabc", b""),
     ],
 )
-def test_a_body_that_breaks_off_is_broken_and_nothing_follows(cut):
-    engine = server()
+def test_a_body_that_breaks_off_is_broken_and_nothing_follows(engines, cut):
+    engine = engines.server()
     assert isinstance(events(engine, *cut)[-1], RequestBroken)
     assert engine.next_event() is Pending.CLOSED
 
 
-def test_an_end_of_file_between_requests_closes():
-    engine = server()
+def test_an_end_of_file_between_requests_closes(engines):
+    engine = engines.server()
     engine.receive(b"")
     assert engine.next_event() is Pending.CLOSED
 
 
-def test_an_end_of_file_within_a_head_closes():
-    engine = server()
+def test_an_end_of_file_within_a_head_closes(engines):
+    engine = engines.server()
     engine.receive(b"GET / HT")
     engine.receive(b"")
     assert engine.next_event() is Pending.CLOSED
 
 
-def test_one_list_of_effects_is_one_write():
-    engine = server()
+def test_one_list_of_effects_is_one_write(engines):
+    engine = engines.server()
     events(engine, GET)
     raw = engine.send([SendHead(200, ((b"content-length", b"2"),)), SendData(b"o"), SendData(b"k"), SendEnd()])
     assert raw == b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
-def test_an_answer_without_a_length_is_chunked():
-    engine = server()
+def test_an_answer_without_a_length_is_chunked(engines):
+    engine = engines.server()
     events(engine, GET)
     raw = engine.send([SendHead(200, ()), SendData(b"ok"), SendEnd()])
     assert raw.endswith(b"\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
 
 
-def test_a_connection_told_to_close_says_so_and_serves_no_other_request():
-    engine = server()
+def test_a_connection_told_to_close_says_so_and_serves_no_other_request(engines):
+    engine = engines.server()
     events(engine, GET)
     engine.close = True
     assert b"connection: close\r\n" in engine.send([SendHead(204, ()), SendEnd()])
     assert not engine.start_next_cycle()
 
 
-def test_pipelined_requests_wait_for_their_turn():
-    engine = server()
+def test_pipelined_requests_wait_for_their_turn(engines):
+    engine = engines.server()
     assert len(events(engine, GET + GET)) == 2
     assert engine.next_event() is Pending.PAUSED
     engine.send([SendHead(204, ()), SendEnd()])
@@ -171,15 +200,15 @@ def test_pipelined_requests_wait_for_their_turn():
     assert isinstance(engine.next_event(), RequestHead)
 
 
-def test_a_client_that_was_never_told_to_continue_is_closed_after_the_answer():
-    engine = server()
+def test_a_client_that_was_never_told_to_continue_is_closed_after_the_answer(engines):
+    engine = engines.server()
     events(engine, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\nexpect: 100-continue\r\n\r\n")
     assert engine.expects_continue
     assert b"connection: close\r\n" in engine.send([SendHead(204, ()), SendEnd()])
 
 
-def test_a_client_that_was_told_to_continue_is_kept():
-    engine = server()
+def test_a_client_that_was_told_to_continue_is_kept(engines):
+    engine = engines.server()
     events(engine, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\nexpect: 100-continue\r\n\r\n")
     assert engine.send_continue() == b"HTTP/1.1 100 \r\n\r\n"
     assert events(engine, b"x") == [RequestData(b"x"), RequestEnd()]
@@ -187,30 +216,30 @@ def test_a_client_that_was_told_to_continue_is_kept():
     assert engine.start_next_cycle()
 
 
-def test_an_upgrade_that_is_declined_leaves_a_plain_connection():
-    engine = server()
+def test_an_upgrade_that_is_declined_leaves_a_plain_connection(engines):
+    engine = engines.server()
     events(engine, b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
     engine.send([SendHead(426, ()), SendEnd()])
     assert engine.start_next_cycle()
 
 
-def test_a_short_request_is_one_write_with_exactly_what_was_asked_for():
-    (raw,) = ClientEngine().send_request(request(b"hi"))
+def test_a_short_request_is_one_write_with_exactly_what_was_asked_for(engines):
+    (raw,) = engines.client().send_request(request(b"hi"))
     assert raw == b"POST /v1/x?y=1 HTTP/1.1\r\nhost: up.test\r\ncontent-length: 2\r\n\r\nhi"
 
 
-def test_a_long_request_is_sliced_and_not_copied():
+def test_a_long_request_is_sliced_and_not_copied(engines):
     body = bytes(PIECE * 3)
-    head, *pieces = ClientEngine().send_request(request(body))
+    head, *pieces = engines.client().send_request(request(body))
     assert bytes(head).endswith(b"\r\n\r\n")
     assert all(isinstance(piece, memoryview) and piece.obj is body for piece in pieces)
     assert b"".join(pieces) == body
     assert max(map(len, pieces)) == PIECE
 
 
-def test_an_answer_is_read_into_inputs_and_interim_answers_are_skipped():
+def test_an_answer_is_read_into_inputs_and_interim_answers_are_skipped(engines):
     raw = b"HTTP/1.1 103 Early\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-    engine = asked()
+    engine = engines.asked()
     assert inputs(engine, raw) == [
         UpstreamHead(7, 200, ((b"content-length", b"2"),)),
         UpstreamData(7, b"ok"),
@@ -219,8 +248,8 @@ def test_an_answer_is_read_into_inputs_and_interim_answers_are_skipped():
     assert engine.reusable
 
 
-def test_an_answer_that_only_the_end_of_the_connection_ends_is_complete_but_not_reusable():
-    engine = asked()
+def test_an_answer_that_only_the_end_of_the_connection_ends_is_complete_but_not_reusable(engines):
+    engine = engines.asked()
     assert inputs(engine, b"HTTP/1.1 200 OK\r\n\r\nok", b"")[1:] == [UpstreamData(7, b"ok"), UpstreamEnd(7)]
     assert not engine.reusable
 
@@ -233,14 +262,14 @@ def test_an_answer_that_only_the_end_of_the_connection_ends_is_complete_but_not_
         b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\n",
     ],
 )
-def test_a_connection_that_closes_or_says_too_much_is_not_reusable(raw):
-    engine = asked()
+def test_a_connection_that_closes_or_says_too_much_is_not_reusable(engines, raw):
+    engine = engines.asked()
     assert inputs(engine, raw)[-1] == UpstreamEnd(7)
     assert not engine.reusable
 
 
-def test_a_reused_engine_starts_over():
-    engine = asked()
+def test_a_reused_engine_starts_over(engines):
+    engine = engines.asked()
     inputs(engine, b"HTTP/1.1 204 No\r\n\r\n")
     engine.send_request(request(b"again"))
     assert inputs(engine, b"HTTP/1.1 201 Yes\r\ncontent-length: 0\r\n\r\n")[0] == UpstreamHead(
@@ -260,16 +289,9 @@ def test_a_reused_engine_starts_over():
         ((b"HTTP/1.1 200 OK\r\na: " + b"b" * 100_000,), "not HTTP"),
     ],
 )
-def test_an_answer_that_is_not_one_is_an_error_in_words(pieces, reason):
+def test_an_answer_that_is_not_one_is_an_error_in_words(engines, pieces, reason):
     with pytest.raises(BadAnswer, match=reason):
-        inputs(asked(), *pieces)
-
-
-def answered(raw: bytes, head: SendHead, *, data: bytes = b"ok", close: bool = False) -> bytes:
-    engine = server()
-    events(engine, raw)
-    engine.close = close
-    return engine.send([head, *([SendData(data)] if data else []), SendEnd()])
+        inputs(engines.asked(), *pieces)
 
 
 LENGTH = SendHead(200, ((b"x-a", b"1"), (b"content-length", b"2")))
@@ -300,13 +322,13 @@ HEAD = b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n"
         ),
     ],
 )
-def test_a_head_says_how_its_body_is_framed_and_whether_the_connection_stays(raw, head, data, expected):
+def test_a_head_says_how_its_body_is_framed_and_whether_the_connection_stays(engines, raw, head, data, expected):
     for _ in range(2):
-        assert answered(raw, head, data=data) == expected
+        assert engines.answered(raw, head, data=data) == expected
 
 
-def test_a_date_is_added_unless_there_is_one():
-    engine = server()
+def test_a_date_is_added_unless_there_is_one(engines):
+    engine = engines.server()
     engine.date = b"Sun, 06 Nov 1994 08:49:37 GMT"
     events(engine, GET)
     assert b"\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n" in engine.send([SendHead(204, ()), SendEnd()])
@@ -329,35 +351,28 @@ BAD_FIELDS = [
 
 
 @pytest.mark.parametrize("field", BAD_FIELDS)
-def test_fields_that_would_break_a_head_are_refused_on_both_sides(field):
-    engine = server()
+def test_fields_that_would_break_a_head_are_refused_on_both_sides(engines, field):
+    engine = engines.server()
     events(engine, GET)
     with pytest.raises(h11.LocalProtocolError):
         engine.send([SendHead(200, (field,)), SendEnd()])
     with pytest.raises(h11.LocalProtocolError):
-        ClientEngine().send_request(UpstreamRequest(ORIGIN, "GET", b"/", ((b"host", b"x"), field)))
+        engines.client().send_request(UpstreamRequest(ORIGIN, "GET", b"/", ((b"host", b"x"), field)))
 
 
 @pytest.mark.parametrize(
     ("method", "target"), [("G ET", b"/"), ("", b"/"), ("GET", b""), ("GET", b"/ x"), ("GET", b"/\r\n"), ("GÄT", b"/")]
 )
-def test_request_lines_that_would_break_are_refused(method, target):
+def test_request_lines_that_would_break_are_refused(engines, method, target):
     with pytest.raises(h11.LocalProtocolError):
-        ClientEngine().send_request(UpstreamRequest(ORIGIN, method, target, ((b"host", b"x"),)))
+        engines.client().send_request(UpstreamRequest(ORIGIN, method, target, ((b"host", b"x"),)))
 
 
-def streamed(*framing: tuple[bytes, bytes], first: bytes = b"ab") -> tuple[ClientEngine, bytes]:
-    engine = ClientEngine()
-    request = UpstreamRequest(ORIGIN, "POST", b"/", ((b"host", b"x"), *framing), Streamed(first))
-    (raw,) = engine.send_request(request)
-    return engine, bytes(raw)
-
-
-def test_a_streamed_body_is_framed_as_its_head_says():
-    engine, raw = streamed((b"content-length", b"4"))
+def test_a_streamed_body_is_framed_as_its_head_says(engines):
+    engine, raw = engines.streamed((b"content-length", b"4"))
     assert raw.endswith(b"\r\n\r\nab")
     assert (engine.send_data(b"cd"), engine.end_request()) == (b"cd", b"")
-    engine, raw = streamed((b"transfer-encoding", b"chunked"))
+    engine, raw = engines.streamed((b"transfer-encoding", b"chunked"))
     assert raw.endswith(b"\r\n\r\n2\r\nab\r\n")
     assert (engine.send_data(b"cde"), engine.send_data(b"")) == (b"3\r\ncde\r\n", b"")
     assert engine.end_request() == b"0\r\n\r\n"
@@ -366,15 +381,15 @@ def test_a_streamed_body_is_framed_as_its_head_says():
 
 
 @pytest.mark.parametrize("pieces", [[b"cde"], [b"c"]])
-def test_a_streamed_body_of_another_length_than_was_said_is_refused(pieces):
-    engine, _ = streamed((b"content-length", b"4"))
+def test_a_streamed_body_of_another_length_than_was_said_is_refused(engines, pieces):
+    engine, _ = engines.streamed((b"content-length", b"4"))
     with pytest.raises(h11.LocalProtocolError):
         for _ in engine.send_all(pieces):
             pass
 
 
-def test_a_spooled_body_is_made_as_it_is_asked_for():
-    engine = ClientEngine()
+def test_a_spooled_body_is_made_as_it_is_asked_for(engines):
+    engine = engines.client()
     framing = (b"transfer-encoding", b"chunked")
     request = UpstreamRequest(ORIGIN, "POST", b"/", ((b"host", b"x"), framing), Spooled(1))
     (head,) = engine.send_request(request)
@@ -382,7 +397,7 @@ def test_a_spooled_body_is_made_as_it_is_asked_for():
     assert [*engine.send_all(iter([b"a", b"bc"]))] == [b"1\r\na\r\n", b"2\r\nbc\r\n", b"0\r\n\r\n"]
 
 
-def test_an_answer_to_an_upload_may_come_before_its_end():
-    engine, _ = streamed((b"content-length", b"400"))
+def test_an_answer_to_an_upload_may_come_before_its_end(engines):
+    engine, _ = engines.streamed((b"content-length", b"400"))
     assert inputs(engine, b"HTTP/1.1 413 Big\r\ncontent-length: 0\r\n\r\n")[-1] == UpstreamEnd(7)
     assert not engine.reusable

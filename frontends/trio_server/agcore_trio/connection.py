@@ -25,7 +25,8 @@ from agcore.effects import Note, SendData, SendEnd, SendHead, Tell
 from agcore.inputs import Input, Peer, RequestData, RequestHead
 from agcore_trio.connector import reason
 from agcore_trio.driver import Driver
-from agcore_trio.engine import BadHead, Pending, ServerEngine
+from agcore_trio.engine import BadHead, Pending
+from agcore_trio.plain_engine import PlainServerEngine
 from agcore_trio.readers import Readers
 from agcore_trio.streams import LINGER, close_now, descriptor_of, linger, receive, reset_on_close, transport_of
 
@@ -78,7 +79,7 @@ class Connection:
         limits = services.gateway.config.limits
         self.services = services
         self.stream = stream
-        self.engine = ServerEngine(max_header=limits.max_header, max_headers=limits.max_headers)
+        self.engine = PlainServerEngine(max_header=limits.max_header, max_headers=limits.max_headers)
         self.scope = trio.CancelScope()
         self.inbox: deque[Input] = deque()
         self.hung = False
@@ -268,7 +269,7 @@ class Connection:
 
 
 async def refuse(
-    services: Services, engine: ServerEngine, stream: trio.abc.Stream, status: int, reason: str, *, wait: float
+    services: Services, engine: PlainServerEngine, stream: trio.abc.Stream, status: int, reason: str, *, wait: float
 ) -> None:
     """Answers what cannot become an exchange, and lingers; the stream is left to be closed.
 

@@ -3,8 +3,8 @@
 `ServerEngine` faces a client: bytes in, `RequestHead`, `RequestData`, ... out; effects in, bytes out. `ClientEngine`
 faces an upstream: an `UpstreamRequest` in, bytes out; bytes in, `UpstreamHead`, `UpstreamData`, `UpstreamEnd` out. Each
 lives as long as its connection and serves one request after another. h11 parses, and keeps the state of both sides; we
-put our limits on top and write the heads (docs/decisions/0009). An engine on another parser needs these two classes and
-nothing else.
+put our limits on top and write the heads (docs/decisions/0009). Connections use `agcore_trio.plain_engine`, which asks
+these two classes about everything that is not plain (docs/decisions/0017). They are the reference for what bytes mean.
 """
 
 from __future__ import annotations
@@ -189,6 +189,11 @@ class ServerEngine:
     def send_continue(self) -> bytes:
         """Returns the bytes of `100 Continue`."""
         return self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
+
+    @property
+    def unread(self) -> bytes:
+        """Bytes of what follows the present request."""
+        return self._http.trailing_data[0]
 
     def start_next_cycle(self) -> bool:
         """Prepares for the next request; false when this connection can serve no other."""

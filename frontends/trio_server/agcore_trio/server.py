@@ -23,8 +23,8 @@ from agcore.effects import CloseIdle, GatewayEffect, Halt, Note, StopAccepting, 
 from agcore.inputs import DrainRequested, Peer
 from agcore_trio.clock import Clock
 from agcore_trio.connection import Connection, Services, refuse
-from agcore_trio.engine import ServerEngine
 from agcore_trio.hangup import make_watch
+from agcore_trio.plain_engine import PlainServerEngine
 from agcore_trio.state_file import StateFile
 from agcore_trio.streams import close_now, transport_of
 from agcore_trio.upstream import UpstreamPool
@@ -221,7 +221,7 @@ class Server:
         try:
             if self._refusals < MAX_REFUSALS:
                 self._refusals += 1
-                engine = ServerEngine(max_header=limits.max_header, max_headers=limits.max_headers)
+                engine = PlainServerEngine(max_header=limits.max_header, max_headers=limits.max_headers)
                 reason = f"too many connections: limits.max_connections is {limits.max_connections}"
                 try:
                     await refuse(self._services, engine, stream, 503, reason, wait=REFUSAL)

@@ -19,7 +19,8 @@ import trio
 from agcore.effects import Origin, Spooled, Streamed, UpstreamRequest
 from agcore.inputs import Sent, Stage, UpstreamConnected, UpstreamEnd, UpstreamFailed, UpstreamHead, UpstreamInput
 from agcore_trio.connector import Connect, Connector, Unreachable, lost, place, reason
-from agcore_trio.engine import BadAnswer, ClientEngine
+from agcore_trio.engine import BadAnswer
+from agcore_trio.plain_engine import PlainClientEngine
 from agcore_trio.public_connector import PublicConnector
 from agcore_trio.streams import close_now, descriptor_of, receive, write_now
 
@@ -42,7 +43,7 @@ class UpstreamConnection:
     def __init__(self, origin: Origin, stream: trio.abc.Stream) -> None:
         self.origin = origin
         self.stream = stream
-        self.engine = ClientEngine()
+        self.engine = PlainClientEngine()
         self.used = False
         """It has served a request before."""
         self.idle_since = 0.0
