@@ -1,73 +1,61 @@
-"""What routes do: one class for each operation that `routes.ROUTES` names."""
+"""What routes do: one class for each operation that `routes.ROUTES` names, loaded when it is first asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from functools import cache
+from importlib import import_module
+from typing import Final, cast
 
 from agcore.headers import media_type
 from agcore.inputs import Headers
 from agcore.operations.base import Operation
-from agcore.operations.compact import Compact
-from agcore.operations.count_tokens import CountTokens
-from agcore.operations.generate import Generate
-from agcore.operations.mcp_metadata import McpMetadata
-from agcore.operations.mcp_proxy import McpMessages, McpProxy
-from agcore.operations.media import Media
-from agcore.operations.models import Detect, GetModel, ListModels
-from agcore.operations.respond import Respond
-from agcore.operations.status import Discard, Health, Later, Probe, Ready, Refuse, Upgrade
-from agcore.operations.stored_responses import CancelResponse, InputItems, StoredResponse
-from agcore.operations.warmup import Warmup
 
-OPERATIONS: Final[Mapping[str, type[Operation]]] = {
-    "generate": Generate,
-    "respond": Respond,
-    "compact": Compact,
-    "stored_response": StoredResponse,
-    "cancel_response": CancelResponse,
-    "input_items": InputItems,
-    "count_tokens": CountTokens,
-    "list_models": ListModels,
-    "get_model": GetModel,
-    "detect": Detect,
-    "warmup": Warmup,
-    "discard": Discard,
-    "health": Health,
-    "ready": Ready,
-    "probe": Probe,
-    "upgrade": Upgrade,
-    "refuse": Refuse,
-    "later": Later,
-    "media": Media,
-    "mcp": McpProxy,
-    "mcp_messages": McpMessages,
-    "mcp_metadata": McpMetadata,
+OPERATIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "generate": ("generate", "Generate"),
+    "respond": ("respond", "Respond"),
+    "compact": ("compact", "Compact"),
+    "stored_response": ("stored_responses", "StoredResponse"),
+    "cancel_response": ("stored_responses", "CancelResponse"),
+    "input_items": ("stored_responses", "InputItems"),
+    "count_tokens": ("count_tokens", "CountTokens"),
+    "list_models": ("models", "ListModels"),
+    "get_model": ("models", "GetModel"),
+    "detect": ("models", "Detect"),
+    "warmup": ("warmup", "Warmup"),
+    "discard": ("status", "Discard"),
+    "health": ("status", "Health"),
+    "ready": ("status", "Ready"),
+    "probe": ("status", "Probe"),
+    "upgrade": ("status", "Upgrade"),
+    "refuse": ("status", "Refuse"),
+    "later": ("status", "Later"),
+    "media": ("media", "Media"),
+    "embeddings": ("embeddings", "Embeddings"),
+    "transcribe": ("transcribe", "Transcribe"),
+    "images": ("images", "Images"),
+    "image_edits": ("images", "ImageForms"),
+    "mcp": ("mcp_proxy", "McpProxy"),
+    "mcp_messages": ("mcp_proxy", "McpMessages"),
+    "mcp_metadata": ("mcp_metadata", "McpMetadata"),
+    "mcp_server": ("mcp_server", "McpServer"),
 }
+"""Operation -> the module here and the class in it. Loading all of them would be a good part of the start-up."""
 
 
 def operation(name: str, headers: Headers = ()) -> type[Operation]:
-    """The class of a route's operation. Some load on first use: they are not free to import.
+    """The class of a route's operation.
 
     Args:
         name: As the route has it.
         headers: The request's: image edits come as a form or as JSON, which is not one operation.
     """
-    if name == "transcribe":
-        from agcore.operations.transcribe import Transcribe
-
-        return Transcribe
-    if name in ("images", "image_edits"):
-        from agcore.operations.images import ImageForms, Images
-
+    if name == "image_edits":
         kind = media_type(headers)
-        return Images if name == "images" or kind == b"application/json" or kind.endswith(b"+json") else ImageForms
-    if name == "embeddings":
-        from agcore.operations.embeddings import Embeddings
+        name = "images" if kind == b"application/json" or kind.endswith(b"+json") else name
+    return _loaded(*OPERATIONS[name])
 
-        return Embeddings
-    if name == "mcp_server":
-        from agcore.operations.mcp_server import McpServer
 
-        return McpServer
-    return OPERATIONS[name]
+@cache
+def _loaded(module: str, name: str) -> type[Operation]:
+    return cast("type[Operation]", getattr(import_module(f"agcore.operations.{module}"), name))

@@ -15,7 +15,6 @@ from agcore.allowances import PLACE, TICK, Allowances, Bucket
 from agcore.config import ClientKey, Config, Secret
 from agcore.fault import Fault
 from agcore.inputs import Headers, RequestData, RequestEnd, UpstreamConnected, UpstreamHead
-from agcore.operations import OPERATIONS
 from agcore.operations.mcp_proxy import McpProxy
 from tests.support.dialogues import (
     ANTHROPIC,
@@ -506,17 +505,15 @@ def test_a_place_is_given_back_by_a_request_that_is_answered_as_it_begins() -> N
         assert posted(machine, "/mcp/nobody/mcp", b"{}").status == 404
 
 
-class Broken(McpProxy):
-    """An operation with a bug."""
-
-    def begin(self, *, now: float) -> None:
-        raise ZeroDivisionError
+def broken(self: McpProxy, *, now: float) -> None:
+    """A bug in an operation."""
+    raise ZeroDivisionError
 
 
 def test_a_place_is_given_back_even_when_an_operation_has_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = limited(setup, concurrency=1)
     with monkeypatch.context() as patch:
-        patch.setitem(OPERATIONS, "mcp", Broken)
+        patch.setattr(McpProxy, "begin", broken)
         with pytest.raises(ZeroDivisionError):
             posted(machine, MCP_AT, b"{}")
     assert not posted(machine, MCP_AT, b"{}").finished

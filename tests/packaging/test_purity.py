@@ -35,6 +35,7 @@ ALLOWED = frozenset(
         "hashlib",
         "heapq",
         "hmac",
+        "importlib",
         "ipaddress",
         "itertools",
         "json",
