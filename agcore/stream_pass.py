@@ -18,32 +18,55 @@ MAX_HELD: Final = 256 * 1024
 """Bytes of announcements that are held back; more than any vendor sends before content."""
 
 
-class StreamPass:
-    """Bytes of the upstream in, bytes for the client out."""
+class Announcing:
+    """A client's stream, as events or as an array of them, whose announcements wait for its first content."""
 
-    def __init__(self, tap: StreamTap, *, framing: str) -> None:
-        self.tap = tap
-        self.terminal = False
-        """The dialect's last event was passed on."""
+    def __init__(self, *, framing: str) -> None:
         self.committed = False
         """Something was passed on that cannot be taken back."""
-        self.fault: Fault | None = None
-        """Set when the stream failed; nothing more is to be fed."""
-        self._decoder = Decoder()
         self._array = framing == "array"
         self._elements = 0
         self._held: list[bytes] = []
+
+    @property
+    def holding(self) -> bool:
+        """Whether announcements wait for content."""
+        return bool(self._held)
+
+    def release(self) -> bytes:
+        """The announcements held so far, which commits the stream."""
+        self.committed = True
+        held, self._held = b"".join(self._held), []
+        return held
+
+    def _ended(self, frame: bytes) -> bytes:
+        """A frame after which nothing comes."""
+        return self._element(frame) + b"]" if self._array else frame
+
+    def _element(self, frame: bytes) -> bytes:
+        # Gemini's taps and writer make each frame one `data: ` line.
+        self._elements += 1
+        lead = b"[" if self._elements == 1 else b",\r\n"
+        return lead + frame.removeprefix(b"data: ").strip()
+
+
+class StreamPass(Announcing):
+    """Bytes of the upstream in, bytes for the client out."""
+
+    def __init__(self, tap: StreamTap, *, framing: str) -> None:
+        super().__init__(framing=framing)
+        self.tap = tap
+        self.terminal = False
+        """The dialect's last event was passed on."""
+        self.fault: Fault | None = None
+        """Set when the stream failed; nothing more is to be fed."""
+        self._decoder = Decoder()
         self._held_size = 0
 
     @property
     def usage(self) -> Usage | None:
         """What the stream consumed, as far as it told."""
         return self.tap.usage
-
-    @property
-    def holding(self) -> bool:
-        """Whether announcements wait for content."""
-        return bool(self._held)
 
     @property
     def complete(self) -> bool:
@@ -83,17 +106,10 @@ class StreamPass:
         closing = self.tap.closing()
         return closing + b"]" if self._array else closing
 
-    def release(self) -> bytes:
-        """The announcements held so far, which commits the stream."""
-        self.committed = True
-        held, self._held = b"".join(self._held), []
-        return held
-
     def error(self, fault: Fault, request_id: str) -> bytes:
         """The bytes that end the client's stream in an error, announcements first: the tap's error fits to them."""
         held = self.release()
-        frame = self.tap.error(fault, request_id)
-        return held + (self._element(frame) + b"]" if self._array else frame)
+        return held + self._ended(self.tap.error(fault, request_id))
 
     def _pass(self, frame: Frame, out: list[bytes]) -> bool:
         """Pass one frame on; whether another may follow."""
@@ -114,9 +130,3 @@ class StreamPass:
             out.append(piece)
         self.terminal = meaning is Meaning.TERMINAL
         return not self.terminal
-
-    def _element(self, frame: bytes) -> bytes:
-        # Gemini's taps write each frame as one `data: ` line.
-        self._elements += 1
-        lead = b"[" if self._elements == 1 else b",\r\n"
-        return lead + frame.removeprefix(b"data: ").strip()

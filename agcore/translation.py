@@ -39,6 +39,7 @@ from agcore.profiles import Profile
 from agcore.shares import Share, shares
 from agcore.signature_memory import Recollection, Signed
 from agcore.sse import Decoder, Frame
+from agcore.stream_pass import Announcing
 from agcore.translators import CLIENTS, UPSTREAMS
 from agcore.usage import Usage
 
@@ -311,21 +312,13 @@ class UpstreamStream:
         return list(self._homeward.deltas(deltas))
 
 
-class ClientStream:
+class ClientStream(Announcing):
     """Deltas written as a client's event stream. Announcements are held back until there is content."""
 
     def __init__(self, writer: ResponseWriter, *, framing: str) -> None:
-        self.committed = False
+        super().__init__(framing=framing)
         self.usage: Usage | None = None
         self.writer = writer
-        self._array = framing == "array"
-        self._elements = 0
-        self._held: list[bytes] = []
-
-    @property
-    def holding(self) -> bool:
-        """Whether announcements wait for content."""
-        return bool(self._held)
 
     def write(self, deltas: Iterable[Delta]) -> bytes:
         """The bytes for deltas; none while only announcements came."""
@@ -344,17 +337,10 @@ class ClientStream:
             out.append(b"]")
         return b"".join(out)
 
-    def release(self) -> bytes:
-        """The announcements held so far, which commits the stream."""
-        self.committed = True
-        held, self._held = b"".join(self._held), []
-        return held
-
     def error(self, fault: Fault, request_id: str) -> bytes:
         """The bytes that end the stream in an error, announcements first."""
         held = self.release()
-        frame = self.writer.error(fault, request_id)
-        return held + (self._element(frame) + b"]" if self._array else frame)
+        return held + self._ended(self.writer.error(fault, request_id))
 
     def _put(self, data: bytes, out: list[bytes], *, content: bool) -> None:
         if data and self._array:
@@ -366,11 +352,6 @@ class ClientStream:
             out.append(data)
         elif data:
             self._held.append(data)
-
-    def _element(self, frame: bytes) -> bytes:
-        self._elements += 1
-        lead = b"[" if self._elements == 1 else b",\r\n"
-        return lead + frame.removeprefix(b"data: ").strip()
 
 
 class StreamTranslation:
