@@ -97,8 +97,8 @@ DOWN: Final[Mapping[str, Allowed]] = {
     "gemini": Allowed(frozenset({b"retry-after"})),
 }
 
-REQUIRED_UP: Final[Mapping[str, tuple[bytes, bytes]]] = {"anthropic": (b"anthropic-version", b"2023-06-01")}
-"""What a vendor insists on, for clients that do not send it."""
+REQUIRED_UP: Final[Mapping[str, Headers]] = {"anthropic": ((b"anthropic-version", b"2023-06-01"),)}
+"""What a vendor insists on, for clients that do not send it; nothing for those that are absent."""
 
 USER_AGENT: Final = (b"user-agent", b"agcore")
 """Sent where the client names none."""

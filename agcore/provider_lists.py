@@ -73,8 +73,7 @@ def list_target(endpoint: Endpoint) -> bytes:
 def list_headers(endpoint: Endpoint) -> Headers:
     """The fields of the request for it, without credentials."""
     fields = ((b"accept", b"application/json"), (b"accept-encoding", b"identity"), USER_AGENT)
-    required = REQUIRED_UP.get(endpoint.dialect)
-    return fields if required is None else (*fields, required)
+    return (*fields, *REQUIRED_UP.get(endpoint.dialect, ()))
 
 
 def read_ids(body: bytes) -> tuple[str, ...] | None:

@@ -7,20 +7,21 @@ comes of its calls.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from agcore.catalog import Miss, Resolution
-from agcore.config import Limits
+from agcore.config import Endpoint, Limits, Provider
 from agcore.dialects import ERROR_SHAPES
 from agcore.fault import Fault, invalid
 from agcore.inputs import Headers, Told
 from agcore.json_members import BodyError
+from agcore.pool import Way
 
 if TYPE_CHECKING:
     from agcore.call import Call
     from agcore.exchange import Exchange
     from agcore.plan import Plan
-    from agcore.pool import Way
     from agcore.request import Request
     from agcore.services import Services
 
@@ -143,3 +144,12 @@ def resolve(request: Request, services: Services, model: str) -> Resolution | Fa
         message = f"the key {identity.name!r} may not use model {model!r}{near}"
         return Fault(status=403, message=message, code="model_not_allowed", param="model")
     return Fault(status=404, message=f"no provider serves model {model!r}{near}", code="model_not_found", param="model")
+
+
+def ways_to(found: Resolution, endpoint_at: Callable[[Provider], Endpoint | None]) -> tuple[Way, ...]:
+    """Where a model's requests may go, given which endpoint of a provider takes them; None for one that takes none."""
+    return tuple(
+        Way(target.provider, endpoint, target.model, target.step)
+        for target in found.targets
+        if (endpoint := endpoint_at(target.provider)) is not None
+    )

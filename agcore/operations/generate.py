@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -37,6 +38,11 @@ SSE_HEADERS: Final[Headers] = (
     (b"x-accel-buffering", b"no"),
 )
 ARRAY_HEADERS: Final[Headers] = ((b"content-type", b"application/json; charset=utf-8"), *SSE_HEADERS[1:])
+
+
+def translatable(provider: Provider) -> Endpoint | None:
+    """The first of a provider's endpoints that requests of any dialect can be translated to."""
+    return next((each for name, each in provider.endpoints.items() if name in TRANSLATABLE), None)
 
 
 class Generate(PassThrough):
@@ -80,10 +86,7 @@ class Generate(PassThrough):
 
     def endpoint_at(self, provider: Provider) -> Endpoint | None:
         """The client's own dialect, else the first that can be translated to."""
-        own = provider.endpoints.get(self.dialect.NAME)
-        if own is not None:
-            return own
-        return next((each for name, each in provider.endpoints.items() if name in TRANSLATABLE), None)
+        return provider.endpoints.get(self.dialect.NAME) or translatable(provider)
 
     def unserved(self, model: str, found: Resolution) -> Fault:
         """Nobody there takes what could be translated."""
@@ -192,12 +195,7 @@ class Generate(PassThrough):
         if not self._streaming:
             return self._serve_unstreamed(call, now)
         out = self._stream.end()
-        if out:
-            call.commit()
-            self.exchange.write(out, now=now)
-        if self._stream.fault is not None:
-            return call.reject(self._stream.fault, now=now)
-        return self.exchange.end(now=now)
+        return self._serve_all(call, out, self._stream.fault, now)
 
     def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
         """A connection that breaks after the answer was complete takes nothing from it."""
@@ -246,11 +244,7 @@ class Generate(PassThrough):
     def _serve_unstreamed(self, call: Call, now: float) -> None:
         chunks = self._array_of_chunks(call)
         if chunks is not None:
-            assert self._stream is not None
-            out = b"".join(self._stream.feed(encode(json_text.encode(chunk))) for chunk in chunks)
-            if self._stream.fault is None:
-                out += self._stream.end()
-            return self._serve_all(call, out, self._stream.fault, now)
+            return self._serve_all(call, *self._fed(chunks), now)
         answer = self.read_answer(call)
         if isinstance(answer, Fault):
             return call.reject(answer, now=now)
@@ -274,6 +268,14 @@ class Generate(PassThrough):
             return None
         return chunks if isinstance(chunks, list) and chunks else None
 
+    def _fed(self, chunks: Iterable[object]) -> tuple[bytes, Fault | None]:
+        """What becomes of a stream that is told all of its events at once."""
+        assert self._stream is not None
+        out = b"".join(self._stream.feed(encode(json_text.encode(chunk))) for chunk in chunks)
+        if self._stream.fault is None:
+            out += self._stream.end()
+        return out, self._stream.fault
+
     def _serve_all(self, call: Call, out: bytes, fault: Fault | None, now: float) -> None:
         if out:
             call.commit()
@@ -289,10 +291,7 @@ class Generate(PassThrough):
         assert isinstance(self._stream, StreamPass)
         self.exchange.stream_head((*self._stream_headers, *self.headers_down(call, self._head[1])))
         if self.dialect.NAME in ONE_EVENT:
-            out = self._stream.feed(encode(json_text.encode(answer)))
-            if self._stream.fault is None:
-                out += self._stream.end()
-            return out, self._stream.fault
+            return self._fed([answer])
         from agcore import restream  # rare, and translating is not free to import
 
         told = restream.told(

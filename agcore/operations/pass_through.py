@@ -24,7 +24,7 @@ from agcore.fault import Fault, invalid
 from agcore.inputs import Headers
 from agcore.json_members import BodyError, Members, parse
 from agcore.losses import Losses
-from agcore.operations.base import Operation, resolve
+from agcore.operations.base import Operation, resolve, ways_to
 from agcore.plan import Plan
 from agcore.pool import Way
 from agcore.routes import Match
@@ -85,12 +85,7 @@ class PassThrough(Operation, ABC):
         found = resolve(self.request, self.services, model)
         if isinstance(found, Fault):
             return found
-        ways = []
-        for target in found.targets:
-            endpoint = self.endpoint_at(target.provider)
-            if endpoint is not None:
-                ways.append(Way(target.provider, endpoint, target.model, target.step))
-        return tuple(ways) or self.unserved(model, found)
+        return ways_to(found, self.endpoint_at) or self.unserved(model, found)
 
     def endpoint_at(self, provider: Provider) -> Endpoint | None:
         """Where a provider takes such requests; None where it does not."""
@@ -269,12 +264,10 @@ class PassThrough(Operation, ABC):
             assert self.way is not None
             agent = header_tables.first(self.request.head.headers, b"user-agent")
             fields.append((b"user-agent", agent) if agent is not None else header_tables.USER_AGENT)
-            insisted = header_tables.REQUIRED_UP.get(self.way.endpoint.dialect)
-            return (*fields, insisted) if insisted is not None else tuple(fields)
+            return (*fields, *header_tables.REQUIRED_UP.get(self.way.endpoint.dialect, ()))
         fields.extend(header_tables.passing(self.request.head.headers, header_tables.UP[self.dialect.NAME]))
-        required = header_tables.REQUIRED_UP.get(self.dialect.NAME)
-        for field in (required, header_tables.USER_AGENT):
-            if field is not None and not any(name == field[0] for name, _ in fields):
+        for field in (*header_tables.REQUIRED_UP.get(self.dialect.NAME, ()), header_tables.USER_AGENT):
+            if not any(name == field[0] for name, _ in fields):
                 fields.append(field)
         return tuple(fields)
 

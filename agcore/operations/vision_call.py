@@ -42,9 +42,9 @@ from agcore.mcp import vision_tools
 from agcore.mcp.server import ToolCall
 from agcore.mcp.sources import MAX_BYTES, BadSource, Inline, Kind, Local, Remote, parse, type_of
 from agcore.mcp.vision_tools import Parameter
-from agcore.operations.base import resolve
+from agcore.operations.base import resolve, ways_to
 from agcore.operations.download import Download
-from agcore.operations.generate import TRANSLATABLE
+from agcore.operations.generate import translatable
 from agcore.operations.pass_through import read_object
 from agcore.plan import Plan
 from agcore.pool import Way
@@ -181,12 +181,7 @@ class VisionCall:
         found = resolve(exchange.request, exchange.services, model)
         if isinstance(found, Fault):
             return self._fail(found.message, now)
-        ways = []
-        for target in found.targets:
-            for dialect, endpoint in target.provider.endpoints.items():
-                if dialect in TRANSLATABLE:
-                    ways.append(Way(target.provider, endpoint, target.model, target.step))
-                    break
+        ways = ways_to(found, translatable)
         if not ways:
             return self._fail(f"no provider of {model!r} takes conversations", now)
         exchange.call(ways, owner=self, now=now)
@@ -209,14 +204,13 @@ class VisionCall:
         self._deltas.clear()
         self._whole = None
         self._size = 0
-        insisted = header_tables.REQUIRED_UP.get(way.endpoint.dialect)
         match = self._exchange.request.match
         assert match is not None
         match = msgspec.structs.replace(match, version="v1beta")  # the one of Gemini's that has everything
         ask = Ask(model=self._server.model, stream=True)
         return Plan(
             target=DIALECTS[way.endpoint.dialect].generate_target(way.endpoint.prefix, match, way.model, ask),
-            headers=(*_HEADERS, insisted) if insisted is not None else _HEADERS,
+            headers=(*_HEADERS, *header_tables.REQUIRED_UP.get(way.endpoint.dialect, ())),
             body=self._translation.body,
         )
 
