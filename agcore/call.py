@@ -542,9 +542,6 @@ class Call:
                 opens = self._pool.opens(self.ways, now=now)
             if opens is not None:
                 fault = msgspec.structs.replace(fault, retry_after=max(round(opens - now, 3), 1.0))
-        if fault.code == OWN_CREDENTIAL and closed is not None and self._legs.attempts == 1:
-            # There is no other key: a client that asks again by itself will fare no better.
-            fault = msgspec.structs.replace(fault, headers=((b"x-should-retry", b"false"),))
         if len(self.trail) > 1:
             tried = ", ".join(self.trail[-MAX_TRAIL:])
             fault = msgspec.structs.replace(fault, message=f"{fault.message} (tried {tried})")

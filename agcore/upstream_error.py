@@ -2,7 +2,8 @@
 
 Nothing of the upstream's body passes raw: what its JSON says is kept as values, with every occurrence of the key that
 was used replaced by its label. Trouble with the gateway's own credential is not the client's: as a 401 it would make
-agents log their users out, so it leaves as a 502 that names the key by its label (surface.md section 3).
+agents log their users out, and as a 5xx it would make them try again and again. So it leaves as a 424 that names the key
+by its label, and tells clients not to retry.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ from agcore.inputs import Headers
 from agcore.pool import KeyChoice
 from agcore.waits import is_key_refused, is_moderated
 
-_CREDENTIAL: Final = frozenset({401, 402, 403})
+CREDENTIAL: Final = frozenset({401, 402, 403})
+"""Statuses by which a vendor refuses a key, what it may do, or its account."""
+NO_RETRY: Final[Headers] = ((b"x-should-retry", b"false"),)
+"""What OpenAI's and Anthropic's SDKs, and the agents on them, heed before any rule of their own: asking again will fare no
+better."""
 OWN_CREDENTIAL: Final = "upstream_credential"
 """The code of a fault that tells of trouble with the gateway's own key."""
 
@@ -47,14 +52,15 @@ def presentable(fault: Fault, key: KeyChoice) -> Fault:
     """A fault in an upstream's words, from an error answer or from a stream, made fit for a client.
 
     Every occurrence of the key is replaced by its label, halves of surrogate pairs by U+FFFD; trouble with the
-    gateway's own credential becomes a 502; and there is some message.
+    gateway's own credential becomes a 424 (RFC 4918 section 11.4) that no client repeats; and there is some message.
     """
     message = _clean_text(fault.message, key) or "the upstream reported an error without a message"
-    if (fault.status in _CREDENTIAL and not is_moderated(fault)) or is_key_refused(fault):
+    if (fault.status in CREDENTIAL and not is_moderated(fault)) or is_key_refused(fault):
         return Fault(
-            status=502,
+            status=424,
             message=f"the provider refused the gateway's credential {key.label} ({fault.status}): {message}",
             code=OWN_CREDENTIAL,
+            headers=NO_RETRY,
         )
     vendor = fault.vendor
     if vendor is not None:

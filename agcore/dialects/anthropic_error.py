@@ -21,6 +21,7 @@ _TYPES: Final[Mapping[int, str]] = {
     408: "timeout_error",
     409: "conflict_error",
     413: "request_too_large",
+    424: "api_error",
     429: "rate_limit_error",
     501: "invalid_request_error",
     503: "overloaded_error",

@@ -8,5 +8,6 @@ from agcore.fault import Fault
 
 def render_error(fault: Fault, request_id: str, *, message_id: object = None) -> bytes:
     """The body of an error answer: -32603 for what is not the client's doing, -32600 for what is."""
-    code = -32603 if fault.status >= 500 and fault.status != 501 else -32600
+    ours = fault.status == 424 or (fault.status >= 500 and fault.status != 501)
+    code = -32603 if ours else -32600
     return json_text.encode({"jsonrpc": "2.0", "id": message_id, "error": {"code": code, "message": fault.message}})

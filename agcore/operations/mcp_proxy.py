@@ -30,6 +30,7 @@ from agcore.oauth_metadata import metadata_url, with_metadata
 from agcore.operations.base import Operation
 from agcore.plan import Plan
 from agcore.pool import Way
+from agcore.upstream_error import CREDENTIAL, NO_RETRY, OWN_CREDENTIAL
 
 
 class McpProxy(Operation):
@@ -58,9 +59,12 @@ class McpProxy(Operation):
 
     def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
         """Pass the answer's head on, whatever its status; our own key's troubles are not the client's."""
-        if (status in (401, 403) and self._server.auth == "key") or 300 <= status < 400:
-            what = "refused the gateway's key" if status >= 400 else "sent a redirect, which is not followed"
-            message = f"the MCP server {self._name!r} {what} ({status})"
+        if status in CREDENTIAL and self._server.auth == "key":
+            message = f"the MCP server {self._name!r} refused the gateway's key ({status})"
+            refused = Fault(status=424, message=message, code=OWN_CREDENTIAL, headers=NO_RETRY)
+            return self.exchange.fail(refused, now=now)
+        if 300 <= status < 400:
+            message = f"the MCP server {self._name!r} sent a redirect, which is not followed ({status})"
             return self.exchange.fail(Fault(status=502, message=message), now=now)
         self._head_came = True
         self._streams = header_tables.media_type(headers) == b"text/event-stream"

@@ -298,21 +298,21 @@ def test_what_a_client_wrote_is_not_held_against_the_key_that_was_to_carry_it() 
 def test_a_client_is_told_not_to_ask_again_by_itself_where_no_key_is_good(keys: tuple[str, ...]) -> None:
     this = world({key: [Act.REVOKED] for key in keys}, steps=(("a",),), keys={"a": keys})
     story = this.ask(ANTHROPIC, model="m", stream=True, at=EPOCH)
-    assert (story.status, story.headers[b"x-should-retry"], len(this.served)) == (502, b"false", len(keys))
+    assert (story.status, story.headers[b"x-should-retry"], len(this.served)) == (424, b"false", len(keys))
     assert [name for name, _ in story.head.headers].count(b"x-should-retry") == 1
 
 
-def test_where_the_budget_ends_before_the_keys_a_client_may_ask_again() -> None:
+def test_where_the_budget_ends_before_the_keys_the_next_request_is_served_by_another() -> None:
     this = world({"a1": [Act.REVOKED]}, attempts=1, steps=(("a",),), keys={"a": ("a1", "a2")})
     first, second = (this.ask(CHAT, model="m", stream=False, at=EPOCH) for _ in range(2))
-    assert (first.status, second.status) == (502, 200)
-    assert b"x-should-retry" not in first.headers
+    assert (first.status, second.status) == (424, 200)
+    assert first.headers[b"x-should-retry"] == b"false"  # as with every refused credential
 
 
 def test_an_only_key_that_was_refused_is_asked_again_and_the_vendor_speaks_for_itself() -> None:
     this = world({"a1": [Act.REVOKED, Act.REVOKED, Act.ANSWER]}, steps=(("a",),), keys={"a": ("a1",)})
     stories = [this.ask(CHAT, model="m", stream=False, at=EPOCH + number) for number in range(3)]
-    assert [story.status for story in stories] == [502, 502, 200]
+    assert [story.status for story in stories] == [424, 424, 200]
     assert b"a#1" in stories[0].body
     assert len(this.served) == 3
 

@@ -483,7 +483,7 @@ def test_warming_up_asks_each_provider_for_its_models() -> None:
             "key": "openai_completions#1",
             "latency_ms": 250.0,
             "ok": False,
-            "status": 502,
+            "status": 424,
             "error": "the provider refused the gateway's credential openai_completions#1 (401): bad openai_completions#1",
         },
         "openai_responses": {

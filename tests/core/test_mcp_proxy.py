@@ -335,14 +335,16 @@ def test_a_drain_lets_everything_else_finish() -> None:
 # What goes wrong.
 
 
-@pytest.mark.parametrize("status", [301, 302, 304, 307, 308, 401, 403])
+@pytest.mark.parametrize("status", [301, 302, 304, 307, 308, 401, 402, 403])
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_troubles_of_the_gateways_own_are_a_502_that_the_client_understands(method: str, status: int) -> None:
+def test_troubles_of_the_gateways_own_are_told_in_words_that_the_client_understands(method: str, status: int) -> None:
     story = ask(method)
     story.tell(UpstreamConnected(1, reused=False))
     story.tell(UpstreamHead(1, status, ((b"location", b"https://evil.example"), (b"www-authenticate", b"Bearer"))))
     answer = error(story)
-    assert story.status == 502
+    refused = status > 400
+    assert story.status == (424 if refused else 502)
+    assert story.headers.get(b"x-should-retry") == (b"false" if refused else None)
     assert answer["id"] == (7 if method == "POST" else None)
     assert answer["error"]["code"] == -32603
     assert str(status) in answer["error"]["message"]

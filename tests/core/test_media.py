@@ -239,7 +239,7 @@ def test_an_error_answer_keeps_its_status_on_every_route(target: str, status: in
 def test_the_gateways_own_credential_is_no_business_of_the_client() -> None:
     story = ask("/v1/audio/speech")
     story.upstream_answers(401, b'{"error": {"message": "bad key"}}')
-    assert (story.status, error(story)["type"]) == (502, "api_error")
+    assert (story.status, error(story)["type"]) == (424, "api_error")
 
 
 # Answers that pass as they come.

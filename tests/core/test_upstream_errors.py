@@ -167,23 +167,24 @@ def test_an_error_body_that_breaks_off_still_tells_its_status() -> None:
 
 @pytest.mark.parametrize("dialogue", DIALOGUES, ids=ids)
 @pytest.mark.parametrize("status", [401, 402, 403])
-def test_a_refused_credential_is_a_502_that_names_it_by_its_label(dialogue: Dialogue, status: int) -> None:
+def test_a_refused_credential_is_a_424_that_names_it_by_its_label(dialogue: Dialogue, status: int) -> None:
     words = f"Incorrect API key provided: {PROVIDER_KEY}."
     body = json.dumps({"error": {"message": words, "type": "x", "code": "invalid_api_key", "status": "X"}}).encode()
     story = answered(dialogue, status, body)
     error = error_of(story)
-    assert story.status == 502
+    assert (story.status, story.headers[b"x-should-retry"]) == (424, b"false")
     assert error["message"] == (
         f"the provider refused the gateway's credential {dialogue.dialect}#1 ({status}): "
         f"Incorrect API key provided: {dialogue.dialect}#1."
     )
     assert error.get("type", "api_error") == "api_error"
+    assert error.get("status", "FAILED_PRECONDITION") == "FAILED_PRECONDITION"
     assert PROVIDER_KEY not in story.text().replace(f"{PROVIDER_KEY}.", "", 1).split("OpenUpstream")[0]
     assert PROVIDER_KEY not in str(story.row)
 
 
 @pytest.mark.parametrize("dialogue", [CHAT, GEMINI], ids=ids)
-def test_a_bad_key_told_as_a_400_is_a_502_too(dialogue: Dialogue) -> None:
+def test_a_bad_key_told_as_a_400_is_a_424_too(dialogue: Dialogue) -> None:
     error = {
         "message": "API key not valid",
         "code": "invalid_api_key",
@@ -191,7 +192,8 @@ def test_a_bad_key_told_as_a_400_is_a_502_too(dialogue: Dialogue) -> None:
         "details": [7, {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}],
     }
     story = answered(dialogue, 400, json.dumps({"error": error}).encode())
-    assert (story.status, "credential" in error_of(story)["message"]) == (502, True)
+    assert (story.status, "credential" in error_of(story)["message"]) == (424, True)
+    assert story.headers[b"x-should-retry"] == b"false"
     ((slot, _),) = story.exchange.services.ledger.pool.cooling(now=story.now)
     assert slot[2] == ""  # it is of no use for any model
 
@@ -306,7 +308,7 @@ def test_a_200_that_holds_an_error_is_that_error(dialogue: Dialogue, stream: boo
     unnamed = answered(dialogue, 200, b'{"error": "broken"}', stream=stream)
     assert (unnamed.status, error_of(unnamed)["message"]) == (502, "broken")
     refused = answered(dialogue, 200, b'{"error": {"message": "who?", "code": 401}}', stream=stream)
-    assert refused.status == 502
+    assert (refused.status, refused.headers[b"x-should-retry"]) == (424, b"false")
 
 
 def test_a_failed_response_is_that_dialects_own_answer() -> None:
@@ -369,8 +371,8 @@ def test_a_stream_that_begins_with_an_error_is_answered_with_it(dialogue: Dialog
         (CHAT, b'data: {"error":{"message":"m","type":"invalid_request_error"}}\n\n', 400),
         (CHAT, b'data: {"error":{"message":"m","code":true}}\n\n', 502),
         (CHAT, b'data: {"error":"m"}\n\n', 502),
-        (CHAT, b'data: {"error":{"message":"m","code":401}}\n\n', 502),
-        (CHAT, b'data: {"error":{"message":"m","type":"invalid_request_error","code":"invalid_api_key"}}\n\n', 502),
+        (CHAT, b'data: {"error":{"message":"m","code":401}}\n\n', 424),
+        (CHAT, b'data: {"error":{"message":"m","type":"invalid_request_error","code":"invalid_api_key"}}\n\n', 424),
         (RESPONSES, b'data: {"type":"error","code":"rate_limit_exceeded","message":"m"}\n\n', 429),
         (RESPONSES, b'data: {"type":"error","error":{"code":"invalid_prompt","message":"m"}}\n\n', 400),
         (RESPONSES, b'data: {"type":"error","error":null,"code":"x","message":"m"}\n\n', 502),
@@ -386,10 +388,10 @@ def test_a_stream_that_begins_with_an_error_is_answered_with_it(dialogue: Dialog
         (ANTHROPIC, b'data: {"type":"error","error":{"type":7,"message":"m"}}\n\n', 502),
         (ANTHROPIC, b'data: {"type":"error","error":{"type":"rate_limit_error","message":"m"}}\n\n', 429),
         (ANTHROPIC, b'event: error\ndata: {"error":{"type":"tomorrows_error","message":"m"}}\n\n', 502),
-        (ANTHROPIC, b'data: {"type":"error","error":{"type":"authentication_error","message":"m"}}\n\n', 502),
+        (ANTHROPIC, b'data: {"type":"error","error":{"type":"authentication_error","message":"m"}}\n\n', 424),
         (ANTHROPIC, b'data: {"type":"error","error":{"type":"invalid_request_error","message":"m"}}\n\n', 400),
         (GEMINI, b'data: {"error":{"code":400,"message":"m"}}\n\n', 400),
-        (GEMINI, b'data: {"error":{"code":403,"message":"m"}}\n\n', 502),
+        (GEMINI, b'data: {"error":{"code":403,"message":"m"}}\n\n', 424),
         (GEMINI, b'data: {"error":{"code":7,"message":"m"}}\n\n', 502),
         (GEMINI, b'data: {"error":"m"}\n\n', 502),
     ],

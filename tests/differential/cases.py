@@ -183,7 +183,7 @@ CASES = (
         answer=_answer(ERROR_429, status=429, headers=(*JSON, (b"retry-after", b"34"))),
     ),
     Case(
-        "a refused key is a 502",
+        "a refused key is a 424",
         "POST",
         "/v1/messages",
         CHAT,
