@@ -7,8 +7,12 @@ returns. docs/write-a-frontend.md shows the loop, and tests/support/story.py run
 
 from __future__ import annotations
 
-from agcore.config import Config, Secret
-from agcore.effects import (
+from agcore.codecs.body_patches import Patcher
+from agcore.config.values import Config, Secret
+from agcore.gateway import VERSION as __version__
+from agcore.gateway import Gateway
+from agcore.machines.exchange import Exchange
+from agcore.protocol.effects import (
     AbortClient,
     AbortUpstream,
     CloseIdle,
@@ -36,11 +40,8 @@ from agcore.effects import (
     Tell,
     UpstreamRequest,
 )
-from agcore.exchange import Exchange
-from agcore.fault import Fault, LocalProtocolError
-from agcore.gateway import VERSION as __version__
-from agcore.gateway import Gateway
-from agcore.inputs import (
+from agcore.protocol.fault import Fault, LocalProtocolError
+from agcore.protocol.inputs import (
     ClientGone,
     DrainRequested,
     FileRead,
@@ -64,8 +65,7 @@ from agcore.inputs import (
     UpstreamInput,
     Written,
 )
-from agcore.legality import State
-from agcore.patches import Patcher
+from agcore.protocol.legality import State
 
 __all__ = [
     "AbortClient",

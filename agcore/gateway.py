@@ -18,12 +18,20 @@ from typing import Final
 
 import msgspec
 
-from agcore.auth import Guard
-from agcore.catalog import Catalog
-from agcore.config import Config
-from agcore.config_changes import changes
+from agcore.codecs.header_fields import first, media_type
+from agcore.codecs.request_target import Target, parse
+from agcore.config.diff import changes
+from agcore.config.values import Config
 from agcore.dialects import ERROR_SHAPES
-from agcore.effects import (
+from agcore.ingress.auth import Guard
+from agcore.ingress.request import Request
+from agcore.ingress.routes import Match, NoMatch, dialect_of_path, match
+from agcore.machines.exchange import Exchange, too_large
+from agcore.machines.ids import Ids
+from agcore.machines.operation import Operation
+from agcore.machines.services import Services, Vitals
+from agcore.operations import operation as operation_class
+from agcore.protocol.effects import (
     CloseIdle,
     Effect,
     Finish,
@@ -35,18 +43,10 @@ from agcore.effects import (
     SendHead,
     StopAccepting,
 )
-from agcore.exchange import Exchange, too_large
-from agcore.fault import Fault, invalid
-from agcore.headers import first, media_type
-from agcore.ids import Ids
-from agcore.inputs import Headers, Peer, RequestHead
-from agcore.ledger import Ledger
-from agcore.operations import operation as operation_class
-from agcore.operations.base import Operation
-from agcore.request import Request
-from agcore.routes import Match, NoMatch, dialect_of_path, match
-from agcore.services import Services, Vitals
-from agcore.target import Target, parse
+from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.inputs import Headers, Peer, RequestHead
+from agcore.routing.catalog import Catalog
+from agcore.state.shared import Ledger
 
 VERSION: Final = "0.1.0"
 

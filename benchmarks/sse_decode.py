@@ -25,7 +25,7 @@ from processes import ROOT, machine_line
 
 sys.path.insert(0, str(ROOT))
 
-from agcore.sse import Decoder  # this checkout's, not an installed one
+from agcore.codecs.sse import Decoder  # this checkout's, not an installed one
 
 Reader: TypeAlias = Callable[[list[bytes]], Sequence[bytes | str]]
 """The pieces of a stream -> the data of its events, as the reader has them: bytes or text."""

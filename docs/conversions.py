@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
-from agcore import json_text
-from agcore.fault import Fault
-from agcore.losses import Loss
-from agcore.profiles import profile
-from agcore.translation import Target, translate
-from agcore.translators import CLIENTS, UPSTREAMS
+from agcore.codecs import json_text
+from agcore.conversation.losses import Loss
+from agcore.conversion.translation import Target, translate
+from agcore.dialects.translators import CLIENTS, UPSTREAMS
+from agcore.models.profiles import profile
+from agcore.protocol.fault import Fault
 from docs.conversion_corpus import BASE, BESIDE, FEATURES
 
 MODELS: Final[Mapping[str, str]] = {

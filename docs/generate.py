@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from agcore import legality, routes_report
+from agcore.ingress import report as routes_report
+from agcore.protocol import legality
 from docs import conversions
 
 DOCS: Final = Path(__file__).resolve().parent
@@ -21,8 +22,8 @@ DOCS: Final = Path(__file__).resolve().parent
 _ROUTES_INTRO: Final = """\
 # Routes
 
-Generated from `agcore/routes.py` by `make docs`; `agcore routes` prints the same table. Row names are those of the
-published surface; `+` marks what goes beyond it. `{version}` is v1, v1beta, v1beta1 or v1alpha, `{collection}` is
+Generated from `agcore/ingress/routes.py` by `make docs`; `agcore routes` prints the same table. Row names are those of
+the published surface; `+` marks what goes beyond it. `{version}` is v1, v1beta, v1beta1 or v1alpha, `{collection}` is
 models or tunedModels, `{model}` may hold slashes and colons, `{name}` is one segment. The dialect `models` is decided
 by the request's headers. Trailing slashes and a doubled `/v1/v1` are accepted, a known path with a wrong method is a
 405, and `OPTIONS` is answered on every path.

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.catalog import PRESET_VENDORS, Catalog, Miss, Resolution
-from agcore.config import DIALECT_NAMES, Config, Endpoint, ModelRule, Provider
-from agcore.effects import Origin
-from agcore.globs import is_glob, literal_length, matches
-from agcore.profiles import KNOWN_IDS, profile
+from agcore.codecs.globs import is_glob, literal_length, matches
+from agcore.config.values import DIALECT_NAMES, Config, Endpoint, ModelRule, Provider
+from agcore.models.profiles import KNOWN_IDS, profile
+from agcore.protocol.effects import Origin
+from agcore.routing.catalog import PRESET_VENDORS, Catalog, Miss, Resolution
 
 
 def provider(name: str, *models: str, preset: str = "") -> Provider:

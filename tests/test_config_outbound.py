@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from agcore.config_outbound import exempts
-from agcore.config_parser import ConfigError, Parsed, from_environment, parse
-from agcore.config_report import render
-from agcore.effects import Origin, ProxyServer
+from agcore.config.outbound_proxy import exempts
+from agcore.config.parser import ConfigError, Parsed, from_environment, parse
+from agcore.config.report import render
+from agcore.protocol.effects import Origin, ProxyServer
 
 SECRET = "s3cret"
 

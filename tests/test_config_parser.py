@@ -11,9 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.catalog import Catalog
-from agcore.config import DIALECT_NAMES, Config, Endpoint, Limits, McpServer, ModelRule, Provider, Proxy, Timeouts
-from agcore.config_parser import (
+from agcore.config.parser import (
     ConfigError,
     Parsed,
     Problem,
@@ -26,8 +24,9 @@ from agcore.config_parser import (
     with_bind,
     with_demo,
 )
-from agcore.config_report import render
-from agcore.config_schema import (
+from agcore.config.presets import AUTH_NAMES, PRESETS
+from agcore.config.report import render
+from agcore.config.schema import (
     NOT_YET_IN_EFFECT,
     SCHEMA,
     Flag,
@@ -41,8 +40,19 @@ from agcore.config_schema import (
     Text,
     UrlText,
 )
-from agcore.effects import Origin
-from agcore.presets import AUTH_NAMES, PRESETS
+from agcore.config.values import (
+    DIALECT_NAMES,
+    Config,
+    Endpoint,
+    Limits,
+    McpServer,
+    ModelRule,
+    Provider,
+    Proxy,
+    Timeouts,
+)
+from agcore.protocol.effects import Origin
+from agcore.routing.catalog import Catalog
 
 FULL = """
 [proxy]

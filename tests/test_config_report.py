@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.config_parser import Parsed, from_environment, parse
-from agcore.config_report import render
+from agcore.config.parser import Parsed, from_environment, parse
+from agcore.config.report import render
 
 SECRETS = {
     "env:MAIN": "main-secret-0123456789abcdef",

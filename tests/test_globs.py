@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.globs import is_glob, literal_length, matches
+from agcore.codecs.globs import is_glob, literal_length, matches
 
 texts = st.text(alphabet="ab*", max_size=12)
 

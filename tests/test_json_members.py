@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.json_members import BodyError, Members, parse, splice
+from agcore.codecs.json_splice import BodyError, Members, parse, splice
 
 characters = st.characters(exclude_categories=["Cs"])
 names = st.text(st.sampled_from('ab"\\/\n\x00é漢😀{}:, ') | characters, max_size=4)

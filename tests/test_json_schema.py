@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.json_schema import for_anthropic, from_gemini, has_optional
+from agcore.conversation.json_schema import for_anthropic, from_gemini, has_optional
 
 ROW = {"type": "object", "properties": {"n": {"type": "integer", "exclusiveMinimum": 0}}, "additionalProperties": False}
 CORPUS: list[dict[str, Any]] = [

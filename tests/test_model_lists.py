@@ -10,10 +10,8 @@ from google.genai import types as google_types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.catalog import Catalog, ListedModel, Resolution
-from agcore.config import Config, Endpoint, ModelRule, Provider
-from agcore.effects import Origin
-from agcore.model_lists import (
+from agcore.config.values import Config, Endpoint, ModelRule, Provider
+from agcore.dialects.model_lists import (
     anthropic_list,
     anthropic_model,
     codex_catalogue,
@@ -23,7 +21,9 @@ from agcore.model_lists import (
     openai_list,
     openai_model,
 )
-from agcore.profiles import KNOWN_IDS, Profile, profile
+from agcore.models.profiles import KNOWN_IDS, Profile, profile
+from agcore.protocol.effects import Origin
+from agcore.routing.catalog import Catalog, ListedModel, Resolution
 
 
 def listed(model: str, provider: str = "somewhere", upstream: str = "") -> ListedModel:

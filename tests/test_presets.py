@@ -2,10 +2,10 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from agcore.config import DIALECT_NAMES
-from agcore.config_parser import from_environment, parse
-from agcore.presets import AUTH_NAMES, DEFAULT_AUTH, PRESETS
-from agcore.url import is_loopback, parse_url
+from agcore.codecs.url import is_loopback, parse_url
+from agcore.config.parser import from_environment, parse
+from agcore.config.presets import AUTH_NAMES, DEFAULT_AUTH, PRESETS
+from agcore.config.values import DIALECT_NAMES
 
 
 def owner(model: str) -> str:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.globs import matches
-from agcore.model_table import FAMILIES, MODELS, REASONING
-from agcore.profiles import CAPABILITY_FIELDS, KNOWN_IDS, REASONING_KINDS, Profile, capability_problem, profile
+from agcore.codecs.globs import matches
+from agcore.models.profiles import CAPABILITY_FIELDS, KNOWN_IDS, REASONING_KINDS, Profile, capability_problem, profile
+from agcore.models.table import FAMILIES, MODELS, REASONING
 
 LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 

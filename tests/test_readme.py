@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agcore.catalog import Catalog, Resolution
-from agcore.config_parser import parse, secret_refs, startup_problems
+from agcore.config.parser import parse, secret_refs, startup_problems
+from agcore.routing.catalog import Catalog, Resolution
 from agcore_trio.recipes import recipes
 
 ROOT = Path(__file__).resolve().parents[1]

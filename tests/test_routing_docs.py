@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agcore.config import ModelRule
-from agcore.config_parser import parse, secret_refs
+from agcore.config.parser import parse, secret_refs
+from agcore.config.values import ModelRule
 from agcore_trio.cli import main
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "routing.md"

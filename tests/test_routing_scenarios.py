@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from agcore import Gateway
-from agcore.config import ModelRule
+from agcore.config.values import ModelRule
 from tests.support.dialogues import ANTHROPIC, CHAT, config, provider
 from tests.support.simulation import Act, World
 from tests.support.story import EPOCH, SECRET, Story

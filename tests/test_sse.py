@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.sse import Decoder, Frame, SSELimitError, encode
+from agcore.codecs.sse import Decoder, Frame, SSELimitError, encode
 
 ATOMS = (
     b"data: x",

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from agcore.dialects import (
-    anthropic,
-    anthropic_error,
-    gemini,
-    gemini_error,
-    jsonrpc_error,
-    openai_chat,
-    openai_completions,
-    openai_error,
-    openai_responses,
-)
+from agcore.dialects import jsonrpc_errors as jsonrpc_error
+from agcore.dialects.anthropic import errors as anthropic_error
+from agcore.dialects.anthropic import traits as anthropic
 from agcore.dialects.base import Dialect
-from agcore.fault import Fault
+from agcore.dialects.gemini import errors as gemini_error
+from agcore.dialects.gemini import traits as gemini
+from agcore.dialects.openai import errors as openai_error
+from agcore.dialects.openai_chat import traits as openai_chat
+from agcore.dialects.openai_completions import traits as openai_completions
+from agcore.dialects.openai_responses import traits as openai_responses
+from agcore.protocol.fault import Fault
 
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "openai": openai_chat,

@@ -13,13 +13,13 @@ from typing import Protocol
 
 import msgspec
 
-from agcore import json_text
-from agcore.fault import Fault, invalid
-from agcore.json_members import BodyError, Members, parse, splice
-from agcore.routes import Match
-from agcore.sse import Frame
-from agcore.target import Target
-from agcore.usage import Usage
+from agcore.codecs import json_text
+from agcore.codecs.json_splice import BodyError, Members, parse, splice
+from agcore.codecs.request_target import Target
+from agcore.codecs.sse import Frame
+from agcore.conversation.usage import Usage
+from agcore.ingress.routes import Match
+from agcore.protocol.fault import Fault, invalid
 
 
 class Ask(msgspec.Struct, frozen=True):

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from agcore.conversation import Answer, Conversation, Delta
-from agcore.fault import Fault
-from agcore.losses import Losses
-from agcore.profiles import Profile
-from agcore.sse import Frame
+from agcore.codecs.sse import Frame
+from agcore.conversation.losses import Losses
+from agcore.conversation.values import Answer, Conversation, Delta
+from agcore.models.profiles import Profile
+from agcore.protocol.fault import Fault
 
 
 class ParseRequest(Protocol):

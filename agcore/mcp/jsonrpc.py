@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias, TypeGuard
 
 import msgspec
 
-from agcore import json_text
+from agcore.codecs import json_text
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600

@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from agcore.url import parse_url
+from agcore.codecs.url import parse_url
 
 Kind: TypeAlias = Literal["image", "video"]
 

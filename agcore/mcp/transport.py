@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
-from agcore.headers import first
-from agcore.inputs import Headers
+from agcore.codecs.header_fields import first
 from agcore.mcp.jsonrpc import HEADER_MISMATCH, INVALID_PARAMS, UNSUPPORTED_VERSION, Error, Request
 from agcore.mcp.revisions import REVISIONS, Revision
+from agcore.protocol.inputs import Headers
 
 VERSION: Final = b"mcp-protocol-version"
 SESSION: Final = b"mcp-session-id"

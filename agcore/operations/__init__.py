@@ -7,40 +7,40 @@ from functools import cache
 from importlib import import_module
 from typing import Final, cast
 
-from agcore.headers import media_type
-from agcore.inputs import Headers
-from agcore.operations.base import Operation
+from agcore.codecs.header_fields import media_type
+from agcore.machines.operation import Operation
+from agcore.protocol.inputs import Headers
 
 OPERATIONS: Final[Mapping[str, tuple[str, str]]] = {
-    "generate": ("generate", "Generate"),
-    "respond": ("respond", "Respond"),
-    "compact": ("compact", "Compact"),
-    "stored_response": ("stored_responses", "StoredResponse"),
-    "cancel_response": ("stored_responses", "CancelResponse"),
-    "input_items": ("stored_responses", "InputItems"),
-    "count_tokens": ("count_tokens", "CountTokens"),
-    "list_models": ("models", "ListModels"),
-    "get_model": ("models", "GetModel"),
-    "detect": ("models", "Detect"),
-    "warmup": ("warmup", "Warmup"),
-    "discard": ("status", "Discard"),
-    "health": ("status", "Health"),
-    "ready": ("status", "Ready"),
-    "probe": ("status", "Probe"),
-    "upgrade": ("status", "Upgrade"),
-    "refuse": ("status", "Refuse"),
-    "later": ("status", "Later"),
-    "media": ("media", "Media"),
-    "embeddings": ("embeddings", "Embeddings"),
-    "transcribe": ("transcribe", "Transcribe"),
-    "images": ("images", "Images"),
-    "image_edits": ("images", "ImageForms"),
-    "mcp": ("mcp_proxy", "McpProxy"),
-    "mcp_messages": ("mcp_proxy", "McpMessages"),
-    "mcp_metadata": ("mcp_metadata", "McpMetadata"),
-    "mcp_server": ("mcp_server", "McpServer"),
+    "generate": ("agcore.operations.generate", "Generate"),
+    "respond": ("agcore.operations.respond", "Respond"),
+    "compact": ("agcore.operations.compact", "Compact"),
+    "stored_response": ("agcore.operations.stored_responses", "StoredResponse"),
+    "cancel_response": ("agcore.operations.stored_responses", "CancelResponse"),
+    "input_items": ("agcore.operations.stored_responses", "InputItems"),
+    "count_tokens": ("agcore.operations.count_tokens", "CountTokens"),
+    "list_models": ("agcore.operations.models", "ListModels"),
+    "get_model": ("agcore.operations.models", "GetModel"),
+    "detect": ("agcore.operations.models", "Detect"),
+    "warmup": ("agcore.operations.warmup", "Warmup"),
+    "discard": ("agcore.operations.status", "Discard"),
+    "health": ("agcore.operations.status", "Health"),
+    "ready": ("agcore.operations.status", "Ready"),
+    "probe": ("agcore.operations.status", "Probe"),
+    "upgrade": ("agcore.operations.status", "Upgrade"),
+    "refuse": ("agcore.operations.status", "Refuse"),
+    "later": ("agcore.operations.status", "Later"),
+    "media": ("agcore.operations.media", "Media"),
+    "embeddings": ("agcore.operations.embeddings", "Embeddings"),
+    "transcribe": ("agcore.operations.transcribe", "Transcribe"),
+    "images": ("agcore.operations.images", "Images"),
+    "image_edits": ("agcore.operations.images", "ImageForms"),
+    "mcp": ("agcore.mcp.operations.proxy", "McpProxy"),
+    "mcp_messages": ("agcore.mcp.operations.proxy", "McpMessages"),
+    "mcp_metadata": ("agcore.mcp.operations.metadata", "McpMetadata"),
+    "mcp_server": ("agcore.mcp.operations.endpoint", "McpServer"),
 }
-"""Operation -> the module here and the class in it. Loading all of them would be a good part of the start-up."""
+"""Operation -> its module and the class in it. Loading all of them would be a good part of the start-up."""
 
 
 def operation(name: str, headers: Headers = ()) -> type[Operation]:
@@ -58,4 +58,4 @@ def operation(name: str, headers: Headers = ()) -> type[Operation]:
 
 @cache
 def _loaded(module: str, name: str) -> type[Operation]:
-    return cast("type[Operation]", getattr(import_module(f"agcore.operations.{module}"), name))
+    return cast("type[Operation]", getattr(import_module(module), name))

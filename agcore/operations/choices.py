@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agcore.call import Call
-from agcore.conversation import Consumed, Delta, Started, ToolStarted
-from agcore.fault import Fault
-from agcore.headers import media_type
-from agcore.inputs import Headers
-from agcore.names import legal_id
+from agcore.codecs.header_fields import media_type
+from agcore.conversation.tool_names import legal_id
+from agcore.conversation.usage import Usage, total
+from agcore.conversation.values import Consumed, Delta, Started, ToolStarted
+from agcore.conversion.translation import ClientStream, Translation, UpstreamStream
+from agcore.machines.upstream_call import Call
 from agcore.operations.fan_out import FanOut, Leg
-from agcore.plan import Plan
-from agcore.pool import Way
-from agcore.translation import ClientStream, Translation, UpstreamStream
-from agcore.usage import Usage, total
+from agcore.protocol.fault import Fault
+from agcore.protocol.inputs import Headers
+from agcore.routing.selection import Way
+from agcore.upstream.request import Plan
 
 if TYPE_CHECKING:
     from agcore.operations.generate import Generate

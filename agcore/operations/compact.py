@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from agcore.codecs.json_splice import Members
 from agcore.dialects.base import Ask
-from agcore.fault import Fault
-from agcore.json_members import Members
 from agcore.operations.respond import Respond
+from agcore.protocol.fault import Fault
 
 if TYPE_CHECKING:
-    from agcore.catalog import Resolution
-    from agcore.config import Endpoint, Provider
-    from agcore.pool import Way
+    from agcore.config.values import Endpoint, Provider
+    from agcore.routing.catalog import Resolution
+    from agcore.routing.selection import Way
 
 
 class Compact(Respond):

@@ -7,18 +7,18 @@ from typing import Final
 
 import msgspec
 
-from agcore import json_text
-from agcore.call import Call
-from agcore.config import Endpoint, Provider
-from agcore.conversation import Conversation, Invalid
+from agcore.codecs import json_text
+from agcore.codecs.json_splice import Members
+from agcore.config.values import Endpoint, Provider
+from agcore.conversation.losses import Losses
+from agcore.conversation.values import Conversation, Invalid
 from agcore.dialects import DIALECTS
-from agcore.fault import Fault, invalid
-from agcore.inputs import Headers
-from agcore.json_members import Members
-from agcore.losses import Losses
+from agcore.machines.upstream_call import Call
 from agcore.operations.pass_through import PassThrough
-from agcore.plan import Plan
-from agcore.pool import Way
+from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.inputs import Headers
+from agcore.routing.selection import Way
+from agcore.upstream.request import Plan
 
 _COUNTERS: Final = ("anthropic", "gemini", "openai_responses")
 """Dialects that have a counter."""
@@ -92,7 +92,7 @@ class CountTokens(PassThrough):
         return 0
 
     def _estimate(self, now: float) -> None:
-        from agcore.tokens import estimate
+        from agcore.conversation.token_estimate import estimate
 
         try:
             count = estimate(self._conversation())
@@ -118,13 +118,13 @@ class CountTokens(PassThrough):
         return {"max_tokens": 1, **decoded} if self.dialect.NAME == "anthropic" else decoded
 
     def _conversation(self) -> Conversation:
-        from agcore.translators import CLIENTS  # translating is not free to import
+        from agcore.dialects.translators import CLIENTS  # translating is not free to import
 
         parse = CLIENTS[self.dialect.NAME].parse_request
         return parse(self._decoded(), model=self.ask.model, stream=False, losses=Losses())
 
     def _translated(self, way: Way) -> bytes:
-        from agcore.translation import Target, Translation
+        from agcore.conversion.translation import Target, Translation
 
         target = Target.at(way, self.services.catalog)
         rendered = Translation(self.dialect.NAME, target, self._conversation(), Losses()).rendered

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agcore import json_text
-from agcore.call import Call
-from agcore.fault import Fault
-from agcore.images import ImageAnswer, ImageRequest, merged
-from agcore.images_google import Method, read_gemini, read_imagen
-from agcore.images_openai import write_answer, write_events
-from agcore.losses import Losses
+from agcore.codecs import json_text
+from agcore.conversation.images import ImageAnswer, ImageRequest, merged
+from agcore.conversation.losses import Losses
+from agcore.conversation.usage import total
+from agcore.dialects.gemini.images import Method, read_gemini, read_imagen
+from agcore.dialects.openai.images import write_answer, write_events
+from agcore.machines.upstream_call import Call
 from agcore.operations.fan_out import FanOut, Leg
-from agcore.plan import Plan
-from agcore.pool import Way
-from agcore.usage import total
+from agcore.protocol.fault import Fault
+from agcore.routing.selection import Way
+from agcore.upstream.request import Plan
 
 if TYPE_CHECKING:
     from agcore.operations.images import Images

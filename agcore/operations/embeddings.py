@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from agcore import embeddings, json_text
-from agcore.call import Call
-from agcore.conversation import Invalid
-from agcore.dialects import gemini
-from agcore.embeddings import EmbeddingRequest
-from agcore.fault import Fault, invalid
-from agcore.inputs import Headers
-from agcore.json_members import Members
+from agcore.codecs import json_text
+from agcore.codecs.json_splice import Members
+from agcore.conversation import embeddings
+from agcore.conversation.embeddings import EmbeddingRequest
+from agcore.conversation.token_estimate import of_texts
+from agcore.conversation.usage import Usage
+from agcore.conversation.values import Invalid
+from agcore.dialects.gemini import traits as gemini
+from agcore.machines.upstream_call import Call
 from agcore.operations.count_tokens import ESTIMATED
 from agcore.operations.media import Media
-from agcore.plan import Plan
-from agcore.pool import Way
-from agcore.tokens import of_texts
-from agcore.usage import Usage
+from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.inputs import Headers
+from agcore.routing.selection import Way
+from agcore.upstream.request import Plan
 
 
 class Embeddings(Media):

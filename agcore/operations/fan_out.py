@@ -12,12 +12,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from agcore.call import Call, CallOwner
-from agcore.fault import Fault
-from agcore.inputs import Headers
+from agcore.machines.upstream_call import Call, CallOwner
 from agcore.operations.pass_through import PassThrough, read_object
-from agcore.plan import Plan
-from agcore.pool import Choice, Way
+from agcore.protocol.fault import Fault
+from agcore.protocol.inputs import Headers
+from agcore.routing.selection import Choice, Way
+from agcore.upstream.request import Plan
 
 
 class FanOut:

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from agcore import json_text
-from agcore.call import Call
+from agcore.codecs import json_text
+from agcore.codecs.header_fields import media_type
+from agcore.codecs.json_splice import Members
+from agcore.codecs.sse import encode
+from agcore.conversion.passthrough import StreamPass
 from agcore.dialects import DIALECTS
-from agcore.fault import Fault
-from agcore.headers import media_type
-from agcore.inputs import Headers
-from agcore.json_members import Members
+from agcore.machines.upstream_call import Call
 from agcore.operations.pass_through import PassThrough
-from agcore.plan import Plan
-from agcore.pool import Way
-from agcore.sse import encode
-from agcore.stream_pass import StreamPass
+from agcore.protocol.fault import Fault
+from agcore.protocol.inputs import Headers
+from agcore.routing.selection import Way
+from agcore.upstream.request import Plan
 
 if TYPE_CHECKING:
-    from agcore.catalog import Resolution
-    from agcore.config import Endpoint, Provider
+    from agcore.config.values import Endpoint, Provider
+    from agcore.conversion.translation import ClientStream, StreamTranslation, Translation
     from agcore.operations.choices import Choices
-    from agcore.translation import ClientStream, StreamTranslation, Translation
+    from agcore.routing.catalog import Resolution
 
 TRANSLATABLE: Final = frozenset({"openai", "openai_responses", "anthropic", "gemini"})
 """Dialects that requests of other dialects can be translated to."""
@@ -143,14 +143,14 @@ class Generate(PassThrough):
         changes, hides_usage = super().edits(members)
         assert self.way is not None
         if b"gw1." in members.body or b"Z3cxL" in members.body:
-            from agcore import foreign_signatures  # a conversation that changed vendors is rare
+            from agcore.dialects import foreign_signatures  # a conversation that changed vendors is rare
 
             signer = self.way.provider.signer
             changes.update(foreign_signatures.edits(self.dialect.NAME, members, signer=signer, losses=self._losses))
         return changes, hides_usage
 
     def _translate(self, members: Members, way: Way) -> Translation | Fault:
-        from agcore.translation import Target, translate  # translating is not free to import
+        from agcore.conversion.translation import Target, translate  # translating is not free to import
 
         forgetful = self.dialect.NAME == "openai"
         return translate(
@@ -216,7 +216,7 @@ class Generate(PassThrough):
         """
         if fault.status != 400 or not call.asked or self.services.config.proxy.on_loss == "reject":
             return False
-        from agcore import foreign_signatures  # rare
+        from agcore.dialects import foreign_signatures  # rare
 
         plan, dialect = call.plan, call.way.endpoint.dialect
         if not foreign_signatures.is_refusal(dialect, fault):
@@ -292,7 +292,7 @@ class Generate(PassThrough):
         self.exchange.stream_head((*self._stream_headers, *self.headers_down(call, self._head[1])))
         if self.dialect.NAME in ONE_EVENT:
             return self._fed([answer])
-        from agcore import restream  # rare, and translating is not free to import
+        from agcore.conversion import synthesized_stream as restream  # rare, and translating is not free to import
 
         told = restream.told(
             self.dialect.NAME,

@@ -11,21 +11,23 @@ from typing import ClassVar
 
 import msgspec
 
-from agcore import images_google, images_openai, json_text
-from agcore.call import Call
-from agcore.conversation import Invalid
-from agcore.dialects import gemini
-from agcore.fault import Fault, invalid
-from agcore.images import ImageRequest
-from agcore.images_google import Method
-from agcore.losses import refusal
-from agcore.multipart_form import boundary_of, read_form
+from agcore.codecs import json_text
+from agcore.codecs.multipart import boundary_of, read_form
+from agcore.conversation.images import ImageRequest
+from agcore.conversation.losses import refusal
+from agcore.conversation.values import Invalid
+from agcore.dialects.gemini import images as images_google
+from agcore.dialects.gemini import traits as gemini
+from agcore.dialects.gemini.images import Method
+from agcore.dialects.openai import images as images_openai
+from agcore.machines.upstream_call import Call
 from agcore.operations.drawing import Drawing
 from agcore.operations.generate import SSE_HEADERS
 from agcore.operations.media import Media
 from agcore.operations.upload import Upload
-from agcore.plan import Plan
-from agcore.pool import Way
+from agcore.protocol.fault import Fault, invalid
+from agcore.routing.selection import Way
+from agcore.upstream.request import Plan
 
 
 class Images(Media):

@@ -13,23 +13,25 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 from urllib.parse import quote
 
-from agcore import headers as header_tables
-from agcore import json_text
-from agcore.call import Call
-from agcore.catalog import Resolution
-from agcore.config import Endpoint, Provider
-from agcore.dialects import openai_chat, openai_error, openai_responses
+from agcore.codecs import header_fields as header_tables
+from agcore.codecs import json_text
+from agcore.codecs.header_fields import media_type
+from agcore.codecs.json_splice import Members
+from agcore.codecs.sse import Frame
+from agcore.config.values import Endpoint, Provider
+from agcore.conversation.usage import Usage
+from agcore.conversion.passthrough import StreamPass
 from agcore.dialects.base import Ask, Meaning, ask_of_body
-from agcore.fault import Fault, invalid
-from agcore.headers import media_type
-from agcore.inputs import Headers
-from agcore.json_members import Members
+from agcore.dialects.openai import errors as openai_error
+from agcore.dialects.openai_chat import traits as openai_chat
+from agcore.dialects.openai_responses import traits as openai_responses
+from agcore.machines.upstream_call import Call
 from agcore.operations.generate import SSE_HEADERS
 from agcore.operations.pass_through import PassThrough
-from agcore.pool import Way
-from agcore.sse import Frame
-from agcore.stream_pass import StreamPass
-from agcore.usage import Usage
+from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.inputs import Headers
+from agcore.routing.catalog import Resolution
+from agcore.routing.selection import Way
 
 DEFAULT_MODELS: Final = {"/v1/moderations": "omni-moderation-latest"}
 """What OpenAI documents for a request that names no model. Elsewhere a missing one is a 400: nothing is guessed."""

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
-from agcore import model_lists
-from agcore.call import Call
-from agcore.catalog import ListedModel
-from agcore.config import DIALECT_NAMES, Provider
-from agcore.fault import Fault, invalid
-from agcore.globs import is_glob
-from agcore.json_members import parse
-from agcore.operations.base import Operation, resolve
-from agcore.operations.list_reader import ListReader, list_way
-from agcore.provider_lists import AFTER_DELAY, has_credential
-from agcore.target import Target
+from agcore.codecs.globs import is_glob
+from agcore.codecs.json_splice import parse
+from agcore.codecs.request_target import Target
+from agcore.config.values import DIALECT_NAMES, Provider
+from agcore.dialects import model_lists
+from agcore.machines.operation import Operation, resolve
+from agcore.machines.upstream_call import Call
+from agcore.operations.provider_lists import ListReader, list_way
+from agcore.protocol.fault import Fault, invalid
+from agcore.routing.catalog import ListedModel
+from agcore.state.provider_models import AFTER_DELAY, has_credential
 
 if TYPE_CHECKING:
-    from agcore.exchange import Exchange
+    from agcore.machines.exchange import Exchange
 
 PATIENCE: Final = 2.0
 """Seconds that a client waits for the lists of providers, all together."""

@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
-from agcore import headers as header_tables
-from agcore import json_text
-from agcore.call import Call
-from agcore.catalog import Resolution
-from agcore.config import Endpoint, Provider
+from agcore.codecs import header_fields as header_tables
+from agcore.codecs import json_text
+from agcore.codecs.json_splice import BodyError, Members, parse
+from agcore.config.values import Endpoint, Provider
+from agcore.conversation.losses import Losses
+from agcore.conversation.usage import Usage
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import Ask, edited
-from agcore.effects import Body
-from agcore.fault import Fault, invalid
-from agcore.inputs import Headers
-from agcore.json_members import BodyError, Members, parse
-from agcore.losses import Losses
-from agcore.operations.base import Operation, resolve, ways_to
-from agcore.plan import Plan
-from agcore.pool import Way
-from agcore.routes import Match
-from agcore.seats import seat_of
-from agcore.upstream_error import fault_from_answer
-from agcore.usage import Usage
+from agcore.ingress.routes import Match
+from agcore.machines.operation import Operation, resolve, ways_to
+from agcore.machines.upstream_call import Call
+from agcore.protocol.effects import Body
+from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.inputs import Headers
+from agcore.routing.catalog import Resolution
+from agcore.routing.conversation_key import seat_of
+from agcore.routing.selection import Way
+from agcore.upstream.errors import fault_from_answer
+from agcore.upstream.request import Plan
 
 if TYPE_CHECKING:
-    from agcore.exchange import Exchange
+    from agcore.machines.exchange import Exchange
 
 BYTES_PER_TOKEN: Final = 4
 """Of a request, where its answer does not tell what it consumed."""

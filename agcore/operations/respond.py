@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agcore import json_text
-from agcore.call import Call
-from agcore.dialects import openai_responses
+from agcore.codecs import json_text
+from agcore.codecs.json_splice import BodyError, Members, parse
+from agcore.conversion.passthrough import StreamPass
 from agcore.dialects.base import Ask
-from agcore.fault import Fault
-from agcore.json_members import BodyError, Members, parse
-from agcore.operations.base import resolve
+from agcore.dialects.openai_responses import traits as openai_responses
+from agcore.machines.operation import resolve
+from agcore.machines.upstream_call import Call
 from agcore.operations.generate import Generate
-from agcore.pool import Way
-from agcore.response_store import Entry, Kept, Pinned
-from agcore.stream_pass import StreamPass
+from agcore.protocol.fault import Fault
+from agcore.routing.selection import Way
+from agcore.state.responses import Entry, Kept, Pinned
 
 if TYPE_CHECKING:
-    from agcore.exchange import Exchange
-    from agcore.services import Services
-    from agcore.translation import Translation
+    from agcore.conversion.translation import Translation
+    from agcore.machines.exchange import Exchange
+    from agcore.machines.services import Services
 
 
 class Respond(Generate):
@@ -160,7 +160,7 @@ class Respond(Generate):
             if tap.response is not None:
                 self._remember(tap.response, b"")
             return
-        from agcore.dialects.openai_responses_answer import ResponseWriter  # loaded by the translation
+        from agcore.dialects.openai_responses.answer_reader import ResponseWriter  # loaded by the translation
 
         writer = self._stream.writer
         assert isinstance(writer, ResponseWriter)

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import msgspec
 
-from agcore.fault import Fault
-from agcore.operations.base import Operation
+from agcore.machines.operation import Operation
+from agcore.protocol.fault import Fault
 
 
 class Health(Operation):

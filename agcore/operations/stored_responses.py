@@ -11,18 +11,18 @@ from urllib.parse import quote
 
 import msgspec
 
-from agcore import json_text
-from agcore.call import Call
+from agcore.codecs import json_text
+from agcore.codecs.request_target import Target
+from agcore.conversation.usage import Usage
 from agcore.dialects.base import Ask
-from agcore.fault import Fault, invalid
-from agcore.inputs import Headers
+from agcore.machines.upstream_call import Call
 from agcore.operations.pass_through import PassThrough
 from agcore.operations.respond import pinned_way
-from agcore.plan import Plan
-from agcore.pool import Way
-from agcore.response_store import Kept
-from agcore.target import Target
-from agcore.usage import Usage
+from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.inputs import Headers
+from agcore.routing.selection import Way
+from agcore.state.responses import Kept
+from agcore.upstream.request import Plan
 
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 100

@@ -11,26 +11,27 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from agcore import json_text, transcription
-from agcore.call import Call
-from agcore.conversation import Invalid
+from agcore.codecs import json_text
+from agcore.codecs.header_fields import media_type
+from agcore.codecs.multipart import boundary_of, read_form
+from agcore.codecs.sse import encode
+from agcore.conversation.losses import refusal
+from agcore.conversation.transcripts import write_answer
+from agcore.conversation.values import Invalid
+from agcore.conversion.passthrough import StreamPass
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import Ask
-from agcore.fault import Fault, invalid
-from agcore.headers import media_type
-from agcore.inputs import Headers
-from agcore.losses import refusal
-from agcore.multipart_form import boundary_of, read_form
+from agcore.dialects.gemini.transcripts import MAX_AUDIO, TranscriptTap, read_gemini, render_gemini
+from agcore.dialects.openai import transcriptions as transcription
+from agcore.dialects.openai.transcriptions import TranscriptionRequest
+from agcore.machines.upstream_call import Call
 from agcore.operations.generate import SSE_HEADERS
 from agcore.operations.pass_through import PassThrough
 from agcore.operations.upload import Upload
-from agcore.plan import Plan
-from agcore.pool import Way
-from agcore.sse import encode
-from agcore.stream_pass import StreamPass
-from agcore.transcript import write_answer
-from agcore.transcription import TranscriptionRequest
-from agcore.transcription_google import MAX_AUDIO, TranscriptTap, read_gemini, render_gemini
+from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.inputs import Headers
+from agcore.routing.selection import Way
+from agcore.upstream.request import Plan
 
 MAX_FORM: Final = MAX_AUDIO + 256 * 1024
 """Bytes of a form that may be held in memory: a recording, and room for the other fields."""

@@ -14,18 +14,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from agcore.call import Call
-from agcore.config import Limits
+from agcore.codecs.body_patches import Patcher, patched_length
+from agcore.codecs.header_fields import first
+from agcore.codecs.multipart import FormScan, boundary_of
+from agcore.config.values import Limits
 from agcore.dialects.base import Ask
-from agcore.effects import Patch, Spooled, Streamed
-from agcore.fault import Fault, invalid
-from agcore.headers import first
-from agcore.inputs import Headers
-from agcore.multipart_form import FormScan, boundary_of
+from agcore.machines.upstream_call import Call
 from agcore.operations.media import Media
-from agcore.patches import Patcher, patched_length
-from agcore.plan import Plan
-from agcore.pool import Way
+from agcore.protocol.effects import Patch, Spooled, Streamed
+from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.inputs import Headers
+from agcore.routing.selection import Way
+from agcore.upstream.request import Plan
 
 BUFFERED: Final = 1024 * 1024
 """Bytes of a form that are held in memory."""

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from agcore.call import Call
-from agcore.config import ASKED_MODEL, Provider
-from agcore.fault import Fault, invalid
-from agcore.inputs import Headers
-from agcore.json_members import parse
-from agcore.operations.base import resolve
-from agcore.operations.list_reader import ListReader, list_way
-from agcore.pool import Cooldown
-from agcore.provider_lists import LISTING, MAX_IDS, has_credential
+from agcore.codecs.json_splice import parse
+from agcore.config.values import ASKED_MODEL, Provider
+from agcore.machines.operation import resolve
+from agcore.machines.upstream_call import Call
+from agcore.operations.provider_lists import ListReader, list_way
+from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.inputs import Headers
+from agcore.routing.selection import Cooldown
+from agcore.state.provider_models import LISTING, MAX_IDS, has_credential
 
 if TYPE_CHECKING:
-    from agcore.exchange import Exchange
+    from agcore.machines.exchange import Exchange
 
 
 class Warmup(ListReader):

@@ -12,8 +12,8 @@ from anyio.abc import SocketStream
 
 import agcore_asgi
 from agcore import Config
-from agcore.config import Proxy, Timeouts
-from agcore.effects import Note
+from agcore.config.values import Proxy, Timeouts
+from agcore.protocol.effects import Note
 from agcore_asgi import Application, ResponseAborted, create_app
 from agcore_asgi.app import EnvironmentApp
 from agcore_asgi.clock import Clock

@@ -7,8 +7,8 @@ import pytest
 from anyio import wait_all_tasks_blocked
 from anyio.abc import SocketStream
 
-from agcore.effects import Note
-from agcore.inputs import ClientGone, Input, RequestData, RequestEnd, UpstreamData, UpstreamFailed, Written
+from agcore.protocol.effects import Note
+from agcore.protocol.inputs import ClientGone, Input, RequestData, RequestEnd, UpstreamData, UpstreamFailed, Written
 from agcore_asgi.app import Application
 from agcore_asgi.clock import Clock
 from agcore_asgi.connection import ResponseAborted

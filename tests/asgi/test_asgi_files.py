@@ -10,8 +10,8 @@ import anyio.to_thread
 import pytest
 from anyio.abc import SocketStream
 
-from agcore.effects import OpenUpstream, Origin, ReadFile
-from agcore.inputs import ClientGone, FileRead, Input, RequestEnd, UpstreamConnected
+from agcore.protocol.effects import OpenUpstream, Origin, ReadFile
+from agcore.protocol.inputs import ClientGone, FileRead, Input, RequestEnd, UpstreamConnected
 from agcore_asgi import driver
 from agcore_asgi.app import Application
 from agcore_asgi.clock import Clock

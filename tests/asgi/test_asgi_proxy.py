@@ -12,8 +12,8 @@ import trustme
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSListener
 
-from agcore.effects import Origin, ProxyServer, UpstreamRequest
-from agcore.inputs import Input, Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed
+from agcore.protocol.effects import Origin, ProxyServer, UpstreamRequest
+from agcore.protocol.inputs import Input, Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed
 from agcore_asgi.upstream import Pools
 from tests.asgi.test_asgi_upstream import failure, run_leg
 from tests.support.backends import on_both_loops

@@ -14,8 +14,8 @@ import trustme
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSListener
 
-from agcore.effects import Origin, ProxyServer, UpstreamRequest
-from agcore.inputs import Input, Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed
+from agcore.protocol.effects import Origin, ProxyServer, UpstreamRequest
+from agcore.protocol.inputs import Input, Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed
 from agcore_asgi.clock import Clock
 from agcore_asgi.inbox import Inbox
 from agcore_asgi.public_network import PATIENCE, PublicNetwork, Resolve

@@ -17,8 +17,8 @@ import pytest
 import agcore_asgi.upkeep
 import agcore_asgi.watch
 from agcore import Config, Gateway, Note
-from agcore.config import ModelRule, Proxy, Timeouts
-from agcore.config_parser import parse
+from agcore.config.parser import parse
+from agcore.config.values import ModelRule, Proxy, Timeouts
 from agcore_asgi import Application, create_app
 from agcore_asgi.app import EnvironmentApp
 from agcore_asgi.clock import Clock

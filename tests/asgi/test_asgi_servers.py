@@ -14,8 +14,8 @@ from anyio.abc import SocketStream
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from agcore.config import Config
-from agcore.config_parser import parse
+from agcore.config.parser import parse
+from agcore.config.values import Config
 from agcore_asgi import Application, create_app
 from agcore_asgi.clock import Clock
 from tests.support import asgi_servers

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import agcore_trio.settings
-from agcore.config import Secret
+from agcore.config.values import Secret
 from agcore_asgi.settings import find_file, load, load_file, resolve
 
 

@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from agcore.config import Secret
-from agcore.effects import Note
+from agcore.config.values import Secret
+from agcore.protocol.effects import Note
 from agcore_asgi.sinks import LogSink, json_line, text_line
 
 

@@ -20,8 +20,16 @@ import trustme
 from anyio.abc import SocketAttribute, SocketStream
 from anyio.streams.tls import TLSListener
 
-from agcore.effects import Origin, Patch
-from agcore.inputs import ClientGone, RequestData, SpoolFailed, Stage, UpstreamConnected, UpstreamFailed, Written
+from agcore.protocol.effects import Origin, Patch
+from agcore.protocol.inputs import (
+    ClientGone,
+    RequestData,
+    SpoolFailed,
+    Stage,
+    UpstreamConnected,
+    UpstreamFailed,
+    Written,
+)
 from agcore_asgi.app import Application
 from agcore_asgi.clock import Clock
 from agcore_asgi.spool import Spool

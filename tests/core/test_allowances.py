@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore import ClientGone, Gateway, Input, OpenUpstream, RequestBroken, UpstreamData, UpstreamEnd
-from agcore.allowances import PLACE, TICK, Allowances, Bucket
-from agcore.config import ClientKey, Config, Secret
-from agcore.fault import Fault
-from agcore.inputs import Headers, RequestData, RequestEnd, UpstreamConnected, UpstreamHead
-from agcore.operations.mcp_proxy import McpProxy
+from agcore.config.values import ClientKey, Config, Secret
+from agcore.mcp.operations.proxy import McpProxy
+from agcore.protocol.fault import Fault
+from agcore.protocol.inputs import Headers, RequestData, RequestEnd, UpstreamConnected, UpstreamHead
+from agcore.state.rate_limits import PLACE, TICK, Allowances, Bucket
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,

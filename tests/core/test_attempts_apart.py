@@ -14,7 +14,7 @@ import attrs
 import pytest
 
 from agcore import Gateway, Headers, OpenUpstream, Sent, Stage, UpstreamConnected, UpstreamFailed
-from agcore.config import ModelRule, Retry
+from agcore.config.values import ModelRule, Retry
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,

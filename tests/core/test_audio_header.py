@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agcore.audio_header import AudioHeader, read_header
+from agcore.codecs.audio_header import AudioHeader, read_header
 from tests.support.recordings import MP3, aiff, flac, wav
 
 

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore import Config, Headers, Peer, RequestHead, SendData, SendHead
-from agcore.auth import Admission, Guard
-from agcore.config import ClientKey, Endpoint, Provider, Proxy, Secret
-from agcore.effects import Origin
-from agcore.fault import Fault
-from agcore.ids import Ids
-from agcore.target import parse
+from agcore.codecs.request_target import parse
+from agcore.config.values import ClientKey, Endpoint, Provider, Proxy, Secret
+from agcore.ingress.auth import Admission, Guard
+from agcore.machines.ids import Ids
+from agcore.protocol.effects import Origin
+from agcore.protocol.fault import Fault
 from tests.support.auth_matrix import (
     ADMITTED,
     BAD,

@@ -20,10 +20,10 @@ from agcore import (
     UpstreamFailed,
     UpstreamHead,
 )
-from agcore.config import Config, Endpoint, Limits, ModelRule, Provider, Proxy, Secret
-from agcore.effects import Origin
-from agcore.inputs import ClientGone
-from agcore.sse import Decoder
+from agcore.codecs.sse import Decoder
+from agcore.config.values import Config, Endpoint, Limits, ModelRule, Provider, Proxy, Secret
+from agcore.protocol.effects import Origin
+from agcore.protocol.inputs import ClientGone
 from tests.support.edges import FORM, MIB, PROVIDER_KEY, cut, feed, form, part
 from tests.support.pictures import coded, jpeg, png
 from tests.support.story import JSON, SSE, Story, gateway

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agcore import embeddings
-from agcore.config import Config, Endpoint, ModelRule, Provider, Proxy, Secret
-from agcore.conversation import Invalid
-from agcore.effects import Origin
-from agcore.embeddings import EmbeddingRequest, Embeddings
-from agcore.fault import Fault
-from agcore.losses import Losses
-from agcore.usage import Usage
+from agcore.config.values import Config, Endpoint, ModelRule, Provider, Proxy, Secret
+from agcore.conversation import embeddings
+from agcore.conversation.embeddings import EmbeddingRequest, Embeddings
+from agcore.conversation.losses import Losses
+from agcore.conversation.usage import Usage
+from agcore.conversation.values import Invalid
+from agcore.protocol.effects import Origin
+from agcore.protocol.fault import Fault
 from tests.support.story import JSON, Story, gateway
 
 KEY: Final = "sk-vectors-0123456789abcdef"

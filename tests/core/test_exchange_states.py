@@ -45,11 +45,11 @@ from agcore import (
     UpstreamFailed,
     UpstreamHead,
     Written,
-    legality,
 )
-from agcore.config import Config, Limits, ModelRule
-from agcore.legality import LegState
-from agcore.sse import Decoder
+from agcore.codecs.sse import Decoder
+from agcore.config.values import Config, Limits, ModelRule
+from agcore.protocol import legality
+from agcore.protocol.legality import LegState
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agcore import Gateway
-from agcore.config import ModelRule, Retry, Secret, Timeouts
-from agcore.inputs import ClientGone, Sent, Stage, UpstreamConnected, UpstreamFailed
+from agcore.config.values import ModelRule, Retry, Secret, Timeouts
+from agcore.protocol.inputs import ClientGone, Sent, Stage, UpstreamConnected, UpstreamFailed
 from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue, config, notes, provider
 from tests.support.simulation import Act, World, opened
 from tests.support.story import EPOCH, SECRET, Story

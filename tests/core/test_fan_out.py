@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from agcore import AbortUpstream, OpenUpstream, State, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
-from agcore.config import Limits, ModelRule, Timeouts
+from agcore.config.values import Limits, ModelRule, Timeouts
 from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, config
 from tests.support.story import EPOCH, JSON, SSE, Story, gateway
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from hypothesis import given
 
-from agcore.conversation import (
+from agcore.conversation.assemble import fold
+from agcore.conversation.usage import Usage
+from agcore.conversation.values import (
     Answer,
     Choice,
     Cited,
@@ -31,8 +33,6 @@ from agcore.conversation import (
     ToolEnded,
     ToolStarted,
 )
-from agcore.fold import fold
-from agcore.usage import Usage
 from tests.support.deltas import deltas
 
 SIGNED = Signature("anthropic", "thinking", "sig")

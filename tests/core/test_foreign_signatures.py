@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore import json_text
-from agcore.conversation import Signature
-from agcore.fault import Fault
-from agcore.foreign_signatures import edits, is_refusal, unsigned
-from agcore.json_members import parse
-from agcore.losses import Losses
-from agcore.signatures import carrier, google_carrier
+from agcore.codecs import json_text
+from agcore.codecs.json_splice import parse
+from agcore.conversation.losses import Losses
+from agcore.conversation.signature_carrier import carrier, google_carrier
+from agcore.conversation.values import Signature
+from agcore.dialects.foreign_signatures import edits, is_refusal, unsigned
+from agcore.protocol.fault import Fault
 from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue, config, ids
 from tests.support.story import Story, gateway
 

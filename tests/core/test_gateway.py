@@ -33,11 +33,11 @@ from agcore import (
     UpstreamHead,
     __version__,
 )
-from agcore.config import Config, Endpoint, Limits, Provider, Proxy, Timeouts
-from agcore.effects import Origin
-from agcore.inputs import Headers
-from agcore.operations.list_reader import MAX_PARALLEL
-from agcore.provider_lists import MAX_BODY
+from agcore.config.values import Config, Endpoint, Limits, Provider, Proxy, Timeouts
+from agcore.operations.provider_lists import MAX_PARALLEL
+from agcore.protocol.effects import Origin
+from agcore.protocol.inputs import Headers
+from agcore.state.provider_models import MAX_BODY
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,

@@ -9,7 +9,9 @@ import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agcore.conversation import (
+from agcore.conversation.losses import Losses
+from agcore.conversation.repair import INTERRUPTED, repaired
+from agcore.conversation.values import (
     Conversation,
     Image,
     Part,
@@ -21,8 +23,6 @@ from agcore.conversation import (
     ToolResult,
     Turn,
 )
-from agcore.history import INTERRUPTED, repaired
-from agcore.losses import Losses
 
 PICTURE = Image(Source("image/png", data="AAAA"))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.image_header import HEAD, ImageHeader, read_base64_header, read_header
+from agcore.codecs.image_header import HEAD, ImageHeader, read_base64_header, read_header
 from tests.support.pictures import jpeg, png, webp_extended, webp_lossless, webp_lossy
 
 edges = st.integers(1, 16_383)

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore import images_google
-from agcore.conversation import Source
-from agcore.dialects.gemini_pictures import ABILITIES, EDGES
-from agcore.fault import Fault
-from agcore.globs import matches
-from agcore.images import MAX_IMAGES, Drawn, ImageAnswer, ImageRequest, merged
-from agcore.losses import Losses
-from agcore.profiles import profile
-from agcore.usage import Usage
+from agcore.codecs.globs import matches
+from agcore.conversation.images import MAX_IMAGES, Drawn, ImageAnswer, ImageRequest, merged
+from agcore.conversation.losses import Losses
+from agcore.conversation.usage import Usage
+from agcore.conversation.values import Source
+from agcore.dialects.gemini import images as images_google
+from agcore.dialects.gemini.pictures import ABILITIES, EDGES
+from agcore.models.profiles import profile
+from agcore.protocol.fault import Fault
 from tests.support.pictures import coded, jpeg, png
 
 FLASH_2 = "gemini-2.5-flash-image"

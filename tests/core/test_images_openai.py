@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore import images_openai
-from agcore.conversation import Invalid, Source
-from agcore.images import Drawn, ImageAnswer, ImageRequest
-from agcore.losses import Losses
-from agcore.multipart_form import FormFile
-from agcore.usage import Usage
+from agcore.codecs.multipart import FormFile
+from agcore.conversation.images import Drawn, ImageAnswer, ImageRequest
+from agcore.conversation.losses import Losses
+from agcore.conversation.usage import Usage
+from agcore.conversation.values import Invalid, Source
+from agcore.dialects.openai import images as images_openai
 from tests.support.pictures import coded, jpeg, png, webp_lossy
 
 PNG = png(1024, 768)

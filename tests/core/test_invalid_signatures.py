@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from agcore import State, UpstreamConnected, UpstreamData, UpstreamHead
-from agcore.config import Proxy
-from agcore.conversation import Signature
-from agcore.fault import Fault
-from agcore.foreign_signatures import is_refusal
-from agcore.signatures import carrier
+from agcore.config.values import Proxy
+from agcore.conversation.signature_carrier import carrier
+from agcore.conversation.values import Signature
+from agcore.dialects.foreign_signatures import is_refusal
+from agcore.protocol.fault import Fault
 from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue, config, ids
 from tests.support.story import JSON, SSE, Story, gateway
 

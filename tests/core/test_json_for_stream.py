@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from agcore import UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
-from agcore.effects import Effect
-from agcore.sse import Decoder
+from agcore.codecs.sse import Decoder
+from agcore.protocol.effects import Effect
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,

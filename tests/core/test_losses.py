@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.headers import field_value
-from agcore.losses import MAX_HEADER, Loss, Losses, Weight
+from agcore.codecs.header_fields import field_value
+from agcore.conversation.losses import MAX_HEADER, Loss, Losses, Weight
 
 
 def test_losses_are_kept_in_order_and_each_once() -> None:

@@ -9,10 +9,10 @@ import attrs
 import pytest
 
 from agcore import AbortUpstream, Gateway, Peer, Stage, UpstreamConnected, UpstreamData, UpstreamHead
-from agcore.config import ClientKey, Proxy, Secret
-from agcore.inputs import Headers
-from agcore.oauth_metadata import upstream_targets, with_metadata
-from agcore.operations.mcp_metadata import MAX_DOCUMENT
+from agcore.config.values import ClientKey, Proxy, Secret
+from agcore.mcp.oauth_metadata import upstream_targets, with_metadata
+from agcore.mcp.operations.metadata import MAX_DOCUMENT
+from agcore.protocol.inputs import Headers
 from tests.support.edges import MCP_KEY, setup
 from tests.support.story import EPOCH, JSON, Story, gateway
 

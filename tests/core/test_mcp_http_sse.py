@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore import AbortClient, Gateway, SendData, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
-from agcore.config import Config, McpServer, Proxy
-from agcore.ids import Ids
-from agcore.inputs import Headers
-from agcore.message_endpoint import reference, upstream_target
-from agcore.sse import Decoder
+from agcore.codecs.sse import Decoder
+from agcore.config.values import Config, McpServer, Proxy
+from agcore.machines.ids import Ids
+from agcore.mcp.http_sse_endpoint import reference, upstream_target
+from agcore.protocol.inputs import Headers
 from tests.support.edges import MCP_KEY, setup
 from tests.support.story import JSON, SECRET, SSE, Story, gateway
 

@@ -30,9 +30,9 @@ from agcore import (
     UpstreamHead,
     Written,
 )
-from agcore.config import ClientKey, Limits, Proxy, Secret
-from agcore.inputs import Headers
-from agcore.routes import ANY
+from agcore.config.values import ClientKey, Limits, Proxy, Secret
+from agcore.ingress.routes import ANY
+from agcore.protocol.inputs import Headers
 from tests.support.edges import MCP_AT, MCP_KEY, setup
 from tests.support.story import JSON, SSE, Story, gateway
 

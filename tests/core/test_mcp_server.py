@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore import AbortUpstream, ClientGone, DrainRequested, Gateway, Peer, Secret, State, Tell, Told
-from agcore.config import ClientKey, Timeouts
+from agcore.config.values import ClientKey, Timeouts
 from agcore.mcp.vision_tools import TOOLS
 from tests.support.story import SSE, Story, gateway
 from tests.support.vision import (

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from agcore.ids import Ids
-from agcore.mcp import sessions
+from agcore.machines.ids import Ids
 from agcore.mcp.revisions import NEWEST
-from agcore.mcp.sessions import IDLE, MAX_OF_ONE, MAX_SESSIONS, Owner, Session, Sessions
+from agcore.state import mcp_sessions as sessions
+from agcore.state.mcp_sessions import IDLE, MAX_OF_ONE, MAX_SESSIONS, Owner, Session, Sessions
 
 OWNERS = (Owner("a", None, "loopback"), Owner("a", "alice", ""), Owner("b", "alice", ""), Owner("a", None, "192.0.2.1"))
 

@@ -24,9 +24,9 @@ from agcore import (
     UpstreamFailed,
     UpstreamHead,
 )
-from agcore.config import Limits
-from agcore.inputs import Headers
-from agcore.sse import Decoder
+from agcore.codecs.sse import Decoder
+from agcore.config.values import Limits
+from agcore.protocol.inputs import Headers
 from tests.support.dialogues import CHAT, receiving
 from tests.support.edges import FORM, MIB, PROVIDER_KEY, form, part, setup
 from tests.support.story import JSON, SSE, Story, gateway

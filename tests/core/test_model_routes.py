@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 import pytest
 
-from agcore.config import Config, ModelRule
-from agcore.inputs import Headers
+from agcore.config.values import Config, ModelRule
+from agcore.protocol.inputs import Headers
 from tests.support.dialogues import ANTHROPIC, CHAT, config, with_literal_models
 from tests.support.story import JSON, Story, gateway
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation import Conversation, Text, Tool, ToolCall, ToolChoice, ToolResult, Turn
-from agcore.names import Names, legal_id
+from agcore.conversation.tool_names import Names, legal_id
+from agcore.conversation.values import Conversation, Text, Tool, ToolCall, ToolChoice, ToolResult, Turn
 
 LEGAL = {
     "openai": r"[A-Za-z0-9_-]{1,64}",

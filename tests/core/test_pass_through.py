@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from agcore import SendData, SendHead, State, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
-from agcore.config import Endpoint, Limits, ModelRule, Provider, Secret
-from agcore.effects import Origin
-from agcore.inputs import Headers
-from agcore.sse import Decoder
+from agcore.codecs.sse import Decoder
+from agcore.config.values import Endpoint, Limits, ModelRule, Provider, Secret
+from agcore.protocol.effects import Origin
+from agcore.protocol.inputs import Headers
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from agcore import json_text
-from agcore.conversation import Image, Invalid, Source, Text
-from agcore.dialects.gemini_contents import SKIP_SIGNATURE
-from agcore.losses import Losses
-from agcore.profiles import profile
-from agcore.sse import Decoder
-from agcore.translation import Target, Translation, translate
-from agcore.translators import CLIENTS
+from agcore.codecs import json_text
+from agcore.codecs.sse import Decoder
+from agcore.conversation.losses import Losses
+from agcore.conversation.values import Image, Invalid, Source, Text
+from agcore.conversion.translation import Target, Translation, translate
+from agcore.dialects.gemini.contents_writer import SKIP_SIGNATURE
+from agcore.dialects.translators import CLIENTS
+from agcore.models.profiles import profile
 from tests.support import grammar_anthropic, grammar_openai_chat, grammar_openai_responses
 from tests.support.pictures import coded, jpeg, png
 

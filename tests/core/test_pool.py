@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.config import Provider
-from agcore.fault import Trouble
-from agcore.pool import (
+from agcore.config.values import Provider
+from agcore.protocol.fault import Trouble
+from agcore.routing.selection import (
     BACKOFF,
     LONGEST,
     MAX_COOLDOWNS,

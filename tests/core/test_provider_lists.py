@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore import AbortUpstream, Gateway, RequestEnd, Sent, Stage, UpstreamConnected, UpstreamFailed
-from agcore.config import Config, Endpoint, ModelRule, Provider, Timeouts
-from agcore.effects import Origin
-from agcore.inputs import Headers
-from agcore.operations.list_reader import MAX_PARALLEL
+from agcore.config.values import Config, Endpoint, ModelRule, Provider, Timeouts
 from agcore.operations.models import PATIENCE
-from agcore.provider_lists import (
+from agcore.operations.provider_lists import MAX_PARALLEL
+from agcore.protocol.effects import Origin
+from agcore.protocol.inputs import Headers
+from agcore.state.provider_models import (
     AFTER_DELAY,
     AFTER_FAILURE,
     FRESH,

@@ -8,9 +8,9 @@ import attrs
 import pytest
 
 from agcore import Gateway, Note, RequestData, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
-from agcore.config import Config, Limits, McpServer, ModelRule, Pool, Provider, Proxy, Retry, Secret, Timeouts
-from agcore.config_changes import changes
-from agcore.config_parser import parse
+from agcore.config.diff import changes
+from agcore.config.parser import parse
+from agcore.config.values import Config, Limits, McpServer, ModelRule, Pool, Provider, Proxy, Retry, Secret, Timeouts
 from tests.support import dialogues
 from tests.support.dialogues import CHAT, CLIENT_KEY, asked, provider, with_client_key
 from tests.support.story import EPOCH, JSON, SECRET, Story

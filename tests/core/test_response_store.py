@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.response_store import ITEM_OVERHEAD, OVERHEAD, Entry, Kept, Pinned, ResponseStore, size_of
+from agcore.state.responses import ITEM_OVERHEAD, OVERHEAD, Entry, Kept, Pinned, ResponseStore, size_of
 
 PIN = Pinned(client=None, provider="a", key="", model="m", asked="alias")
 

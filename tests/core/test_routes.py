@@ -9,12 +9,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agcore.fault import Fault
-from agcore.inputs import Headers
+from agcore.codecs.request_target import parse
+from agcore.ingress.routes import ANY, ROUTES, VERSIONS, Match, NoMatch, match
+from agcore.machines.operation import Operation
 from agcore.operations import OPERATIONS, operation
-from agcore.operations.base import Operation
-from agcore.routes import ANY, ROUTES, VERSIONS, Match, NoMatch, match
-from agcore.target import parse
+from agcore.protocol.fault import Fault
+from agcore.protocol.inputs import Headers
 
 GOOGLE_KEY: Final[Headers] = ((b"x-goog-api-key", b"k"),)
 GOOGLE_CLIENT: Final[Headers] = ((b"x-goog-api-client", b"google-genai-sdk/2.19"),)

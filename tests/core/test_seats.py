@@ -9,8 +9,8 @@ import attrs
 import pytest
 
 from agcore import Gateway
-from agcore.config import ClientKey, ModelRule, Proxy, Secret
-from agcore.inputs import Headers
+from agcore.config.values import ClientKey, ModelRule, Proxy, Secret
+from agcore.protocol.inputs import Headers
 from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue, config, provider
 from tests.support.story import EPOCH, SECRET, Story
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore import Config, Gateway
-from agcore.config import ClientKey, Endpoint, Provider, Proxy, Secret
-from agcore.conversation import Conversation, Signature, Text, Thinking, ToolCall, Turn
-from agcore.effects import Origin
-from agcore.inputs import Headers
-from agcore.signature_memory import SignatureMemory, Signed
+from agcore.config.values import ClientKey, Endpoint, Provider, Proxy, Secret
+from agcore.conversation.values import Conversation, Signature, Text, Thinking, ToolCall, Turn
+from agcore.protocol.effects import Origin
+from agcore.protocol.inputs import Headers
+from agcore.state.signatures import SignatureMemory, Signed
 from tests.support.story import JSON, SSE, Story, gateway
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]

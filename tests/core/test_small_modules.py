@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore import http_date, json_text
+from agcore.codecs import http_date, json_text
+from agcore.codecs.header_fields import DOWN, UP, field_value, first, media_type, passing
+from agcore.codecs.json_splice import parse as members_of
+from agcore.codecs.request_target import Target, parse
+from agcore.codecs.sse import Decoder, encode
+from agcore.conversation.usage import Usage, count
 from agcore.dialects import DIALECTS
-from agcore.effects import Origin
-from agcore.fault import Fault, invalid
-from agcore.headers import DOWN, UP, field_value, first, media_type, passing
-from agcore.ids import Ids
-from agcore.inputs import Sent, Stage, UpstreamFailed
-from agcore.json_members import parse as members_of
-from agcore.ledger import Ledger
-from agcore.plan import host_header
-from agcore.retry import is_free_reattempt
-from agcore.routes import match
-from agcore.sse import Decoder, encode
-from agcore.target import Target, parse
-from agcore.usage import Usage, count
+from agcore.ingress.routes import match
+from agcore.machines.ids import Ids
+from agcore.protocol.effects import Origin
+from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.inputs import Sent, Stage, UpstreamFailed
+from agcore.routing.retry import is_free_reattempt
+from agcore.state.shared import Ledger
+from agcore.upstream.request import host_header
 from tests.support.dialogues import ANTHROPIC, CHAT, DIALOGUES, GEMINI
 
 NEVER_UP = (b"authorization", b"x-api-key", b"x-goog-api-key", b"cookie", b"origin", b"x-forwarded-for", b"forwarded",

@@ -22,8 +22,8 @@ from agcore import (
     UpstreamHead,
     Written,
 )
-from agcore.config import Timeouts
-from agcore.timers import Timer, Timers
+from agcore.config.values import Timeouts
+from agcore.machines.timers import Timer, Timers
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation import (
+from agcore.conversation.token_estimate import PER_IMAGE, PER_TURN, estimate
+from agcore.conversation.values import (
     Audio,
     Conversation,
     Document,
@@ -25,7 +26,6 @@ from agcore.conversation import (
     Turn,
     Video,
 )
-from agcore.tokens import PER_IMAGE, PER_TURN, estimate
 
 
 def of(*parts: Part) -> int:

@@ -12,19 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore import json_text, transcription
-from agcore.audio_header import AudioHeader
-from agcore.conversation import Invalid
+from agcore.codecs import json_text
+from agcore.codecs.audio_header import AudioHeader
+from agcore.codecs.multipart import Form, FormFile
+from agcore.codecs.sse import Decoder
+from agcore.conversation.losses import Losses
+from agcore.conversation.transcripts import LATEST, Format, Segment, Shown, Transcript, in_order, joined, write_answer
+from agcore.conversation.usage import Usage
+from agcore.conversation.values import Invalid
+from agcore.conversion.passthrough import StreamPass
 from agcore.dialects.base import Meaning
-from agcore.fault import Fault
-from agcore.losses import Losses
-from agcore.multipart_form import Form, FormFile
-from agcore.sse import Decoder
-from agcore.stream_pass import StreamPass
-from agcore.transcript import LATEST, Format, Segment, Shown, Transcript, in_order, joined, write_answer
-from agcore.transcription import MAX_HINTS, TranscriptionRequest
-from agcore.transcription_google import TranscriptTap, read_gemini, render_gemini
-from agcore.usage import Usage
+from agcore.dialects.gemini.transcripts import TranscriptTap, read_gemini, render_gemini
+from agcore.dialects.openai import transcriptions as transcription
+from agcore.dialects.openai.transcriptions import MAX_HINTS, TranscriptionRequest
+from agcore.protocol.fault import Fault
 from tests.support.recordings import MP3, chunk, wav
 
 SOUND: Final = wav(2)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agcore import json_text
-from agcore.fault import Fault
-from agcore.profiles import profile
-from agcore.translation import Target, Translation, translate
+from agcore.codecs import json_text
+from agcore.conversion.translation import Target, Translation, translate
+from agcore.models.profiles import profile
+from agcore.protocol.fault import Fault
 from tests.support import legal_anthropic, legal_gemini, legal_openai, legal_openai_responses
 from tests.support.client_histories import HISTORY, OPTIONS, Answered, Options, Said, Step, answers, histories, spelled
 

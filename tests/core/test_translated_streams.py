@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agcore import json_text
-from agcore.conversation import Conversation, Delta, Finished, Stop, ToolStarted
-from agcore.profiles import profile
-from agcore.sse import Decoder
-from agcore.translation import Target, Translation, translate
-from agcore.translators import CLIENTS
+from agcore.codecs import json_text
+from agcore.codecs.sse import Decoder
+from agcore.conversation.values import Conversation, Delta, Finished, Stop, ToolStarted
+from agcore.conversion.translation import Target, Translation, translate
+from agcore.dialects.translators import CLIENTS
+from agcore.models.profiles import profile
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
 from tests.support.deltas import deltas
 

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 
 from agcore import UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed, UpstreamHead
-from agcore.config import Endpoint, Provider, Proxy, Secret, Timeouts
-from agcore.conversation import Signature
-from agcore.effects import Origin
-from agcore.inputs import Headers, Sent, Stage
-from agcore.signatures import carrier
-from agcore.sse import Decoder
+from agcore.codecs.sse import Decoder
+from agcore.config.values import Endpoint, Provider, Proxy, Secret, Timeouts
+from agcore.conversation.signature_carrier import carrier
+from agcore.conversation.values import Signature
+from agcore.protocol.effects import Origin
+from agcore.protocol.inputs import Headers, Sent, Stage
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
 from tests.support.dialogues import (
     ANTHROPIC,

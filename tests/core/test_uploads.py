@@ -36,9 +36,9 @@ from agcore import (
     UpstreamHead,
     Written,
 )
-from agcore.config import ClientKey, Limits, Proxy, Secret, Timeouts
-from agcore.inputs import Headers
+from agcore.config.values import ClientKey, Limits, Proxy, Secret, Timeouts
 from agcore.operations.upload import BUFFERED
+from agcore.protocol.inputs import Headers
 from tests.support.edges import (
     FORM,
     KIB,

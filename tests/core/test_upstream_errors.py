@@ -23,12 +23,13 @@ from agcore import (
     UpstreamFailed,
     UpstreamHead,
 )
-from agcore.config import Secret
-from agcore.dialects import DIALECTS, ERROR_SHAPES, anthropic_error
-from agcore.fault import Fault, Vendor
-from agcore.inputs import Headers
-from agcore.pool import KeyChoice
-from agcore.upstream_error import fault_from_answer, presentable
+from agcore.config.values import Secret
+from agcore.dialects import DIALECTS, ERROR_SHAPES
+from agcore.dialects.anthropic import errors as anthropic_error
+from agcore.protocol.fault import Fault, Vendor
+from agcore.protocol.inputs import Headers
+from agcore.routing.selection import KeyChoice
+from agcore.upstream.errors import fault_from_answer, presentable
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,

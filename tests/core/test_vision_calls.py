@@ -27,7 +27,7 @@ from agcore import (
     UpstreamFailed,
     UpstreamHead,
 )
-from agcore.config import Limits, ModelRule
+from agcore.config.values import Limits, ModelRule
 from agcore.mcp.sources import BadSource, parse, type_of
 from agcore.mcp.vision_tools import TOOLS
 from tests.support.story import SSE, Story, gateway

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agcore import json_text
+from agcore.codecs import json_text
 from agcore.dialects import DIALECTS
-from agcore.fault import Fault, Trouble, Vendor
-from agcore.inputs import Headers
-from agcore.retry import trouble_of
-from agcore.waits import LONGEST, duration, is_capacity, is_quota, named_wait, retry_after, scope_is_key
+from agcore.protocol.fault import Fault, Trouble, Vendor
+from agcore.protocol.inputs import Headers
+from agcore.routing.retry import trouble_of
+from agcore.routing.retry_after import LONGEST, duration, is_capacity, is_quota, named_wait, retry_after, scope_is_key
 
 NOW = 1_790_000_000.0  # Mon, 21 Sep 2026 14:13:20 GMT
 

@@ -9,8 +9,8 @@ import attrs
 import pytest
 
 from agcore import Gateway, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
-from agcore.config import Config, ModelRule
-from agcore.provider_lists import MAX_IDS
+from agcore.config.values import Config, ModelRule
+from agcore.state.provider_models import MAX_IDS
 from tests.support.dialogues import CHAT, config, provider
 from tests.support.story import EPOCH, JSON, Story, gateway
 

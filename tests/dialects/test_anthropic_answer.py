@@ -10,8 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore import json_text
-from agcore.conversation import (
+from agcore.codecs import json_text
+from agcore.codecs.sse import Decoder, encode
+from agcore.conversation.assemble import fold
+from agcore.conversation.signature_carrier import opened
+from agcore.conversation.usage import Usage
+from agcore.conversation.values import (
     Answer,
     Cited,
     Consumed,
@@ -32,13 +36,9 @@ from agcore.conversation import (
     ToolEnded,
     ToolStarted,
 )
-from agcore.dialects.anthropic_answer import ResponseReader, ResponseWriter, read_answer, render_answer
-from agcore.dialects.anthropic_tools import RESPOND
-from agcore.fault import Fault
-from agcore.fold import fold
-from agcore.signatures import opened
-from agcore.sse import Decoder, encode
-from agcore.usage import Usage
+from agcore.dialects.anthropic.answer_reader import ResponseReader, ResponseWriter, read_answer, render_answer
+from agcore.dialects.anthropic.tools_writer import RESPOND
+from agcore.protocol.fault import Fault
 from tests.support.deltas import deltas
 from tests.support.grammar_anthropic import events, message
 

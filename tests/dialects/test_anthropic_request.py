@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation import (
+from agcore.conversation.losses import Losses
+from agcore.conversation.repair import repaired
+from agcore.conversation.signature_carrier import carrier
+from agcore.conversation.values import (
     Audio,
     Conversation,
     Document,
@@ -34,12 +37,9 @@ from agcore.conversation import (
     ToolResult,
     Turn,
 )
-from agcore.dialects.anthropic_request import ThreadUnsupported, parse_request, render_request
-from agcore.dialects.anthropic_tools import RESPOND
-from agcore.history import repaired
-from agcore.losses import Losses
-from agcore.profiles import profile
-from agcore.signatures import carrier
+from agcore.dialects.anthropic.request_reader import ThreadUnsupported, parse_request, render_request
+from agcore.dialects.anthropic.tools_writer import RESPOND
+from agcore.models.profiles import profile
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n.").decode()
 PDF = base64.b64encode(b"%PDF-1.4\n").decode()

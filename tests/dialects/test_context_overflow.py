@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from agcore.dialects import anthropic_error, gemini_error, openai_error
-from agcore.dialects.context_overflow import CODE, code_of, in_anthropic_words
+from agcore.dialects.anthropic import errors as anthropic_error
+from agcore.dialects.gemini import errors as gemini_error
+from agcore.dialects.openai import errors as openai_error
+from agcore.dialects.shared.context_overflow import CODE, code_of, in_anthropic_words
 
 ANTHROPIC = "prompt is too long: 210000 tokens > 200000 maximum"
 OPENAI = "This model's maximum context length is 8192 tokens. However, your messages resulted in 10000 tokens."

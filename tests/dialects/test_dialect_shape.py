@@ -6,17 +6,17 @@ import msgspec
 import pytest
 
 from agcore import Fault
-from agcore.conversation import Consumed, Finished, Started, Stop, TextDelta
+from agcore.codecs.header_fields import DOWN, UP
+from agcore.codecs.sse import Decoder
+from agcore.conversation.assemble import fold
+from agcore.conversation.losses import Losses
+from agcore.conversation.usage import Usage
+from agcore.conversation.values import Consumed, Finished, Started, Stop, TextDelta
 from agcore.dialects import DIALECTS, ERROR_SHAPES
 from agcore.dialects.base import Dialect
-from agcore.fold import fold
-from agcore.headers import DOWN, UP
-from agcore.losses import Losses
+from agcore.dialects.translators import CLIENTS, UPSTREAMS
+from agcore.models.profiles import profile
 from agcore.operations.generate import TRANSLATABLE
-from agcore.profiles import profile
-from agcore.sse import Decoder
-from agcore.translators import CLIENTS, UPSTREAMS
-from agcore.usage import Usage
 
 MINIMAL: dict[str, dict[str, object]] = {
     "openai": {"model": "m", "messages": [{"role": "user", "content": "hi"}]},

@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation import (
+from agcore.codecs.sse import Decoder
+from agcore.conversation.assemble import fold
+from agcore.conversation.losses import Losses
+from agcore.conversation.signature_carrier import carrier, google_opened
+from agcore.conversation.usage import Usage
+from agcore.conversation.values import (
     Cited,
     Consumed,
     Conversation,
@@ -33,14 +38,9 @@ from agcore.conversation import (
     ToolStarted,
     Turn,
 )
-from agcore.dialects.gemini_answer import ResponseReader, ResponseWriter, read_answer, render_answer
-from agcore.dialects.gemini_request import parse_request
-from agcore.fault import Fault
-from agcore.fold import fold
-from agcore.losses import Losses
-from agcore.signatures import carrier, google_opened
-from agcore.sse import Decoder
-from agcore.usage import Usage
+from agcore.dialects.gemini.answer_reader import ResponseReader, ResponseWriter, read_answer, render_answer
+from agcore.dialects.gemini.request_reader import parse_request
+from agcore.protocol.fault import Fault
 from tests.support.deltas import deltas
 from tests.support.grammar_gemini import check_candidate, check_stream, chunks, folded
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation import (
+from agcore.conversation.losses import Losses
+from agcore.conversation.values import (
     Audio,
     Document,
     Foreign,
@@ -30,9 +31,8 @@ from agcore.conversation import (
     Turn,
     Video,
 )
-from agcore.dialects.gemini_contents import SKIP_SIGNATURE
-from agcore.losses import Losses
-from agcore.profiles import Profile, profile
+from agcore.dialects.gemini.contents_writer import SKIP_SIGNATURE
+from agcore.models.profiles import Profile, profile
 from tests.support.gemini_requests import (
     FLASH,
     OLD,

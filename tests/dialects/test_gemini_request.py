@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation import (
+from agcore.conversation.losses import Losses
+from agcore.conversation.signature_carrier import google_carrier
+from agcore.conversation.values import (
     Audio,
     Document,
     HostedTool,
@@ -29,9 +31,7 @@ from agcore.conversation import (
     Turn,
     Video,
 )
-from agcore.dialects.gemini_contents import SKIP_SIGNATURE
-from agcore.losses import Losses
-from agcore.signatures import google_carrier
+from agcore.dialects.gemini.contents_writer import SKIP_SIGNATURE
 from tests.support.gemini_requests import (
     D13,
     PNG,

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from agcore.dialects.logprobs import divided, google_result, tokens_of, tokens_of_google
-from agcore.fault import Fault
-from agcore.fold import fold
-from agcore.losses import Losses
-from agcore.profiles import profile
-from agcore.sse import Decoder
-from agcore.translators import CLIENTS, UPSTREAMS
+from agcore.codecs.sse import Decoder
+from agcore.conversation.assemble import fold
+from agcore.conversation.losses import Losses
+from agcore.dialects.shared.logprobs import divided, google_result, tokens_of, tokens_of_google
+from agcore.dialects.translators import CLIENTS, UPSTREAMS
+from agcore.models.profiles import profile
+from agcore.protocol.fault import Fault
 
 HEL: dict[str, Any] = {"token": "Hel", "logprob": -0.5, "bytes": [72, 101, 108]}
 LO: dict[str, Any] = {"token": "lo", "logprob": -0.25, "bytes": [108, 111]}

@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation import (
+from agcore.codecs.sse import Decoder
+from agcore.conversation.assemble import fold
+from agcore.conversation.losses import Losses
+from agcore.conversation.usage import Usage
+from agcore.conversation.values import (
     Cited,
     Consumed,
     Conversation,
@@ -28,13 +32,9 @@ from agcore.conversation import (
     ToolStarted,
     Turn,
 )
-from agcore.dialects.openai_chat_answer import ResponseReader, ResponseWriter, read_answer, render_answer
-from agcore.dialects.openai_chat_request import parse_request
-from agcore.fault import Fault
-from agcore.fold import fold
-from agcore.losses import Losses
-from agcore.sse import Decoder
-from agcore.usage import Usage
+from agcore.dialects.openai_chat.answer_writer import ResponseReader, ResponseWriter, read_answer, render_answer
+from agcore.dialects.openai_chat.request_reader import parse_request
+from agcore.protocol.fault import Fault
 from tests.support.deltas import deltas
 from tests.support.grammar_openai_chat import check, chunks
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation import (
+from agcore.conversation.losses import Losses
+from agcore.conversation.signature_carrier import carrier
+from agcore.conversation.values import (
     Audio,
     Conversation,
     Document,
@@ -28,10 +30,8 @@ from agcore.conversation import (
     Turn,
     Video,
 )
-from agcore.dialects.openai_chat_request import parse_request, render_request
-from agcore.losses import Losses
-from agcore.profiles import Profile, profile
-from agcore.signatures import carrier
+from agcore.dialects.openai_chat.request_reader import parse_request, render_request
+from agcore.models.profiles import Profile, profile
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 HI: list[Any] = [{"role": "user", "content": "hi"}]

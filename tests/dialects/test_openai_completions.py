@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation import (
+from agcore.conversation.assemble import fold
+from agcore.conversation.losses import Losses
+from agcore.conversation.usage import Usage
+from agcore.conversation.values import (
     Consumed,
     Conversation,
     Delta,
@@ -21,12 +24,9 @@ from agcore.conversation import (
     ThinkingEnded,
     Turn,
 )
-from agcore.dialects.openai_completions_answer import ResponseWriter, render_answer
-from agcore.dialects.openai_completions_request import parse_request, prompts
-from agcore.fault import Fault
-from agcore.fold import fold
-from agcore.losses import Losses
-from agcore.usage import Usage
+from agcore.dialects.openai_completions.answer_writer import ResponseWriter, render_answer
+from agcore.dialects.openai_completions.request_reader import parse_request, prompts
+from agcore.protocol.fault import Fault
 from tests.support.deltas import deltas
 from tests.support.grammar_openai_chat import check
 

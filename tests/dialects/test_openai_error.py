@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from agcore.conversation import Conversation, TextDelta
-from agcore.dialects import anthropic_error, gemini_error, openai_error
-from agcore.dialects.openai_responses import StreamTap
-from agcore.dialects.openai_responses_answer import ResponseWriter
-from agcore.fault import Fault
-from agcore.sse import Decoder
+from agcore.codecs.sse import Decoder
+from agcore.conversation.values import Conversation, TextDelta
+from agcore.dialects.anthropic import errors as anthropic_error
+from agcore.dialects.gemini import errors as gemini_error
+from agcore.dialects.openai import errors as openai_error
+from agcore.dialects.openai_responses.answer_reader import ResponseWriter
+from agcore.dialects.openai_responses.traits import StreamTap
+from agcore.protocol.fault import Fault
 
 MISSING = {"type": "error", "error": {"type": "not_found_error", "message": "model: m"}}
 

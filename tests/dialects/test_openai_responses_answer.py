@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation import (
+from agcore.codecs.sse import Decoder, encode
+from agcore.conversation.assemble import fold
+from agcore.conversation.losses import Losses
+from agcore.conversation.signature_carrier import opened
+from agcore.conversation.usage import Usage
+from agcore.conversation.values import (
     Answer,
     Cited,
     Consumed,
@@ -30,14 +35,9 @@ from agcore.conversation import (
     ToolStarted,
     Turn,
 )
-from agcore.dialects.openai_responses_answer import ResponseReader, ResponseWriter, read_answer, render_answer
-from agcore.dialects.openai_responses_request import parse_request
-from agcore.fault import Fault, Vendor
-from agcore.fold import fold
-from agcore.losses import Losses
-from agcore.signatures import opened
-from agcore.sse import Decoder, encode
-from agcore.usage import Usage
+from agcore.dialects.openai_responses.answer_reader import ResponseReader, ResponseWriter, read_answer, render_answer
+from agcore.dialects.openai_responses.request_reader import parse_request
+from agcore.protocol.fault import Fault, Vendor
 from tests.support import grammar_openai_responses as grammar
 from tests.support.deltas import deltas
 

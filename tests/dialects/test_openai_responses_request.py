@@ -9,7 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agcore.conversation import (
+from agcore.conversation.losses import Losses
+from agcore.conversation.repair import repaired
+from agcore.conversation.signature_carrier import carrier
+from agcore.conversation.values import (
     Audio,
     Conversation,
     Document,
@@ -32,11 +35,8 @@ from agcore.conversation import (
     Turn,
     Video,
 )
-from agcore.dialects.openai_responses_request import StateNotFound, parse_request, render_request
-from agcore.history import repaired
-from agcore.losses import Losses
-from agcore.profiles import Profile, profile
-from agcore.signatures import carrier
+from agcore.dialects.openai_responses.request_reader import StateNotFound, parse_request, render_request
+from agcore.models.profiles import Profile, profile
 
 PNG = base64.b64encode(b"\x89PNG").decode()
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from agcore.conversation import HostedTool
-from agcore.dialects.web_search import anthropic_tool, chat_options, responses_tool, terms_of
-from agcore.losses import Losses
+from agcore.conversation.losses import Losses
+from agcore.conversation.values import HostedTool
+from agcore.dialects.shared.web_search import anthropic_tool, chat_options, responses_tool, terms_of
 
 PLACE = {"city": "Berlin", "country": "DE"}
 CHAT = {"search_context_size": "low", "user_location": {"type": "approximate", "approximate": PLACE}}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from agcore import Headers
-from agcore.config import Config, Endpoint, McpServer, ModelRule, Provider, Proxy, Secret
-from agcore.effects import Origin
+from agcore.config.values import Config, Endpoint, McpServer, ModelRule, Provider, Proxy, Secret
+from agcore.protocol.effects import Origin
 from tests.support.story import JSON, SSE
 from tests.support.upstreams import Answer
 

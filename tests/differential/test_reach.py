@@ -13,8 +13,8 @@ import trio
 
 import agcore_asgi.files
 import agcore_trio.files
-from agcore.effects import ReadFile
-from agcore.inputs import FileRead, FileRefused, Sent, Stage, UpstreamFailed
+from agcore.protocol.effects import ReadFile
+from agcore.protocol.inputs import FileRead, FileRefused, Sent, Stage, UpstreamFailed
 from tests.differential.cases import Case
 from tests.differential.test_differential import through_a_mount, through_asgi, through_trio
 from tests.support.reach_machine import ReachGateway, fetches, reads

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from agcore.config import ClientKey, Config, Proxy, Secret
-from agcore.inputs import Headers
-from agcore.routes import ROUTES
+from agcore.config.values import ClientKey, Config, Proxy, Secret
+from agcore.ingress.routes import ROUTES
+from agcore.protocol.inputs import Headers
 
 NOW: Final = 1_790_000_000.0
 """The time at which `EXPIRED` is over and `LASTING` is not, in any run for a long while."""

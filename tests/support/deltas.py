@@ -6,7 +6,8 @@ import base64
 
 from hypothesis import strategies as st
 
-from agcore.conversation import (
+from agcore.conversation.usage import Usage
+from agcore.conversation.values import (
     Cited,
     Consumed,
     Delta,
@@ -24,7 +25,6 @@ from agcore.conversation import (
     ToolEnded,
     ToolStarted,
 )
-from agcore.usage import Usage
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 NAMES = st.from_regex(r"[a-z][a-z_]{0,7}", fullmatch=True)

@@ -13,10 +13,10 @@ from typing import Any, Final
 import attrs
 import msgspec
 
-from agcore.config import ClientKey, Config, Endpoint, Limits, ModelRule, Provider, Proxy, Secret, Timeouts
-from agcore.effects import Effect, Note, Origin
-from agcore.globs import is_glob
-from agcore.inputs import RequestData, RequestEnd, UpstreamConnected, UpstreamHead
+from agcore.codecs.globs import is_glob
+from agcore.config.values import ClientKey, Config, Endpoint, Limits, ModelRule, Provider, Proxy, Secret, Timeouts
+from agcore.protocol.effects import Effect, Note, Origin
+from agcore.protocol.inputs import RequestData, RequestEnd, UpstreamConnected, UpstreamHead
 from tests.support.story import SSE, Story, gateway
 
 PROVIDER_KEY: Final = "sk-upstream-0123456789abcdef"

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from agcore.config import Config, Endpoint, Limits, McpServer, ModelRule, Provider, Proxy, Secret, Timeouts
-from agcore.effects import DropSpool, Effect, EndUpstream, Origin, ReadSpool, SendUpstream, Spool, Spooled, Streamed
-from agcore.inputs import FileRead, Headers, RequestData, RequestEnd, UpstreamConnected
-from agcore.patches import apply
+from agcore.codecs.body_patches import apply
+from agcore.config.values import Config, Endpoint, Limits, McpServer, ModelRule, Provider, Proxy, Secret, Timeouts
+from agcore.protocol.effects import (
+    DropSpool,
+    Effect,
+    EndUpstream,
+    Origin,
+    ReadSpool,
+    SendUpstream,
+    Spool,
+    Spooled,
+    Streamed,
+)
+from agcore.protocol.inputs import FileRead, Headers, RequestData, RequestEnd, UpstreamConnected
 from tests.support.story import Story, gateway
 
 PROVIDER_KEY: Final = "sk-media-0123456789abcdef"

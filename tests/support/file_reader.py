@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agcore import Config, Exchange, RequestEnd
-from agcore.fault import Fault
-from agcore.operations.base import Operation
+from agcore.machines.operation import Operation
+from agcore.protocol.fault import Fault
 from tests.support.story import JSON, SSE, Story, gateway
 
 PATHS = ("/pictures/a.png", "/pictures/b.png")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from agcore.conversation import (
+from agcore.conversation.losses import Losses
+from agcore.conversation.repair import repaired
+from agcore.conversation.values import (
     Conversation,
     Signature,
     Text,
     ToolResult,
     Turn,
 )
-from agcore.dialects.gemini_contents import SKIP_SIGNATURE
-from agcore.dialects.gemini_request import parse_request, render_request
-from agcore.history import repaired
-from agcore.losses import Losses
-from agcore.profiles import Profile, profile
+from agcore.dialects.gemini.contents_writer import SKIP_SIGNATURE
+from agcore.dialects.gemini.request_reader import parse_request, render_request
+from agcore.models.profiles import Profile, profile
 
 FLASH = profile("gemini-3-flash")
 OLD = profile("gemini-2.5-flash")

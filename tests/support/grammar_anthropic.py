@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from agcore.sse import Decoder
+from agcore.codecs.sse import Decoder
 
 _DELTAS = {
     "text": {"text_delta": "text", "citations_delta": "citation"},

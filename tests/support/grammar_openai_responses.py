@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from agcore.sse import Decoder
+from agcore.codecs.sse import Decoder
 
 TERMINAL = {"response.completed": "completed", "response.incomplete": "incomplete", "response.failed": "failed"}
 PART_TEXT = {"output_text": "text", "refusal": "refusal"}

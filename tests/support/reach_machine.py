@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agcore.effects import AbortUpstream, Effect, OpenUpstream, Origin, ReadFile, SendData, SendEnd, SendHead
-from agcore.inputs import FileRead, FileRefused, Input, Peer, RequestEnd, RequestHead, UpstreamFailed
+from agcore.protocol.effects import AbortUpstream, Effect, OpenUpstream, Origin, ReadFile, SendData, SendEnd, SendHead
+from agcore.protocol.inputs import FileRead, FileRefused, Input, Peer, RequestEnd, RequestHead, UpstreamFailed
 from tests.support.relay_machine import RelayExchange, RelayGateway
 
 

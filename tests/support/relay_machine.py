@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agcore.config import Config
-from agcore.effects import (
+from agcore.config.values import Config
+from agcore.protocol.effects import (
     AbortClient,
     AbortUpstream,
     CloseIdle,
@@ -26,7 +26,7 @@ from agcore.effects import (
     StopAccepting,
     UpstreamRequest,
 )
-from agcore.inputs import (
+from agcore.protocol.inputs import (
     ClientGone,
     DrainRequested,
     Input,

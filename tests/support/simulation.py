@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agcore import Gateway
-from agcore.effects import OpenUpstream
-from agcore.inputs import Headers, Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed
-from agcore.inputs import UpstreamHead as Head
-from agcore.legality import State
+from agcore.protocol.effects import OpenUpstream
+from agcore.protocol.inputs import Headers, Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed
+from agcore.protocol.inputs import UpstreamHead as Head
+from agcore.protocol.legality import State
 from tests.support.dialogues import DIALOGUES, Dialogue
 from tests.support.story import JSON, SSE, Story
 

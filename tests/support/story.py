@@ -44,8 +44,8 @@ from agcore import (
     UpstreamHead,
     UpstreamRequest,
 )
-from agcore.config import Retry
-from agcore.effects import Body
+from agcore.config.values import Retry
+from agcore.protocol.effects import Body
 
 EPOCH = 1_790_000_000.0
 SECRET = bytes(range(32))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agcore.effects import (
+from agcore.protocol.effects import (
     AbortUpstream,
     DropSpool,
     Effect,
@@ -23,7 +23,7 @@ from agcore.effects import (
     Streamed,
     UpstreamRequest,
 )
-from agcore.inputs import (
+from agcore.protocol.inputs import (
     FileRead,
     FileRefused,
     Headers,

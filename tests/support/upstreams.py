@@ -14,7 +14,8 @@ from types import TracebackType
 import h11
 import msgspec
 
-from agcore import Headers, demo
+from agcore import Headers
+from agcore.demo import provider as demo
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from agcore import Config, Effect, Gateway, Headers, Peer, Secret, SendData, Tell
-from agcore.config import ClientKey, Endpoint, Limits, McpServer, Provider, Proxy, Timeouts
-from agcore.effects import Origin
-from agcore.sse import Decoder
+from agcore.codecs.sse import Decoder
+from agcore.config.values import ClientKey, Endpoint, Limits, McpServer, Provider, Proxy, Timeouts
+from agcore.protocol.effects import Origin
 from tests.support.story import LOCAL, SSE, Story
 
 AT: Final = "/mcp/zai-mcp-server/mcp"

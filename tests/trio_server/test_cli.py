@@ -17,7 +17,7 @@ import pytest
 import trustme
 
 from agcore import __version__
-from agcore.routes import ROUTES
+from agcore.ingress.routes import ROUTES
 from agcore_trio.cli import main
 from tests.support.commands import PATIENCE, agcore, quiet_environment
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import attrs
 import pytest
 
-from agcore.config import Config
-from agcore.config_parser import Parsed, parse, secret_refs
-from agcore.config_schema import SCHEMA, Schema, Table
-from agcore.presets import PRESETS
+from agcore.config.parser import Parsed, parse, secret_refs
+from agcore.config.presets import PRESETS
+from agcore.config.schema import SCHEMA, Schema, Table
+from agcore.config.values import Config
 from agcore_trio import recipes, starter
 from agcore_trio.cli import main
 from tests.support.commands import PATIENCE, agcore, quiet_environment

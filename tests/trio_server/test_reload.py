@@ -18,7 +18,7 @@ import trio
 import agcore_asgi.watch
 import agcore_trio.watch
 from agcore import Gateway, Note
-from agcore.config import Config, Timeouts
+from agcore.config.values import Config, Timeouts
 from agcore_trio.reload import Complete, Reloader, as_it_is
 from agcore_trio.server import Server, serve
 from agcore_trio.settings import Source

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agcore.config import Config, Provider, Proxy
-from agcore.config_parser import parse
+from agcore.config.parser import parse
+from agcore.config.values import Config, Provider, Proxy
 from agcore_trio.settings import SettingsError, find_file, listen_problem, load, needs_demo, refusals, resolve
 
 PORTS = "[proxy]\nport = {}\n"

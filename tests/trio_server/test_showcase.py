@@ -14,9 +14,9 @@ import msgspec
 import pytest
 import trio
 
-from agcore import demo
-from agcore.inputs import UpstreamData, UpstreamEnd, UpstreamHead
-from agcore.sse import Decoder
+from agcore.codecs.sse import Decoder
+from agcore.demo import provider as demo
+from agcore.protocol.inputs import UpstreamData, UpstreamEnd, UpstreamHead
 from agcore_trio.recipes import Recipe, recipes
 from agcore_trio.samples import SAMPLES, Sample
 from agcore_trio.showcase import Answer, ask, show

@@ -14,7 +14,7 @@ import trio
 
 import agcore_asgi.state_file
 import agcore_trio.state_file
-from agcore.config import Config, Pool
+from agcore.config.values import Config, Pool
 from agcore_trio.clock import Clock
 from agcore_trio.state_file import SAVE, StateFile
 from tests.support.commands import agcore

@@ -6,8 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from agcore.config import Config, Limits, Timeouts
-from agcore.effects import (
+from agcore.config.values import Config, Limits, Timeouts
+from agcore.protocol.effects import (
     AbortClient,
     AbortUpstream,
     Effect,
@@ -19,7 +19,7 @@ from agcore.effects import (
     SendEnd,
     SendHead,
 )
-from agcore.inputs import (
+from agcore.protocol.inputs import (
     ClientGone,
     DrainRequested,
     Input,

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import h11
 import pytest
 
-from agcore.effects import Origin, SendData, SendEnd, SendHead, Spooled, Streamed, UpstreamRequest
-from agcore.inputs import (
+from agcore.protocol.effects import Origin, SendData, SendEnd, SendHead, Spooled, Streamed, UpstreamRequest
+from agcore.protocol.inputs import (
     RequestBroken,
     RequestData,
     RequestEnd,

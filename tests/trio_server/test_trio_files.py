@@ -11,8 +11,8 @@ import pytest
 import trio
 import trio.testing
 
-from agcore.effects import OpenUpstream, Origin, ReadFile
-from agcore.inputs import ClientGone, FileRead, FileRefused, Input, Peer, UpstreamHead
+from agcore.protocol.effects import OpenUpstream, Origin, ReadFile
+from agcore.protocol.inputs import ClientGone, FileRead, FileRefused, Input, Peer, UpstreamHead
 from agcore_trio import driver
 from agcore_trio.clock import Clock
 from agcore_trio.server import Server

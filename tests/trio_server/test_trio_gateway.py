@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from agcore import Config, Gateway
-from agcore.config_parser import with_demo
+from agcore.config.parser import with_demo
 from agcore_trio.demo_server import serve_demo
 from agcore_trio.server import serve
 from tests.trio_server.toys import EPOCH, ListSink, post, read_answer

@@ -13,9 +13,9 @@ import trio
 import trio.testing
 import trustme
 
-from agcore.config import Config, Limits, Timeouts
-from agcore.effects import Note
-from agcore.inputs import ClientGone
+from agcore.config.values import Config, Limits, Timeouts
+from agcore.protocol.effects import Note
+from agcore.protocol.inputs import ClientGone
 from agcore_trio.certificate import LOOK, Certificate, CertificateError
 from agcore_trio.server import Server
 from agcore_trio.upstream import UpstreamPool

@@ -12,9 +12,9 @@ import trio
 import trio.testing
 
 from agcore import Config, Gateway, Peer
-from agcore.config import Endpoint, Provider, Secret
-from agcore.effects import Origin
+from agcore.config.values import Endpoint, Provider, Secret
 from agcore.operations.models import PATIENCE
+from agcore.protocol.effects import Origin
 from agcore_trio.server import Server
 from agcore_trio.upstream import UpstreamPool
 from tests.support.upstreams import Answer, Recorded, Upstream

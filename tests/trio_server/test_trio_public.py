@@ -9,8 +9,16 @@ import trio
 import trio.testing
 import trustme
 
-from agcore.effects import Origin, ProxyServer
-from agcore.inputs import Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed, UpstreamInput
+from agcore.protocol.effects import Origin, ProxyServer
+from agcore.protocol.inputs import (
+    Sent,
+    Stage,
+    UpstreamConnected,
+    UpstreamData,
+    UpstreamEnd,
+    UpstreamFailed,
+    UpstreamInput,
+)
 from agcore_trio.connector import Connector, Unreachable
 from agcore_trio.public_connector import PATIENCE, PublicConnector
 from agcore_trio.upstream import UpstreamPool

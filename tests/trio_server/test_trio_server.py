@@ -13,9 +13,9 @@ import pytest
 import trio
 import trio.testing
 
-from agcore.config import Config, Limits, Timeouts
-from agcore.effects import AbortClient, Effect, Finish, SendData, SendEnd, SendHead
-from agcore.inputs import ClientGone, DrainRequested, Input
+from agcore.config.values import Config, Limits, Timeouts
+from agcore.protocol.effects import AbortClient, Effect, Finish, SendData, SendEnd, SendHead
+from agcore.protocol.inputs import ClientGone, DrainRequested, Input
 from agcore_trio.server import Server, serve, url_of
 from agcore_trio.upstream import UpstreamPool
 from tests.trio_server.toys import (

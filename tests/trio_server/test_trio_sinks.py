@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from agcore.effects import Note
+from agcore.protocol.effects import Note
 from agcore_trio.sinks import ATOMIC, LogSink, json_line, text_line
 
 ROW = {

@@ -12,8 +12,8 @@ import pytest
 import trio
 import trio.testing
 
-from agcore.config import Config, Timeouts
-from agcore.effects import (
+from agcore.config.values import Config, Timeouts
+from agcore.protocol.effects import (
     AbortUpstream,
     DropSpool,
     Effect,
@@ -29,7 +29,7 @@ from agcore.effects import (
     Streamed,
     UpstreamRequest,
 )
-from agcore.inputs import (
+from agcore.protocol.inputs import (
     ClientGone,
     DrainRequested,
     FileRead,

@@ -12,8 +12,8 @@ import trio
 import trio.testing
 import trustme
 
-from agcore.effects import Origin, ProxyServer, UpstreamRequest
-from agcore.inputs import (
+from agcore.protocol.effects import Origin, ProxyServer, UpstreamRequest
+from agcore.protocol.inputs import (
     Sent,
     Stage,
     UpstreamConnected,

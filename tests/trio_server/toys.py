@@ -9,8 +9,8 @@ import h11
 import trio
 import trio.testing
 
-from agcore.config import Config
-from agcore.effects import (
+from agcore.config.values import Config
+from agcore.protocol.effects import (
     AbortUpstream,
     CloseIdle,
     Effect,
@@ -26,7 +26,7 @@ from agcore.effects import (
     StopAccepting,
     UpstreamRequest,
 )
-from agcore.inputs import (
+from agcore.protocol.inputs import (
     ClientGone,
     Input,
     Peer,

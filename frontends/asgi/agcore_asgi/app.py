@@ -20,10 +20,10 @@ from typing import Final
 import anyio
 from anyio.lowlevel import RunVar
 
-from agcore.config import Config
-from agcore.config_parser import startup_problems, startup_warnings
-from agcore.effects import CloseIdle, GatewayEffect, Halt, Note, StopAccepting, Tell
+from agcore.config.parser import startup_problems, startup_warnings
+from agcore.config.values import Config
 from agcore.gateway import Gateway
+from agcore.protocol.effects import CloseIdle, GatewayEffect, Halt, Note, StopAccepting, Tell
 from agcore_asgi import settings
 from agcore_asgi.clock import Clock
 from agcore_asgi.connection import Connection, Receive, Scope, Send

@@ -16,8 +16,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 import anyio
 
-from agcore.effects import Effect, SendData, SendEnd, SendHead
-from agcore.inputs import ClientGone, Headers, Input, Peer, RequestData, RequestEnd, RequestHead
+from agcore.protocol.effects import Effect, SendData, SendEnd, SendHead
+from agcore.protocol.inputs import ClientGone, Headers, Input, Peer, RequestData, RequestEnd, RequestHead
 
 Scope: TypeAlias = Mapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]

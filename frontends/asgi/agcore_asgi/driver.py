@@ -18,7 +18,8 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from agcore.effects import (
+from agcore.machines.exchange import Exchange
+from agcore.protocol.effects import (
     AbortUpstream,
     DropSpool,
     Effect,
@@ -32,8 +33,7 @@ from agcore.effects import (
     Spooled,
     Tell,
 )
-from agcore.exchange import Exchange
-from agcore.inputs import (
+from agcore.protocol.inputs import (
     ClientGone,
     DrainRequested,
     FileRead,

@@ -12,7 +12,7 @@ from collections import deque
 
 import anyio
 
-from agcore.inputs import Input
+from agcore.protocol.inputs import Input
 
 
 class Inbox:

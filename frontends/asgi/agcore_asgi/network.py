@@ -19,7 +19,7 @@ import anyio
 import h11
 import httpcore
 
-from agcore.effects import ProxyServer
+from agcore.protocol.effects import ProxyServer
 
 RECEIVE: Final = 65536
 """Bytes that are read at most in one go."""

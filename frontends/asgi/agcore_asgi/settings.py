@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from agcore import config_parser
-from agcore.config_parser import Parsed
+from agcore.config import parser as config_parser
+from agcore.config.parser import Parsed
 
 
 def load(environ: Mapping[str, str]) -> Parsed:

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from agcore.effects import Note
+from agcore.protocol.effects import Note
 
 Sink: TypeAlias = Callable[[Note], None]
 

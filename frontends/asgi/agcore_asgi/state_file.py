@@ -13,8 +13,8 @@ from contextlib import suppress
 
 import anyio.to_thread
 
-from agcore.effects import GatewayEffect, Note
 from agcore.gateway import Gateway
+from agcore.protocol.effects import GatewayEffect, Note
 from agcore_asgi.clock import Clock
 
 

@@ -14,9 +14,9 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from agcore.config import Config
-from agcore.config_parser import ConfigError, Parsed
-from agcore.effects import Note
+from agcore.config.parser import ConfigError, Parsed
+from agcore.config.values import Config
+from agcore.protocol.effects import Note
 from agcore_asgi.clock import Clock
 from agcore_asgi.sinks import Sink
 from agcore_asgi.state_file import StateFile

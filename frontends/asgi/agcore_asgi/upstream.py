@@ -19,8 +19,8 @@ import certifi
 import httpcore
 import httpx
 
-from agcore.effects import Origin, ProxyServer, Spooled, Streamed, UpstreamRequest
-from agcore.inputs import (
+from agcore.protocol.effects import Origin, ProxyServer, Spooled, Streamed, UpstreamRequest
+from agcore.protocol.inputs import (
     Sent,
     Stage,
     UpstreamConnected,

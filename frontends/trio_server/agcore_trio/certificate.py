@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from agcore.effects import Note
+from agcore.protocol.effects import Note
 
 LOOK: Final = 1.0
 """Seconds between two looks at the files."""

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
-    from agcore.config import Config
+    from agcore.config.values import Config
     from agcore_trio.certificate import Certificate
     from agcore_trio.settings import Settings, Source
     from agcore_trio.sinks import LogSink
@@ -187,7 +187,7 @@ def _port(text: str) -> int:
 
 
 def _host(text: str) -> str:
-    from agcore.url import is_host
+    from agcore.codecs.url import is_host
 
     if not is_host(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a host name or IP address (without brackets or port)")
@@ -221,7 +221,7 @@ def _serve(options: argparse.Namespace) -> int:
 def _prepare(options: argparse.Namespace) -> int:
     import trio
 
-    from agcore.config_parser import startup_warnings
+    from agcore.config.parser import startup_warnings
     from agcore_trio import settings
     from agcore_trio.sinks import LogSink, json_line, text_line
     from agcore_trio.terminal import complain
@@ -266,7 +266,7 @@ async def _listen(
             nonlocal demo
             if not needs_demo(config):
                 return config
-            from agcore.config_parser import with_demo
+            from agcore.config.parser import with_demo
             from agcore_trio.demo_server import serve_demo
 
             demo = demo or await nursery.start(serve_demo)
@@ -313,7 +313,7 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _env(options: argparse.Namespace) -> int:
-    from agcore.config_parser import startup_problems
+    from agcore.config.parser import startup_problems
     from agcore_trio import client_setup
 
     loaded = _load(options)
@@ -335,7 +335,7 @@ def _config_words(options: argparse.Namespace) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from agcore.config_report import render
+    from agcore.config.report import render
     from agcore_trio.settings import refusals
 
     loaded = _load(options)
@@ -358,8 +358,8 @@ def _check_live(config: Config) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from agcore.catalog import Catalog, Miss
-    from agcore.config_parser import with_demo
+    from agcore.config.parser import with_demo
+    from agcore.routing.catalog import Catalog, Miss
     from agcore_trio import listings
     from agcore_trio.settings import needs_demo
     from agcore_trio.terminal import complain
@@ -383,7 +383,7 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _routes(_: argparse.Namespace) -> int:
-    from agcore.routes_report import as_text
+    from agcore.ingress.report import as_text
 
     print(as_text(), end="")
     return OK

@@ -5,9 +5,9 @@ Statements come first and comments last, so that `eval` takes over the former ev
 
 from __future__ import annotations
 
-from agcore.config import Proxy
-from agcore.presets import PRESETS
-from agcore.url import Url
+from agcore.codecs.url import Url
+from agcore.config.presets import PRESETS
+from agcore.config.values import Proxy
 from agcore_trio.recipes import CLIENTS, KEY, SHELLS, codex_settings, variables
 from agcore_trio.settings import SettingsError
 

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import attrs
 import trio
 
-from agcore.effects import Note, SendData, SendEnd, SendHead, Tell
-from agcore.inputs import Input, Peer, RequestData, RequestHead
+from agcore.protocol.effects import Note, SendData, SendEnd, SendHead, Tell
+from agcore.protocol.inputs import Input, Peer, RequestData, RequestHead
 from agcore_trio.connector import reason
 from agcore_trio.driver import Driver
 from agcore_trio.engine import BadHead, Pending

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from agcore.effects import Origin, ProxyServer
-from agcore.inputs import Stage
+from agcore.protocol.effects import Origin, ProxyServer
+from agcore.protocol.inputs import Stage
 from agcore_trio.streams import close_now
 
 if TYPE_CHECKING:

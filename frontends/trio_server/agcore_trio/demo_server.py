@@ -6,9 +6,9 @@ from typing import Final
 
 import trio
 
-from agcore.demo import DemoAnswer, answer
-from agcore.effects import SendData, SendEnd, SendHead
-from agcore.inputs import RequestBroken, RequestData, RequestHead
+from agcore.demo.provider import DemoAnswer, answer
+from agcore.protocol.effects import SendData, SendEnd, SendHead
+from agcore.protocol.inputs import RequestBroken, RequestData, RequestHead
 from agcore_trio.engine import BadHead, Pending, ServerEngine
 from agcore_trio.server import url_of
 from agcore_trio.streams import RECEIVE, close_now

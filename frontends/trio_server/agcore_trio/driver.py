@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 import trio
 
-from agcore.effects import (
+from agcore.protocol.effects import (
     AbortClient,
     AbortUpstream,
     DropSpool,
@@ -35,7 +35,7 @@ from agcore.effects import (
     Spool,
     Tell,
 )
-from agcore.inputs import ClientGone, Input, RequestBroken, RequestData, RequestEnd, UpstreamInput, Written
+from agcore.protocol.inputs import ClientGone, Input, RequestBroken, RequestData, RequestEnd, UpstreamInput, Written
 from agcore_trio.engine import Pending
 from agcore_trio.files import read_file
 from agcore_trio.spool import Spools
@@ -43,7 +43,7 @@ from agcore_trio.streams import write_now
 from agcore_trio.upstream import Leg, Step
 
 if TYPE_CHECKING:
-    from agcore.exchange import Exchange
+    from agcore.machines.exchange import Exchange
     from agcore_trio.connection import Connection
     from agcore_trio.readers import Readers
 

@@ -17,8 +17,8 @@ from typing import Final, TypeAlias
 import h11
 import msgspec
 
-from agcore.effects import SendData, SendEnd, SendHead, Streamed, UpstreamRequest
-from agcore.inputs import (
+from agcore.protocol.effects import SendData, SendEnd, SendHead, Streamed, UpstreamRequest
+from agcore.protocol.inputs import (
     Headers,
     RequestBroken,
     RequestData,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from agcore.catalog import Catalog, ListedModel, Resolution
-from agcore.config import Provider
-from agcore.globs import is_glob
-from agcore.profiles import Profile
+from agcore.codecs.globs import is_glob
+from agcore.config.values import Provider
+from agcore.models.profiles import Profile
+from agcore.routing.catalog import Catalog, ListedModel, Resolution
 from agcore_trio.terminal import table
 
 

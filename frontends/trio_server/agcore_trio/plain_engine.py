@@ -23,8 +23,8 @@ from typing import Final
 
 import h11
 
-from agcore.effects import Origin, SendData, SendEnd, SendHead, UpstreamRequest
-from agcore.inputs import (
+from agcore.protocol.effects import Origin, SendData, SendEnd, SendHead, UpstreamRequest
+from agcore.protocol.inputs import (
     RequestBroken,
     RequestData,
     RequestEnd,

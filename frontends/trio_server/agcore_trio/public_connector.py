@@ -12,9 +12,9 @@ from typing import Final, TypeAlias
 
 import trio
 
-from agcore.addresses import is_public
-from agcore.effects import Origin
-from agcore.inputs import Stage
+from agcore.codecs.ip_addresses import is_public
+from agcore.protocol.effects import Origin
+from agcore.protocol.inputs import Stage
 from agcore_trio.connector import Unreachable, place, reason
 
 PATIENCE: Final = 2.0

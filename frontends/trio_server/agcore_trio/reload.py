@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from agcore.config_parser import startup_warnings, with_bind
-from agcore.effects import Note
+from agcore.config.parser import startup_warnings, with_bind
+from agcore.protocol.effects import Note
 from agcore_trio.settings import Settings, SettingsError, refusals
 from agcore_trio.watch import Watch
 
 if TYPE_CHECKING:
-    from agcore.config import Config
+    from agcore.config.values import Config
 
 Load: TypeAlias = Callable[[], Settings]
 Complete: TypeAlias = "Callable[[Config], Awaitable[Config]]"

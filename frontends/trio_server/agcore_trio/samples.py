@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from agcore.sse import Frame
+from agcore.codecs.sse import Frame
 
 Json: TypeAlias = Mapping[str, Any]
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 import trio
 
-from agcore.effects import CloseIdle, GatewayEffect, Halt, Note, StopAccepting, Tell
-from agcore.inputs import DrainRequested, Peer
+from agcore.protocol.effects import CloseIdle, GatewayEffect, Halt, Note, StopAccepting, Tell
+from agcore.protocol.inputs import DrainRequested, Peer
 from agcore_trio.clock import Clock
 from agcore_trio.connection import Connection, Services, refuse
 from agcore_trio.hangup import make_watch
@@ -30,7 +30,7 @@ from agcore_trio.streams import close_now, transport_of
 from agcore_trio.upstream import UpstreamPool
 
 if TYPE_CHECKING:
-    from agcore.config import Config
+    from agcore.config.values import Config
     from agcore.gateway import Gateway
     from agcore_trio.certificate import Certificate
     from agcore_trio.reload import Reloader

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agcore import config_parser
-from agcore.config import Config
-from agcore.config_parser import ConfigError, Parsed
-from agcore.effects import Note
-from agcore.url import is_loopback
+from agcore.codecs.url import is_loopback
+from agcore.config import parser as config_parser
+from agcore.config.parser import ConfigError, Parsed
+from agcore.config.values import Config
+from agcore.protocol.effects import Note
 
 if TYPE_CHECKING:
     from agcore_trio.certificate import Certificate

@@ -17,13 +17,13 @@ from typing import Final
 import msgspec
 import trio
 
-from agcore.config import Config
-from agcore.config_parser import with_demo
-from agcore.effects import Note, Origin, UpstreamRequest
+from agcore.codecs.sse import Decoder
+from agcore.codecs.url import parse_url
+from agcore.config.parser import with_demo
+from agcore.config.values import Config
 from agcore.gateway import Gateway
-from agcore.inputs import Headers, UpstreamData, UpstreamFailed, UpstreamHead, UpstreamInput
-from agcore.sse import Decoder
-from agcore.url import parse_url
+from agcore.protocol.effects import Note, Origin, UpstreamRequest
+from agcore.protocol.inputs import Headers, UpstreamData, UpstreamFailed, UpstreamHead, UpstreamInput
 from agcore_trio.demo_server import serve_demo
 from agcore_trio.recipes import recipes
 from agcore_trio.samples import SAMPLES, Said, Sample

@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 import trio
 
-from agcore.effects import Note
+from agcore.protocol.effects import Note
 
 MAX_ROWS: Final = 10_000
 """Rows that wait to be written."""

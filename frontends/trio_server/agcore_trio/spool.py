@@ -11,8 +11,8 @@ from typing import IO, Final
 
 import trio
 
-from agcore.effects import Body, Patch, ReadSpool, Spooled
-from agcore.inputs import FileRead, FileRefused, Input, SpoolFailed
+from agcore.protocol.effects import Body, Patch, ReadSpool, Spooled
+from agcore.protocol.inputs import FileRead, FileRefused, Input, SpoolFailed
 
 READ: Final = 128 * 1024
 """Bytes read at once."""

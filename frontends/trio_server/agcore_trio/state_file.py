@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from agcore.effects import GatewayEffect, Note
+from agcore.protocol.effects import GatewayEffect, Note
 from agcore_trio.settings import reason
 
 if TYPE_CHECKING:

@@ -16,8 +16,16 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from agcore.effects import Origin, Spooled, Streamed, UpstreamRequest
-from agcore.inputs import Sent, Stage, UpstreamConnected, UpstreamEnd, UpstreamFailed, UpstreamHead, UpstreamInput
+from agcore.protocol.effects import Origin, Spooled, Streamed, UpstreamRequest
+from agcore.protocol.inputs import (
+    Sent,
+    Stage,
+    UpstreamConnected,
+    UpstreamEnd,
+    UpstreamFailed,
+    UpstreamHead,
+    UpstreamInput,
+)
 from agcore_trio.connector import Connect, Connector, Unreachable, lost, place, reason
 from agcore_trio.engine import BadAnswer
 from agcore_trio.plain_engine import PlainClientEngine

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from agcore import config_parser
+from agcore.config import parser as config_parser
 from agcore_trio.settings import file_name
 
 POLL: Final = 2.0

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import pytest
 
-from agcore.fault import Fault
-from agcore.profiles import profile
-from agcore.translation import Target, Translation, translate
-from agcore.translators import CLIENTS, UPSTREAMS
+from agcore.conversion.translation import Target, Translation, translate
+from agcore.dialects.translators import CLIENTS, UPSTREAMS
+from agcore.models.profiles import profile
+from agcore.protocol.fault import Fault
 from tests.golden.pairs.material import REQUESTS, STREAMS, TOPICS, Json
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
 

@@ -1,0 +1,1 @@
+"""Bytes and text, one format a module."""

@@ -1,0 +1,1 @@
+"""A configuration as values, from and to text."""

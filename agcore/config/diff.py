@@ -1,0 +1,41 @@
+"""What differs between two configurations, by the names that things have in the file and without any value.
+
+Sections are compared key by key, what users named themselves (providers, client keys, MCP servers) name by name, and
+everything else as a whole: enough for somebody to recognize what they have edited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import Final
+
+import attrs
+
+from agcore.config.values import Config
+
+_NAMED: Final = frozenset({"providers", "proxy.keys", "mcp"})
+"""Lists whose members have a `name`."""
+
+
+def changes(old: Config, new: Config) -> tuple[str, ...]:
+    """The differences, in the order of the sections: `providers.b added`, `timeouts.idle`, `models`."""
+    return tuple(change for field in attrs.fields(Config) for change in _changes(field.name, old, new))
+
+
+def _changes(path: str, old: Config, new: Config) -> Iterator[str]:
+    before, after = attrgetter(path)(old), attrgetter(path)(new)
+    if before == after:
+        return
+    if path in _NAMED:
+        was, now = ({member.name: member for member in members} for members in (before, after))
+        yield from (f"{path}.{name} added" for name in now if name not in was)
+        yield from (f"{path}.{name} removed" for name in was if name not in now)
+        yield from (f"{path}.{name} changed" for name in now if name in was and now[name] != was[name])
+        if [name for name in now if name in was] != [name for name in was if name in now]:
+            yield f"{path} reordered"
+    elif attrs.has(type(after)):
+        for field in attrs.fields(type(after)):
+            yield from _changes(f"{path}.{field.name}", old, new)
+    else:
+        yield path

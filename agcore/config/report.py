@@ -1,0 +1,129 @@
+"""What a configuration means, as the text of `agcore check`: for reading, without colours, never showing a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from agcore.codecs.url import Url, is_loopback, parse_url
+from agcore.config.parser import Parsed, effective_auth_mode, startup_problems, startup_warnings
+from agcore.config.values import ClientKey, Config, Provider, Proxy
+
+_MEANING = {
+    "off": "no request needs a key",
+    "strict": "every request needs a key, health checks too",
+    "all_except_health": "every request needs a key, except health checks",
+}
+_MEANING_AUTO = "requests from this machine need no key; any from elsewhere do, except health checks"
+
+
+def render(parsed: Parsed) -> str:
+    """Describe a configuration.
+
+    Returns:
+        Lines of text, the last one ended too. Keys are masked, and of URLs logins and queries are left out.
+    """
+    config = parsed.config
+    warnings = (*parsed.warnings, *startup_warnings(config))
+    sections = (
+        ("Listens on", [_address(config.proxy)]),
+        ("Authentication", [_auth(config.proxy)]),
+        ("Client keys", _aligned(map(_client_key, config.proxy.keys)) or ["none"]),
+        ("Providers", list(_providers(config.providers)) or ["none: the demo provider answers"]),
+        (
+            "Models",
+            _aligned(_models(config)) or ["no rules: a name goes to the providers that serve it, in their order"],
+        ),
+        ("MCP servers", _aligned(_mcp_servers(config)) or ["none"]),
+        ("State of keys", [f"kept in {config.pool.state_file}"] if config.pool.state_file else []),
+        ("Warnings", list(warnings)),
+        ("Refuses to start", list(startup_problems(config))),
+        ("Not yet in effect", list(parsed.unused)),
+    )
+    return "\n".join(f"{title}\n" + "".join(f"  {line}\n" for line in lines) for title, lines in sections if lines)
+
+
+def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Rows of equal length as lines, with each column as wide as its widest cell."""
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def _address(proxy: Proxy) -> str:
+    url = Url("", "https" if proxy.tls_cert else "http", proxy.host, proxy.port, "").shown
+    reach = "this machine only" if is_loopback(proxy.host) else "other machines can connect"
+    return f"{url}  ({reach})"
+
+
+def _auth(proxy: Proxy) -> str:
+    mode = effective_auth_mode(proxy)
+    if proxy.auth_mode != "auto":
+        return f"{mode}: {_MEANING[mode]}"
+    return f"{mode} (auto): {_MEANING_AUTO if mode == 'off' else _MEANING[mode]}"
+
+
+def _client_key(key: ClientKey) -> tuple[str, str, str]:
+    limits = [f"models {', '.join(key.models)}"] if key.models else []
+    if key.expires is not None:
+        limits.append(f"expires {_moment(key.expires)}")
+    rates = ((key.rpm, "requests a minute"), (key.tpm, "tokens a minute"), (key.concurrency, "at a time"))
+    limits.extend(f"{value} {unit}" for value, unit in rates if value is not None)
+    return key.name, key.key.masked, "; ".join(limits)
+
+
+def _moment(epoch: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(epoch, UTC).isoformat(sep=" ", timespec="seconds")
+
+
+def _providers(providers: Sequence[Provider]) -> Iterator[str]:
+    for index, provider in enumerate(providers):
+        yield provider.name + (f"  (preset {provider.preset})" if provider.preset else "")
+        rows = []
+        for dialect, endpoint in provider.endpoints.items():
+            origin = endpoint.origin
+            url = Url("", origin.scheme, origin.host, origin.port, endpoint.prefix.decode("ascii"))
+            rows.append((dialect, f"{url.shown}  ({'no key' if endpoint.auth == 'none' else endpoint.auth})"))
+        keys = [f"{provider.name}#{number} {key.masked}" for number, key in enumerate(provider.keys, 1)]
+        rows.append(("keys", ", ".join(keys) or "none"))
+        hides = "*" in provider.models and any(later.models for later in providers[index + 1 :])
+        models = ", ".join(provider.models) or 'none, but by "provider/model"'
+        rows.append(("models", f"{models}  (is asked before the providers below, for every name)" if hides else models))
+        if provider.headers:
+            rows.append(("headers", ", ".join(name.decode("ascii") for name, _ in provider.headers)))
+        proxies = {each.origin.proxy: None for each in provider.endpoints.values() if each.origin.proxy is not None}
+        if proxies:
+            rows.append(("through", ", ".join(Url("", "http", each.host, each.port, "").shown for each in proxies)))
+        yield from (f"  {line}" for line in _aligned(rows))
+
+
+def _models(config: Config) -> Iterator[tuple[str, str, str]]:
+    weights = {provider.name: f"{provider.weight:g}" for provider in config.providers}
+    for rule in config.models:
+        steps = (
+            [f"{provider}/{model} (weight {weights[provider]})" for provider, model in step]
+            if len(step) > 1
+            else [f"{provider}/{model}" for provider, model in step]
+            for step in rule.steps
+        )
+        clients = f"({rule.dialect} clients)" if rule.dialect else ""
+        yield rule.pattern, "-> " + ", then ".join(" or ".join(step) for step in steps), clients
+
+
+def _mcp_servers(config: Config) -> Iterator[tuple[str, str, str]]:
+    if not config.proxy.public_url:
+        oauth = "auth client; OAuth needs proxy.public_url"
+    elif config.proxy.auth_mode == "strict":
+        oauth = "auth client; OAuth needs another auth_mode than strict"
+    else:
+        oauth = f"auth client; OAuth at {config.proxy.public_url}"
+    for server in config.mcp:
+        path = f"/mcp/{server.name}/mcp"
+        if server.builtin:
+            files = f"files below {', '.join(server.file_roots)}" if server.file_roots else "no files"
+            yield path, f"built-in {server.builtin}", f"with {server.model}; {files}"
+        else:
+            key = f"key {server.key.masked}" if server.key else "no key"
+            auth = oauth if server.auth == "client" else f"auth {server.auth}"
+            yield path, parse_url(server.url, query=True).shown, f"{key}, {auth}"

@@ -1,0 +1,245 @@
+"""The configuration as values: what a parsed file, or the environment, means.
+
+`config_parser.parse` makes these from text; nothing here reads anything. Every value is checked and resolved before it
+gets here (globs are patterns, base URLs are origins and prefixes), so that the hot path only looks things up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from agcore.protocol.effects import Origin
+from agcore.protocol.inputs import Headers
+
+
+class Secret:
+    """A credential that does not show itself: its `repr` and `str` are masked, `reveal()` gives the text."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The secret itself; call it only where bytes go on the wire or into a keyed hash."""
+        return self._text
+
+    @property
+    def masked(self) -> str:
+        """Enough to tell two keys apart for a person, too little to use: `"sk-a...3f9c"`; short ones are all dots."""
+        return f"{self._text[:4]}...{self._text[-4:]}" if len(self._text) >= 16 else "..."
+
+    def __repr__(self) -> str:
+        return f"<Secret {self.masked}>"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@attrs.frozen
+class ClientKey:
+    """A key that clients may show: `[[proxy.keys]]`, or `proxy.api_key` under the name `default`."""
+
+    name: str
+    key: Secret
+    models: tuple[str, ...] = ()
+    """Names or globs this key may use; empty for all."""
+    expires: float | None = None
+    """Seconds since the epoch, or None."""
+    rpm: int | None = None
+    tpm: int | None = None
+    concurrency: int | None = None
+    limited: bool = attrs.field(init=False)
+    """Whether any of these three limits is set."""
+
+    @limited.default
+    def _has_limit(self) -> bool:
+        return any(limit is not None for limit in (self.rpm, self.tpm, self.concurrency))
+
+
+@attrs.frozen
+class Proxy:
+    """`[proxy]`."""
+
+    host: str = "127.0.0.1"
+    port: int = 8045
+    auth_mode: str = "auto"
+    """As written: `off`, `strict`, `all_except_health` or `auto`."""
+    allow_lan_access: bool = False
+    keys: tuple[ClientKey, ...] = ()
+    """`api_key` first (named `default`), then `[[proxy.keys]]`."""
+    allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    public_url: str = ""
+    on_loss: str = "report"
+    proxy_url: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+
+
+@attrs.frozen
+class Timeouts:
+    """`[timeouts]`, in seconds."""
+
+    header: float = 15
+    body_idle: float = 60
+    write: float = 60
+    connect: float = 10
+    first_byte: float = 120
+    request: float = 600
+    idle: float = 300
+    open_after: float = 10
+    ping: float = 15
+    keepalive: float = 75
+    pool_idle: float = 60
+    drain: float = 30
+    drain_grace: float = 0
+
+
+@attrs.frozen
+class Limits:
+    """`[limits]`; the properties give bytes."""
+
+    max_body_mb: float = 100
+    max_json_mb: float = 32
+    max_header_kb: float = 32
+    max_headers: int = 100
+    max_connections: int = 1000
+    max_buffered_mb: float = 512
+
+    @property
+    def max_body(self) -> int:
+        """Bytes of a multipart body."""
+        return int(self.max_body_mb * 1024 * 1024)
+
+    @property
+    def max_json(self) -> int:
+        """Bytes of a JSON body, of a request as of an answer."""
+        return int(self.max_json_mb * 1024 * 1024)
+
+    @property
+    def max_header(self) -> int:
+        """Bytes of a request head."""
+        return int(self.max_header_kb * 1024)
+
+    @property
+    def max_buffered(self) -> int:
+        """Bytes held over all exchanges together."""
+        return int(self.max_buffered_mb * 1024 * 1024)
+
+
+@attrs.frozen
+class Retry:
+    """`[retry]`."""
+
+    attempts: int = 4
+
+
+@attrs.frozen
+class Pool:
+    """`[pool]`."""
+
+    state_file: str = ""
+
+
+@attrs.frozen
+class Endpoint:
+    """Where and how one provider speaks one dialect."""
+
+    dialect: str
+    """One of `DIALECT_NAMES`."""
+    origin: Origin
+    prefix: bytes
+    """The path part of the base URL without a trailing slash: `b"/v1"`, `b""`."""
+    auth: str
+    """`bearer`, `x-api-key`, `x-goog-api-key` or `none`."""
+
+
+@attrs.frozen
+class Provider:
+    """`[[providers]]`."""
+
+    name: str
+    endpoints: Mapping[str, Endpoint]
+    """By dialect, in order of preference."""
+    keys: tuple[Secret, ...] = ()
+    """Empty where the endpoints need none."""
+    models: tuple[str, ...] = ("*",)
+    """Ids or globs this provider serves."""
+    preset: str = ""
+    signer: str = attrs.field()
+    """Whose reasoning signatures this provider makes and accepts; its own name where nothing is said."""
+    headers: Headers = ()
+    proxy_url: str = ""
+    strategy: str = "sticky"
+    weight: float = 1
+
+    @signer.default
+    def _own_name(self) -> str:
+        return self.name
+
+
+@attrs.frozen
+class ModelRule:
+    """One line of `[models]`, or of a dialect's table under it."""
+
+    pattern: str
+    """A name, or a glob with `*`."""
+    steps: tuple[tuple[tuple[str, str], ...], ...]
+    """In the order to be tried, each with one or more pooled (provider name, upstream model or `ASKED_MODEL`)."""
+    dialect: str = ""
+    """Whose clients it is for, one of `DIALECT_NAMES`; empty for all."""
+
+
+@attrs.frozen
+class McpServer:
+    """`[mcp.NAME]`."""
+
+    name: str
+    url: str = ""
+    endpoint: Endpoint | None = None
+    """Where `url` leads; None for a built-in server."""
+    key: Secret | None = None
+    auth: str = "key"
+    builtin: str = ""
+    model: str = ""
+    file_roots: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Record:
+    """`[record]`."""
+
+    dir: str = ""
+
+
+@attrs.frozen
+class Config:
+    """A whole configuration."""
+
+    proxy: Proxy = Proxy()
+    timeouts: Timeouts = Timeouts()
+    limits: Limits = Limits()
+    retry: Retry = Retry()
+    pool: Pool = Pool()
+    providers: tuple[Provider, ...] = ()
+    models: tuple[ModelRule, ...] = ()
+    """In the order written."""
+    capabilities: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict)
+    """Overrides of the shipped model table: glob -> field -> value."""
+    mcp: tuple[McpServer, ...] = ()
+    record: Record = Record()
+
+
+DIALECT_NAMES = ("openai", "openai_completions", "openai_responses", "anthropic", "gemini")
+"""What a provider can speak; `openai` is Chat Completions with embeddings, images, audio and moderations beside it."""
+
+ASKED_MODEL = "*"
+"""As the model of a rule's target: the name that the client asked for."""

@@ -1,0 +1,82 @@
+"""What a translation could not carry: nothing is dropped in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+import msgspec
+
+from agcore.codecs.header_fields import field_value
+from agcore.protocol.fault import Fault, invalid
+
+Weight = Literal["note", "warn", "refuse"]
+_ORDER: Final = ("note", "warn", "refuse")
+MAX_HEADER: Final = 1024
+"""Bytes of the header that lists losses."""
+_ROOM_FOR_MORE: Final = 32
+MAX_LISTED: Final = 20
+"""Losses that an error message lists."""
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """One thing that did not make it across."""
+
+    path: str
+    """Where it stood in the client's request (`messages[2].content[0]`), or in the answer."""
+    why: str
+    """For people: what the other side lacks."""
+    action: str = "dropped"
+    """What was done instead: `dropped`, `clamped to 1`, `sent as text`."""
+    weight: Weight = "warn"
+    """`note`: nobody will miss it (cache markers, metadata). `warn`: the answer may differ. `refuse`: without it the
+    request cannot mean what it says, which is a 400 in any mode."""
+
+
+class Losses:
+    """The losses of one exchange, in order, each path and reason once."""
+
+    def __init__(self) -> None:
+        self._losses: dict[tuple[str, str], Loss] = {}
+
+    def add(self, path: str, why: str, *, action: str = "dropped", weight: Weight = "warn") -> None:
+        """Record a loss."""
+        self._losses.setdefault((path, why), Loss(path, why, action, weight))
+
+    def __iter__(self) -> Iterator[Loss]:
+        return iter(self._losses.values())
+
+    def __len__(self) -> int:
+        return len(self._losses)
+
+    def at_least(self, weight: Weight) -> list[Loss]:
+        """Those of this weight or more."""
+        return [loss for loss in self if _ORDER.index(loss.weight) >= _ORDER.index(weight)]
+
+    def header(self) -> str:
+        """A compact list for `x-agcore-losses`: `path=action` pairs, cut off visibly at `MAX_HEADER` bytes."""
+        shown: list[str] = []
+        for count, loss in enumerate(self):
+            item = f"{loss.path}={loss.action}"
+            if len(field_value("; ".join([*shown, item]))) > MAX_HEADER - _ROOM_FOR_MORE:
+                shown.append(f"+{len(self) - count} more")
+                break
+            shown.append(item)
+        return "; ".join(shown)
+
+
+def refusal(losses: Losses, *, model: str, dialect: str, on_loss: str) -> Fault | None:
+    """The 400 for losses that the request itself, or the configuration, does not accept.
+
+    Args:
+        losses: Of the request.
+        model: Whom it would have gone to.
+        dialect: What is spoken there.
+        on_loss: The configuration's policy: `reject` accepts no more than notes.
+    """
+    refused = losses.at_least("warn" if on_loss == "reject" else "refuse")
+    if not refused:
+        return None
+    listed = "; ".join(f"{loss.path}: {loss.why}" for loss in refused[:MAX_LISTED])
+    message = f"this request cannot be carried to {model!r} ({dialect}): {listed}"
+    return invalid(message, code="not_translatable", param=refused[0].path)

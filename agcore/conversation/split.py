@@ -1,0 +1,50 @@
+"""How a request is divided into calls, where one call does not give all the answers that the client asks for.
+
+Two things are divided: the prompts of legacy Completions, because a conversation has one beginning, and `n` answers
+towards dialects that give one. The client's choices are numbered prompt by prompt.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from agcore.conversation.values import Conversation, Invalid
+from agcore.dialects.openai_completions import request_reader as openai_completions_request
+
+MAX_CALLS: Final = 8
+"""Calls that one request may become; all run at once, and each is paid for."""
+
+_ONE_ANSWER: Final = frozenset({"anthropic", "openai_responses"})
+"""Dialects whose requests know no `n`."""
+
+
+class Share(msgspec.Struct, frozen=True):
+    """What one call asks for."""
+
+    conversation: Conversation
+    first: int = 0
+    """The client's number for the call's first choice."""
+
+
+def shares(conversation: Conversation, *, client: str, upstream: str) -> list[Share]:
+    """Divide a request of a `client` dialect for an `upstream` one; one share is the rule.
+
+    Raises `conversation.Invalid` for more than `MAX_CALLS`.
+    """
+    parts = [conversation]
+    if client == "openai_completions":
+        parts = openai_completions_request.separated(conversation)
+    wanted = conversation.settings.choices
+    repeated = wanted if upstream in _ONE_ANSWER else 1
+    count = len(parts) * repeated
+    if count > MAX_CALLS:
+        param = "prompt" if len(parts) > MAX_CALLS else "n"
+        raise Invalid(f"this request takes {count} calls of its model, and at most {MAX_CALLS} are made", param=param)
+    each = wanted // repeated
+    divided = []
+    for number, part in enumerate(parts):
+        asked = msgspec.structs.replace(part, settings=msgspec.structs.replace(part.settings, choices=each))
+        divided += [Share(asked, number * wanted + nth) for nth in range(repeated)]
+    return divided

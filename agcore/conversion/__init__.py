@@ -1,0 +1,1 @@
+"""One attempt's way through two wires."""

@@ -1,0 +1,320 @@
+"""Gemini answers: Google's chunks as deltas, and deltas as chunks (wire.md B4, B5, B6, C4).
+
+A chunk is a whole response object with incremental parts; a stream and a whole answer differ in their number only.
+There is no finish reason for tool calls, calls come whole, and the stream ends with its connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from agcore.codecs import json_text
+from agcore.codecs.sse import Frame
+from agcore.conversation.usage import Usage, count
+from agcore.conversation.values import (
+    Cited,
+    Consumed,
+    Delta,
+    Finished,
+    ImageMade,
+    Json,
+    Signature,
+    Source,
+    Started,
+    Stop,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingEnded,
+    ToolArguments,
+    ToolEnded,
+    ToolStarted,
+)
+from agcore.dialects import base
+from agcore.dialects.gemini import errors as gemini_error
+from agcore.dialects.gemini import traits as gemini
+from agcore.dialects.gemini.answer_writer import ResponseWriter, render_answer
+from agcore.dialects.gemini.contents_writer import SIGNED_IMAGE
+from agcore.dialects.shared.citation_spans import Span, span_of_segment
+from agcore.dialects.shared.logprobs import tokens_of_google
+from agcore.protocol.fault import Fault
+
+__all__ = ["ResponseReader", "ResponseWriter", "read_answer", "render_answer"]
+
+_STOPS: Final[Mapping[str, Stop]] = {
+    "MAX_TOKENS": Stop.LENGTH,
+    "CONTINUATION": Stop.LENGTH,
+    "SAFETY": Stop.FILTER,
+    "RECITATION": Stop.FILTER,
+    "LANGUAGE": Stop.FILTER,
+    "BLOCKLIST": Stop.FILTER,
+    "PROHIBITED_CONTENT": Stop.FILTER,
+    "SPII": Stop.FILTER,
+    "MODEL_ARMOR": Stop.FILTER,
+    "IMAGE_SAFETY": Stop.FILTER,
+    "IMAGE_PROHIBITED_CONTENT": Stop.FILTER,
+    "IMAGE_RECITATION": Stop.FILTER,
+    "IMAGE_OTHER": Stop.FILTER,
+}
+"""All others, known or not, end an answer as `STOP` does."""
+_MALFORMED: Final = frozenset(
+    {
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+        "MALFORMED_RESPONSE",
+    }
+)
+"""The model failed to answer; asking again may help."""
+
+
+def read_answer(answer: dict[str, object] | list[object], *, signer: str) -> list[Delta] | Fault:
+    """See `translator.ReadAnswer`. A list is what a stream without `alt=sse` gives: its chunks."""
+    reader = ResponseReader(signer=signer, whole=True)
+    deltas: list[Delta] = []
+    for chunk in answer if isinstance(answer, list) else [answer]:
+        deltas += reader.read(chunk)
+        if reader.fault is not None:
+            return reader.fault
+    deltas += reader.end()
+    return deltas if reader.fault is None else reader.fault
+
+
+class _Candidate:
+    """One answer on its way in."""
+
+    def __init__(self) -> None:
+        self.shown = False
+        self.thinking = False
+        self.calls = 0
+        self.finished = False
+        self.said: list[str] = []
+        self.logprobs: tuple[Json, ...] = ()
+        """Of the text that comes next."""
+        self.cited: set[tuple[str, Span | None]] = set()
+
+
+class ResponseReader:
+    """See `translator.ResponseReader`. With `whole` the chunks are one answer that is complete by itself."""
+
+    def __init__(self, *, signer: str, whole: bool = False) -> None:
+        self.fault: Fault | None = None
+        self._signer = signer
+        self._whole = whole
+        self._started = False
+        self._ended = False
+        self._candidates: dict[int, _Candidate] = {}
+
+    def feed(self, frame: Frame) -> list[Delta]:
+        """See `translator.ResponseReader`."""
+        data = frame.data
+        if self.fault is not None or data is None or data.strip() in (b"", b"[DONE]"):
+            return []
+        try:
+            chunk = json_text.decode(data)
+        except ValueError:
+            chunk = None
+        return self.read(chunk)
+
+    def read(self, chunk: object) -> list[Delta]:
+        """What one response object says."""
+        if self.fault is not None:
+            return []
+        if not isinstance(chunk, dict):
+            self.fault = base.NOT_JSON
+            return []
+        error = chunk.get("error")
+        if error:
+            code = error.get("code") if isinstance(error, dict) else None
+            known = isinstance(code, int) and 400 <= code <= 599
+            self.fault = gemini_error.parse_error(code if known and isinstance(code, int) else 502, chunk)
+            return []
+        return list(self._chunk(chunk))
+
+    def end(self) -> list[Delta]:
+        """See `translator.ResponseReader`."""
+        if self.fault is not None or self._ended:
+            return []
+        self._ended = True
+        out: list[Delta] = []
+        if not self._candidates:
+            self.fault = base.EMPTY
+        for index, candidate in sorted(self._candidates.items()):
+            if candidate.finished:
+                continue
+            if not self._whole:
+                self.fault = base.CUT
+                break
+            out += self._finish(candidate, index, "STOP")
+        return out
+
+    def _chunk(self, chunk: dict[str, object]) -> Iterator[Delta]:
+        if not self._started:
+            self._started = True
+            yield Started(_text(chunk.get("responseId")))
+        candidates = chunk.get("candidates")
+        listed = candidates if isinstance(candidates, list) else []
+        for position, candidate in enumerate(listed):
+            if isinstance(candidate, dict):
+                index = candidate.get("index")
+                known = isinstance(index, int) and not isinstance(index, bool) and 0 <= index < 128
+                yield from self._candidate(candidate, index if known and isinstance(index, int) else position)
+        feedback = chunk.get("promptFeedback")
+        if isinstance(feedback, dict) and feedback.get("blockReason") and not self._candidates:
+            self._candidates[0] = _Candidate()
+            yield from self._finish(self._candidates[0], 0, "SAFETY")
+        usage = _usage(chunk)
+        if usage is not None:
+            yield Consumed(usage)
+
+    def _candidate(self, value: dict[str, object], index: int) -> Iterator[Delta]:
+        candidate = self._candidates.setdefault(index, _Candidate())
+        if candidate.finished:
+            return
+        content = value.get("content")
+        parts = content.get("parts") if isinstance(content, dict) else None
+        candidate.logprobs = tokens_of_google(value.get("logprobsResult"))
+        for part in parts if isinstance(parts, list) else []:
+            if isinstance(part, dict):
+                for delta in self._part(part, candidate, index):
+                    candidate.shown = True
+                    yield delta
+        for url, title, span in _sources(value, candidate.said):
+            if not candidate.cited & {(url, span), (url, None)}:
+                candidate.cited.add((url, span))
+                yield Cited(url, title, choice=index, span=span)
+        reason = value.get("finishReason")
+        if reason is None:
+            return
+        shown = any(other.shown for other in self._candidates.values() if other is not candidate or not self._whole)
+        if _text(reason) in _MALFORMED and not shown:
+            told = _text(value.get("finishMessage"))
+            message = f"the model failed to answer: {reason}" + (f": {told}" if told else "")
+            self.fault = Fault(status=502, message=message)
+            return
+        yield from self._finish(candidate, index, _text(reason))
+
+    def _finish(self, candidate: _Candidate, index: int, reason: str) -> Iterator[Delta]:
+        yield from self._thought_over(candidate, index)
+        candidate.finished = True
+        usual = Stop.TOOL_CALLS if candidate.calls else Stop.END
+        yield Finished(_STOPS.get(reason, usual), choice=index)
+
+    def _part(self, part: dict[str, object], candidate: _Candidate, index: int) -> Iterator[Delta]:
+        signed = _text(part.get("thoughtSignature"))
+        text = _text(part.get("text"))
+        if part.get("thought") is True:
+            if text:
+                candidate.thinking = True
+                yield ThinkingDelta(text, choice=index)
+            if signed:
+                candidate.thinking = False
+                yield ThinkingEnded(Signature(self._signer, "thinking", signed), choice=index)
+            return
+        call, image = part.get("functionCall"), part.get("inlineData")
+        said = text + _executed(part)
+        if call is None and image is None and not said and not signed:
+            return
+        yield from self._thought_over(candidate, index)
+        if isinstance(call, dict) and _text(call.get("name")):
+            yield from self._call(call, signed, candidate, index)
+            return
+        # The id says how much of the text before is the signed part, so that it can be told apart again.
+        id = str(len(text)) if text else ""
+        if said:
+            candidate.said.append(said)
+            yield TextDelta(said, index, candidate.logprobs)
+            candidate.logprobs = ()
+        elif isinstance(image, dict):
+            kind, data = _text(image.get("mimeType")), _standard(_text(image.get("data")))
+            if data and kind.startswith("image/"):
+                yield ImageMade(Source(media_type=kind, data=data), choice=index)
+                id = SIGNED_IMAGE
+        if signed:
+            signature = Signature(self._signer, "text", signed, id=id)
+            yield ThinkingEnded(signature, choice=index)
+
+    def _thought_over(self, candidate: _Candidate, index: int) -> Iterator[Delta]:
+        if candidate.thinking:
+            candidate.thinking = False
+            yield ThinkingEnded(choice=index)
+
+    def _call(self, call: dict[str, object], signed: str, candidate: _Candidate, index: int) -> Iterator[Delta]:
+        number, id, args = candidate.calls, _text(call.get("id")), call.get("args")
+        candidate.calls += 1
+        signature = Signature(self._signer, "call", signed, id=id) if signed else None
+        yield ToolStarted(number, id, _text(call.get("name")), signature=signature, choice=index)
+        yield ToolArguments(number, _json(args if isinstance(args, dict) else {}), choice=index)
+        yield ToolEnded(number, choice=index)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _json(value: object) -> str:
+    try:
+        return json_text.encode(value).decode()
+    except (ValueError, msgspec.MsgspecError):
+        return "{}"
+
+
+def _standard(data: str) -> str:
+    """Base64 in the standard alphabet, padded."""
+    plain = "".join(data.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    return plain + "=" * (-len(plain) % 4)
+
+
+def _executed(part: dict[str, object]) -> str:
+    """Code that Google ran, and what it printed, as text: no other dialect has the parts."""
+    code, result = part.get("executableCode"), part.get("codeExecutionResult")
+    if isinstance(code, dict) and _text(code.get("code")):
+        return f"\n```{_text(code.get('language')).lower()}\n{_text(code.get('code'))}\n```\n"
+    if isinstance(result, dict) and _text(result.get("output")):
+        return f"\n```\n{_text(result.get('output'))}\n```\n"
+    return ""
+
+
+def _sources(candidate: dict[str, object], said: list[str]) -> Iterable[tuple[str, str, Span | None]]:
+    """The web pages that a candidate names, as (address, title, what of the text `said` they are for)."""
+    grounding, citation = candidate.get("groundingMetadata"), candidate.get("citationMetadata")
+    if isinstance(grounding, dict) and isinstance(grounding.get("groundingChunks"), list):
+        chunks = [chunk.get("web") if isinstance(chunk, dict) else None for chunk in grounding["groundingChunks"]]
+        supports = grounding.get("groundingSupports")
+        spans = _spans(supports if isinstance(supports, list) else [], "".join(said))
+        for number, chunk in enumerate(chunks):
+            for span in spans.get(number, [None]):
+                yield from _page(chunk, span)
+    for name in ("citationSources", "citations"):
+        if isinstance(citation, dict) and isinstance(citation.get(name), list):
+            for source in citation[name]:
+                yield from _page(source, None)
+
+
+def _spans(supports: list[object], said: str) -> dict[int, list[Span | None]]:
+    """What the chunks of a grounding are for, by their numbers."""
+    spans: dict[int, list[Span | None]] = {}
+    for support in supports:
+        numbers = support.get("groundingChunkIndices") if isinstance(support, dict) else None
+        span = span_of_segment(support.get("segment"), said) if isinstance(support, dict) else None
+        for number in numbers if isinstance(numbers, list) else []:
+            if isinstance(number, int) and span is not None:
+                spans.setdefault(number, []).append(span)
+    return spans
+
+
+def _page(source: object, span: Span | None) -> Iterator[tuple[str, str, Span | None]]:
+    if isinstance(source, dict) and _text(source.get("uri")):
+        yield _text(source.get("uri")), _text(source.get("title")), span
+
+
+def _usage(chunk: dict[str, object]) -> Usage | None:
+    """Usage; where only the prompt and the total are given, the rest was output (wire.md B5)."""
+    usage = gemini.read_usage(chunk)
+    if usage is None or usage.output:
+        return usage
+    rest = count(chunk, "usageMetadata", "totalTokenCount") - usage.input
+    return msgspec.structs.replace(usage, output=max(rest, 0))

@@ -1,0 +1,297 @@
+"""Gemini's `contents` as neutral turns (wire.md A6, D4 to D6, D8).
+
+Calls and results of Gemini clients often have no ids and are paired by their order; here every call gets one, counted
+from the start of the history. Signatures sit on parts; those that are carriers give back what another vendor signed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from agcore.codecs import json_text
+from agcore.conversation.losses import Losses
+from agcore.conversation.signature_carrier import google_opened
+from agcore.conversation.values import (
+    Audio,
+    Document,
+    Foreign,
+    Image,
+    Invalid,
+    Part,
+    Role,
+    Signature,
+    Source,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Turn,
+    Video,
+)
+from agcore.dialects.gemini.contents_writer import NAME, OWN_FILES, SKIP_SIGNATURE, YOUTUBE
+from agcore.dialects.gemini.fields import Message
+
+_Media = Image | Document | Audio | Video
+_Object = dict[str, object]
+
+_ROLES: Final[dict[str, Role]] = {"": "user", "user": "user", "function": "user", "model": "assistant"}
+_FOREIGN: Final = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
+_TYPES: Final = {
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+}
+_EXCUSED: Final = frozenset({SKIP_SIGNATURE, base64.urlsafe_b64encode(SKIP_SIGNATURE.encode()).decode().rstrip("=")})
+
+
+class _Call(msgspec.Struct):
+    """A call that waits for its result."""
+
+    wire_id: str
+    id: str
+    name: str
+    answered: bool = False
+
+
+class ContentsReader:
+    """Reads a client's `contents` into turns. Neighbouring `model` contents are one turn: SDKs replay one per chunk."""
+
+    def __init__(self, contents: list[Message], losses: Losses) -> None:
+        self._losses = losses
+        self._steps: list[list[_Call]] = []
+        self._ids: set[str] = set()
+        self._taken = set(_wire_ids(contents))
+        self._count = 0
+        self.turns: list[Turn] = []
+        for content in contents:
+            self._read(content)
+
+    def _read(self, content: Message) -> None:
+        role = _ROLES.get(content.text("role"))
+        if role is None:
+            raise Invalid("Please use a valid role: user, model.", param=content.at("role"))
+        parts: list[Part] = []
+        previous = self.turns[-1] if self.turns else None
+        joined = role == "assistant" and previous is not None and previous.role == "assistant"
+        if joined and previous is not None:
+            parts += previous.parts
+        elif role == "assistant":
+            self._steps.append([])
+        for part in content.messages("parts"):
+            self._part(part, role, parts)
+        if joined:
+            self.turns.pop()
+        self.turns.append(Turn(role, tuple(parts)))
+
+    def _part(self, part: Message, role: Role, parts: list[Part]) -> None:
+        signed = part.text("thoughtSignature")
+        text = part.take("text")
+        if part.has("functionCall"):
+            parts += self._call(part, role, parts, _signature(signed, "call"))
+        elif part.has("functionResponse"):
+            parts.append(self._result(part, role))
+        elif part.has("inlineData") or part.has("fileData"):
+            parts += read_media(part, self._losses)
+        elif text is not None:
+            if not isinstance(text, str):
+                raise Invalid(f"{part.at('text')} must be a string", param=part.at("text"))
+            _say(parts, text, part.flag("thought"), signed)
+        for kind in _FOREIGN:
+            if part.has(kind):
+                parts.append(Foreign(NAME, kind, part.take(kind)))
+        part.take("thought")
+        for name in part.left():
+            self._losses.add(part.at(name), "other dialects have no such field", weight="note")
+
+    def _call(self, part: Message, role: Role, parts: list[Part], signature: Signature | None) -> Iterable[Part]:
+        path = part.at("functionCall")
+        call = part.message("functionCall")
+        assert call is not None
+        if role != "assistant":
+            raise Invalid(f"{path} must stand in a content of the role model", param=path)
+        name, wire_id, args = _named(call), call.text("id"), call.take("args")
+        if args is not None and not isinstance(args, dict):
+            raise Invalid(f"{call.at('args')} must be an object", param=call.at("args"))
+        id = wire_id if wire_id and wire_id not in self._ids else self._minted()
+        self._ids.add(id)
+        self._steps[-1].append(_Call(wire_id, id, name))
+        own = signature
+        if signature is not None and signature.kind != "call":  # what the thought before it was signed with
+            own = None
+            before = parts[-1] if parts else None
+            if isinstance(before, Thinking) and before.signature is None and signature.kind != "redacted":
+                parts[-1] = Thinking(before.text, signature)
+            else:
+                yield Thinking("", signature)
+        yield ToolCall(id, name, json_of({} if args is None else args, call.at("args")), signature=own)
+
+    def _minted(self) -> str:
+        while True:
+            self._count += 1
+            id = f"call_{self._count}"
+            if id not in self._taken:
+                return id
+
+    def _result(self, part: Message, role: Role) -> ToolResult:
+        path = part.at("functionResponse")
+        result = part.message("functionResponse")
+        assert result is not None
+        if role != "user":
+            raise Invalid(f"{path} must stand in a content of the role user", param=path)
+        name, wire_id, response = result.text("name"), result.text("id"), result.take("response")
+        if response is not None and not isinstance(response, dict):
+            raise Invalid(f"{result.at('response')} must be an object", param=result.at("response"))
+        call = self._paired(wire_id, name)
+        if call is None:
+            raise Invalid(f"{path} answers no functionCall of the conversation", param=path)
+        call.answered = True
+        content: list[Text | Image | Document | Audio | Video] = []
+        text, failed = _output(response or {}, result.at("response"))
+        if text:
+            content.append(Text(text))
+        for inner in result.messages("parts"):
+            content += read_media(inner, self._losses)
+        return ToolResult(call.id, tuple(content), failed, name=call.name)
+
+    def _paired(self, wire_id: str, name: str) -> _Call | None:
+        """By id where both have one, else by position among the calls of that name, the latest step first."""
+        for step in reversed(self._steps):
+            same = [call for call in step if wire_id and call.wire_id == wire_id]
+            if same:
+                return next((call for call in same if not call.answered), same[0])
+        for step in reversed(self._steps):
+            for call in step:
+                if not call.answered and call.name == name and not (wire_id and call.wire_id):
+                    return call
+        return None
+
+
+def _say(parts: list[Part], text: str, thought: bool, signed: str) -> None:
+    """Add a text or a thought. Unsigned thoughts in a row are pieces of one, which the last one's signature ends."""
+    signature = _signature(signed, "thinking" if thought else "text")
+    if not text and signature is not None and signature.kind in ("thinking", "redacted", "reasoning"):
+        thought = True
+    before = parts[-1] if parts else None
+    if thought:
+        joins = isinstance(before, Thinking) and before.signature is None
+        if isinstance(before, Thinking) and joins and not (signature is not None and signature.kind == "redacted"):
+            parts[-1] = Thinking(before.text + text, signature)
+        elif text or signature is not None:
+            parts.append(Thinking(text, signature))
+        return
+    if text:
+        parts.append(Text(text))
+    if signature is not None:
+        parts.append(Thinking("", signature))
+
+
+def _signature(text: str, kind: str) -> Signature | None:
+    if not text or text.replace("/", "_").rstrip("=") in _EXCUSED:
+        return None
+    return google_opened(text) or msgspec.convert({"signer": "", "kind": kind, "data": text}, Signature)
+
+
+def _named(call: Message) -> str:
+    name = call.text("name")
+    if not name:
+        raise Invalid(f"{call.at('name')} is required", param=call.at("name"))
+    return name
+
+
+def _output(response: _Object, path: str) -> tuple[str, bool]:
+    """What a tool said, and whether it is an error: `output` or `error` alone, else the whole object."""
+    keys = set(response)
+    value: object = response
+    if keys in ({"output"}, {"error"}):
+        (value,) = response.values()
+    text = "" if value is None or value == {} else value if isinstance(value, str) else json_of(value, path)
+    return text, keys == {"error"}
+
+
+def json_of(value: object, path: str) -> str:
+    """`value` as compact JSON text; `Invalid` for what is nested too deeply."""
+    try:
+        return json_text.encode(value).decode()
+    except (ValueError, msgspec.MsgspecError):
+        raise Invalid(f"{path} is nested too deeply", param=path) from None
+
+
+def _wire_ids(contents: list[Message]) -> Iterable[str]:
+    """The ids that calls and results bring along: minted ones must be none of them."""
+    for content in contents:
+        for part in content.peek("parts"):
+            for name in ("functionCall", "functionResponse"):
+                for inner in part.peek(name):
+                    id = inner.peek_text("id")
+                    if id:
+                        yield id
+
+
+def normal_base64(text: str, path: str) -> str:
+    """Base64 of any alphabet in the standard one, padded, without white space (wire.md 0.2)."""
+    plain = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    plain += "=" * (-len(plain) % 4)
+    try:
+        base64.b64decode(plain, validate=True)
+    except (binascii.Error, ValueError):
+        raise Invalid(f"{path} is not base64", param=path) from None
+    return plain
+
+
+def read_media(part: Message, losses: Losses) -> list[_Media]:
+    """The picture, sound or file of a part; nothing where it can be seen by Google alone."""
+    resolution = part.take("mediaResolution")
+    detail = _detail(resolution.get("level") if isinstance(resolution, dict) else resolution)
+    inline, file = part.message("inlineData"), part.message("fileData")
+    if inline is not None:
+        data = normal_base64(inline.text("data"), inline.at("data"))
+        kind = inline.text("mimeType")
+        if not kind or not data:
+            raise Invalid(f"{inline.path} needs mimeType and data", param=inline.path)
+        return [_media(Source(media_type=kind.lower(), data=data), inline.text("displayName"), detail)]
+    if file is None:
+        return []
+    uri, kind = file.text("fileUri"), file.text("mimeType").lower()
+    if not uri:
+        raise Invalid(f"{file.at('fileUri')} is required", param=file.at("fileUri"))
+    if OWN_FILES.match(uri):
+        losses.add(file.at("fileUri"), "only Google can read this file", weight="refuse")
+        return []
+    if YOUTUBE.match(uri):
+        kind = kind or "video/*"
+    kind = kind or _TYPES.get(uri.partition("?")[0].rpartition(".")[2].lower(), "")
+    return [_media(Source(media_type=kind, url=uri), file.text("displayName"), detail)]
+
+
+def with_detail(turns: list[Turn], resolution: str) -> list[Turn]:
+    """The turns with a resolution for all pictures that have none of their own."""
+    detail = _detail(resolution)
+    if not detail:
+        return turns
+    return [
+        Turn(turn.role, tuple(Image(p.source, p.detail or detail) if isinstance(p, Image) else p for p in turn.parts))
+        for turn in turns
+    ]
+
+
+def _detail(level: object) -> str:
+    """The neutral word for a media resolution; empty for one without."""
+    size = level.upper().removeprefix("MEDIA_RESOLUTION_") if isinstance(level, str) else ""
+    return size.lower() if size in ("LOW", "HIGH") else ""
+
+
+def _media(source: Source, title: str, detail: str) -> _Media:
+    kind = source.media_type.partition("/")[0]
+    if kind == "image":
+        return Image(source, detail)
+    if kind == "audio":
+        return Audio(source)
+    return Video(source) if kind == "video" else Document(source, title)

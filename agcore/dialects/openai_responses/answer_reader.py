@@ -1,0 +1,430 @@
+"""Responses answers to and from the neutral deltas, whole and streamed (wire.md B2, C2, D10, D11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from agcore.codecs import json_text, sse
+from agcore.codecs.sse import Frame
+from agcore.conversation.values import (
+    Answer,
+    Cited,
+    Consumed,
+    Conversation,
+    Delta,
+    Finished,
+    Image,
+    ImageMade,
+    Refusal,
+    RefusalDelta,
+    Signature,
+    Source,
+    Started,
+    Stop,
+    Text,
+    TextDelta,
+    Thinking,
+    ThinkingDelta,
+    ThinkingEnded,
+    ToolArguments,
+    ToolCall,
+    ToolEnded,
+    ToolStarted,
+)
+from agcore.dialects import base
+from agcore.dialects.openai import errors as openai_error
+from agcore.dialects.openai import media_parts as openai_media
+from agcore.dialects.openai_responses.answer_items import Event
+from agcore.dialects.openai_responses.answer_object import Response
+from agcore.dialects.openai_responses.traits import failure_code, read_usage, status_in_stream
+from agcore.dialects.shared.citation_spans import span_of
+from agcore.dialects.shared.logprobs import divided, tokens_of
+from agcore.protocol.fault import Fault
+
+_UNFINISHED = Fault(status=502, message="the upstream's response was not finished")
+_NO_RESPONSE = Fault(status=502, message="the upstream's answer is not a response")
+
+
+class _Seen(msgspec.Struct):
+    """What is known of one output item."""
+
+    kind: str = ""
+    texts: dict[tuple[str, int], str] = {}
+    """(kind of part, its index) -> what was passed on of it."""
+    begins: dict[int, int] = {}
+    """Index of a part -> how much text was passed on before its own."""
+    call: int = -1
+    arguments: str = ""
+    cited: int = 0
+    done: bool = False
+
+
+class ResponseReader:
+    """Reads an upstream's response events. See `translator.ResponseReader`.
+
+    Deltas and `done` events say the same twice, and some upstreams leave out one or the other: whichever comes first is
+    passed on, and the other only adds what is missing.
+    """
+
+    def __init__(self, *, signer: str) -> None:
+        self.fault: Fault | None = None
+        self._signer = signer
+        self._started = False
+        self._finished = False
+        self._items: dict[int, _Seen] = {}
+        self._ids: dict[str, _Seen] = {}
+        self._thinking: _Seen | None = None
+        """The item whose thought is open."""
+        self._calls = 0
+        self._refused = False
+        self._length = 0
+        """Code points of text passed on."""
+
+    def feed(self, frame: Frame) -> list[Delta]:
+        """What a frame says."""
+        data = frame.data
+        if self._finished or self.fault is not None or data is None or data.strip() in (b"", b"[DONE]"):
+            return []
+        try:
+            event = json_text.decode(data)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):
+            self.fault = base.NOT_JSON
+            return []
+        return list(self._read(event))
+
+    def end(self) -> list[Delta]:
+        """Nothing: the terminal event is the end, and an end without it is a fault."""
+        if not self._finished and self.fault is None:
+            self.fault = base.CUT if self._started else base.EMPTY
+        return []
+
+    def whole(self, answer: Mapping[str, object]) -> Iterator[Delta]:
+        """Read a response that came in one piece."""
+        yield from self._start(answer)
+        yield from self._terminal(answer)
+
+    def _read(self, event: dict[str, Any]) -> Iterator[Delta]:
+        kind = event.get("type")
+        response = event.get("response")
+        if kind == "error" or (kind is None and event.get("error")):
+            self._fail(event.get("error") or {name: event.get(name) for name in ("message", "code", "param")})
+        elif not isinstance(kind, str):
+            return
+        elif isinstance(response, dict):
+            yield from self._start(response)
+            if kind in ("response.completed", "response.incomplete", "response.failed", "response.cancelled"):
+                yield from self._terminal(response)
+        elif kind.startswith("response."):
+            yield from self._item_event(kind, event)
+
+    def _start(self, response: Mapping[str, object]) -> Iterator[Delta]:
+        if not self._started:
+            self._started = True
+            id = response.get("id")
+            yield Started(id if isinstance(id, str) else "")
+
+    def _fail(self, error: object) -> None:
+        fault = openai_error.parse_error(status_in_stream(error), error)
+        self.fault = (
+            fault if fault.message else msgspec.structs.replace(fault, message="the upstream's response failed")
+        )
+
+    def _item_event(self, kind: str, event: dict[str, Any]) -> Iterator[Delta]:
+        index = event.get("output_index")
+        if not isinstance(index, int):
+            return
+        seen = self._items.setdefault(index, _Seen())
+        item, delta = event.get("item"), event.get("delta")
+        yield from self._start({})
+        if kind == "response.output_item.added" and isinstance(item, dict):
+            yield from self._added(seen, item)
+        elif kind == "response.output_item.done" and isinstance(item, dict):
+            yield from self._item_done(seen, item)
+        elif kind == "response.output_text.annotation.added":
+            yield from self._cited(seen, event.get("annotation"), _place(event))
+        elif kind.endswith(".delta") and isinstance(delta, str) and delta:
+            yield from self._said(
+                seen, kind.split(".")[1], _place(event), delta, whole=False, logprobs=event.get("logprobs")
+            )
+        elif kind.endswith(".done"):
+            said = next((event[name] for name in ("text", "refusal", "arguments", "input") if name in event), None)
+            if isinstance(said, str):
+                yield from self._said(
+                    seen, kind.split(".")[1], _place(event), said, whole=True, logprobs=event.get("logprobs")
+                )
+
+    def _said(
+        self, seen: _Seen, kind: str, place: int, text: str, *, whole: bool, logprobs: object = None
+    ) -> Iterator[Delta]:
+        """Text of a part, new or repeated from its beginning."""
+        if kind in ("function_call_arguments", "custom_tool_call_input"):
+            new = _missing(seen.arguments, text) if whole else text
+            if new and seen.call >= 0 and not seen.done:
+                seen.arguments += new
+                yield ToolArguments(seen.call, new)
+            return
+        if kind not in ("output_text", "refusal", "reasoning_summary_text", "reasoning_text") or seen.done:
+            return
+        if kind.startswith("reasoning") and any(other != kind for other, _ in seen.texts):
+            return  # a summary and the raw thoughts are two spellings of one thing
+        told = seen.texts.get((kind, place), "")
+        new = _missing(told, text) if whole else text
+        if not new:
+            return
+        if kind.startswith("reasoning"):
+            if not told and seen.texts:
+                new = "\n\n" + new
+            seen.texts[kind, place] = told + (text if not whole else _missing(told, text))
+            if self._thinking is not seen:
+                yield from self._end_thoughts()
+                self._thinking = seen
+            yield ThinkingDelta(new)
+            return
+        yield from self._end_thoughts()
+        seen.texts[kind, place] = told + new
+        if kind == "refusal":
+            self._refused = True
+            yield RefusalDelta(new)
+        else:
+            seen.begins.setdefault(place, self._length)
+            self._length += len(new)
+            yield TextDelta(new, 0, () if whole and told else tokens_of(logprobs))
+
+    def _end_thoughts(self) -> Iterator[Delta]:
+        if self._thinking is not None:
+            self._thinking.done, self._thinking = True, None
+            yield ThinkingEnded()
+
+    def _added(self, seen: _Seen, item: Mapping[str, object]) -> Iterator[Delta]:
+        kind, id, name = item.get("type"), item.get("call_id"), item.get("name")
+        if seen.kind or not isinstance(kind, str):
+            return
+        seen.kind = kind
+        item_id = item.get("id")
+        if isinstance(item_id, str) and item_id:
+            self._ids.setdefault(item_id, seen)
+        if kind in ("function_call", "custom_tool_call") and isinstance(name, str) and name:
+            yield from self._end_thoughts()
+            namespace = item.get("namespace")
+            if isinstance(namespace, str) and namespace:
+                name = f"{namespace}__{name}"
+            seen.call = self._calls
+            self._calls += 1
+            yield ToolStarted(seen.call, id if isinstance(id, str) else "", name, custom=kind == "custom_tool_call")
+
+    def _item_done(self, seen: _Seen, item: Mapping[str, object]) -> Iterator[Delta]:
+        if seen.done:
+            return
+        if seen.call < 0:
+            seen.kind = ""
+        yield from self._added(seen, item)
+        if seen.call >= 0:
+            said = item.get("input" if seen.kind == "custom_tool_call" else "arguments")
+            if isinstance(said, str):
+                yield from self._said(seen, "function_call_arguments", 0, said, whole=True)
+            seen.done = True
+            yield ToolEnded(seen.call)
+        elif seen.kind == "message":
+            yield from self._message_done(seen, item.get("content"))
+            seen.done = True
+        elif seen.kind == "reasoning":
+            yield from self._reasoning_done(seen, item)
+        elif seen.kind == "image_generation_call":
+            seen.done = True
+            yield from self._picture(item)
+
+    def _message_done(self, seen: _Seen, content: object) -> Iterator[Delta]:
+        for place, part in _parts(content):
+            for kind, member in (("output_text", "text"), ("refusal", "refusal")):
+                text = part.get(member)
+                if part.get("type") == kind and isinstance(text, str):
+                    yield from self._said(seen, kind, place, text, whole=True, logprobs=part.get("logprobs"))
+            annotations = part.get("annotations")
+            if isinstance(annotations, list):
+                for annotation in annotations[seen.cited :]:
+                    yield from self._cited(seen, annotation, place)
+
+    def _reasoning_done(self, seen: _Seen, item: Mapping[str, object]) -> Iterator[Delta]:
+        for kind, parts in (("reasoning_summary_text", item.get("summary")), ("reasoning_text", item.get("content"))):
+            for place, part in _parts(parts):
+                text = part.get("text")
+                if isinstance(text, str):
+                    yield from self._said(seen, kind, place, text, whole=True)
+        encrypted, id = item.get("encrypted_content"), item.get("id")
+        signature = None
+        if isinstance(encrypted, str) and encrypted:
+            signature = Signature(self._signer, "reasoning", encrypted, id if isinstance(id, str) else "")
+        if self._thinking is seen or signature is not None:
+            self._thinking = None
+            yield ThinkingEnded(signature)
+        seen.done = True
+
+    def _picture(self, item: Mapping[str, object]) -> Iterator[Delta]:
+        result, form = item.get("result"), item.get("output_format")
+        data = openai_media.clean_base64(result) if isinstance(result, str) else None
+        if data:
+            yield from self._end_thoughts()
+            yield ImageMade(Source(f"image/{form if isinstance(form, str) and form else 'png'}", data=data))
+
+    def _cited(self, seen: _Seen, annotation: object, place: int) -> Iterator[Delta]:
+        seen.cited += 1
+        if isinstance(annotation, dict) and annotation.get("type") == "url_citation":
+            url, title = annotation.get("url"), annotation.get("title")
+            before = seen.begins.get(place, self._length)
+            span = span_of(annotation.get("start_index"), annotation.get("end_index"), before=before)
+            if isinstance(url, str) and url:
+                yield Cited(url, title if isinstance(title, str) else "", span=span)
+
+    def _terminal(self, response: Mapping[str, object]) -> Iterator[Delta]:
+        status, error = response.get("status"), response.get("error")
+        if error or status in ("failed", "cancelled"):
+            self._fail(error)
+            return
+        if status in ("in_progress", "queued"):
+            self.fault = _UNFINISHED
+            return
+        output = response.get("output")
+        for index, item in enumerate(output if isinstance(output, list) else ()):
+            if isinstance(item, dict):
+                id = item.get("id")
+                seen = self._ids.get(id) if isinstance(id, str) else None
+                yield from self._item_done(seen or self._items.setdefault(index, _Seen()), item)
+        yield from self._end_thoughts()
+        for seen in self._items.values():
+            if seen.call >= 0 and not seen.done:
+                seen.done = True
+                yield ToolEnded(seen.call)
+        usage = read_usage(response)
+        if usage is not None:
+            yield Consumed(usage)
+        self._finished = True
+        yield Finished(self._stop(response))
+
+    def _stop(self, response: Mapping[str, object]) -> Stop:
+        if response.get("status") == "incomplete":
+            details = response.get("incomplete_details")
+            reason = details.get("reason") if isinstance(details, Mapping) else None
+            return Stop.FILTER if reason == "content_filter" else Stop.LENGTH
+        if self._calls:
+            return Stop.TOOL_CALLS
+        return Stop.REFUSAL if self._refused else Stop.END
+
+
+def _place(event: Mapping[str, object]) -> int:
+    place = event.get("summary_index", event.get("content_index"))
+    return place if isinstance(place, int) else 0
+
+
+def _parts(parts: object) -> Iterator[tuple[int, Mapping[str, object]]]:
+    for place, part in enumerate(parts if isinstance(parts, list) else ()):
+        if isinstance(part, dict):
+            yield place, part
+
+
+def _missing(told: str, whole: str) -> str:
+    """What `whole` has beyond what was told; nothing where it says something else."""
+    return whole[len(told) :] if whole.startswith(told) else ""
+
+
+def read_answer(answer: dict[str, object], *, signer: str) -> list[Delta] | Fault:
+    """Read a whole response into the deltas that a stream of it would have given, or the fault that it really is."""
+    if not isinstance(answer.get("output"), list) and not answer.get("error") and answer.get("status") != "failed":
+        return _NO_RESPONSE
+    reader = ResponseReader(signer=signer)
+    deltas = list(reader.whole(answer))
+    return deltas if reader.fault is None else reader.fault
+
+
+class ResponseWriter:
+    """Writes a stream of response events for a client. See `translator.ResponseWriter`.
+
+    The terminal event waits for `end`, so that usage which trails the finish is in it.
+    """
+
+    def __init__(self, *, id: str, model: str, created: int, conversation: Conversation) -> None:
+        self.response: Event | None = None
+        """The response as the terminal event showed it; None before that."""
+        self._response = Response(id=id, model=model, created=created, conversation=conversation)
+        self._sequence = 0
+
+    def feed(self, delta: Delta) -> bytes:
+        """The frames for a delta."""
+        return self._begun() + self._frames(self._response.take(delta))
+
+    def end(self) -> bytes:
+        """The frames that end the stream."""
+        frames = self._begun() + self._frames(self._response.finish())
+        status = "completed" if self._response.reason is None else "incomplete"
+        self.response = self._response.shown(status)
+        return frames + self._frames([{"type": f"response.{status}", "response": self.response}])
+
+    def error(self, fault: Fault, request_id: str) -> bytes:
+        """`response.failed` inside a response, the flat `error` event before one."""
+        error = openai_error.error_object(fault)
+        code, message = failure_code(fault), error.get("message") or "the upstream failed"
+        if not self._sequence:
+            return self._frames([{"type": "error", "code": code, "message": message, "param": error.get("param")}])
+        response = self._response.shown("failed", error={"code": code, "message": message})
+        return self._frames([{"type": "response.failed", "response": response}])
+
+    def _begun(self) -> bytes:
+        if self._sequence:
+            return b""
+        response = self._response.shown("in_progress")
+        return self._frames({"type": f"response.{kind}", "response": response} for kind in ("created", "in_progress"))
+
+    def _frames(self, events: Iterable[Event]) -> bytes:
+        frames = []
+        for event in events:
+            kind = event.pop("type")
+            numbered = {"type": kind, "sequence_number": self._sequence, **event}
+            frames.append(sse.encode(json_text.encode(numbered), event=kind))
+            self._sequence += 1
+        return b"".join(frames)
+
+
+def render_answer(
+    answer: Answer, *, id: str, model: str, created: int, conversation: Conversation
+) -> dict[str, object]:
+    """Write a whole answer, its first choice: the response that a stream of it would have ended with."""
+    response = Response(id=id, model=model, created=created, conversation=conversation)
+    for delta in _deltas(answer):
+        for _ in response.take(delta):
+            pass
+    for _ in response.finish():
+        pass
+    return response.shown("completed" if response.reason is None else "incomplete")
+
+
+def _deltas(answer: Answer) -> Iterator[Delta]:
+    choice = answer.choices[0]
+    last_text = max((index for index, part in enumerate(choice.parts) if isinstance(part, Text)), default=-1)
+    waiting, said = list(choice.citations), 0
+    logprobs = iter(divided(choice.logprobs, [part.text for part in choice.parts if isinstance(part, Text)]))
+    for index, part in enumerate(choice.parts):
+        match part:
+            case Text(text):
+                yield TextDelta(text, 0, next(logprobs))
+                said += len(text)
+                due = [each for each in waiting if index == last_text or (each.span and each.span[1] <= said)]
+                waiting = [each for each in waiting if each not in due]
+                yield from due
+            case Refusal(text):
+                yield RefusalDelta(text)
+            case Thinking(text, signature):
+                yield ThinkingDelta(text)
+                yield ThinkingEnded(signature)
+            case ToolCall(id, name, arguments, custom, signature):
+                yield ToolStarted(index, id, name, custom=custom, signature=signature)
+                yield ToolArguments(index, arguments)
+                yield ToolEnded(index)
+            case Image(source):
+                yield ImageMade(source)
+    yield Finished(choice.stop, choice.sequence)
+    if answer.usage is not None:
+        yield Consumed(answer.usage)

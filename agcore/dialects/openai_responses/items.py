@@ -1,0 +1,434 @@
+"""Responses items to and from the turns of a conversation (wire.md A3.1, D4 to D8).
+
+Every item becomes a turn of its own: neighbours are merged later (`history.repaired`). A reasoning item that carries
+the signature of a call stands before that call, and its signature becomes the call's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from agcore.conversation.losses import Losses
+from agcore.conversation.signature_carrier import opened
+from agcore.conversation.values import (
+    Audio,
+    Document,
+    Foreign,
+    Image,
+    Invalid,
+    Part,
+    Refusal,
+    Signature,
+    Source,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Turn,
+    Video,
+)
+from agcore.dialects.openai import fields
+from agcore.dialects.openai import media_parts as openai_media
+from agcore.dialects.openai_responses import tools
+from agcore.dialects.openai_responses.tools import NAME, TYPED_CALLS, TYPED_OUTPUTS
+
+Content = Text | Image | Document | Audio | Video
+Item = dict[str, object]
+
+_FILE_TYPES: Final = {"pdf": "application/pdf", "txt": "text/plain", "md": "text/plain", "csv": "text/plain"}
+_ROLES: Final = ("user", "assistant", "system", "developer")
+
+
+class _Inputs:
+    """Reads the items of one request, in order."""
+
+    def __init__(self, losses: Losses, found: tools.Found) -> None:
+        self.turns: list[Turn] = []
+        self._losses = losses
+        self._found = found
+        self._call_signature: Signature | None = None
+        self._open: list[str] = []
+        """Ids of the calls that have no output yet."""
+        self._ids: dict[str, str] = {}
+        """Item id -> call id: a local shell's output may name either."""
+
+    def item(self, item: object, path: str) -> None:
+        """Read one item. Raises Invalid."""
+        if not isinstance(item, dict):
+            raise Invalid(f"`{path}` must be an object", param=path)
+        kind = item.get("type")
+        if kind is None or kind == "message":
+            self._message(item, path)
+        elif kind == "reasoning":
+            self._reasoning(item, path)
+        elif kind in ("function_call", "custom_tool_call") or kind in TYPED_CALLS:
+            self._call(item, kind, path)
+        elif kind in ("function_call_output", "custom_tool_call_output") or kind in TYPED_OUTPUTS:
+            self._output(item, kind, path)
+        elif kind == "item_reference":
+            raise Invalid(f"`{path}` refers to an item that is not known here", param=path)
+        elif not isinstance(kind, str):
+            raise Invalid(f"`{path}.type` must be a string", param=f"{path}.type")
+        else:
+            self._other(item, kind, path)
+
+    def _message(self, item: Item, path: str) -> None:
+        role = item.get("role")
+        if role not in _ROLES:
+            raise Invalid(f"`{path}.role` must be one of {', '.join(_ROLES)}", param=f"{path}.role")
+        if item.get("phase") is not None:
+            self._losses.add(f"{path}.phase", "phases of an answer are unknown here", weight="note")
+        parts = parts_of(item.get("content"), f"{path}.content", self._losses)
+        kept = tuple(part for part in parts if role not in ("system", "developer") or isinstance(part, Text))
+        if len(kept) < len(parts):
+            self._losses.add(f"{path}.content", "instructions are text only")
+        if kept:
+            self._call_signature = None
+            self.turns.append(Turn(role, kept))
+
+    def _reasoning(self, item: Item, path: str) -> None:
+        text = _joined(item.get("summary"), "summary_text") or _joined(item.get("content"), "reasoning_text")
+        encrypted, id = item.get("encrypted_content"), item.get("id")
+        signature = None
+        if isinstance(encrypted, str) and encrypted:
+            signature = opened(encrypted)
+            if signature is None:
+                signature = Signature("", "reasoning", encrypted, id if isinstance(id, str) else "")
+        if signature is not None and signature.kind == "call":
+            self._call_signature, signature = signature, None
+        if text or signature is not None:
+            self.turns.append(Turn("assistant", (Thinking(text, signature),)))
+
+    def _call(self, item: Item, kind: str, path: str) -> None:
+        call_id = fields.needed_text(item, "call_id", f"{path}.")
+        custom = kind == "custom_tool_call"
+        if kind in TYPED_CALLS:
+            name, arguments = TYPED_CALLS[kind], tools.typed_arguments(item, TYPED_CALLS[kind])
+        else:
+            name, member, namespace = (
+                fields.needed_text(item, "name", f"{path}."),
+                "input" if custom else "arguments",
+                item.get("namespace"),
+            )
+            arguments = fields.text(item, member, f"{path}.")
+            if isinstance(namespace, str) and namespace:
+                name = f"{namespace}__{name}"
+        id = item.get("id")
+        if isinstance(id, str) and id:
+            self._ids[id] = call_id
+        self._open.append(call_id)
+        call = ToolCall(call_id, name, arguments, custom=custom, signature=self._call_signature)
+        self._call_signature = None
+        self.turns.append(Turn("assistant", (call,)))
+
+    def _output(self, item: Item, kind: str, path: str) -> None:
+        call_id = item.get("call_id")
+        if call_id is None and kind in TYPED_OUTPUTS and isinstance(item.get("id"), str):
+            call_id = self._ids.get(str(item["id"]), item["id"])
+        if call_id is None and self._open:
+            call_id = self._open[-1]
+        if not isinstance(call_id, str) or not call_id:
+            raise Invalid(f"`{path}.call_id` must be a non-empty string", param=f"{path}.call_id")
+        self._open = [each for each in self._open if each != call_id]
+        failed = False
+        content: list[Content]
+        if kind in TYPED_OUTPUTS:
+            text, failed = tools.typed_output(item, TYPED_OUTPUTS[kind])
+            content = [Text(text)] if text else []
+        else:
+            parts = parts_of(item.get("output"), f"{path}.output", self._losses)
+            content = [Text(part.text) if isinstance(part, Refusal) else part for part in parts]
+        custom = kind == "custom_tool_call_output"
+        self.turns.append(Turn("user", (ToolResult(call_id, tuple(content), is_error=failed, custom=custom),)))
+
+    def _other(self, item: Item, kind: str, path: str) -> None:
+        if kind in ("additional_tools", "tool_search_output"):
+            self._found.add(item.get("tools"), f"{path}.tools")
+        if kind == "additional_tools":
+            return
+        if kind == "compaction":
+            why = "what was compacted can only be read by whom it was made"
+            self._losses.add(path, why, weight="refuse")
+            return
+        result = item.get("result")
+        if kind == "image_generation_call" and isinstance(result, str) and result:
+            form = item.get("output_format")
+            media_type = f"image/{form}" if isinstance(form, str) and form else "image/png"
+            data = openai_media.clean_base64(result)
+            if data is None:
+                raise Invalid(f"`{path}.result` must be base64", param=f"{path}.result")
+            self.turns.append(Turn("assistant", (Image(Source(media_type, data=data)),)))
+            return
+        self.turns.append(Turn("assistant", (Foreign(NAME, kind, item),)))
+
+
+def parse_input(value: object, losses: Losses, found: tools.Found) -> list[Turn]:
+    """The turns of `input`. Tools that items bring along are added to `found`. Raises Invalid."""
+    if isinstance(value, str):
+        return [Turn("user", (Text(value),))] if value else []
+    if not isinstance(value, list):
+        raise Invalid("`input` must be a string or a list of items", param="input")
+    inputs = _Inputs(losses, found)
+    for index, item in enumerate(value):
+        inputs.item(item, f"input[{index}]")
+    return inputs.turns
+
+
+def parts_of(content: object, path: str, losses: Losses) -> list[Text | Refusal | Image | Document | Audio | Video]:
+    """The parts of a message's `content` or of an `output`; empty text is left out. Raises Invalid."""
+    if content is None or content == "":
+        return []
+    if isinstance(content, str):
+        return [Text(content)]
+    if not isinstance(content, list):
+        raise Invalid(f"`{path}` must be a string or a list of parts", param=path)
+    parts: list[Text | Refusal | Image | Document | Audio | Video] = []
+    for index, part in enumerate(content):
+        place = f"{path}[{index}]"
+        if not isinstance(part, dict):
+            raise Invalid(f"`{place}` must be an object", param=place)
+        kind = part.get("type")
+        if kind in ("input_text", "output_text", "text"):
+            text = _string(part, "text", place)
+            if text:
+                parts.append(Text(text, cache=_cache(part)))
+        elif kind == "refusal":
+            text = _string(part, "refusal", place)
+            if text:
+                parts.append(Refusal(text))
+        elif kind == "input_image":
+            parts.append(_image(part, place))
+        elif kind == "input_file":
+            parts.append(_file(part, place))
+        elif kind == "input_audio":
+            parts.append(_audio(part, place))
+        else:
+            losses.add(place, f"parts of type {kind} are unknown here")
+    return parts
+
+
+def _image(part: Item, path: str) -> Image:
+    detail, url, file_id = part.get("detail"), part.get("image_url"), part.get("file_id")
+    if isinstance(url, dict):  # as Chat nests it, which clients mix up
+        url = url.get("url")
+    if isinstance(url, str) and url:
+        source = _source(url, f"{path}.image_url")
+    elif isinstance(file_id, str) and file_id:
+        source = Source(file_id=file_id)
+    else:
+        raise Invalid(f"`{path}` must have an `image_url` or a `file_id`", param=path)
+    return Image(source, detail=detail if isinstance(detail, str) else "", cache=_cache(part))
+
+
+def _file(part: Item, path: str) -> Document:
+    data, url, file_id, name = (part.get(member) for member in ("file_data", "file_url", "file_id", "filename"))
+    title = name if isinstance(name, str) else ""
+    if isinstance(data, str) and data:
+        if data[:5].lower() == "data:":
+            source = _source(data, f"{path}.file_data")
+        else:
+            plain = openai_media.clean_base64(data)
+            if plain is None:
+                raise Invalid(f"`{path}.file_data` must be base64", param=f"{path}.file_data")
+            kind = _FILE_TYPES.get(title.rpartition(".")[2].lower(), "application/pdf")
+            source = Source(kind, data=plain)
+    elif isinstance(url, str) and url:
+        source = _source(url, f"{path}.file_url")
+    elif isinstance(file_id, str) and file_id:
+        source = Source(file_id=file_id)
+    else:
+        raise Invalid(f"`{path}` must have `file_data`, a `file_url` or a `file_id`", param=path)
+    return Document(source, title=title, cache=_cache(part))
+
+
+def _audio(part: Item, path: str) -> Audio:
+    audio = part.get("input_audio")
+    members = audio if isinstance(audio, dict) else {}
+    data, form = members.get("data"), members.get("format")
+    plain = openai_media.clean_base64(data) if isinstance(data, str) else None
+    if not plain or not isinstance(form, str):
+        raise Invalid(f"`{path}.input_audio` must have base64 `data` and a `format`", param=path)
+    return Audio(Source(openai_media.audio_type(form), data=plain))
+
+
+def _source(url: str, path: str) -> Source:
+    source = openai_media.source_of(url)
+    if source is None:
+        raise Invalid(f"`{path}` must be a web address or a base64 data URL", param=path)
+    return source
+
+
+def _joined(parts: object, kind: str) -> str:
+    texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return "\n\n".join(text for text in texts if isinstance(text, str) and text)
+
+
+def _cache(part: Item) -> str:
+    return "default" if isinstance(part.get("prompt_cache_breakpoint"), dict) else ""
+
+
+def _string(part: Item, member: str, path: str) -> str:
+    if not isinstance(part.get(member), str):
+        raise fields.wrong(f"{path}.{member}", "a string")
+    return str(part[member])
+
+
+class _Outputs:
+    """Writes turns as items."""
+
+    def __init__(self, signer: str, losses: Losses) -> None:
+        self.items: list[Item] = []
+        self._signer = signer
+        self._losses = losses
+
+    def turn(self, turn: Turn, path: str) -> None:
+        """Write one turn."""
+        if turn.name:
+            self._losses.add(f"{path}.name", "messages have no names here", weight="note")
+        said: list[object] = []
+        thoughts: list[tuple[str, Item]] = []
+        for index, part in enumerate(turn.parts):
+            place = f"{path}.parts[{index}]"
+            if getattr(part, "cache", ""):
+                self._losses.add(f"{place}.cache_control", "the upstream caches by itself", weight="note")
+            match part:
+                case ToolCall():
+                    self._message(turn.role, said)
+                    self._thoughts(thoughts)
+                    self._call(part, place)
+                case ToolResult():
+                    self._message(turn.role, said)
+                    self.items.append(self._result(part, place))
+                case Thinking():
+                    self._message(turn.role, said)
+                    self._think(part, place, thoughts)
+                case Foreign(dialect, kind, value):
+                    if dialect == NAME:
+                        self._message(turn.role, said)
+                        self._thoughts(thoughts)
+                        self.items.append(value)
+                    else:
+                        self._losses.add(place, f"{kind} is known to its own vendor only")
+                case Image() if turn.role == "assistant":
+                    self._losses.add(place, "the upstream takes no pictures of the assistant's")
+                case _:
+                    rendered = self._part(part, turn.role, place)
+                    if rendered is not None:
+                        self._thoughts(thoughts)
+                        said.append(rendered)
+        self._message(turn.role, said)
+        for place, _ in thoughts:
+            self._losses.add(place, "a thought must stand before what came of it", weight="note")
+
+    def _message(self, role: str, said: list[object]) -> None:
+        if said:
+            shown = "developer" if role == "system" else role
+            self.items.append({"type": "message", "role": shown, "content": list(said)})
+            said.clear()
+
+    def _thoughts(self, thoughts: list[tuple[str, Item]]) -> None:
+        self.items.extend(item for _, item in thoughts)
+        thoughts.clear()
+
+    def _think(self, part: Thinking, place: str, thoughts: list[tuple[str, Item]]) -> None:
+        signature = part.signature
+        own = signature is not None and bool(signature.signer) and signature.signer == self._signer
+        if signature is None or not own or signature.kind != "reasoning":
+            why = "only thoughts that this upstream signed can be shown to it"
+            self._losses.add(place, why, weight="note")
+            return
+        item: Item = {"type": "reasoning"}
+        if signature.id:
+            item["id"] = signature.id
+        item["summary"] = [{"type": "summary_text", "text": part.text}] if part.text else []
+        item["encrypted_content"] = signature.data
+        thoughts.append((place, item))
+
+    def _call(self, call: ToolCall, place: str) -> None:
+        if call.signature is not None:
+            self._losses.add(f"{place}.signature", "another vendor's signature", weight="note")
+        item: Item = {
+            "type": "custom_tool_call" if call.custom else "function_call",
+            "call_id": call.id,
+            "name": call.name,
+        }
+        if call.custom:
+            item["input"] = call.arguments
+        else:
+            item["arguments"] = call.arguments or "{}"
+        self.items.append(item)
+
+    def _result(self, result: ToolResult, place: str) -> Item:
+        content = result.content
+        if result.is_error:
+            first = content[0] if content else None
+            if isinstance(first, Text):
+                content = (Text(f"Error: {first.text}"), *content[1:])
+            else:
+                content = (Text("Error"), *content)
+        output: object
+        if all(isinstance(part, Text) for part in content) and len(content) <= 1:
+            output = "".join(part.text for part in content if isinstance(part, Text))
+        else:
+            rendered = (self._part(part, "user", f"{place}.content[{index}]") for index, part in enumerate(content))
+            output = [part for part in rendered if part is not None]
+        kind = "custom_tool_call_output" if result.custom else "function_call_output"
+        return {"type": kind, "call_id": result.call_id, "output": output}
+
+    def _part(self, part: Part, role: str, place: str) -> Item | None:
+        match part:
+            case Text(text) if role == "assistant":
+                return {"type": "output_text", "text": text, "annotations": []}
+            case Text(text):
+                return {"type": "input_text", "text": text}
+            case Refusal(text):
+                return (
+                    {"type": "refusal", "refusal": text}
+                    if role == "assistant"
+                    else {"type": "input_text", "text": text}
+                )
+            case Image(source=source) | Document(source=source) if source.file_id.startswith("file_"):
+                # Anthropic's ids; OpenAI's begin with `file-`.
+                self._losses.add(place, "the file is another vendor's, which alone knows its id", weight="refuse")
+            case Image(source, detail):
+                return {"type": "input_image", **_where(source, "image"), "detail": detail or "auto"}
+            case Document():
+                return _document(part)
+            case Audio(source):
+                form = openai_media.audio_format(source.media_type)
+                if not form or not source.data:
+                    self._losses.add(place, "the upstream takes wav and mp3 sound, as data", weight="refuse")
+                    return None
+                return {"type": "input_audio", "input_audio": {"data": source.data, "format": form}}
+            case Video():
+                self._losses.add(place, "the upstream takes no moving pictures", weight="refuse")
+        return None
+
+
+def _where(source: Source, kind: str) -> Item:
+    if source.file_id:
+        return {"file_id": source.file_id}
+    if source.url:
+        return {f"{kind}_url": source.url}
+    return {f"{kind}_url": f"data:{source.media_type or f'{kind}/png'};base64,{source.data}"}
+
+
+def _document(part: Document) -> Item:
+    source = part.source
+    if not source.data:
+        return {"type": "input_file", **_where(source, "file")}
+    text = openai_media.plain_text(part)
+    if text is not None:
+        return {"type": "input_text", "text": text}
+    kind = source.media_type or "application/pdf"
+    name = part.title or f"document.{kind.rpartition('/')[2]}"
+    return {"type": "input_file", "filename": name, "file_data": f"data:{kind};base64,{source.data}"}
+
+
+def render_input(turns: Iterable[tuple[int, Turn]], signer: str, losses: Losses) -> list[Item]:
+    """The items for turns with their positions. Items are given no ids: the upstream knows none of ours."""
+    outputs = _Outputs(signer, losses)
+    for index, turn in turns:
+        outputs.turn(turn, f"turns[{index}]")
+    return outputs.items

@@ -1,0 +1,393 @@
+"""Responses tools to and from the neutral ones (wire.md A3.2, D3).
+
+Three things have no counterpart elsewhere and are made of what there is. Tools of a namespace go by one flat name,
+`namespace__name`. `local_shell`, `shell` and `apply_patch` are tools that the client runs under a type of their own:
+models elsewhere see functions with the documented schema, and a call of one becomes the typed item again on its way
+back. Tools that the vendor runs stay what they are, for a renderer that knows the same tool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from agcore.codecs import json_text
+from agcore.conversation.losses import Losses, Weight
+from agcore.conversation.values import Conversation, HostedTool, Invalid, Pictures, Tool, ToolChoice
+from agcore.dialects.shared.picture_fields import read_pixels
+from agcore.dialects.shared.web_search import responses_tool, terms_of
+
+NAME: Final = "openai_responses"
+
+NO_PARAMETERS: Final[Mapping[str, object]] = {"type": "object", "properties": {}}
+
+_STRINGS: Final = {"type": "array", "items": {"type": "string"}}
+_TYPED: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
+    "local_shell": (
+        "Runs a command on the user's machine and returns its output.",
+        {
+            "type": "object",
+            "properties": {
+                "command": {**_STRINGS, "description": "The program and its arguments."},
+                "working_directory": {"type": "string"},
+                "timeout_ms": {"type": "integer"},
+                "env": {"type": "object", "additionalProperties": {"type": "string"}},
+                "user": {"type": "string"},
+            },
+            "required": ["command"],
+        },
+    ),
+    "shell": (
+        "Runs shell commands and returns what each of them printed and how it ended.",
+        {
+            "type": "object",
+            "properties": {
+                "commands": {**_STRINGS, "description": "Shell commands, run in order."},
+                "timeout_ms": {"type": "integer"},
+                "max_output_length": {"type": "integer"},
+            },
+            "required": ["commands"],
+        },
+    ),
+    "apply_patch": (
+        "Creates, updates or deletes one file.",
+        {
+            "type": "object",
+            "properties": {
+                "operation": {
+                    "type": "object",
+                    "properties": {
+                        "type": {"type": "string", "enum": ["create_file", "update_file", "delete_file"]},
+                        "path": {"type": "string", "description": "Relative to the root of the workspace."},
+                        "diff": {"type": "string", "description": "The change as a V4A diff; none to delete a file."},
+                    },
+                    "required": ["type", "path"],
+                }
+            },
+            "required": ["operation"],
+        },
+    ),
+}
+"""Tools with a type of their own that the client runs: what models elsewhere are told of them."""
+
+TYPED_CALLS: Final[Mapping[str, str]] = {f"{kind}_call": kind for kind in _TYPED}
+TYPED_OUTPUTS: Final[Mapping[str, str]] = {f"{kind}_call_output": kind for kind in _TYPED}
+
+IMAGE_GENERATION: Final = "image_generation"
+"""The tool that makes pictures."""
+_HOSTED: Final[Mapping[str, str]] = {
+    "web_search": "web_search",
+    "web_search_preview": "web_search",
+    "code_interpreter": "code_execution",
+}
+_MEMBERS: Final[Mapping[str, frozenset[str]]] = {
+    "function": frozenset({"type", "name", "description", "parameters", "strict", "defer_loading"}),
+    "custom": frozenset({"type", "name", "description", "format", "defer_loading"}),
+}
+_CHOICES: Final[Mapping[str, ToolChoice]] = {
+    "auto": ToolChoice("auto"),
+    "none": ToolChoice("none"),
+    "required": ToolChoice("required"),
+}
+
+
+class Found:
+    """The tools of a request, collected from wherever it names some."""
+
+    def __init__(self, losses: Losses) -> None:
+        self.tools: dict[str, Tool] = {}
+        self.hosted: list[HostedTool] = []
+        self._losses = losses
+
+    def add(self, tools: object, path: str) -> None:
+        """Take a list of tool definitions. Raises Invalid for what is none."""
+        if tools is None:
+            return
+        if not isinstance(tools, list):
+            raise Invalid(f"`{path}` must be a list", param=path)
+        for index, tool in enumerate(tools):
+            self._add(tool, f"{path}[{index}]")
+
+    def _add(self, tool: object, path: str) -> None:
+        if not isinstance(tool, dict) or not isinstance(tool.get("type"), str):
+            raise Invalid(f"`{path}` must be an object with a `type`", param=path)
+        kind = tool["type"]
+        if kind in _MEMBERS:
+            self._keep(self._parsed(tool, path, ""), path)
+        elif kind == "namespace":
+            namespace = _name(tool, path)
+            if tool.get("description"):
+                self._losses.add(f"{path}.description", "namespaces are unknown here", weight="note")
+            inner = tool.get("tools")
+            if not isinstance(inner, list):
+                raise Invalid(f"`{path}.tools` must be a list", param=f"{path}.tools")
+            for index, each in enumerate(inner):
+                place = f"{path}.tools[{index}]"
+                if not isinstance(each, dict) or each.get("type") not in _MEMBERS:
+                    raise Invalid(f"`{place}` must be a function or a custom tool", param=place)
+                self._keep(self._parsed(each, place, namespace), place)
+        elif kind in _TYPED and not _in_container(tool):
+            description, parameters = _TYPED[kind]
+            self._keep(Tool(kind, description, parameters, strict=False), path)
+        elif tool.get("external_web_access") is False:
+            # Codex sends it unless told otherwise: other vendors' searches all go out to the web.
+            self._losses.add(path, "only its vendor searches without going out to the web", weight="note")
+        else:
+            self.hosted.append(HostedTool(NAME, _HOSTED.get(kind, kind), tool))
+
+    def _parsed(self, tool: dict[str, object], path: str, namespace: str) -> Tool:
+        kind = str(tool["type"])
+        for member in tool.keys() - _MEMBERS[kind]:
+            if tool[member] is not None:
+                self._losses.add(f"{path}.{member}", "this part of a tool is unknown here", weight="note")
+        name = _name(tool, path)
+        description = tool.get("description") or ""
+        if not isinstance(description, str):
+            raise Invalid(f"`{path}.description` must be a string", param=f"{path}.description")
+        if namespace:
+            name = f"{namespace}__{name}"
+        if kind == "custom":
+            grammar = _grammar(tool.get("format"), f"{path}.format")
+            return Tool(name, description, custom=True, grammar=grammar, namespace=namespace)
+        parameters, strict = tool.get("parameters"), tool.get("strict")
+        if parameters is not None and not isinstance(parameters, dict):
+            raise Invalid(f"`{path}.parameters` must be a JSON schema", param=f"{path}.parameters")
+        if strict is not None and not isinstance(strict, bool):
+            raise Invalid(f"`{path}.strict` must be true or false", param=f"{path}.strict")
+        return Tool(name, description, parameters, strict=strict, namespace=namespace)
+
+    def _keep(self, tool: Tool, path: str) -> None:
+        if self.tools.setdefault(tool.name, tool) != tool:
+            self._losses.add(path, f"another tool is called {tool.name}")
+
+
+def _name(tool: Mapping[str, object], path: str) -> str:
+    name = tool.get("name")
+    if not isinstance(name, str) or not name:
+        raise Invalid(f"`{path}.name` must be a non-empty string", param=f"{path}.name")
+    return name
+
+
+def _grammar(form: object, path: str) -> tuple[str, str] | None:
+    if form is None or (isinstance(form, dict) and form.get("type") == "text"):
+        return None
+    if isinstance(form, dict) and form.get("type") == "grammar":
+        syntax, definition = form.get("syntax"), form.get("definition")
+        if isinstance(syntax, str) and isinstance(definition, str):
+            return syntax, definition
+    raise Invalid(f"`{path}` must be of type text, or a grammar with `syntax` and `definition`", param=path)
+
+
+def _in_container(tool: Mapping[str, object]) -> bool:
+    """Whether a shell is one that the vendor runs."""
+    environment = tool.get("environment")
+    return isinstance(environment, dict) and environment.get("type") not in (None, "local")
+
+
+def parse_choice(choice: object, losses: Losses) -> ToolChoice | None:
+    """The neutral tool choice. Raises Invalid for what is none."""
+    if choice is None:
+        return None
+    if isinstance(choice, str) and choice in _CHOICES:
+        return _CHOICES[choice]
+    if not isinstance(choice, dict) or not isinstance(choice.get("type"), str):
+        raise Invalid("`tool_choice` must be none, auto, required, or name a tool", param="tool_choice")
+    kind = choice["type"]
+    if kind == "allowed_tools":
+        mode, allowed = choice.get("mode"), choice.get("tools")
+        if mode not in ("auto", "required") or not isinstance(allowed, list):
+            raise Invalid("`tool_choice` must have a `mode` and a list of `tools`", param="tool_choice")
+        names = []
+        for index, each in enumerate(allowed):
+            path = f"tool_choice.tools[{index}]"
+            if not isinstance(each, dict):
+                raise Invalid(f"`{path}` must name a tool", param=path)
+            name = _chosen(each, path)
+            if name:
+                names.append(name)
+            else:
+                losses.add(path, "only tools that the client runs can be chosen among")
+        return ToolChoice(mode, tuple(names)) if names else ToolChoice("auto")
+    name = _chosen(choice, "tool_choice")
+    if name:
+        return ToolChoice("required", (name,))
+    if kind != IMAGE_GENERATION:  # `parse_pictures` reads that one
+        losses.add("tool_choice", f"a call of the hosted tool {kind} cannot be forced here", weight="refuse")
+    return None
+
+
+def parse_pictures(hosted: Iterable[HostedTool], choice: object) -> Pictures | None:
+    """The pictures that the tool for them asks for; nothing else where the tool is forced. Raises Invalid."""
+    tool = next((each.value for each in hosted if each.kind == IMAGE_GENERATION), None)
+    if tool is None:
+        return None
+    quality = tool.get("quality")
+    size = tool.get("size")
+    return Pictures(
+        only=isinstance(choice, Mapping) and choice.get("type") == IMAGE_GENERATION,
+        size=read_pixels(size, "tools.size") if isinstance(size, str) else "",
+        quality=quality if isinstance(quality, str) and quality != "auto" else "",
+    )
+
+
+def _chosen(choice: Mapping[str, object], path: str) -> str:
+    """The neutral name of a chosen tool; empty for one that the vendor runs."""
+    kind = choice.get("type")
+    if kind in _MEMBERS:
+        name, namespace = _name(choice, path), choice.get("namespace")
+        return f"{namespace}__{name}" if isinstance(namespace, str) and namespace else name
+    return kind if isinstance(kind, str) and kind in _TYPED else ""
+
+
+def render_tools(conversation: Conversation, losses: Losses) -> list[dict[str, object]]:
+    """The `tools` of a request."""
+    tools = [_rendered(tool) for tool in conversation.tools]
+    for index, tool in enumerate(conversation.tools):
+        if tool.cache:
+            losses.add(f"tools[{index}].cache_control", "the upstream caches by itself", weight="note")
+    for hosted in conversation.hosted_tools:
+        if hosted.dialect == NAME and isinstance(hosted.value, dict):
+            tools.append(hosted.value)
+        elif hosted.kind == "web_search":
+            tools.append(responses_tool(terms_of(hosted), losses))
+        else:
+            weight: Weight = "refuse" if hosted.forced else "warn"
+            losses.add(f"tools.{hosted.kind}", "the upstream has no such hosted tool", weight=weight)
+    pictures = conversation.pictures
+    if pictures is not None and all(hosted.kind != IMAGE_GENERATION for hosted in conversation.hosted_tools):
+        tools.append({"type": IMAGE_GENERATION})
+        for name, value in (("aspect_ratio", pictures.aspect_ratio), ("image_size", pictures.resolution)):
+            if value:
+                losses.add(name, "the upstream takes sizes in pixels")
+    return tools
+
+
+def _rendered(tool: Tool) -> dict[str, object]:
+    rendered: dict[str, object] = {"type": "custom" if tool.custom else "function", "name": tool.name}
+    if tool.description:
+        rendered["description"] = tool.description
+    if not tool.custom:
+        # Without a word on `strict` the API takes it for true, and refuses or changes what is an ordinary schema.
+        rendered.update(parameters=_parameters(tool.parameters), strict=bool(tool.strict))
+    elif tool.grammar is not None:
+        syntax, definition = tool.grammar
+        rendered["format"] = {"type": "grammar", "syntax": syntax, "definition": definition}
+    else:
+        rendered["format"] = {"type": "text"}
+    return rendered
+
+
+def _parameters(schema: object) -> object:
+    """A schema that says what it has to: an object's properties, though there be none."""
+    if not isinstance(schema, dict) or not schema:
+        return NO_PARAMETERS
+    if schema.get("type") == "object" and schema.get("properties") is None:
+        return {**schema, "properties": {}}
+    return schema
+
+
+def render_choice(choice: ToolChoice, tools: Iterable[Tool]) -> object:
+    """The `tool_choice` of a request."""
+    if choice.mode == "none" or not choice.names:
+        return choice.mode
+    custom = {tool.name for tool in tools if tool.custom}
+    named = [{"type": "custom" if name in custom else "function", "name": name} for name in choice.names]
+    if choice.mode == "required" and len(named) == 1:
+        return named[0]
+    return {"type": "allowed_tools", "mode": choice.mode, "tools": named}
+
+
+def render_forced(hosted: Iterable[HostedTool]) -> dict[str, object] | None:
+    """The `tool_choice` for a tool that the vendor runs and the model must use, if there is one that it can run."""
+    return {"type": "web_search"} if any(tool.forced and tool.kind == "web_search" for tool in hosted) else None
+
+
+def typed_arguments(item: Mapping[str, object], kind: str) -> str:
+    """The arguments that the emulated function of this typed call was called with."""
+    if kind == "apply_patch":
+        return _json({"operation": item.get("operation") or {}})
+    action = item.get("action")
+    members = action if isinstance(action, dict) else {}
+    return _json({name: value for name, value in members.items() if name != "type" and value not in (None, {})})
+
+
+def typed_output(item: Mapping[str, object], kind: str) -> tuple[str, bool]:
+    """What a typed call gave back, as text, and whether it failed."""
+    output, failed = item.get("output"), item.get("status") == "failed"
+    if isinstance(output, str) and output:
+        return output, failed
+    if kind == "apply_patch":
+        return ("The patch failed." if failed else "Done."), failed
+    return (_json(output) if output else ""), failed
+
+
+def typed_call(arguments: str, kind: str) -> dict[str, object] | None:
+    """What the typed item says in place of `arguments`; None where the model wrote something else."""
+    try:
+        said = json_text.decode(arguments.encode("utf-8", "surrogatepass"))
+    except ValueError:
+        return None
+    if not isinstance(said, dict):
+        return None
+    if kind == "apply_patch":
+        operation = said.get("operation")
+        if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
+            return None
+        deletes = operation.get("type") == "delete_file"
+        fits = deletes or (
+            operation.get("type") in ("create_file", "update_file") and isinstance(operation.get("diff"), str)
+        )
+        members = ("type", "path") if deletes else ("type", "path", "diff")
+        return {"operation": {name: operation[name] for name in members}} if fits else None
+    name, shell = ("command", ["bash", "-lc"]) if kind == "local_shell" else ("commands", [])
+    command = said.get(name)
+    if isinstance(command, str):
+        command = [*shell, command]
+    if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
+        return None
+    members_of = _TYPED[kind][1]["properties"]
+    assert isinstance(members_of, dict)
+    action = {name: command, **dict(_optional(said, members_of.keys() - {name}))}
+    return {"action": {"type": "exec", "env": {}, **action} if kind == "local_shell" else action}
+
+
+def _optional(said: Mapping[str, object], names: Iterable[str]) -> Iterator[tuple[str, object]]:
+    kinds: Mapping[str, type] = {"timeout_ms": int, "max_output_length": int, "env": dict}
+    for name in sorted(names):
+        value = said.get(name)
+        if isinstance(value, kinds.get(name, str)):
+            yield name, value
+
+
+class Callee(msgspec.Struct, frozen=True):
+    """How the client knows a tool that the model calls by its neutral name."""
+
+    name: str
+    namespace: str = ""
+    typed: str = ""
+    """The tool's own type, for those that have one."""
+
+
+def callees(conversation: Conversation) -> dict[str, Callee]:
+    """The client's tools by neutral name."""
+    typed = set()
+    echo = conversation.echo
+    tools = echo.get("tools") if isinstance(echo, Mapping) else None
+    for tool in tools if isinstance(tools, list) else ():
+        if isinstance(tool, Mapping) and tool.get("type") in _TYPED and not _in_container(tool):
+            typed.add(tool["type"])
+    found = {}
+    for tool in conversation.tools:
+        name = tool.name.removeprefix(f"{tool.namespace}__") if tool.namespace else tool.name
+        emulated = tool.name in typed and tool.parameters == _TYPED[tool.name][1]
+        found[tool.name] = Callee(name, tool.namespace, tool.name if emulated else "")
+    return found
+
+
+def _json(value: object) -> str:
+    try:
+        return json_text.encode(value).decode()
+    except ValueError as error:
+        raise Invalid(str(error)) from None

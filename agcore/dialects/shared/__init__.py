@@ -1,0 +1,1 @@
+"""What two vendors really share."""

@@ -1,0 +1,213 @@
+"""Who may use the gateway: modes, credentials, and the browser checks, decided from one parsed target.
+
+A `Guard` is made once per configuration and answers one question: is this request admitted, and as whom? The rules are
+those of the published surface:
+
+- `off` is open; `strict` needs a key everywhere; `all_except_health` needs one everywhere but on the probes; `auto` is
+  `all_except_health` when the LAN may connect, and otherwise open to this machine only: a request from elsewhere, or
+  one that names a forwarding chain, is treated as under `all_except_health`.
+- A key may come as a bearer token, `x-api-key`, `x-goog-api-key`, or `?key=` on the routes of Google's SDKs. The first
+  good one is the caller; a foreign one beside it hides nothing. Keys are found by a keyed hash of their bytes, so that
+  the time of a lookup says nothing about them, and then compared in constant time.
+- An MCP server with `auth = "client"` gets the client's `authorization`. The gateway's key stands in another header
+  then, and the refusal of a client without one says so. It also says where the server's OAuth metadata are, which
+  are open like a probe.
+- A request that shows no key could be a web page's. It must name this machine as its host (DNS rebinding) and must not
+  come from another site; under `/mcp` that holds for every request.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hmac import compare_digest
+from ipaddress import ip_address
+from typing import Final
+
+import msgspec
+
+from agcore.codecs.header_fields import first
+from agcore.codecs.request_target import Target
+from agcore.config.values import ClientKey, Config
+from agcore.ingress.routes import OPEN_PATHS, VERSIONS, is_open
+from agcore.machines.ids import Ids
+from agcore.mcp.oauth_metadata import metadata_url
+from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.inputs import Headers, Peer, RequestHead
+
+_FORWARDED: Final = (b"forwarded", b"via")
+_CREDENTIALS: Final = (b"authorization", b"x-api-key", b"x-goog-api-key")
+_KEY_PATHS: Final = tuple(f"/{version}/{kind}" for version in VERSIONS for kind in ("models", "tunedModels"))
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """A request that may go on."""
+
+    identity: ClientKey | None
+    """Whose key it showed; None where it came in without one."""
+
+
+class Guard:
+    """Decides admission for one configuration."""
+
+    def __init__(self, config: Config, ids: Ids) -> None:
+        self._proxy = config.proxy
+        self._ids = ids
+        self._keys = {ids.digest(key.key.reveal().encode()): key for key in config.proxy.keys if key.key.reveal()}
+        self._hosts = frozenset(host.lower() for host in config.proxy.allowed_hosts)
+        self._any_scheme = tuple(
+            origin.removesuffix("*").encode() for origin in config.proxy.cors_origins if origin.endswith("://*")
+        )
+        self._origins = frozenset(origin.encode() for origin in config.proxy.cors_origins)
+        self._challenges = {
+            f"/mcp/{server.name}/{tail}": _challenge(config, server.name)
+            for server in config.mcp
+            if server.auth == "client"
+            for tail in ("mcp", "messages")
+        }
+        """By the paths at which `authorization` is not for the gateway."""
+
+    def admit(self, head: RequestHead, target: Target, peer: Peer, *, now: float) -> Admission | Fault:
+        """Admit a request or say why not. Nothing of the request but its head is needed."""
+        identity = self._identity(head.headers, target, now)
+        if isinstance(identity, Fault):
+            return identity
+        mcp = target.path.startswith("/mcp/")
+        reads = head.method in ("GET", "HEAD")
+        probe = reads and target.path in OPEN_PATHS
+        needed = identity is None and self._needs_key(head.headers, peer, open=reads and is_open(target.path))
+        if mcp or (identity is None and not needed and not probe):
+            fault = self._browser_fault(head.headers, mcp=mcp)
+            if fault is not None:
+                return fault
+        if needed:
+            ways = "`Authorization: Bearer KEY`, `x-api-key` or `x-goog-api-key`"
+            if target.path in self._challenges:
+                ways = "`x-api-key` or `x-goog-api-key`; `Authorization` is for the MCP server"
+            return Fault(
+                status=401,
+                message=f"a valid API key is needed, as {ways}",
+                code="invalid_api_key",
+                headers=((b"www-authenticate", self._challenges.get(target.path, b"Bearer")),),
+            )
+        return Admission(identity=identity)
+
+    def knows(self, authorization: bytes) -> bool:
+        """Whether the value of an `authorization` field is a client key, of any scheme or none, expired or not."""
+        credential = authorization.partition(b" ")[2]
+        return self._lookup(authorization.strip()) is not None or self._lookup(credential.strip()) is not None
+
+    def cors_origin(self, headers: Headers) -> bytes | None:
+        """The request's `origin`, when `cors_origins` lets it read answers."""
+        origin = first(headers, b"origin")
+        if origin is not None and (
+            origin in self._origins or (self._any_scheme and origin.lower().startswith(self._any_scheme))
+        ):
+            return origin
+        return None
+
+    def _needs_key(self, headers: Headers, peer: Peer, *, open: bool) -> bool:
+        mode = self._proxy.auth_mode
+        if mode == "strict":
+            return True
+        if mode == "off" or open:
+            return False
+        if mode == "auto" and not self._proxy.allow_lan_access:
+            return not _is_loopback(peer.host) or _forwarded(headers)
+        return True
+
+    def _identity(self, headers: Headers, target: Target, now: float) -> ClientKey | Fault | None:
+        shown: dict[bytes, bytes] = {}
+        for name, value in headers:
+            if name in _CREDENTIALS:
+                if name in shown:
+                    return invalid(f"the header `{name.decode()}` stands twice")
+                shown[name] = value
+        if target.key is not None and target.path.startswith(_KEY_PATHS):
+            shown[b"?key"] = target.key.encode()
+        for name in (*_CREDENTIALS, b"?key"):
+            credential = shown.get(name)
+            if credential is None:
+                continue
+            if name == b"authorization":
+                scheme, _, credential = credential.partition(b" ")
+                if scheme.lower() != b"bearer":
+                    continue
+            key = self._lookup(credential.strip())
+            if key is not None and (key.expires is None or now < key.expires):
+                return key
+        return None
+
+    def _lookup(self, credential: bytes) -> ClientKey | None:
+        if not credential:
+            return None
+        key = self._keys.get(self._ids.digest(credential))
+        if key is not None and compare_digest(key.key.reveal().encode(), credential):
+            return key
+        return None
+
+    def _browser_fault(self, headers: Headers, *, mcp: bool) -> Fault | None:
+        host = first(headers, b"host") or b""
+        if not self._host_allowed(host):
+            served = "served here" if mcp else "served without a key"
+            return Fault(
+                status=421 if mcp else 403,
+                message=f"this host name is not {served}; add it to `proxy.allowed_hosts` if it is yours",
+                code="host_not_allowed",
+            )
+        origin = first(headers, b"origin")
+        if origin is not None and _authority(origin) != host.lower() and self.cors_origin(headers) is None:
+            return Fault(
+                status=403,
+                message="requests from this web origin are not allowed; add it to `proxy.cors_origins` if it is yours",
+                code="origin_not_allowed",
+            )
+        if first(headers, b"sec-fetch-site") == b"cross-site" and self.cors_origin(headers) is None:
+            return Fault(status=403, message="cross-site requests are not allowed", code="origin_not_allowed")
+        return None
+
+    def _host_allowed(self, value: bytes) -> bool:
+        try:
+            name = value.decode("ascii").lower()
+        except UnicodeDecodeError:
+            return False
+        if name.startswith("["):
+            name = name[1:].partition("]")[0]
+        else:
+            name = name.partition(":")[0]
+        return name == "localhost" or name in self._hosts or _is_ip(name)
+
+
+def _challenge(config: Config, name: str) -> bytes:
+    """In the mode `strict` nobody without a key could read the metadata."""
+    if config.proxy.auth_mode == "strict" or not config.proxy.public_url:
+        return b"Bearer"
+    return b'Bearer resource_metadata="%b"' % metadata_url(config.proxy.public_url, name).encode("ascii")
+
+
+def _authority(origin: bytes) -> bytes:
+    return origin.partition(b"://")[2].lower()
+
+
+@lru_cache(maxsize=256)
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=256)
+def _is_loopback(host: str | None) -> bool:
+    if host is None:
+        return False
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+def _forwarded(headers: Headers) -> bool:
+    return any(name in _FORWARDED or name.startswith(b"x-forwarded-") for name, _ in headers)

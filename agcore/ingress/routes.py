@@ -1,0 +1,281 @@
+"""Every route, as one literal table, and the function that finds a request's row in it.
+
+Read `ROUTES` from top to bottom: it is the HTTP surface. docs/routes.md and `agcore routes` are printed from it, and
+the authentication tests take their rows from it. Paths may hold four placeholders: `{version}` (one of `VERSIONS`),
+`{collection}` (`models` or `tunedModels`), `{model}` (one or more segments, so that ids may contain slashes) and
+`{name}` (one segment). A literal path belongs to its own rows, whatever the method; no two rows match one request.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from agcore.codecs.request_target import Target
+from agcore.protocol.inputs import Headers
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One row of the surface."""
+
+    row: str
+    """The row's name in the published table: `O2`."""
+    methods: tuple[str, ...]
+    path: str
+    dialect: str
+    """Whose shapes its answers and errors have; `models` is decided by the request's headers."""
+    operation: str
+    """What it does: a name of `operations.OPERATIONS`."""
+    what: str
+    """One line for people."""
+    later: str = ""
+    """What is missing yet; empty for a route that works."""
+
+
+class Match(msgspec.Struct, frozen=True):
+    """A request's row and what its placeholders stand for."""
+
+    route: Route
+    dialect: str
+    """The row's dialect, with `models` resolved."""
+    version: str = ""
+    collection: str = "models"
+    model: str = ""
+    name: str = ""
+
+
+class NoMatch(msgspec.Struct, frozen=True):
+    """No row fits; `allow` lists the methods that would, empty when the path is unknown."""
+
+    dialect: str
+    allow: tuple[str, ...] = ()
+
+
+VERSIONS: Final = ("v1", "v1beta", "v1beta1", "v1alpha")
+ANY: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_GET: Final = ("GET", "HEAD")
+_POST: Final = ("POST",)
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("O1", _GET, "/v1/models", "models", "list_models", "models, in the shape the request's headers ask for"),
+    Route("O2", _POST, "/v1/chat/completions", "openai", "generate", "Chat Completions"),
+    Route("O3", _POST, "/v1/completions", "openai_completions", "generate", "legacy Completions"),
+    Route("O4", _POST, "/v1/responses", "openai_responses", "respond", "Responses"),
+    Route("O5", _POST, "/v1/images/generations", "openai", "images", "image generation"),
+    Route("O6", _POST, "/v1/images/edits", "openai", "image_edits", "image edits"),
+    Route("O7", _POST, "/v1/audio/transcriptions", "openai", "transcribe", "transcription"),
+    Route("A1", _POST, "/v1/messages", "anthropic", "generate", "Messages"),
+    Route("A2", _POST, "/v1/messages/count_tokens", "anthropic", "count_tokens", "token count of a Messages request"),
+    Route("A3", _GET, "/v1/models/claude", "anthropic", "list_models", "models, in Anthropic's shape"),
+    Route("G1", _GET, "/v1beta/models", "gemini", "list_models", "models, in Gemini's shape, paged"),
+    Route("G1", _GET, "/v1beta1/models", "gemini", "list_models", "the same"),
+    Route("G1", _GET, "/v1alpha/models", "gemini", "list_models", "the same"),
+    Route("G2", _GET, "/v1beta/models/{model}", "gemini", "get_model", "one model"),
+    Route("G2", _GET, "/v1beta1/models/{model}", "gemini", "get_model", "the same"),
+    Route("G2", _GET, "/v1alpha/models/{model}", "gemini", "get_model", "the same"),
+    Route(
+        "G3", _POST, "/{version}/{collection}/{model}", "gemini", "generate", "generateContent, when no action is named"
+    ),
+    Route("G3", _POST, "/{version}/{collection}/{model}:generateContent", "gemini", "generate", "generateContent"),
+    Route(
+        "G3",
+        _POST,
+        "/{version}/{collection}/{model}:streamGenerateContent",
+        "gemini",
+        "generate",
+        "the same, streamed: SSE with `alt=sse`, else a JSON array",
+    ),
+    Route("G4", _POST, "/{version}/{collection}/{model}:countTokens", "gemini", "count_tokens", "token count"),
+    Route("G4", _POST, "/{version}/{collection}/{model}/countTokens", "gemini", "count_tokens", "the same"),
+    Route(
+        "M",
+        ANY,
+        "/mcp/{name}/mcp",
+        "mcp",
+        "mcp",
+        "MCP servers: web_search_prime, web_reader, zai-mcp-server, others",
+    ),
+    Route("+", _POST, "/mcp/{name}/messages", "mcp", "mcp_messages", "messages of MCP's older transport, HTTP+SSE"),
+    # Open without a key unless the mode is `strict`, like the probes: a client reads it in order to get a token, and by
+    # RFC 9728 it shows nothing for that. It says no more than the server says in public, and is asked without a key.
+    Route(
+        "+",
+        _GET,
+        "/.well-known/oauth-protected-resource/mcp/{name}/mcp",
+        "openai",
+        "mcp_metadata",
+        'OAuth metadata of an MCP server with auth = "client"',
+    ),
+    Route("I1", _POST, "/internal/warmup", "openai", "warmup", "opens connections and checks keys"),
+    Route("I2", _POST, "/v1/api/event_logging", "anthropic", "discard", "telemetry sink: read and forgotten"),
+    Route("I2", _POST, "/v1/api/event_logging/batch", "anthropic", "discard", "the same"),
+    Route("I2", _POST, "/api/event_logging", "anthropic", "discard", "the same"),
+    Route("I2", _POST, "/api/event_logging/batch", "anthropic", "discard", "the same"),
+    Route("I3", _GET, "/healthz", "openai", "health", "liveness"),
+    Route("I4", _POST, "/v1/models/detect", "openai", "detect", "how a model name resolves"),
+    Route("+", _GET, "/health", "openai", "health", "as /healthz"),
+    Route("+", _GET, "/readyz", "openai", "ready", "503 while draining"),
+    Route("+", _GET, "/", "openai", "probe", "preconnect probe: 200, empty"),
+    Route("+", _GET, "/api/hello", "openai", "probe", "the same"),
+    Route(
+        "+", _GET, "/v1/models/{model}", "models", "get_model", "one model, in the shape the request's headers ask for"
+    ),
+    Route("+", _POST, "/v1/embeddings", "openai", "embeddings", "embeddings"),
+    Route("+", _POST, "/{version}/{collection}/{model}:embedContent", "gemini", "embeddings", "embedding"),
+    Route("+", _POST, "/{version}/{collection}/{model}:batchEmbedContents", "gemini", "embeddings", "embeddings"),
+    Route("+", _POST, "/{version}/{collection}/{model}:predict", "gemini", "media", "Imagen"),
+    Route("+", _POST, "/v1/moderations", "openai", "media", "moderations"),
+    Route("+", _POST, "/v1/audio/speech", "openai", "media", "speech"),
+    Route("+", _POST, "/v1/audio/translations", "openai", "transcribe", "audio translation"),
+    Route(
+        "+",
+        _POST,
+        "/v1/responses/input_tokens",
+        "openai_responses",
+        "count_tokens",
+        "token count of a Responses request",
+    ),
+    Route("+", _POST, "/v1/responses/compact", "openai_responses", "compact", "compaction"),
+    Route("+", ("GET", "DELETE"), "/v1/responses/{name}", "openai_responses", "stored_response", "a stored response"),
+    Route("+", ("GET",), "/v1/responses/{name}/input_items", "openai_responses", "input_items", "its input, in pages"),
+    Route(
+        "+", _POST, "/v1/responses/{name}/cancel", "openai_responses", "cancel_response", "stop one in the background"
+    ),
+    Route("+", _GET, "/v1/responses", "openai_responses", "upgrade", "426: WebSocket is not served, clients fall back"),
+    Route("+", _GET, "/metrics", "openai", "later", "metrics", "metrics"),
+    Route("+", ("GET", "POST"), "/v1/files", "openai", "refuse", "501"),
+    Route("+", ("GET", "POST"), "/v1/batches", "openai", "refuse", "501"),
+    Route("+", ("GET", "POST"), "/v1/messages/batches", "anthropic", "refuse", "501"),
+    Route("+", ("GET", "POST"), "/v1/realtime", "openai", "refuse", "501"),
+    Route("+", ("GET", "POST"), "/v1/realtime/sessions", "openai", "refuse", "501"),
+)
+
+OPEN_PATHS: Final = frozenset({"/healthz", "/health", "/readyz", "/", "/api/hello"})
+"""Liveness and preconnect probes: open to GET and HEAD unless the mode is `strict`, and free of the Host check."""
+
+
+def is_open(path: str) -> bool:
+    """Whether a path is open to GET and HEAD without a key, unless the mode is `strict`: probes and OAuth metadata."""
+    if not path.startswith("/.well-known/"):
+        return path in OPEN_PATHS
+    *head, name, tail = path.split("/")
+    return head == ["", ".well-known", "oauth-protected-resource", "mcp"] and name != "" and tail == "mcp"
+
+
+_LITERAL: Final[dict[str, tuple[Route, ...]]] = {}
+_PATTERNS: Final[list[tuple[tuple[str, ...], str, str, Route]]] = []
+for _route in ROUTES:
+    if "{" not in _route.path:
+        _LITERAL[_route.path] = (*_LITERAL.get(_route.path, ()), _route)
+    else:
+        # A pattern is its segments before the model, the action after a colon, and a literal tail after the model.
+        _path, _, _action = _route.path.partition(":")
+        _head, _found, _tail = _path.partition("/{model}")
+        _PATTERNS.append((tuple(_head.split("/")[1:]), _action, _tail if _found else "", _route))
+_ACTIONS: Final = frozenset(action for _, action, _, _ in _PATTERNS if action)
+
+
+def match(method: str, target: Target, headers: Headers) -> Match | NoMatch:
+    """The row for a request. `headers` only decide the dialect of the shared model paths (wire.md 0.3)."""
+    path = target.path
+    allow: list[str] = []
+    literal = _LITERAL.get(path, ())
+    for route in literal:
+        if method in route.methods:
+            return Match(route=route, dialect=_dialect(route, target, headers))
+        allow.extend(route.methods)
+    if literal:
+        return NoMatch(dialect=dialect_of_path(target, headers), allow=tuple(allow))
+    segments = path.split("/")[1:]
+    for pattern, action, tail, route in _PATTERNS:
+        found = _match_pattern(route, pattern, action, tail, segments)
+        if found is not None:
+            if method in route.methods:
+                return Match(
+                    route=route,
+                    dialect=_dialect(route, target, headers),
+                    version=found.get("version", segments[0]),
+                    collection=found.get("collection", "models"),
+                    model=found.get("model", ""),
+                    name=found.get("name", ""),
+                )
+            allow.extend(method for method in route.methods if method not in allow)
+    return NoMatch(dialect=dialect_of_path(target, headers), allow=tuple(dict.fromkeys(allow)))
+
+
+def _match_pattern(
+    route: Route, pattern: tuple[str, ...], action: str, tail: str, segments: list[str]
+) -> dict[str, str] | None:
+    found: dict[str, str] = {}
+    rest = list(segments)
+    for part in pattern:
+        if not rest:
+            return None
+        segment = rest.pop(0)
+        if part == "{version}":
+            if segment not in VERSIONS:
+                return None
+            found["version"] = segment
+        elif part == "{collection}":
+            if segment not in ("models", "tunedModels"):
+                return None
+            found["collection"] = segment
+        elif part == "{name}":
+            if not segment:
+                return None
+            found["name"] = segment
+        elif part != segment:
+            return None
+    if "{model}" not in route.path:
+        return None if rest else found
+    text = "/".join(rest)
+    stem, colon, last = text.rpartition(":")
+    # An action is what stands behind the last colon, if it is one that we know: ids may hold colons themselves.
+    named = last if colon and last in _ACTIONS else ""
+    if named != action:
+        return None
+    model = stem if named else text
+    if tail:
+        if not model.endswith(tail):
+            return None
+        model = model[: -len(tail)]
+    elif not action and model.endswith("/countTokens"):
+        return None
+    if not model or any(part in ("", ".", "..") for part in model.split("/")):
+        return None
+    found["model"] = model
+    return found
+
+
+def _dialect(route: Route, target: Target, headers: Headers) -> str:
+    return models_dialect(target, headers) if route.dialect == "models" else route.dialect
+
+
+def models_dialect(target: Target, headers: Headers) -> str:
+    """Whose shape `/v1/models` has for this request: `gemini`, `anthropic`, `codex` or `openai` (wire.md 0.3)."""
+    google = anthropic = False
+    for name, value in headers:
+        if name in (b"x-goog-api-key", b"x-goog-api-client"):
+            google = True
+        elif name == b"anthropic-version" or (name == b"user-agent" and value.startswith(b"claude-cli/")):
+            anthropic = True
+    if google or target.key is not None:
+        return "gemini"
+    if anthropic:
+        return "anthropic"
+    return "codex" if target.first("client_version") is not None else "openai"
+
+
+def dialect_of_path(target: Target, headers: Headers) -> str:
+    """Whose error shape a path carries by its prefix, for requests that no row fits."""
+    path = target.path
+    if path == "/mcp" or path.startswith("/mcp/"):
+        return "mcp"
+    if path in ("/v1/messages", "/v1/models/claude") or path.startswith("/v1/messages/"):
+        return "anthropic"
+    if path.startswith(("/v1beta", "/v1alpha")):
+        return "gemini"
+    if path == "/v1/models" or path.startswith(("/v1/models/", "/v1/tunedModels/")):
+        return "gemini" if ":" in path or "tunedModels" in path else models_dialect(target, headers)
+    return "openai_responses" if path.startswith("/v1/responses") else "openai"

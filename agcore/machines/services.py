@@ -1,0 +1,34 @@
+"""What every exchange of one configuration shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from agcore.config.values import Config, McpServer
+from agcore.ingress.auth import Guard
+from agcore.machines.ids import Ids
+from agcore.routing.catalog import Catalog
+from agcore.state.shared import Ledger
+
+
+class Vitals(msgspec.Struct):
+    """The gateway's own condition, for liveness answers. The one value here that changes."""
+
+    started: float
+    draining: bool = False
+
+
+class Services(msgspec.Struct, frozen=True):
+    """The configuration and what was made from it, with the one port to shared state."""
+
+    config: Config
+    catalog: Catalog
+    guard: Guard
+    ledger: Ledger
+    ids: Ids
+    vitals: Vitals
+    mcp: Mapping[str, McpServer]
+    """By name."""
+    version: str

@@ -1,0 +1,194 @@
+"""What a model accepts and how much of it: the shipped table, families of names, and the user's overrides.
+
+`profile` always has an answer. In this order it takes the row whose id is the name; the family glob with the most
+literal characters; both again for what follows the last slash (`openai/gpt-4.1`, as aggregators write it); a default.
+The default is generous where a wrong guess costs an upstream's own error message (tools, images, sampling parameters)
+and careful where it would change a request (reasoning). `[capabilities."glob"]` then overrides field by field.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from agcore.codecs.globs import is_glob, literal_length, matches
+from agcore.models.table import FAMILIES, MODELS, REASONING, Row
+
+REASONING_KINDS: Final = ("none", "effort", "budget", "adaptive", "level")
+"""How a model's reasoning is asked for: not at all, by OpenAI's effort, by a token budget (Anthropic up to 4.5, Gemini
+2.5), adaptively with an effort (Anthropic from 4.6), or by Gemini's thinking level."""
+
+_EPOCH_ORDINAL: Final = datetime.date(1970, 1, 1).toordinal()
+_LONGEST_NAME: Final = 256
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one model."""
+
+    model: str
+    """The name that was looked up."""
+    display_name: str
+    vendor: str = ""
+    """`openai`, `anthropic`, `google`, `zai`, `deepseek`, `xai`, `mistral`, `moonshot`, `qwen`; empty when unknown."""
+    created: int = 0
+    """The day of release, seconds since the epoch; 0 when unknown."""
+    listed: bool = True
+    """Shown where a glob lists the shipped table; false for models that their vendor does not serve (any more)."""
+    context_window: int = 128_000
+    """Tokens; 0 where the notion does not apply."""
+    max_output_tokens: int = 8_192
+    """Tokens; 0 where the notion does not apply."""
+    chat: bool = True
+    """It takes part in conversations; false for models that only embed, draw, hear or speak."""
+    tools: bool = True
+    vision: bool = True
+    pdf: bool = False
+    audio_in: bool = False
+    structured_output: bool = True
+    sampling: bool = True
+    """It accepts temperature and top_p at values other than their defaults."""
+    top_k: bool = False
+    penalties: bool = True
+    """It accepts presence and frequency penalties."""
+    reasoning: str = "none"
+    """One of `REASONING_KINDS`."""
+    efforts: tuple[str, ...] = ()
+    """The effort levels it takes, weakest first. `none` is among them where reasoning can be switched off, for budget
+    models too."""
+    min_budget: int = 0
+    """Tokens: the smallest reasoning budget."""
+    max_budget: int = 0
+    """Tokens: the largest reasoning budget; 0 where it takes none."""
+    image_output: bool = False
+    transcription: bool = False
+    speech: bool = False
+    embeddings: bool = False
+
+
+CAPABILITY_FIELDS: Final[Mapping[str, type]] = {
+    "display_name": str,
+    "context_window": int,
+    "max_output_tokens": int,
+    "chat": bool,
+    "tools": bool,
+    "vision": bool,
+    "pdf": bool,
+    "audio_in": bool,
+    "structured_output": bool,
+    "sampling": bool,
+    "top_k": bool,
+    "penalties": bool,
+    "reasoning": str,
+    "efforts": list,
+    "min_budget": int,
+    "max_budget": int,
+    "image_output": bool,
+    "transcription": bool,
+    "speech": bool,
+    "embeddings": bool,
+}
+"""What `[capabilities."glob"]` may set, and of which type; `reasoning` is one of `REASONING_KINDS`, `efforts` a list of
+strings."""
+
+_TYPE_NAMES: Final = {bool: "true or false", int: "a whole number", str: "a string", list: "a list of strings"}
+_FLAGS: Final = tuple(name for name, kind in CAPABILITY_FIELDS.items() if kind is bool)
+_ROWS: Final[dict[str, Row]] = {row[0]: row for row in MODELS}
+_FAMILIES: Final = sorted(FAMILIES, key=lambda family: -literal_length(family[0]))
+
+KNOWN_IDS: Final[tuple[str, ...]] = tuple(_ROWS)
+"""The ids of the shipped table, in its order."""
+
+
+def capability_problem(field: str, value: object) -> str:
+    """Say what is wrong with one setting of `[capabilities."glob"]`, as the rest of a sentence; empty if nothing is."""
+    kind = CAPABILITY_FIELDS.get(field)
+    if kind is None:
+        return f"is none of {', '.join(CAPABILITY_FIELDS)}"
+    if type(value) is not kind:
+        return f"must be {_TYPE_NAMES[kind]}"
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        return f"must be {_TYPE_NAMES[kind]}"
+    if isinstance(value, int) and value < 0:
+        return "must not be negative"
+    if field == "reasoning" and value not in REASONING_KINDS:
+        return f"must be one of {', '.join(REASONING_KINDS)}"
+    return ""
+
+
+def profile(model: str, overrides: Mapping[str, Mapping[str, object]] | None = None) -> Profile:
+    """Look a model up.
+
+    Args:
+        model: A model's name at its provider; any text.
+        overrides: `Config.capabilities`: glob -> field of `CAPABILITY_FIELDS` -> a checked value. For each field the
+            matching glob with the most literal characters counts (a plain name before a glob, then the earlier one).
+            Setting `reasoning` alone also sets the levels and budgets usual for that kind.
+
+    Returns:
+        Its profile, the default one for a name that nothing is known of.
+    """
+    found = _known(model) if len(model) <= _LONGEST_NAME else _unknown(model)
+    if not overrides:
+        return found
+    hits = [pattern for pattern in overrides if matches(pattern, model)]
+    if not hits:
+        return found
+    hits.reverse()  # the sort is stable: of two equals the earlier one is to come last, and to win
+    hits.sort(key=lambda pattern: (literal_length(pattern), not is_glob(pattern)))
+    changes: dict[str, object] = {}
+    for pattern in hits:
+        changes.update(overrides[pattern])
+    if "efforts" in changes:
+        changes["efforts"] = tuple(changes["efforts"])  # type: ignore[arg-type] # a list, by CAPABILITY_FIELDS
+    if "reasoning" in changes and changes["reasoning"] != found.reasoning:
+        _, efforts, min_budget, max_budget = REASONING[str(changes["reasoning"])]
+        usual = {"efforts": efforts, "min_budget": min_budget, "max_budget": max_budget}
+        changes = usual | changes
+    return msgspec.structs.replace(found, **changes)
+
+
+@lru_cache(maxsize=1024)
+def _known(model: str) -> Profile:
+    """Look `model` up in the shipped table."""
+    for name in (model, model.rpartition("/")[2]):
+        row = _ROWS.get(name)
+        if row is not None:
+            return _from_row(row, model, row[1])
+        for pattern, like in _FAMILIES:
+            if matches(pattern, name):
+                return _from_row(_ROWS[like], model, model)
+    return _unknown(model)
+
+
+def _unknown(model: str) -> Profile:
+    """The default profile."""
+    return Profile(model=model, display_name=model)
+
+
+def _from_row(row: Row, model: str, display_name: str) -> Profile:
+    """Make a profile under the name `model` of a row of the table."""
+    _, _, vendor, released, context_window, max_output_tokens, reasoning, text = row
+    words = text.split()
+    created = (datetime.date.fromisoformat(released).toordinal() - _EPOCH_ORDINAL) * 86_400 if released else 0
+    values: dict[str, object] = {flag: flag in words for flag in _FLAGS}
+    kind, efforts, min_budget, max_budget = REASONING[reasoning]
+    values |= {
+        "reasoning": kind,
+        "efforts": efforts,
+        "min_budget": min_budget,
+        "max_budget": min(max_budget, max(max_output_tokens - 1, 0)),  # a budget must leave room for an answer
+    }
+    base = Profile(
+        model=model,
+        display_name=display_name,
+        vendor=vendor,
+        created=created,
+        listed="unlisted" not in words,
+        context_window=context_window,
+        max_output_tokens=max_output_tokens,
+    )
+    return msgspec.structs.replace(base, **values)

@@ -1,0 +1,123 @@
+"""What operations share that read the providers' own model lists: several at once, each within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from agcore.config.values import Provider
+from agcore.machines.operation import Operation
+from agcore.machines.upstream_call import Call
+from agcore.protocol.fault import Fault
+from agcore.routing.selection import Way
+from agcore.state.provider_models import LISTING, MAX_BODY, asked_endpoint, list_headers, list_target, read_ids
+from agcore.upstream.request import Plan
+
+if TYPE_CHECKING:
+    from agcore.machines.exchange import Exchange
+
+MAX_PARALLEL: Final = 8
+"""Calls under way at once."""
+
+
+class ListReader(Operation):
+    """Base of such operations: `read_lists` starts it, and each way ends in `list_read` or in `list_failed`.
+
+    After the last one comes `all_read`, which answers the client. Nothing is read on once the exchange is finished.
+
+    What a list fails of concerns other requests only where they would meet it too: a provider that cannot be reached, a
+    key that was revoked.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange)
+        self._waiting: list[Way] = []
+        self._under_way = 0
+        self._once = False
+        self._bodies: dict[Call, bytearray] = {}
+
+    def read_lists(self, ways: Iterable[Way], *, once: bool = False, now: float) -> None:
+        """Start as many calls as may run at once.
+
+        Args:
+            ways: As `list_way` makes them.
+            once: Ask with the very key of each way, whatever is known about it, and with no other.
+            now: Seconds since the epoch.
+        """
+        self._once = once
+        self._waiting = [*ways]
+        self._waiting.reverse()
+        for _ in range(MAX_PARALLEL):
+            self._next(now)
+        self._maybe_finish(now)
+
+    def list_read(self, call: Call, ids: tuple[str, ...] | None, *, now: float) -> None:
+        """A provider answered, with these ids; None where it was no list, or one of absurd length."""
+        raise NotImplementedError
+
+    def list_failed(self, provider: Provider, call: Call, fault: Fault, *, now: float) -> None:
+        """A provider did not answer, or with an error. Where nobody could be asked, `call.asked` is false."""
+        raise NotImplementedError
+
+    def all_read(self, *, now: float) -> None:
+        """Every list was read or has failed."""
+        raise NotImplementedError
+
+    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan:
+        """The provider's model list."""
+        endpoint = way.endpoint
+        return Plan(method="GET", target=list_target(endpoint), headers=list_headers(endpoint), pauses=False)
+
+    def call_begun(self, call: Call, *, now: float) -> None:
+        """What an earlier attempt brought is void."""
+        self._taken(call)
+
+    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+        """A piece of a list. One of absurd length costs its connection."""
+        body = self._bodies.setdefault(call, bytearray())
+        if len(body) + len(data) > MAX_BODY:
+            call.commit()
+            call.abort()
+            self._taken(call)
+            self.list_read(call, None, now=now)
+            self._done(now)
+        elif self.exchange.reserve(len(data), now=now):
+            body += data
+
+    def call_end(self, call: Call, *, now: float) -> None:
+        """A list is complete."""
+        call.commit()
+        self.list_read(call, read_ids(self._taken(call)), now=now)
+        self._done(now)
+
+    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+        """There is none."""
+        self._taken(call)
+        provider = call.way.provider if call.asked else call.ways[0].provider
+        self.list_failed(provider, call, fault, now=now)
+        self._done(now)
+
+    def _taken(self, call: Call) -> bytes:
+        """What came, which is not held any more."""
+        body = bytes(self._bodies.pop(call, b""))
+        self.exchange.give_back(len(body))
+        return body
+
+    def _next(self, now: float) -> None:
+        if self._waiting:
+            self._under_way += 1
+            self.exchange.call((self._waiting.pop(),), owner=self, now=now, once=self._once)
+
+    def _done(self, now: float) -> None:
+        self._under_way -= 1
+        self._next(now)
+        self._maybe_finish(now)
+
+    def _maybe_finish(self, now: float) -> None:
+        if not self._under_way and not self._waiting and not self.exchange.finished:
+            self.all_read(now=now)
+
+
+def list_way(provider: Provider, *, key: str | None = None) -> Way:
+    """The way to a provider's list, with one of its keys or with the one of this fingerprint."""
+    return Way(provider, asked_endpoint(provider), LISTING, key=key)

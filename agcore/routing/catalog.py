@@ -1,0 +1,322 @@
+"""Model names: what clients ask for, and where it goes.
+
+A `Catalog` is made from one `Config` and never changes. A name is resolved by the first of these rules that knows it:
+
+1. `[models]`: a line that is the name itself;
+2. `[models]`: of the globs that match, the one with the most literal characters, then the one written first;
+3. `provider/model`: the first segment is a provider's name, all of the rest (slashes too) its model;
+4. the providers one of whose `models` matches, one after the other in the order of the configuration; each gets the
+   name as it is. Behind the first, a bare `*` does not count: it would send a name to somebody who may not know it.
+
+For clients of a dialect with a table of its own, `[models.anthropic]`, the lines of that table are as good as the
+general ones, and better where both are equal: with the name itself (1), or with as many literal characters (2). The
+table adds to the general lines and hides none of them otherwise; a long general glob still beats its short one.
+
+A line gives one or more *steps*, to be tried in order, and a step one or more targets, which are *pooled*: requests are
+spread over them by the `weight` of their providers, each target counting with the whole of it. Choosing is not done
+here: a `Resolution` has all targets in the order written, and each knows its step. The model `*` of a target is the
+name asked for, without the `provider/` it may have in front. A target that a line holds twice, perhaps only for some
+names, stays where it stands first, so that nothing is tried twice and pools stay what their weights say.
+
+Listings show what can be enumerated of these rules: the literal names of `[models]` and of providers, and for globs the
+matching ids of the shipped model table, unlisted ones apart. A bare `*` says nothing about what stands behind it: for a
+provider whose preset belongs to one vendor it lists that vendor's ids, anywhere else it lists nothing. Each candidate
+is then resolved like any request, so that what is listed exists, and goes where the list says it goes.
+
+What providers say themselves that they have can be added to a listing. An id that matches its provider's `models` is
+listed as it is if that name leads to this provider, at the first attempt or a later one. A name that belongs to others
+gets `provider/` in front; where `[models]` sends even that elsewhere, it is left out. Resolving never depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from agcore.codecs.globs import is_glob, literal_length, matches
+from agcore.config.values import ASKED_MODEL, Config, ModelRule, Provider
+from agcore.models.profiles import KNOWN_IDS, Profile, capability_problem, profile
+
+PRESET_VENDORS: Final[Mapping[str, str]] = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "gemini": "google",
+    "zai": "zai",
+    "deepseek": "deepseek",
+    "mistral": "mistral",
+    "xai": "xai",
+    "moonshot": "moonshot",
+}
+"""Preset -> the vendor in the model table whose models stand behind it. Aggregators and local servers are absent."""
+
+_CONVERSES_IN: Final = {"codex": "openai_responses"}
+"""What a client speaks that asks for its list of models in a shape of its own."""
+
+_REMEMBERED: Final = 1024
+"""Names whose resolution is kept, if they are not longer than this."""
+_LONGEST_REMEMBERED: Final = 200
+_NEAR: Final = 5
+_NEAR_LENGTH: Final = 100
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One place to send a request to."""
+
+    provider: Provider
+    model: str
+    """The name of the model there."""
+    step: int = 0
+    """Targets with equal numbers are pooled; they count from 0 in the order of trial, and none is left out."""
+
+
+class Resolution(msgspec.Struct, frozen=True):
+    """Where a name goes."""
+
+    requested: str
+    targets: tuple[Target, ...]
+    """At least one, by ascending `step`; those of one step as they were written."""
+    rule: str
+    """The rule that decided, for people: `[models] glob "claude-haiku-*"`."""
+
+
+class Miss(msgspec.Struct, frozen=True):
+    """A name that goes nowhere."""
+
+    near: tuple[str, ...]
+    """Up to five listed names that look like it, best first; only such as the allow list permits."""
+    denied: bool = False
+    """The name would resolve, but is not on the allow list."""
+
+
+class ListedModel(msgspec.Struct, frozen=True):
+    """One line of a listing."""
+
+    id: str
+    """What clients ask for."""
+    provider: str
+    """The name of the provider tried first."""
+    model: str
+    """The name of the model there."""
+    profile: Profile
+    """That model's profile, overrides applied."""
+
+    @property
+    def display_name(self) -> str:
+        """The model's own name, or the id where that is an alias of something else."""
+        return self.profile.display_name if self.id == self.model else self.id
+
+
+class _Lines(msgspec.Struct, frozen=True):
+    """The lines of `[models]` that hold for some clients."""
+
+    exact: Mapping[str, ModelRule]
+    globs: tuple[ModelRule, ...]
+    """The ones to be preferred first."""
+
+
+class Catalog:
+    """The model names of one configuration.
+
+    Args:
+        config: Its `[models]` name configured providers, and its `[capabilities]` known fields with fitting values.
+
+    Raises:
+        ValueError: Where they do not; the message names the line.
+    """
+
+    def __init__(self, config: Config) -> None:
+        for pattern, fields in config.capabilities.items():
+            for field, value in fields.items():
+                if problem := capability_problem(field, value):
+                    raise ValueError(f'[capabilities."{pattern}"] {field} {problem}')
+        self._providers = {provider.name: provider for provider in config.providers}
+        self._capabilities = config.capabilities
+        self._rules = config.models
+        for rule in self._rules:
+            for name in (name for step in rule.steps for name, _ in step):
+                if name not in self._providers:
+                    raise ValueError(f'{_shown(rule)} names the provider "{name}", which is not configured')
+        self.dialects: Final = tuple(dict.fromkeys(rule.dialect for rule in self._rules if rule.dialect))
+        """The dialects whose clients have lines of their own."""
+        self._lines = {dialect: _lines(self._rules, dialect) for dialect in ("", *self.dialects)}
+        self._resolved: dict[tuple[str, str], Resolution | None] = {}
+        self._listed: dict[str, tuple[ListedModel, ...]] = {}
+        self._offered: dict[tuple[str, str], tuple[Sequence[str], tuple[ListedModel, ...]]] = {}
+
+    def resolve(self, model: str, *, allowed: Sequence[str] = (), dialect: str = "") -> Resolution | Miss:
+        """Find where `model` goes.
+
+        Args:
+            model: The name a client asked for, without Gemini's `models/`.
+            allowed: The allow list of the client's key; empty for all.
+            dialect: What the client speaks; empty for the general rules.
+        """
+        resolution = self._resolve(model, self._kind(dialect))
+        if resolution is not None and self.allowed(model, allowed):
+            return resolution
+        return Miss(self._near(model, allowed, dialect), denied=resolution is not None)
+
+    def allowed(self, name: str, patterns: Sequence[str]) -> bool:
+        """Tell whether an allow list permits `name`, as it is or without its `provider/`; an empty list permits all."""
+        if not patterns:
+            return True
+        prefix, _, rest = name.partition("/")
+        names = (name, rest) if prefix in self._providers else (name,)
+        return any(matches(pattern, candidate) for pattern in patterns for candidate in names)
+
+    def ids(
+        self, *, allowed: Sequence[str] = (), dialect: str = "", offered: Mapping[str, Sequence[str]] | None = None
+    ) -> tuple[ListedModel, ...]:
+        """List the known names, each once: those of `[models]` first, then provider by provider, then what is offered.
+
+        Args:
+            allowed: The allow list of the client's key; empty for all.
+            dialect: What the client speaks; empty for the general rules.
+            offered: Provider -> the ids that it says it has.
+        """
+        kind = self._kind(dialect)
+        if kind not in self._listed:
+            entries = (self.listed(name, dialect=kind) for name in dict.fromkeys(self._candidates(kind)))
+            self._listed[kind] = tuple(entry for entry in entries if entry is not None)
+        listed = {entry.id: entry for entry in self._listed[kind]}
+        for name, ids in (offered or {}).items():
+            for entry in self._offers(name, ids, kind):
+                listed.setdefault(entry.id, entry)
+        return tuple(entry for entry in listed.values() if self.allowed(entry.id, allowed))
+
+    def listed(self, model: str, *, allowed: Sequence[str] = (), dialect: str = "") -> ListedModel | None:
+        """Give the line a listing has, or would have, for `model`; None where it does not resolve."""
+        resolution = self._resolve(model, self._kind(dialect))
+        if resolution is None or not self.allowed(model, allowed):
+            return None
+        first = resolution.targets[0]
+        return ListedModel(model, first.provider.name, first.model, self.profile(first.model))
+
+    def profile(self, model: str) -> Profile:
+        """Give the profile of a provider's model, with the overrides of this configuration."""
+        return profile(model, self._capabilities)
+
+    def _kind(self, dialect: str) -> str:
+        """The dialect whose lines hold for clients of `dialect`; empty where it has none of its own."""
+        dialect = _CONVERSES_IN.get(dialect, dialect)
+        return dialect if dialect in self._lines else ""
+
+    def _resolve(self, model: str, kind: str) -> Resolution | None:
+        """Follow the rules, or remember where they led: clients ask for few names, again and again."""
+        if len(model) > _LONGEST_REMEMBERED:
+            return self._follow(model, kind)
+        if (model, kind) not in self._resolved:
+            if len(self._resolved) >= _REMEMBERED:
+                self._resolved.clear()
+            self._resolved[model, kind] = self._follow(model, kind)
+        return self._resolved[model, kind]
+
+    def _follow(self, model: str, kind: str) -> Resolution | None:
+        if not model:
+            return None
+        lines = self._lines[kind]
+        rule = lines.exact.get(model) or next((glob for glob in lines.globs if matches(glob.pattern, model)), None)
+        if rule is not None:
+            return Resolution(model, self._chain(rule, model), _shown(rule))
+        prefix, rest = self._split(model)
+        if prefix:
+            return Resolution(model, (Target(self._providers[prefix], rest),), "provider/model")
+        return self._serving(model)
+
+    def _split(self, model: str) -> tuple[str, str]:
+        """The provider that a name starts with, empty for none, and the rest."""
+        prefix, _, rest = model.partition("/")
+        return (prefix, rest) if rest and prefix in self._providers else ("", model)
+
+    def _chain(self, rule: ModelRule, model: str) -> tuple[Target, ...]:
+        _, asked = self._split(model)
+        targets: dict[tuple[str, str], Target] = {}
+        number = 0
+        for step in rule.steps:
+            before = len(targets)
+            for name, written in step:
+                there = asked if written == ASKED_MODEL else written
+                targets.setdefault((name, there), Target(self._providers[name], there, number))
+            number += len(targets) > before
+        return tuple(targets.values())
+
+    def _serving(self, model: str) -> Resolution | None:
+        serving: list[tuple[Provider, str]] = []
+        for provider in self._providers.values():
+            for pattern in provider.models:
+                if matches(pattern, model) and not (serving and _is_bare(pattern)):
+                    serving.append((provider, pattern))
+                    break
+        if not serving:
+            return None
+        targets = tuple(Target(provider, model, step) for step, (provider, _) in enumerate(serving))
+        sources = ", then ".join(f'"{provider.name}" models "{pattern}"' for provider, pattern in serving)
+        return Resolution(model, targets, f"providers {sources}")
+
+    def _candidates(self, kind: str) -> Iterable[str]:
+        for rule in self._rules:
+            if rule.dialect in ("", kind):
+                yield from _expand(rule.pattern, vendor="")
+        for provider in self._providers.values():
+            vendor = PRESET_VENDORS.get(provider.preset, "")
+            for pattern in provider.models:
+                yield from _expand(pattern, vendor=vendor)
+
+    def _offers(self, name: str, ids: Sequence[str], kind: str) -> tuple[ListedModel, ...]:
+        """The lines for what a provider offers. The last ones are kept: there may be thousands."""
+        last = self._offered.get((name, kind))
+        if last is not None and last[0] == ids:
+            return last[1]
+        provider = self._providers[name]
+        mine = (id for id in ids if any(matches(pattern, id) for pattern in provider.models))
+        entries = tuple(entry for id in mine if (entry := self._offer(provider, id, kind)) is not None)
+        self._offered[name, kind] = (ids, entries)
+        return entries
+
+    def _offer(self, provider: Provider, id: str, kind: str) -> ListedModel | None:
+        """The line for one such id, under the shorter of its names that leads to its provider."""
+        for name in (id, f"{provider.name}/{id}"):
+            found = self._resolve(name, kind)
+            if found and any(target.model == id and target.provider is provider for target in found.targets):
+                return self.listed(name, dialect=kind)
+        return None
+
+    def _near(self, model: str, allowed: Sequence[str], dialect: str) -> tuple[str, ...]:
+        # Imported here: a miss is rare, and difflib costs more to load than this module.
+        from difflib import get_close_matches
+
+        names = {entry.id.lower(): entry.id for entry in self.ids(allowed=allowed, dialect=dialect)}
+        wanted = model[:_NEAR_LENGTH].lower()  # the search is quadratic, and the name is a client's
+        near = get_close_matches(wanted, names, _NEAR) or get_close_matches(wanted.rpartition("/")[2], names, _NEAR)
+        return tuple(names[name] for name in near)
+
+
+def _lines(rules: Iterable[ModelRule], dialect: str) -> _Lines:
+    """What holds for clients of `dialect`; sorting is stable, so that its own lines stay before general ones."""
+    exact: dict[str, ModelRule] = {}
+    globs: list[ModelRule] = []
+    for rule in sorted((rule for rule in rules if rule.dialect in ("", dialect)), key=lambda rule: not rule.dialect):
+        if is_glob(rule.pattern):
+            globs.append(rule)
+        else:
+            exact.setdefault(rule.pattern, rule)
+    return _Lines(exact, tuple(sorted(globs, key=lambda rule: -literal_length(rule.pattern))))
+
+
+def _shown(rule: ModelRule) -> str:
+    table = f"models.{rule.dialect}" if rule.dialect else "models"
+    return f'[{table}] {"glob " if is_glob(rule.pattern) else ""}"{rule.pattern}"'
+
+
+def _is_bare(pattern: str) -> bool:
+    return literal_length(pattern) == 0
+
+
+def _expand(pattern: str, *, vendor: str) -> Iterable[str]:
+    """The ids that `pattern` lists; `vendor` is whose models a bare `*` means, empty for nobody's."""
+    if not is_glob(pattern):
+        return (pattern,)
+    known = (profile(name) for name in KNOWN_IDS if matches(pattern, name))
+    return (entry.model for entry in known if entry.listed and (not _is_bare(pattern) or entry.vendor == vendor))

@@ -1,0 +1,109 @@
+"""MCP sessions: what a handshake agreed on, and which exchanges work for it.
+
+A session belongs to the credential that made it. For anybody else its id means nothing, as that of one that is over.
+Sessions end by their client's DELETE, by an hour without use, or when there are too many, of one owner or of all: then
+the one that was not used for longest goes, of those that nothing runs in. A client whose session is gone makes a new
+one by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from agcore.machines.ids import Ids
+from agcore.mcp.jsonrpc import Id
+from agcore.mcp.revisions import Revision
+
+MAX_SESSIONS: Final = 1000
+MAX_OF_ONE: Final = 200
+"""Sessions of one owner, whose flood shall not end those of others."""
+IDLE: Final = 3600.0
+"""Seconds."""
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Who may use a session, and where."""
+
+    server: str
+    client: str | None
+    """The name of the client key that was shown."""
+    peer: str
+    """Where the client is, if it showed no key: `loopback` or an address. Empty for one that did."""
+
+
+class Session(msgspec.Struct):
+    """One session."""
+
+    id: str
+    owner: Owner
+    revision: Revision
+    used: float
+    """When a message last came, in seconds since the epoch."""
+    calls: dict[Id, str]
+    """Request id -> the exchange that works on it."""
+    streams: set[str]
+    """The exchanges of open GET streams."""
+
+    @property
+    def exchanges(self) -> set[str]:
+        """All exchanges that are at work for it."""
+        return {*self.calls.values(), *self.streams}
+
+    def forget(self, exchange: str) -> None:
+        """An exchange is over."""
+        self.streams.discard(exchange)
+        for id in [id for id, each in self.calls.items() if each == exchange]:
+            del self.calls[id]
+
+
+class Sessions:
+    """All sessions of a gateway."""
+
+    def __init__(self, ids: Ids) -> None:
+        self._ids = ids
+        self._sessions: dict[str, Session] = {}  # in the order of their last use
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def create(self, owner: Owner, revision: Revision, *, now: float) -> Session:
+        """Make a session, with an id that nobody can guess."""
+        self._drop(session for session in self._sessions.values() if _is_stale(session, now))
+        own = [session for session in self._sessions.values() if session.owner == owner]
+        if len(own) >= MAX_OF_ONE:
+            self._make_room(own)
+        elif len(self._sessions) >= MAX_SESSIONS:
+            self._make_room(list(self._sessions.values()))
+        session = Session(self._ids.mint("mcp-"), owner, revision, used=now, calls={}, streams=set())
+        self._sessions[session.id] = session
+        return session
+
+    def find(self, id: str, owner: Owner, *, now: float) -> Session | None:
+        """The session of that id, in use again; None where `owner` has none of it (any more)."""
+        session = self._sessions.get(id)
+        if session is None or session.owner != owner:
+            return None
+        del self._sessions[id]
+        if _is_stale(session, now):
+            return None
+        session.used = now
+        self._sessions[id] = session
+        return session
+
+    def end(self, session: Session) -> None:
+        """The client is done with it."""
+        self._sessions.pop(session.id, None)
+
+    def _make_room(self, among: Sequence[Session]) -> None:
+        self._drop([next((session for session in among if not session.exchanges), among[0])])
+
+    def _drop(self, sessions: Iterable[Session]) -> None:
+        for session in list(sessions):
+            del self._sessions[session.id]
+
+
+def _is_stale(session: Session, now: float) -> bool:
+    return now - session.used > IDLE and not session.exchanges

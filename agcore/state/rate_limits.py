@@ -1,0 +1,137 @@
+"""What each client key may use: requests and tokens in a minute, and requests under way at once.
+
+A key with a limit has an `Allowance`: a token bucket for requests, one for tokens, and a count. A request is let in
+while each bucket has at least one left and the count is below its limit. Then it takes one request, and a place among
+those under way. What it consumes is known only at its end and taken then, so a bucket of tokens may owe some: the
+debt is paid by waiting. A refusal takes nothing.
+
+A bucket starts full, holds what its limit allows for a minute, and is refilled evenly: in a window of any length no
+more requests are let in than the limit, and what is refilled meanwhile. There is an allowance for each limited key that
+was seen, and none for any other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import Final
+
+import msgspec
+
+from agcore.config.values import ClientKey
+from agcore.protocol.fault import Fault
+
+MINUTE: Final = 60.0
+TICK: Final = 1e-6
+"""A wait of so many seconds is none, and waits are told no finer: as floats, times since the epoch hardly are."""
+PLACE: Final = 1.0
+"""Seconds to wait for a place among those under way; when one is really given back, nobody knows."""
+
+
+class Bucket(msgspec.Struct):
+    """A token bucket that holds `limit`, and is refilled by `limit` in a minute."""
+
+    limit: int
+    level: float
+    """What was in it at `at`; below 0 is a debt."""
+    at: float
+    """When the level was told, in seconds."""
+
+    def refill(self, *, now: float) -> None:
+        """Bring the level to `now`. A clock that was set back takes nothing away, and counts on from there."""
+        self.level = min(self.level + max(now - self.at, 0.0) * self.limit / MINUTE, self.limit)
+        self.at = now
+
+    @property
+    def wait(self) -> float:
+        """Seconds from `at` until there is one to take, to the microsecond; 0 where there is."""
+        seconds = (1 - self.level) * MINUTE / self.limit
+        return round(seconds, 6) if seconds > TICK else 0.0
+
+
+class Allowance(msgspec.Struct):
+    """What one key has left, under the limits that its latest request was asked for with."""
+
+    requests: Bucket | None = None
+    tokens: Bucket | None = None
+    under_way: int = 0
+    leaving: bool = False
+    """The key was removed: this is forgotten as soon as nothing is under way."""
+
+
+class Allowances:
+    """What all client keys have left, shared by all exchanges of a gateway; see the module's text."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, Allowance] = {}
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def admit(self, key: ClientKey, *, now: float) -> Fault | None:
+        """Let a request in, for which `done` must be called once, with the same key; or the 429 that refuses it.
+
+        `now` is in seconds. The fault's `retry_after` is when the request would be let in if nothing else came.
+        """
+        if not key.limited:
+            return None
+        allowance = self._of.setdefault(key.name, Allowance())
+        requests = allowance.requests = _resized(allowance.requests, key.rpm, now)
+        tokens = allowance.tokens = _resized(allowance.tokens, key.tpm, now)
+        refusals: list[tuple[float, str]] = []
+        if requests is not None and requests.wait:
+            refusals.append((requests.wait, _many(key.rpm, "request") + " per minute"))
+        if tokens is not None and tokens.wait:
+            refusals.append((tokens.wait, _many(key.tpm, "token") + " per minute"))
+        if key.concurrency is not None and allowance.under_way >= key.concurrency:
+            refusals.append((PLACE, _many(key.concurrency, "request") + " at a time"))
+        if refusals:
+            return _refused(key, *max(refusals))
+        if requests is not None:
+            requests.level -= 1
+        allowance.under_way += 1
+        return None
+
+    def done(self, key: ClientKey, *, tokens: int, now: float) -> None:
+        """A request that `admit` let in is over, and has consumed this many tokens."""
+        if not key.limited:
+            return
+        allowance = self._of[key.name]
+        allowance.under_way -= 1
+        if allowance.tokens is not None:
+            allowance.tokens.refill(now=now)
+            allowance.tokens.level -= tokens
+        if allowance.leaving and not allowance.under_way:
+            del self._of[key.name]
+
+    def keep(self, names: Collection[str]) -> None:
+        """Forget all keys but these: at once, or with the last of their requests that is under way."""
+        for name, allowance in tuple(self._of.items()):
+            allowance.leaving = name not in names
+            if allowance.leaving and not allowance.under_way:
+                del self._of[name]
+
+
+def _resized(bucket: Bucket | None, limit: int | None, now: float) -> Bucket | None:
+    """The bucket under this limit, refilled; a new one is full."""
+    if limit is None:
+        return None
+    if bucket is None:
+        return Bucket(limit=limit, level=limit, at=now)
+    bucket.limit = limit
+    bucket.refill(now=now)
+    return bucket
+
+
+def _many(count: int | None, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _refused(key: ClientKey, seconds: float, limit: str) -> Fault:
+    shown = f"{math.ceil(seconds * 1000) / 1000:.3f}".rstrip("0").rstrip(".")
+    return Fault(
+        status=429,
+        message=f"the key {key.name!r} has reached its limit of {limit}; try again in {shown}s",
+        code="rate_limit_exceeded",
+        retry_after=seconds,
+    )

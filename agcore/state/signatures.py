@@ -1,0 +1,105 @@
+"""Signatures of tool calls, remembered for clients that do not echo them.
+
+Chat Completions has no place for a vendor's signatures. They travel in extensions (`extra_content`,
+`reasoning_details`), which many clients drop; so what was signed around a call is also kept here, under the id of the
+call and the client that got it, and put back into a history that comes without. Memory is bounded: the least recently
+used goes first, and after a restart only what clients echo is known.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from agcore.conversation.values import Conversation, Part, Signature, Thinking, ToolCall, Turn
+
+MAX_CALLS: Final = 4096
+"""Calls remembered."""
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of thoughts and signatures remembered; a signature is some hundred bytes to a few thousand."""
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """What belongs to a call: the signed thoughts before it, and the call's own signature."""
+
+    thoughts: tuple[Thinking, ...] = ()
+    signature: Signature | None = None
+
+    @property
+    def size(self) -> int:
+        """About its bytes."""
+        thoughts = sum(len(each.text) + len(each.signature.data if each.signature else "") for each in self.thoughts)
+        return 200 + thoughts + (len(self.signature.data) if self.signature else 0)
+
+
+class SignatureMemory:
+    """See the module's text."""
+
+    def __init__(self, *, max_calls: int = MAX_CALLS, max_bytes: int = MAX_BYTES) -> None:
+        self._max_calls = max_calls
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[tuple[str | None, str], Signed] = OrderedDict()
+        self._size = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def size(self) -> int:
+        """About the bytes kept."""
+        return self._size
+
+    def of(self, client: str | None) -> Recollection:
+        """What concerns one client."""
+        return Recollection(self, client)
+
+    def remember(self, client: str | None, call_id: str, signed: Signed) -> None:
+        """Keep what belongs to a call that `client` is being told of."""
+        before = self._kept.pop((client, call_id), None)
+        self._size += signed.size - (before.size if before is not None else 0)
+        self._kept[client, call_id] = signed
+        while self._kept and (len(self._kept) > self._max_calls or self._size > self._max_bytes):
+            self._size -= self._kept.popitem(last=False)[1].size
+
+    def recalled(self, client: str | None, conversation: Conversation) -> Conversation:
+        """The conversation with the signatures put back that its history lacks."""
+        turns = tuple(self._turn(client, turn) for turn in conversation.turns)
+        if all(new is old for new, old in zip(turns, conversation.turns, strict=True)):
+            return conversation
+        return msgspec.structs.replace(conversation, turns=turns)
+
+    def _turn(self, client: str | None, turn: Turn) -> Turn:
+        if turn.role != "assistant" or not any(isinstance(part, ToolCall) for part in turn.parts):
+            return turn
+        if any(isinstance(part, Thinking) and part.signature is not None for part in turn.parts):
+            return turn
+        parts = tuple(part for each in turn.parts for part in self._parts(client, each))
+        return turn if parts == turn.parts else msgspec.structs.replace(turn, parts=parts)
+
+    def _parts(self, client: str | None, part: Part) -> Iterator[Part]:
+        signed = self._kept.get((client, part.id)) if isinstance(part, ToolCall) and part.signature is None else None
+        if signed is None or not isinstance(part, ToolCall):
+            yield part
+            return
+        self._kept.move_to_end((client, part.id))
+        yield from signed.thoughts
+        yield msgspec.structs.replace(part, signature=signed.signature)
+
+
+class Recollection:
+    """The memory as one client's requests use it."""
+
+    def __init__(self, memory: SignatureMemory, client: str | None) -> None:
+        self._memory = memory
+        self._client = client
+
+    def remember(self, call_id: str, signed: Signed) -> None:
+        """Keep what belongs to a call that this client is being told of."""
+        self._memory.remember(self._client, call_id, signed)
+
+    def recalled(self, conversation: Conversation) -> Conversation:
+        """The conversation with the signatures put back that its history lacks."""
+        return self._memory.recalled(self._client, conversation)

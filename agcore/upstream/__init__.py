@@ -1,0 +1,1 @@
+"""What is asked of a provider, and how its refusal is read."""

@@ -1,0 +1,93 @@
+"""An upstream's error answer, turned into a fault that a client may see.
+
+Nothing of the upstream's body passes raw: what its JSON says is kept as values, with every occurrence of the key that
+was used replaced by its label. Trouble with the gateway's own credential is not the client's: as a 401 it would make
+agents log their users out, and as a 5xx it would make them try again and again. So it leaves as a 424 that names the
+key by its label, and tells clients not to retry.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from agcore.codecs import json_text
+from agcore.codecs.header_fields import media_type
+from agcore.dialects.base import Dialect
+from agcore.protocol.fault import Fault, Vendor
+from agcore.protocol.inputs import Headers
+from agcore.routing.retry_after import is_key_refused, is_moderated
+from agcore.routing.selection import KeyChoice
+
+CREDENTIAL: Final = frozenset({401, 402, 403})
+"""Statuses by which a vendor refuses a key, what it may do, or its account."""
+NO_RETRY: Final[Headers] = ((b"x-should-retry", b"false"),)
+"""What OpenAI's and Anthropic's SDKs, and the agents on them, heed before any rule of their own: asking again will fare
+no better."""
+OWN_CREDENTIAL: Final = "upstream_credential"
+"""The code of a fault that tells of trouble with the gateway's own key."""
+
+
+def fault_from_answer(dialect: Dialect, *, provider: str, status: int, headers: Headers, body: bytes) -> Fault:
+    """The fault, in the upstream's own words, for an answer with `status` 300 or more, or a 200 that holds an error.
+
+    Before a client sees it, it goes through `presentable`.
+    """
+    if status < 400:
+        message = f"{provider} answered {status}, which the gateway does not follow"
+        return Fault(status=502, message=message, code="upstream_redirect")
+    try:
+        fault = dialect.parse_error(status, json_text.decode(body))
+    except ValueError:
+        fault = Fault(status=status, message="")
+    if fault.message:
+        return fault
+    kind = media_type(headers).decode("latin-1") or "no content type"
+    message = f"{provider} answered {status} without an error message ({kind})"
+    return msgspec.structs.replace(fault, message=message)
+
+
+def presentable(fault: Fault, key: KeyChoice) -> Fault:
+    """A fault in an upstream's words, from an error answer or from a stream, made fit for a client.
+
+    Every occurrence of the key is replaced by its label, halves of surrogate pairs by U+FFFD; trouble with the
+    gateway's own credential becomes a 424 (RFC 4918 section 11.4) that no client repeats; and there is some message.
+    """
+    message = _clean_text(fault.message, key) or "the upstream reported an error without a message"
+    if (fault.status in CREDENTIAL and not is_moderated(fault)) or is_key_refused(fault):
+        return Fault(
+            status=424,
+            message=f"the provider refused the gateway's credential {key.label} ({fault.status}): {message}",
+            code=OWN_CREDENTIAL,
+            headers=NO_RETRY,
+        )
+    vendor = fault.vendor
+    if vendor is not None:
+        try:
+            error = {_clean_text(name, key): _clean(each, key) for name, each in vendor.error.items()}
+            vendor = Vendor(dialect=vendor.dialect, error=error)
+        except RecursionError:
+            vendor = None
+    return msgspec.structs.replace(
+        fault,
+        message=message,
+        vendor=vendor,
+        code=None if fault.code is None else _clean_text(fault.code, key),
+        param=None if fault.param is None else _clean_text(fault.param, key),
+    )
+
+
+def _clean(value: object, key: KeyChoice) -> object:
+    if isinstance(value, str):
+        return _clean_text(value, key)
+    if isinstance(value, dict):
+        return {_clean_text(name, key): _clean(each, key) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_clean(each, key) for each in value]
+    return value
+
+
+def _clean_text(text: str, key: KeyChoice) -> str:
+    text = key.hidden_in(text)
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,65 @@
+"""What is asked of an upstream, and the request that it becomes with a provider's credential."""
+
+from __future__ import annotations
+
+import msgspec
+
+from agcore.protocol.effects import Body, Origin, UpstreamRequest
+from agcore.protocol.inputs import Headers
+from agcore.routing.selection import KeyChoice, Way
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What an operation wants of one way, for one attempt."""
+
+    target: bytes
+    method: str = "POST"
+    headers: Headers = ()
+    """Without `host`, credentials and `content-length`, which `upstream_request` adds."""
+    body: Body = b""
+    length: int | None = None
+    """Bytes of a body that is not in memory; None where only its end will tell."""
+    passes_all: bool = False
+    """The owner gets every answer as it is, errors included."""
+    patient: bool = False
+    """The answer may take its time: no limit but the one for connecting."""
+    repeatable: bool = True
+    """It does no harm twice. Otherwise it is repeated only after a refusal, or where no byte of it was sent."""
+    pauses: bool = True
+    """It is worth waiting for another attempt."""
+    public_only: bool = False
+    """The endpoint was chosen by a client: it must be on the public internet (see `OpenUpstream`)."""
+
+
+def upstream_request(plan: Plan, way: Way, key: KeyChoice) -> UpstreamRequest:
+    """The whole request. Headers of the provider's configuration replace those of the same name."""
+    origin = way.endpoint.origin
+    headers = [(b"host", host_header(origin)), *_credential(way.endpoint.auth, key), *plan.headers]
+    if way.provider.headers:
+        configured = {name for name, _ in way.provider.headers}
+        headers = [field for field in headers if field[0] not in configured]
+        headers.extend(way.provider.headers)
+    length = len(plan.body) if isinstance(plan.body, bytes) else plan.length
+    if length is None:
+        headers.append((b"transfer-encoding", b"chunked"))
+    elif length or plan.method not in ("GET", "HEAD", "DELETE"):
+        headers.append((b"content-length", b"%d" % length))
+    return UpstreamRequest(
+        origin=origin, method=plan.method, target=plan.target, headers=tuple(headers), body=plan.body
+    )
+
+
+def host_header(origin: Origin) -> bytes:
+    """The `host` field for an origin: brackets around IPv6 literals, no default port (RFC 9110 section 7.2)."""
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    default = 443 if origin.scheme == "https" else 80
+    return (host if origin.port == default else f"{host}:{origin.port}").encode("ascii")
+
+
+def _credential(auth: str, key: KeyChoice) -> Headers:
+    if key.secret is None or auth == "none":
+        return ()
+    secret = key.secret.reveal().encode("latin-1")
+    if auth == "bearer":
+        return ((b"authorization", b"Bearer " + secret),)
+    return ((auth.encode("ascii"), secret),)

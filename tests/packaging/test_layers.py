@@ -1,0 +1,95 @@
+"""The house rule of the core: a folder imports only folders above it.
+
+Imports for annotations only (under `if TYPE_CHECKING:`) and imports inside functions count like all others, so the
+folders are a strict order and a reader may stop at any of them without having to look below.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+CORE: Final = Path(__file__).parents[2] / "agcore"
+
+LAYERS: Final = (
+    "protocol",
+    "codecs",
+    "models",
+    "config",
+    "conversation",
+    "dialects",
+    "conversion",
+    "state",
+    "ingress",
+    "routing",
+    "upstream",
+    "telemetry",
+    "machines",
+    "operations",
+    "mcp",
+    "demo",
+)
+"""The folders of `agcore`, from the first to read to the last. What stands at the root may import any of them."""
+
+STILL_TO_CUT: Final = frozenset(
+    {
+        ("conversation/embeddings.py", "dialects"),
+        ("conversation/split.py", "dialects"),
+        ("dialects/base.py", "ingress"),
+        ("dialects/openai_completions/traits.py", "ingress"),
+        ("dialects/openai_responses/traits.py", "ingress"),
+        ("dialects/gemini/traits.py", "ingress"),
+        ("dialects/anthropic/traits.py", "ingress"),
+        ("dialects/openai_chat/traits.py", "ingress"),
+        ("dialects/model_lists.py", "routing"),
+        ("conversion/translation.py", "state"),
+        ("conversion/translation.py", "routing"),
+        ("state/shared.py", "machines"),
+        ("state/shared.py", "routing"),
+        ("state/mcp_sessions.py", "machines"),
+        ("state/mcp_sessions.py", "mcp"),
+        ("ingress/auth.py", "machines"),
+        ("ingress/auth.py", "mcp"),
+        ("telemetry/access_log.py", "machines"),
+    }
+)
+"""Arrows that point down; each goes in a commit of its own."""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The folders of `agcore` that a module imports anything of, wherever in it the import stands."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            first, *rest = node.module.split(".")
+            if first == "agcore":
+                yield from rest[:1] or [name.name for name in node.names]
+        elif isinstance(node, ast.Import):
+            assert not any(name.name.startswith("agcore") for name in node.names), path
+
+
+def arrows() -> Iterator[tuple[str, str, str]]:
+    """Every import between two folders: the module, its own folder, the imported one."""
+    for path in sorted(CORE.rglob("*.py")):
+        where = path.relative_to(CORE)
+        if len(where.parts) > 1:
+            for target in imports(path):
+                yield where.as_posix(), where.parts[0], target
+
+
+def test_every_folder_of_the_core_has_a_layer() -> None:
+    assert {path.parent.name for path in CORE.glob("*/__init__.py")} == set(LAYERS)
+
+
+def test_a_folder_imports_only_folders_above_it() -> None:
+    level = {folder: number for number, folder in enumerate(LAYERS)}
+    found = {(module, target) for module, own, target in arrows() if level.get(target, len(LAYERS)) > level[own]}
+    assert found == STILL_TO_CUT
+
+
+def test_folders_are_small_enough_to_be_looked_through() -> None:
+    files = Counter(path.parent for path in CORE.rglob("*.py") if path.name != "__init__.py")
+    assert max(files.values()) <= 25
+    assert len(list(CORE.glob("*.py"))) <= 8
