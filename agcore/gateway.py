@@ -19,17 +19,17 @@ from typing import Final
 import msgspec
 
 from agcore.codecs.header_fields import first, media_type
-from agcore.codecs.request_target import Target, parse
+from agcore.codecs.request_target import RequestTarget, parse
 from agcore.config.diff import changes
 from agcore.config.values import Config
 from agcore.dialects import ERROR_SHAPES
 from agcore.ingress.auth import Guard
 from agcore.ingress.request import Request
-from agcore.ingress.routes import Match, NoMatch, dialect_of_path, match
+from agcore.ingress.routes import MatchedRoute, NoMatch, dialect_of_path, match
 from agcore.machines.exchange import Exchange, too_large
 from agcore.machines.ids import Ids
 from agcore.machines.operation import Operation
-from agcore.machines.services import Services, Vitals
+from agcore.machines.services import GatewayServices, ServerStatus
 from agcore.operations import operation as operation_class
 from agcore.protocol.effects import (
     CloseIdle,
@@ -46,7 +46,7 @@ from agcore.protocol.effects import (
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.inputs import Headers, Peer, RequestHead
 from agcore.routing.catalog import Catalog
-from agcore.state.shared import Ledger
+from agcore.state.shared import LocalState
 
 VERSION: Final = "0.1.0"
 
@@ -79,14 +79,14 @@ class Gateway:
         self._first_config = config
         self._saved = 0
         """`changes` of the pool when its state was last taken or put back."""
-        self._vitals = Vitals(started=now)
-        self._services = Services(
+        self._status = ServerStatus(started=now)
+        self._services = GatewayServices(
             config=config,
             catalog=Catalog(config),
             guard=Guard(config, ids),
-            ledger=Ledger(ids, max_buffered=config.limits.max_buffered),
+            ledger=LocalState(ids, max_buffered=config.limits.max_buffered),
             ids=ids,
-            vitals=self._vitals,
+            status=self._status,
             mcp={server.name: server for server in config.mcp},
             version=VERSION,
         )
@@ -110,7 +110,7 @@ class Gateway:
         request_id = services.ids.mint("req_")
         target = parse(head.target)
         if isinstance(target, Fault):
-            nowhere = Target(path="", query=(), raw_query=b"", key=None)
+            nowhere = RequestTarget(path="", query=(), raw_query=b"", key=None)
             request = Request(id=request_id, head=head, peer=peer, started=now, target=nowhere, dialect="openai")
             return self._refuse(request, target, now)
         origin = services.guard.cors_origin(head.headers)
@@ -228,7 +228,7 @@ class Gateway:
         """Begin the way out. Calling it again during the grace period ends that at once; later it does nothing."""
         timeouts = self.config.timeouts
         if self._phase is Phase.SERVING:
-            self._vitals.draining = True
+            self._status.draining = True
             self._phase = Phase.GRACE
             self.deadline = now + timeouts.drain_grace
             note = Note("drain", {"grace": timeouts.drain_grace, "drain": timeouts.drain})
@@ -255,7 +255,9 @@ class Gateway:
         exchange = Exchange(request, self._services, operation=None)
         return exchange, exchange.refuse(fault, now=now)
 
-    def _answer_options(self, request: Request, found: Match | NoMatch, now: float) -> tuple[Exchange, list[Effect]]:
+    def _answer_options(
+        self, request: Request, found: MatchedRoute | NoMatch, now: float
+    ) -> tuple[Exchange, list[Effect]]:
         """A CORS preflight, or any other OPTIONS: answered without a key and without touching a handler."""
         methods = found.allow if isinstance(found, NoMatch) else ()
         allow = ", ".join((*methods, "OPTIONS")).encode("ascii")
@@ -270,7 +272,7 @@ class Gateway:
         return exchange, exchange.answer_at_once(204, headers=tuple(headers), now=now)
 
 
-def _no_route(method: str, target: Target, found: NoMatch) -> Fault:
+def _no_route(method: str, target: RequestTarget, found: NoMatch) -> Fault:
     if found.allow:
         allow = ", ".join(found.allow)
         message = f"{target.path} does not take {method}; it takes {allow}"

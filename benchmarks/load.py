@@ -67,8 +67,8 @@ def measure(host: str, port: int, key: str, *, connections: int, seconds: float)
     latencies: list[float] = []
     for client in clients:
         client.send(data)
-    under_way = connections
-    while under_way:
+    in_flight = connections
+    while in_flight:
         ready = selector.select(SILENCE)
         if not ready:
             raise TimeoutError(f"no answer for {SILENCE:g} seconds")
@@ -82,7 +82,7 @@ def measure(host: str, port: int, key: str, *, connections: int, seconds: float)
             if now < stop:
                 client.send(data)
             else:
-                under_way -= 1
+                in_flight -= 1
     for client in clients:
         client.socket.close()
     latencies.sort()

@@ -14,7 +14,7 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.conversation.losses import Loss
-from agcore.conversion.translation import Target, translate
+from agcore.conversion.translation import ModelTarget, translate
 from agcore.dialects.translators import CLIENTS, UPSTREAMS
 from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
@@ -129,7 +129,7 @@ def _cell(feature: str, client: str, upstream: str) -> Cell:
 def _translated(client: str, request: Mapping[str, Any], upstream: str) -> tuple[bytes, list[Loss]]:
     """The request for the upstream, and the losses; one that refuses stands for a request that is none."""
     model = MODELS[upstream]
-    target = Target(dialect=upstream, model=model, profile=profile(model), signer=upstream)
+    target = ModelTarget(dialect=upstream, model=model, profile=profile(model), signer=upstream)
     translation = translate(client, json_text.encode(request), model=model, stream=False, target=target)
     if isinstance(translation, Fault):
         return b"", [Loss(translation.param or "", translation.message, "400", "refuse")]

@@ -9,7 +9,7 @@ import msgspec
 from agcore.protocol.fault import Fault, invalid
 
 
-class Target(msgspec.Struct, frozen=True):
+class RequestTarget(msgspec.Struct, frozen=True):
     """A request target taken apart."""
 
     path: str
@@ -29,14 +29,14 @@ class Target(msgspec.Struct, frozen=True):
         return None
 
 
-def parse(raw: bytes) -> Target | Fault:
+def parse(raw: bytes) -> RequestTarget | Fault:
     """Parse a target in origin form (`/path?query`), absolute form (RFC 9112 section 3.2.2) or asterisk form.
 
     Anything else, an escape that is not UTF-8, and control characters are a 400.
     """
     if not raw.startswith(b"/"):
         if raw == b"*":
-            return Target(path="*", query=(), raw_query=b"", key=None)
+            return RequestTarget(path="*", query=(), raw_query=b"", key=None)
         scheme, mark, rest = raw.partition(b"://")
         if not mark or scheme.lower() not in (b"http", b"https"):
             return invalid("the request target is neither a path nor an http URL")
@@ -64,7 +64,7 @@ def parse(raw: bytes) -> Target | Fault:
         kept.append(piece)
         if decoded_name:
             pairs.append((decoded_name, decoded_value))
-    return Target(path=text, query=tuple(pairs), raw_query=b"&".join(kept), key=key)
+    return RequestTarget(path=text, query=tuple(pairs), raw_query=b"&".join(kept), key=key)
 
 
 def _decode(raw: bytes, *, plus: bool = False) -> str | None:

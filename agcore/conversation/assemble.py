@@ -52,7 +52,7 @@ class _Open:
             self.thought = None
 
 
-def fold(deltas: Iterable[Delta]) -> Answer:
+def assemble(deltas: Iterable[Delta]) -> Answer:
     """The answer that a stream of deltas tells. Choices that never said anything in between are empty ones."""
     open_choices: dict[int, _Open] = {}
     answer = Answer(choices=[])

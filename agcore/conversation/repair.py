@@ -28,7 +28,7 @@ from agcore.conversation.values import Conversation, Part, Role, Text, ToolCall,
 INTERRUPTED: Final = "The tool call was interrupted and gave no result."
 
 
-def repaired(conversation: Conversation, *, losses: Losses, apart: bool = False) -> Conversation:
+def repair_history(conversation: Conversation, *, losses: Losses, apart: bool = False) -> Conversation:
     """The conversation with its history in order.
 
     Args:

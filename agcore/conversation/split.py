@@ -20,7 +20,7 @@ _ONE_ANSWER: Final = frozenset({"anthropic", "openai_responses"})
 """Dialects whose requests know no `n`."""
 
 
-class Share(msgspec.Struct, frozen=True):
+class Part(msgspec.Struct, frozen=True):
     """What one call asks for."""
 
     conversation: Conversation
@@ -28,7 +28,7 @@ class Share(msgspec.Struct, frozen=True):
     """The client's number for the call's first choice."""
 
 
-def shares(conversation: Conversation, *, client: str, upstream: str) -> list[Share]:
+def split(conversation: Conversation, *, client: str, upstream: str) -> list[Part]:
     """Divide a request of a `client` dialect for an `upstream` one; one share is the rule.
 
     Raises `conversation.Invalid` for more than `MAX_CALLS`.
@@ -46,5 +46,5 @@ def shares(conversation: Conversation, *, client: str, upstream: str) -> list[Sh
     divided = []
     for number, part in enumerate(parts):
         asked = msgspec.structs.replace(part, settings=msgspec.structs.replace(part.settings, choices=each))
-        divided += [Share(asked, number * wanted + nth) for nth in range(repeated)]
+        divided += [Part(asked, number * wanted + nth) for nth in range(repeated)]
     return divided

@@ -27,7 +27,7 @@ _RULES: Final[Mapping[str, tuple[re.Pattern[str], int]]] = {
 """dialect -> what its tool names look like, and how long they may be (wire.md D3)."""
 
 
-class Names:
+class ToolNames:
     """The tool names of one request, towards an upstream of one dialect."""
 
     def __init__(self, conversation: Conversation, dialect: str) -> None:
@@ -81,14 +81,14 @@ class Names:
 
     def _part(self, part: Part) -> Part:
         if isinstance(part, ToolCall):
-            return msgspec.structs.replace(part, id=legal_id(part.id), name=self._there[part.name])
+            return msgspec.structs.replace(part, id=safe_call_id(part.id), name=self._there[part.name])
         if isinstance(part, ToolResult):
             name = self._there.get(part.name, part.name)
-            return msgspec.structs.replace(part, call_id=legal_id(part.call_id), name=name)
+            return msgspec.structs.replace(part, call_id=safe_call_id(part.call_id), name=name)
         return part
 
 
-def legal_id(id: str) -> str:
+def safe_call_id(id: str) -> str:
     """A call id that every vendor takes: itself where it is one, else a hash of it."""
     if _LEGAL_ID.fullmatch(id):
         return id

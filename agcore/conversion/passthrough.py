@@ -18,7 +18,7 @@ MAX_HELD: Final = 256 * 1024
 """Bytes of announcements that are held back; more than any vendor sends before content."""
 
 
-class Announcing:
+class DeferredPreamble:
     """A client's stream, as events or as an array of them, whose announcements wait for its first content."""
 
     def __init__(self, *, framing: str) -> None:
@@ -50,7 +50,7 @@ class Announcing:
         return lead + frame.removeprefix(b"data: ").strip()
 
 
-class StreamPass(Announcing):
+class PassThroughStream(DeferredPreamble):
     """Bytes of the upstream in, bytes for the client out."""
 
     def __init__(self, tap: StreamTap, *, framing: str) -> None:

@@ -24,7 +24,7 @@ _PREFIXES: Final = {"openai": "chatcmpl-", "openai_responses": "resp_", "anthrop
 """dialect -> what its answers' ids begin with."""
 
 
-def told(
+def synthesize_stream(
     dialect: str,
     answer: dict[str, object],
     *,

@@ -14,11 +14,11 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.sse import Decoder, Frame
-from agcore.conversation.assemble import fold
+from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses, refusal
-from agcore.conversation.repair import repaired
-from agcore.conversation.split import Share, shares
-from agcore.conversation.tool_names import Names, legal_id
+from agcore.conversation.repair import repair_history
+from agcore.conversation.split import Part, split
+from agcore.conversation.tool_names import ToolNames, safe_call_id
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Cited,
@@ -35,7 +35,7 @@ from agcore.conversation.values import (
     ToolEnded,
     ToolStarted,
 )
-from agcore.conversion.passthrough import Announcing
+from agcore.conversion.passthrough import DeferredPreamble
 from agcore.dialects.base import EMPTY, out_of_bounds
 from agcore.dialects.translator import ResponseWriter
 from agcore.dialects.translators import CLIENTS, UPSTREAMS
@@ -45,7 +45,7 @@ from agcore.state.signatures import Recollection, Signed
 
 if TYPE_CHECKING:
     from agcore.routing.catalog import Catalog
-    from agcore.routing.selection import Way
+    from agcore.routing.selection import Candidate
 
 _TERMINAL_EVENTS: Final = frozenset({"message_stop", "response.completed", "response.incomplete"})
 _TAKE_USERS_IN_A_ROW: Final = frozenset({"openai", "openai_responses"})
@@ -55,7 +55,7 @@ _NOT_CONTENT: Final = (Started, Consumed, Cited)
 Remember: TypeAlias = Callable[[str, Signed], None]
 
 
-class Target(msgspec.Struct, frozen=True):
+class ModelTarget(msgspec.Struct, frozen=True):
     """Where a translated request goes."""
 
     dialect: str
@@ -64,9 +64,11 @@ class Target(msgspec.Struct, frozen=True):
     signer: str
 
     @classmethod
-    def at(cls, way: Way, catalog: Catalog) -> Target:
+    def at(cls, candidate: Candidate, catalog: Catalog) -> ModelTarget:
         """Where a way leads."""
-        return cls(way.endpoint.dialect, way.model, catalog.profile(way.model), way.provider.signer)
+        return cls(
+            candidate.endpoint.dialect, candidate.model, catalog.profile(candidate.model), candidate.provider.signer
+        )
 
 
 class Translation:
@@ -75,11 +77,11 @@ class Translation:
     def __init__(
         self,
         dialect: str,
-        target: Target,
+        target: ModelTarget,
         conversation: Conversation,
         losses: Losses,
         *,
-        share: Share | None = None,
+        share: Part | None = None,
     ) -> None:
         self.dialect = dialect
         self.target = target
@@ -92,8 +94,8 @@ class Translation:
         """The translations of the other shares, where one call is not enough."""
         self._share = share
         asked = conversation if share is None else share.conversation
-        ordered = repaired(asked, losses=losses, apart=target.dialect in _TAKE_USERS_IN_A_ROW)
-        self.names = Names(ordered, target.dialect)
+        ordered = repair_history(asked, losses=losses, apart=target.dialect in _TAKE_USERS_IN_A_ROW)
+        self.names = ToolNames(ordered, target.dialect)
         self._asked = self.names.applied(ordered)
         self.rendered = self._render(target.signer, losses)
         if dialect == "anthropic" and target.profile.image_output:
@@ -133,7 +135,7 @@ class Translation:
 
     def written(self, deltas: Iterable[Delta], *, id: str, model: str, created: int) -> tuple[bytes, Usage | None]:
         """The client's whole answer that says these deltas, which came home."""
-        folded = fold(deltas)
+        folded = assemble(deltas)
         rendered = CLIENTS[self.dialect].render_answer(
             folded, id=id, model=model, created=created, conversation=self.conversation
         )
@@ -143,10 +145,10 @@ class Translation:
         """The deltas of the upstream's whole answer."""
         return UPSTREAMS[self.target.dialect].read_answer(answer, signer=self.target.signer)
 
-    def homeward(self, *, id: str) -> Homeward:
+    def homeward(self, *, id: str) -> DeltaMapper:
         """What turns the upstream's deltas into the client's; `id` is that of the answer."""
         customs = {tool.name for tool in self.conversation.tools if tool.custom}
-        return Homeward(self.names, customs, id=id, share=self._share, remember=self.remember)
+        return DeltaMapper(self.names, customs, id=id, share=self._share, remember=self.remember)
 
     def writer(self, *, id: str, model: str, created: int) -> ResponseWriter:
         """What writes the client's stream."""
@@ -157,7 +159,7 @@ class Translation:
         return StreamTranslation(self, id=id, model=model, created=created, framing=framing)
 
 
-class Homeward:
+class DeltaMapper:
     """Deltas on their way home: tools under the client's own names, every call with an id, free-form tools free-form.
 
     Choices of a share of a request get the client's numbers. A model that knows a custom tool as a function wraps its
@@ -166,11 +168,11 @@ class Homeward:
 
     def __init__(
         self,
-        names: Names,
+        names: ToolNames,
         customs: set[str],
         *,
         id: str,
-        share: Share | None = None,
+        share: Part | None = None,
         remember: Remember | None = None,
     ) -> None:
         self._share = share
@@ -196,7 +198,7 @@ class Homeward:
 
     def _started(self, delta: ToolStarted) -> Delta:
         name = self._names.original(delta.name)
-        id = legal_id(delta.id) if delta.id else f"call_{self._id[:16]}{delta.choice}_{delta.index}"
+        id = safe_call_id(delta.id) if delta.id else f"call_{self._id[:16]}{delta.choice}_{delta.index}"
         thoughts = tuple(self._thoughts.pop(delta.choice, ()))
         if self._remember is not None and (thoughts or delta.signature is not None):
             self._remember(id, Signed(thoughts, delta.signature))
@@ -231,7 +233,7 @@ class Homeward:
         yield delta
 
 
-def _numbered(deltas: Iterable[Delta], share: Share) -> Iterator[Delta]:
+def _numbered(deltas: Iterable[Delta], share: Part) -> Iterator[Delta]:
     """Deltas of a share's choices; more choices than it asked for would be taken for another share's."""
     for delta in deltas:
         if isinstance(delta, Started | Consumed):
@@ -312,7 +314,7 @@ class UpstreamStream:
         return list(self._homeward.deltas(deltas))
 
 
-class ClientStream(Announcing):
+class ClientStream(DeferredPreamble):
     """Deltas written as a client's event stream. Announcements are held back until there is content."""
 
     def __init__(self, writer: ResponseWriter, *, framing: str) -> None:
@@ -428,7 +430,7 @@ def translate(
     *,
     model: str,
     stream: bool,
-    target: Target,
+    target: ModelTarget,
     recollection: Recollection | None = None,
 ) -> Translation | Fault:
     """Translate a client's request, or say why it is none.
@@ -442,7 +444,7 @@ def translate(
         conversation = CLIENTS[dialect].parse_request(decoded, model=model, stream=stream, losses=losses)
         if recollection is not None:
             conversation = recollection.recalled(conversation)
-        parts = shares(conversation, client=dialect, upstream=target.dialect)
+        parts = split(conversation, client=dialect, upstream=target.dialect)
         if len(parts) == 1:
             translations = [Translation(dialect, target, conversation, losses)]
         else:

@@ -15,14 +15,14 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.json_splice import BodyError, Members, parse, splice
-from agcore.codecs.request_target import Target
+from agcore.codecs.request_target import RequestTarget
 from agcore.codecs.sse import Frame
 from agcore.conversation.usage import Usage
-from agcore.ingress.routes import Match
+from agcore.ingress.routes import MatchedRoute
 from agcore.protocol.fault import Fault, invalid
 
 
-class Ask(msgspec.Struct, frozen=True):
+class RequestSummary(msgspec.Struct, frozen=True):
     """What a request asks for, as far as passing it on depends on it."""
 
     model: str
@@ -87,16 +87,16 @@ class Dialect(Protocol):
     def StreamTap(self) -> StreamTapFactory:
         """The dialect's stream tap."""
 
-    def read_ask(self, members: Members, match: Match, target: Target) -> Ask | Fault:
+    def read_ask(self, members: Members, match: MatchedRoute, target: RequestTarget) -> RequestSummary | Fault:
         """What a generate request asks for."""
 
-    def generate_target(self, prefix: bytes, match: Match, model: str, ask: Ask) -> bytes:
+    def generate_target(self, prefix: bytes, match: MatchedRoute, model: str, ask: RequestSummary) -> bytes:
         """Where a generate request goes upstream."""
 
-    def count_target(self, prefix: bytes, match: Match, model: str) -> bytes | None:
+    def count_target(self, prefix: bytes, match: MatchedRoute, model: str) -> bytes | None:
         """Where a token count goes upstream; None where the dialect has no counter."""
 
-    def edits(self, members: Members, ask: Ask, model: str) -> tuple[dict[str, bytes | None], bool]:
+    def edits(self, members: Members, ask: RequestSummary, model: str) -> tuple[dict[str, bytes | None], bool]:
         """Members of the request to change on the way up, and whether usage must be hidden on the way down."""
 
     def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
@@ -109,7 +109,7 @@ class Dialect(Protocol):
         """The body of an error answer."""
 
 
-def ask_of_body(members: Members) -> Ask | Fault:
+def ask_of_body(members: Members) -> RequestSummary | Fault:
     """The ask of a dialect that names `model` and `stream` in the body."""
     model = members.value("model")
     if not isinstance(model, str) or not model:
@@ -117,7 +117,7 @@ def ask_of_body(members: Members) -> Ask | Fault:
     stream = members.value("stream")
     if stream is not None and not isinstance(stream, bool):
         return invalid("`stream` must be true or false", param="stream")
-    return Ask(model=model, stream=bool(stream))
+    return RequestSummary(model=model, stream=bool(stream))
 
 
 def model_edit(members: Members, model: str) -> dict[str, bytes | None]:

@@ -26,7 +26,7 @@ from typing import Final
 import msgspec
 
 from agcore.codecs.header_fields import first
-from agcore.codecs.request_target import Target
+from agcore.codecs.request_target import RequestTarget
 from agcore.config.values import ClientKey, Config
 from agcore.ingress.routes import OPEN_PATHS, VERSIONS, is_open
 from agcore.machines.ids import Ids
@@ -66,7 +66,7 @@ class Guard:
         }
         """By the paths at which `authorization` is not for the gateway."""
 
-    def admit(self, head: RequestHead, target: Target, peer: Peer, *, now: float) -> Admission | Fault:
+    def admit(self, head: RequestHead, target: RequestTarget, peer: Peer, *, now: float) -> Admission | Fault:
         """Admit a request or say why not. Nothing of the request but its head is needed."""
         identity = self._identity(head.headers, target, now)
         if isinstance(identity, Fault):
@@ -115,7 +115,7 @@ class Guard:
             return not _is_loopback(peer.host) or _forwarded(headers)
         return True
 
-    def _identity(self, headers: Headers, target: Target, now: float) -> ClientKey | Fault | None:
+    def _identity(self, headers: Headers, target: RequestTarget, now: float) -> ClientKey | Fault | None:
         shown: dict[bytes, bytes] = {}
         for name, value in headers:
             if name in _CREDENTIALS:

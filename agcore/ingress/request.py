@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from agcore.codecs.request_target import Target
+from agcore.codecs.request_target import RequestTarget
 from agcore.config.values import ClientKey
-from agcore.ingress.routes import Match
+from agcore.ingress.routes import MatchedRoute
 from agcore.protocol.inputs import Headers, Peer, RequestHead
 
 
@@ -18,11 +18,11 @@ class Request(msgspec.Struct, frozen=True):
     peer: Peer
     started: float
     """Seconds since the epoch."""
-    target: Target
+    target: RequestTarget
     """Without credentials."""
     dialect: str
     """Whose error shape the answer has."""
-    match: Match | None = None
+    match: MatchedRoute | None = None
     """None for a request that was refused before it had a route."""
     identity: ClientKey | None = None
     """The client key it showed."""

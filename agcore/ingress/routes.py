@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from agcore.codecs.request_target import Target
+from agcore.codecs.request_target import RequestTarget
 from agcore.protocol.inputs import Headers
 
 
@@ -33,7 +33,7 @@ class Route(msgspec.Struct, frozen=True):
     """What is missing yet; empty for a route that works."""
 
 
-class Match(msgspec.Struct, frozen=True):
+class MatchedRoute(msgspec.Struct, frozen=True):
     """A request's row and what its placeholders stand for."""
 
     route: Route
@@ -176,14 +176,14 @@ for _route in ROUTES:
 _ACTIONS: Final = frozenset(action for _, action, _, _ in _PATTERNS if action)
 
 
-def match(method: str, target: Target, headers: Headers) -> Match | NoMatch:
+def match(method: str, target: RequestTarget, headers: Headers) -> MatchedRoute | NoMatch:
     """The row for a request. `headers` only decide the dialect of the shared model paths (wire.md 0.3)."""
     path = target.path
     allow: list[str] = []
     literal = _LITERAL.get(path, ())
     for route in literal:
         if method in route.methods:
-            return Match(route=route, dialect=_dialect(route, target, headers))
+            return MatchedRoute(route=route, dialect=_dialect(route, target, headers))
         allow.extend(route.methods)
     if literal:
         return NoMatch(dialect=dialect_of_path(target, headers), allow=tuple(allow))
@@ -192,7 +192,7 @@ def match(method: str, target: Target, headers: Headers) -> Match | NoMatch:
         found = _match_pattern(route, pattern, action, tail, segments)
         if found is not None:
             if method in route.methods:
-                return Match(
+                return MatchedRoute(
                     route=route,
                     dialect=_dialect(route, target, headers),
                     version=found.get("version", segments[0]),
@@ -248,11 +248,11 @@ def _match_pattern(
     return found
 
 
-def _dialect(route: Route, target: Target, headers: Headers) -> str:
+def _dialect(route: Route, target: RequestTarget, headers: Headers) -> str:
     return models_dialect(target, headers) if route.dialect == "models" else route.dialect
 
 
-def models_dialect(target: Target, headers: Headers) -> str:
+def models_dialect(target: RequestTarget, headers: Headers) -> str:
     """Whose shape `/v1/models` has for this request: `gemini`, `anthropic`, `codex` or `openai` (wire.md 0.3)."""
     google = anthropic = False
     for name, value in headers:
@@ -267,7 +267,7 @@ def models_dialect(target: Target, headers: Headers) -> str:
     return "codex" if target.first("client_version") is not None else "openai"
 
 
-def dialect_of_path(target: Target, headers: Headers) -> str:
+def dialect_of_path(target: RequestTarget, headers: Headers) -> str:
     """Whose error shape a path carries by its prefix, for requests that no row fits."""
     path = target.path
     if path == "/mcp" or path.startswith("/mcp/"):

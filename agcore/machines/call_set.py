@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agcore.machines.upstream_call import Call
+    from agcore.machines.upstream_call import UpstreamCall
 
 
-class Legs:
+class CallSet:
     """Legs are numbered from 1 in the order in which they are opened; a number is never used again.
 
     Args:
@@ -16,9 +16,9 @@ class Legs:
     """
 
     def __init__(self, *, attempts: int) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[UpstreamCall] = []
         """All of them, in order."""
-        self._live: dict[int, Call] = {}
+        self._live: dict[int, UpstreamCall] = {}
         self._opened = 0
         self._further = attempts - 1
 
@@ -28,7 +28,7 @@ class Legs:
     def __str__(self) -> str:
         return ", ".join(f"leg {leg} {call.state.value}" for leg, call in self._live.items())
 
-    def open(self, call: Call) -> int:
+    def open(self, call: UpstreamCall) -> int:
         """A fresh number, whose reports go to `call`."""
         self._opened += 1
         self._live[self._opened] = call
@@ -38,7 +38,7 @@ class Legs:
         """Reports of this leg are not wanted any more."""
         self._live.pop(leg, None)
 
-    def find(self, leg: int) -> Call | None:
+    def find(self, leg: int) -> UpstreamCall | None:
         """The call whose live leg this is."""
         return self._live.get(leg)
 

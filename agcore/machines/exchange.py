@@ -2,8 +2,8 @@
 
 Its states say what the client has seen so far; `legality` has them, with what may be told in each. Upstream reports
 carry their leg, and one look-up drops those of legs that are not live. The machine itself knows no route and no
-protocol: an `Operation` decides what is answered, by calling the methods below the line of public ones, and `Call`s
-fetch what it needs from upstreams.
+protocol: an `Operation` decides what is answered, by calling the methods below the line of public ones, and
+`UpstreamCall`s fetch what it needs from upstreams.
 
 The driver performs the effects of one input before it reads the next thing, so the most that is ever queued is what one
 input can make.
@@ -18,11 +18,11 @@ from typing import Final
 from agcore.codecs.header_fields import REQUEST_ID, field_value
 from agcore.dialects import ERROR_SHAPES
 from agcore.ingress.request import Request
-from agcore.machines.call_set import Legs
+from agcore.machines.call_set import CallSet
 from agcore.machines.operation import Operation
-from agcore.machines.services import Services
+from agcore.machines.services import GatewayServices
 from agcore.machines.timers import Timer, Timers
-from agcore.machines.upstream_call import Call, CallOwner
+from agcore.machines.upstream_call import CallOwner, UpstreamCall
 from agcore.protocol.effects import (
     AbortClient,
     DropSpool,
@@ -43,17 +43,17 @@ from agcore.protocol.inputs import (
     FileRefused,
     Headers,
     Input,
+    Notified,
     RequestBroken,
     RequestData,
     RequestEnd,
     SpoolFailed,
-    Told,
     UpstreamConnected,
     Written,
 )
 from agcore.protocol.legality import EXCHANGE, FROM_CLIENT, FROM_UPSTREAM, State
-from agcore.routing.selection import Choice, Way
-from agcore.telemetry.access_log import Tally, access_row
+from agcore.routing.selection import Candidate, Selection
+from agcore.telemetry.access_log import Counters, access_row
 
 LINGER: Final = 1.0
 """Seconds an upstream gets to end its body once its last event was passed on; then its connection is dropped."""
@@ -67,7 +67,7 @@ class Exchange:
     """One client request. Made by `Gateway.open`; see the module's text and docs/write-a-frontend.md."""
 
     def __init__(
-        self, request: Request, services: Services, *, operation: type[Operation] | None, metered: bool = False
+        self, request: Request, services: GatewayServices, *, operation: type[Operation] | None, metered: bool = False
     ) -> None:
         self.request = request
         self.services = services
@@ -76,7 +76,7 @@ class Exchange:
         self._state = State.RECEIVING
         self._effects: list[Effect] = []
         self._timers = Timers()
-        self.legs = Legs(attempts=services.config.retry.attempts)
+        self.legs = CallSet(attempts=services.config.retry.attempts)
         """The calls and their legs."""
         self._uploading = False
         self._spool = 0
@@ -84,7 +84,7 @@ class Exchange:
         self._metered = metered  # the client key's allowance let it in
         self._next_file = 1
         self._files: set[int] = set()
-        self._tally = Tally()
+        self._tally = Counters()
         self._stream_headers: Headers = ()
         self._keepalive = b""
         self._first_content_by = math.inf
@@ -96,7 +96,7 @@ class Exchange:
         return f"<Exchange {self.request.id} {self._state.value}{': ' + live if live else ''}>"
 
     @property
-    def calls(self) -> Sequence[Call]:
+    def calls(self) -> Sequence[UpstreamCall]:
         """The upstream calls so far, in order."""
         return self.legs.calls
 
@@ -162,7 +162,7 @@ class Exchange:
             self.fail(Fault(status=507, message=f"the upload could not be put aside: {input.cause}"), now=now)
         elif isinstance(input, FileRead | FileRefused):
             self._receive_file(input, now)
-        elif isinstance(input, Told):
+        elif isinstance(input, Notified):
             assert self._operation is not None
             self._operation.told(input, now=now)
         else:
@@ -217,7 +217,7 @@ class Exchange:
         self.fail(fault, now=now)
         return False
 
-    def give_back(self, size: int) -> None:
+    def release_memory(self, size: int) -> None:
         """What was reserved for an answer is not held any more: another attempt will bring another one."""
         self.services.ledger.release(size)
         self._reserved -= size
@@ -250,16 +250,16 @@ class Exchange:
 
     def call(
         self,
-        ways: Sequence[Way],
+        candidates: Sequence[Candidate],
         *,
         owner: CallOwner,
         now: float,
         seat: bytes | None = None,
         once: bool = False,
         further: bool = False,
-        first: Choice | None = None,
-    ) -> Call:
-        """Ask upstreams: see `Call`.
+        first: Selection | None = None,
+    ) -> UpstreamCall:
+        """Ask upstreams: see `UpstreamCall`.
 
         The time to the first content counts from the first call, or from an upload's last piece. The attempts of the
         configuration are those of the exchange: what one call takes beyond its first, another one lacks.
@@ -267,8 +267,8 @@ class Exchange:
         services = self.services
         if not self.calls:
             self._limit_time(now)
-        call = Call(
-            ways,
+        call = UpstreamCall(
+            candidates,
             owner=owner,
             port=self,
             legs=self.legs,
@@ -360,12 +360,12 @@ class Exchange:
         """Have `Operation.alarm` called at this moment, in absolute seconds."""
         self._timers.set(Timer.ALARM, at)
 
-    def linger(self, *, now: float) -> None:
+    def await_upstream_end(self, *, now: float) -> None:
         """The stream's last event was sent: the upstream has a moment to end its body, then the stream ends anyhow."""
         self._timers.clear(Timer.PING)
         self._timers.set(Timer.LINGER, now + LINGER)
 
-    def moving(self) -> None:
+    def stop_first_content_timer(self) -> None:
         """The answer has begun to come, though nothing of it is shown yet: its total time is not limited any more."""
         self._timers.clear(Timer.REQUEST)
 
@@ -395,7 +395,7 @@ class Exchange:
         """Command something (for calls)."""
         self._effects.append(effect)
 
-    def keep_closed(self) -> None:
+    def expect_error_body(self) -> None:
         """An error answer is coming in: no stream is opened ahead of it, and no upload read on (for calls)."""
         self._timers.clear(Timer.OPEN, Timer.BODY)
 
@@ -510,11 +510,11 @@ class Exchange:
             fields.extend(self.provenance(asked[-1]))
         return tuple(fields)
 
-    def provenance(self, call: Call) -> Headers:
+    def provenance(self, call: UpstreamCall) -> Headers:
         """The headers that tell where an answer came from."""
-        way = call.way
-        model: Headers = ((b"x-agcore-model", field_value(way.model)),) if way.model else ()
-        provider = (b"x-agcore-provider", field_value(way.provider.name))
+        candidate = call.candidate
+        model: Headers = ((b"x-agcore-model", field_value(candidate.model)),) if candidate.model else ()
+        provider = (b"x-agcore-provider", field_value(candidate.provider.name))
         return (provider, *model, (b"x-agcore-attempts", b"%d" % self.legs.attempts))
 
     def _finish(self, outcome: str, now: float) -> None:

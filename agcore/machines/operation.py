@@ -14,16 +14,16 @@ from agcore.codecs.json_splice import BodyError
 from agcore.config.values import Endpoint, Limits, Provider
 from agcore.dialects import ERROR_SHAPES
 from agcore.protocol.fault import Fault, invalid
-from agcore.protocol.inputs import Headers, Told
+from agcore.protocol.inputs import Headers, Notified
 from agcore.routing.catalog import Miss, Resolution
-from agcore.routing.selection import Way
+from agcore.routing.selection import Candidate
 
 if TYPE_CHECKING:
     from agcore.ingress.request import Request
     from agcore.machines.exchange import Exchange
-    from agcore.machines.services import Services
-    from agcore.machines.upstream_call import Call
-    from agcore.upstream.request import Plan
+    from agcore.machines.services import GatewayServices
+    from agcore.machines.upstream_call import UpstreamCall
+    from agcore.upstream.request import UpstreamPlan
 
 
 class Operation:
@@ -67,23 +67,23 @@ class Operation:
     def run(self, body: bytes, *, now: float) -> None:
         """The request is complete. A `BodyError` that is raised here, before any call, becomes the client's 400."""
 
-    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan | Fault | None:
+    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
         """See `call.CallOwner`."""
         raise NotImplementedError
 
-    def call_begun(self, call: Call, *, now: float) -> None:
+    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """See `call.CallOwner`."""
 
-    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """See `call.CallOwner`."""
 
-    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """See `call.CallOwner`."""
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """See `call.CallOwner`."""
 
-    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """See `call.CallOwner`. Without an answer there is only the fault to tell."""
         self.exchange.fail(fault, now=now)
 
@@ -93,7 +93,7 @@ class Operation:
     def file_refused(self, id: int, reason: str, *, now: float) -> None:
         """The file of that number may not, or cannot, be read; `reason` goes on after its name."""
 
-    def told(self, message: Told, *, now: float) -> None:
+    def told(self, message: Notified, *, now: float) -> None:
         """Another exchange says something."""
 
     def keepalive(self, usual: bytes) -> bytes:
@@ -132,7 +132,7 @@ class Operation:
         return 0
 
 
-def resolve(request: Request, services: Services, model: str) -> Resolution | Fault:
+def resolve(request: Request, services: GatewayServices, model: str) -> Resolution | Fault:
     """Where `model` goes for this request's client key, or the 403 or 404."""
     identity = request.identity
     allowed = identity.models if identity is not None else ()
@@ -146,10 +146,10 @@ def resolve(request: Request, services: Services, model: str) -> Resolution | Fa
     return Fault(status=404, message=f"no provider serves model {model!r}{near}", code="model_not_found", param="model")
 
 
-def ways_to(found: Resolution, endpoint_at: Callable[[Provider], Endpoint | None]) -> tuple[Way, ...]:
+def candidates_at(found: Resolution, endpoint_at: Callable[[Provider], Endpoint | None]) -> tuple[Candidate, ...]:
     """Where a model's requests may go, given which endpoint of a provider takes them; None for one that takes none."""
     return tuple(
-        Way(target.provider, endpoint, target.model, target.step)
+        Candidate(target.provider, endpoint, target.model, target.step)
         for target in found.targets
         if (endpoint := endpoint_at(target.provider)) is not None
     )

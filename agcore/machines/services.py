@@ -10,25 +10,25 @@ from agcore.config.values import Config, McpServer
 from agcore.ingress.auth import Guard
 from agcore.machines.ids import Ids
 from agcore.routing.catalog import Catalog
-from agcore.state.shared import Ledger
+from agcore.state.shared import LocalState
 
 
-class Vitals(msgspec.Struct):
+class ServerStatus(msgspec.Struct):
     """The gateway's own condition, for liveness answers. The one value here that changes."""
 
     started: float
     draining: bool = False
 
 
-class Services(msgspec.Struct, frozen=True):
+class GatewayServices(msgspec.Struct, frozen=True):
     """The configuration and what was made from it, with the one port to shared state."""
 
     config: Config
     catalog: Catalog
     guard: Guard
-    ledger: Ledger
+    ledger: LocalState
     ids: Ids
-    vitals: Vitals
+    status: ServerStatus
     mcp: Mapping[str, McpServer]
     """By name."""
     version: str

@@ -1,9 +1,9 @@
-"""One logical upstream request: the ways that may answer it, its attempts, the leg that is live, and all timers.
+"""One logical upstream request: who may answer it, its attempts, the leg that is live, and all timers.
 
-An operation names the `Way`s and is told, as the owner, what came of it: a successful head, pieces of body, the end,
-or one `Fault`. For each attempt the owner is asked for a `Plan`, since another provider may want another request.
-Everything in between (credentials, failover, backoff, stale connections, timeouts, error bodies) stays here, so that no
-operation has a retry loop of its own.
+An operation names the `Candidate`s and is told, as the owner, what came of it: a successful head, pieces of body, the
+end, or one `Fault`. For each attempt the owner is asked for an `UpstreamPlan`, since another provider may want another
+request. Everything in between (credentials, failover, backoff, stale connections, timeouts, error bodies) stays here,
+so that no operation has a retry loop of its own.
 
 Until the owner commits, whatever goes wrong is a failed attempt: an error answer, a connection that broke, and also
 what only the owner can see, a stream that begins with an error or says nothing (`reject`). The pool of keys learns of
@@ -23,7 +23,7 @@ import msgspec
 
 from agcore.config.values import Timeouts
 from agcore.dialects import DIALECTS
-from agcore.machines.call_set import Legs
+from agcore.machines.call_set import CallSet
 from agcore.machines.timers import Timer, Timers
 from agcore.protocol.effects import (
     AbortUpstream,
@@ -33,7 +33,7 @@ from agcore.protocol.effects import (
     OpenUpstream,
     SendUpstream,
 )
-from agcore.protocol.fault import Fault, LocalProtocolError, Trouble
+from agcore.protocol.fault import FailureKind, Fault, LocalProtocolError
 from agcore.protocol.inputs import (
     Headers,
     Stage,
@@ -45,12 +45,12 @@ from agcore.protocol.inputs import (
     UpstreamInput,
 )
 from agcore.protocol.legality import LEG, LegState
-from agcore.routing.retry import is_free_reattempt, may_repeat, trouble_of
-from agcore.routing.retry_after import is_key_refused, named_wait, retry_after, scope_is_key
-from agcore.routing.selection import Choice, Closed, KeyChoice, Pause, Slot, Way
-from agcore.state.shared import Ledger
+from agcore.routing.retry import classify, is_free_reattempt, may_repeat
+from agcore.routing.retry_after import is_key_refused, retry_after, scope_is_key, stated_retry_after
+from agcore.routing.selection import Candidate, Credential, CredentialModel, Exhausted, Pause, Selection
+from agcore.state.shared import LocalState
 from agcore.upstream.errors import OWN_CREDENTIAL, fault_from_answer, presentable
-from agcore.upstream.request import Plan, upstream_request
+from agcore.upstream.request import UpstreamPlan, upstream_request
 
 _FAILURES: Final[Mapping[Stage, str]] = {
     Stage.SEND: "the connection broke while the request was being sent",
@@ -73,25 +73,25 @@ MAX_TRAIL: Final = 8
 class CallOwner(Protocol):
     """Who is told what came of a Call. Nothing follows `call_end` or `call_failed`, but for what the owner repeats."""
 
-    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan | Fault | None:
+    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
         """What to ask at `way`, for a new attempt: whatever came of an earlier one is void.
 
         A Fault rules the way out. None ends the call without a word, when the owner goes on by other ones.
         """
 
-    def call_begun(self, call: Call, *, now: float) -> None:
+    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """An attempt was begun."""
 
-    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """The upstream answers, with a 2xx."""
 
-    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """A piece of the answer's body."""
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """The answer is complete: the owner commits to it, or rejects it."""
 
-    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """There is no answer, or it broke off after the owner had committed. The fault is fit for a client."""
 
 
@@ -108,14 +108,14 @@ class Port(Protocol):
     def retrying(self, *, now: float) -> None:
         """Another attempt begins: what its predecessor had stopped counts again."""
 
-    def keep_closed(self) -> None:
+    def expect_error_body(self) -> None:
         """An error answer is coming in: no stream is to be opened ahead of it."""
 
     def emit(self, effect: Effect) -> None:
         """Command something."""
 
 
-class Call:
+class UpstreamCall:
     """See the module's text. Made by `Exchange.call`; `begin` makes the first attempt.
 
     Args:
@@ -133,21 +133,21 @@ class Call:
 
     def __init__(
         self,
-        ways: Sequence[Way],
+        candidates: Sequence[Candidate],
         *,
         owner: CallOwner,
         port: Port,
-        legs: Legs,
-        ledger: Ledger,
+        legs: CallSet,
+        ledger: LocalState,
         timeouts: Timeouts,
         seat: bytes | None = None,
         once: bool = False,
         further: bool = False,
-        first: Choice | None = None,
+        first: Selection | None = None,
     ) -> None:
         self.further = further
         """Its first attempt followed another call's."""
-        self.ways = tuple(ways)
+        self.candidates = tuple(candidates)
         self.attempts = 0
         """Attempts that count: a free reattempt does not."""
         self.trail: list[str] = []
@@ -163,18 +163,18 @@ class Call:
         self._seat = seat
         self._once = once
         self._first = first
-        self._offered: Choice | None = None
-        self._choice: Choice | None = None
-        self._plan: Plan | None = None
+        self._offered: Selection | None = None
+        self._choice: Selection | None = None
+        self._plan: UpstreamPlan | None = None
         self._busy = False
         self._began = 0.0
         self._state = LegState.OVER
         self._leg = 0
-        self._tried: set[Slot] = set()
+        self._tried: set[CredentialModel] = set()
         self._fault: Fault | None = None
-        self._trouble = Trouble.REQUEST
+        self._trouble = FailureKind.INVALID_REQUEST
         self._reattempted = False
-        self._mended = False
+        self._reconnected = False
         self._partly_sent = False
         self._headers: Headers = ()
         self._error: int | None = None
@@ -192,24 +192,24 @@ class Call:
         return self._plan is not None
 
     @property
-    def way(self) -> Way:
+    def candidate(self) -> Candidate:
         """Where the latest attempt went."""
         assert self._choice is not None
-        return self._choice.way
+        return self._choice.candidate
 
     @property
-    def key(self) -> KeyChoice:
+    def key(self) -> Credential:
         """The credential of the latest attempt."""
         assert self._choice is not None
         return self._choice.key
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> UpstreamPlan:
         """The request of the latest attempt."""
         assert self._plan is not None
         return self._plan
 
-    def hand_over(self) -> Choice:
+    def hand_over(self) -> Selection:
         """What was chosen for the plan that the owner is being asked for. It goes to the call that gets it as `first`;
         this one ends, as the owner's None says."""
         assert self._offered is not None
@@ -236,7 +236,7 @@ class Call:
             self.abort()
         if self.committed:
             return self._owner.call_failed(self, self._presentable(fault), now=now)
-        return self._attempt_failed(fault, trouble_of(fault), now)
+        return self._attempt_failed(fault, classify(fault), now)
 
     @property
     def may_go_elsewhere(self) -> bool:
@@ -244,9 +244,9 @@ class Call:
         have been answered though that must not happen twice."""
         return not self.asked or may_repeat(self._trouble, repeatable=self.plan.repeatable)
 
-    def repeat(self, plan: Plan, *, now: float) -> bool:
+    def repeat(self, plan: UpstreamPlan, *, now: float) -> bool:
         """Ask the same key once more, differently, after `call_failed`; False where that may not be."""
-        if self.committed or not self._may_mend():
+        if self.committed or not self._may_reconnect():
             return False
         assert self._choice is not None
         self._port.retrying(now=now)
@@ -292,7 +292,7 @@ class Call:
         elif isinstance(input, UpstreamConnected):
             self._state = LegState.AWAITING
             self.timers.clear(Timer.CONNECT)
-            if not self.plan.patient:
+            if not self.plan.no_read_timeout:
                 self.timers.set(Timer.FIRST_BYTE, now + self._timeouts.first_byte)
         else:
             self._receive_failure(input, now)
@@ -309,11 +309,11 @@ class Call:
         if timer is Timer.RETRY:
             self._close()
             return self._next(now)
-        origin, provider = self.way.endpoint.origin, self.way.provider.name
-        trouble = Trouble.FAILING
+        origin, provider = self.candidate.endpoint.origin, self.candidate.provider.name
+        trouble = FailureKind.UPSTREAM_ERROR
         if timer is Timer.CONNECT:
             message = f"no connection to {origin.host}:{origin.port} within {self._timeouts.connect:g} s"
-            trouble = Trouble.UNREACHABLE
+            trouble = FailureKind.UNREACHABLE
         elif timer is Timer.FIRST_BYTE:
             message = f"{provider} did not answer within {self._timeouts.first_byte:g} s"
         else:
@@ -338,18 +338,18 @@ class Call:
         while True:
             if self.attempts and not self._legs.may_retry:
                 return self._give_up(now)
-            chosen: Choice | Pause | Closed
+            chosen: Selection | Pause | Exhausted
             if self._first is not None:
                 chosen, self._first = self._first, None
-            elif self._once and self.ways and not self.attempts:
-                chosen = self._pool.take(Choice(self.ways[0], self._own_key()))
+            elif self._once and self.candidates and not self.attempts:
+                chosen = self._pool.take(Selection(self.candidates[0], self._own_key()))
             else:
-                chosen = self._pool.choose(self.ways, tried=self._tried, seat=self._seat, now=now)
-            if isinstance(chosen, Closed):
+                chosen = self._pool.choose(self.candidates, tried=self._tried, seat=self._seat, now=now)
+            if isinstance(chosen, Exhausted):
                 return self._give_up(now, chosen)
             if isinstance(chosen, Pause):
                 too_long = chosen.until - now > LONGEST_PAUSE or chosen.until >= self._port.first_content_by
-                if too_long or not self.plan.pauses:
+                if too_long or not self.plan.wait_for_cooldown:
                     return self._give_up(now)
                 self._state = LegState.PAUSED
                 self._port.connecting()
@@ -357,12 +357,12 @@ class Call:
                 self._port.retrying(now=now)
                 return self.timers.set(Timer.RETRY, chosen.until)
             self._offered = chosen
-            plan = self._owner.call_plan(self, chosen.way, now=now)
+            plan = self._owner.call_plan(self, chosen.candidate, now=now)
             if plan is None:
-                return self._forgo()
+                return self._release_selection()
             if isinstance(plan, Fault):
                 self._pool.done(chosen)
-                self._rule_out(chosen.way)
+                self._rule_out(chosen.candidate)
                 self._fault = self._fault or plan
                 continue
             if self.attempts or self.further:
@@ -370,16 +370,16 @@ class Call:
                 self._port.retrying(now=now)
             return self._open(chosen, plan, now)
 
-    def _forgo(self) -> None:
+    def _release_selection(self) -> None:
         """There is no plan; what was chosen for it is free again, unless another call has it."""
         if self._offered is not None:
             self._pool.done(self._offered)
 
-    def _own_key(self) -> KeyChoice:
-        way = self.ways[0]
-        return next(key for key in self._pool.keys(way.provider) if way.key in (None, key.id))
+    def _own_key(self) -> Credential:
+        candidate = self.candidates[0]
+        return next(key for key in self._pool.keys(candidate.provider) if candidate.key in (None, key.id))
 
-    def _open(self, choice: Choice, plan: Plan, now: float) -> None:
+    def _open(self, choice: Selection, plan: UpstreamPlan, now: float) -> None:
         self.attempts += 1
         self._choice, self._plan = choice, plan
         self._busy = True
@@ -396,7 +396,7 @@ class Call:
         self._leg = self._legs.open(self)
         self._state = LegState.CONNECTING
         self.timers.set(Timer.CONNECT, now + self._timeouts.connect)
-        request = upstream_request(self.plan, self.way, self.key)
+        request = upstream_request(self.plan, self.candidate, self.key)
         self._port.emit(OpenUpstream(leg=self._leg, request=request, public_only=self.plan.public_only))
 
     def _close(self) -> None:
@@ -412,15 +412,15 @@ class Call:
         self._state = LegState.READING
         self._headers = head.headers
         self.timers.clear(Timer.FIRST_BYTE)
-        if not self.plan.patient:
+        if not self.plan.no_read_timeout:
             self.timers.set(Timer.IDLE, now + self._timeouts.idle)
-        if self.plan.passes_all:
+        if self.plan.raw_status:
             self.committed = True
-        if self.plan.passes_all or 200 <= head.status < 300:
+        if self.plan.raw_status or 200 <= head.status < 300:
             self._owner.call_head(self, head.status, head.headers, now=now)
         else:
             self._error = head.status
-            self._port.keep_closed()
+            self._port.expect_error_body()
 
     def _receive_failure(self, failed: UpstreamFailed, now: float) -> None:
         answered = self._state is LegState.READING
@@ -429,7 +429,7 @@ class Call:
             and not self._partly_sent
             and is_free_reattempt(failed, already_taken=self._reattempted, repeatable=self.plan.repeatable)
         )
-        if free and self._may_mend():
+        if free and self._may_reconnect():
             self._reattempted = True
             self.timers.clear_all()
             self._legs.drop(self._leg)
@@ -437,24 +437,24 @@ class Call:
         self._close()
         if self._error is not None:
             return self._read_error(now)
-        message = f"{self.way.provider.name}: {_FAILURES.get(failed.stage, failed.cause)}"
+        message = f"{self.candidate.provider.name}: {_FAILURES.get(failed.stage, failed.cause)}"
         unreachable = failed.stage in (Stage.CONNECT, Stage.TLS)
-        trouble = Trouble.UNREACHABLE if unreachable else Trouble.FAILING
+        trouble = FailureKind.UNREACHABLE if unreachable else FailureKind.UPSTREAM_ERROR
         return self._broken(Fault(status=502, message=message, code="upstream_unreachable"), trouble, now)
 
-    def _may_mend(self) -> bool:
+    def _may_reconnect(self) -> bool:
         """Whether the attempt may be mended: no failover, but one more call.
 
         It takes one of the further attempts, so that no request makes more calls than it may; but a single attempt
         would be none at all if its connection was stale.
         """
-        granted = self._legs.may_retry or (self.attempts == 1 and not self._mended)
+        granted = self._legs.may_retry or (self.attempts == 1 and not self._reconnected)
         if granted:
-            self._mended = True
+            self._reconnected = True
             self._legs.spend_attempt()
         return granted
 
-    def _broken(self, fault: Fault, trouble: Trouble, now: float) -> None:
+    def _broken(self, fault: Fault, trouble: FailureKind, now: float) -> None:
         """The connection is no more, or there was none."""
         if self.committed:
             return self._owner.call_failed(self, fault, now=now)
@@ -470,29 +470,29 @@ class Call:
     def _read_error(self, now: float) -> None:
         # The status is what matters; an error body that broke off, or stalled, still tells it.
         assert self._error is not None
-        dialect = DIALECTS.get(self.way.endpoint.dialect, DIALECTS["openai"])
+        dialect = DIALECTS.get(self.candidate.endpoint.dialect, DIALECTS["openai"])
         fault = fault_from_answer(
             dialect,
-            provider=self.way.provider.name,
+            provider=self.candidate.provider.name,
             status=self._error,
             headers=self._headers,
             body=b"".join(self._error_body),
         )
-        self._attempt_failed(fault, trouble_of(fault), now)
+        self._attempt_failed(fault, classify(fault), now)
 
-    def _attempt_failed(self, fault: Fault, trouble: Trouble, now: float) -> None:
+    def _attempt_failed(self, fault: Fault, trouble: FailureKind, now: float) -> None:
         """Note what the attempt failed of, where that concerns its key, and see what comes next."""
         assert self._choice is not None
         headers = self._headers
         if self._error is None:  # what else a 200 says of limits is about a request that was served
             headers = tuple(field for field in headers if field[0].startswith(b"retry-after"))
-        wait = named_wait(fault, headers, now=now)
-        if trouble is Trouble.REQUEST:  # whose words may be anything
+        wait = stated_retry_after(fault, headers, now=now)
+        if trouble is FailureKind.INVALID_REQUEST:  # whose words may be anything
             wait = retry_after(headers, now=now)
         shown = self._presentable(fault)
         revoked = fault.status == 401 or is_key_refused(fault)
         # What passes whatever its answer is no provider of the pool, though it may be called like one.
-        news = not self.plan.passes_all and self._pool.failed(
+        news = not self.plan.raw_status and self._pool.failed(
             self._choice,
             trouble,
             whole_key=revoked or scope_is_key(fault),
@@ -508,24 +508,24 @@ class Call:
         if wait is not None and shown.code != OWN_CREDENTIAL:
             shown = msgspec.structs.replace(shown, retry_after=wait)
         self._fault, self._trouble = shown, trouble
-        self.trail.append(f"{self.key.label}: {'unreachable' if trouble is Trouble.UNREACHABLE else fault.status}")
+        self.trail.append(f"{self.key.label}: {'unreachable' if trouble is FailureKind.UNREACHABLE else fault.status}")
         self._tried.add(self._choice.slot)
-        if trouble is Trouble.MISSING:
-            self._rule_out(self.way)
+        if trouble is FailureKind.NOT_FOUND:
+            self._rule_out(self.candidate)
         # A body that passes by was not kept.
-        once = self._once or self._partly_sent or self.plan.passes_all
+        once = self._once or self._partly_sent or self.plan.raw_status
         if once or not may_repeat(trouble, repeatable=self.plan.repeatable):
             return self._give_up(now)
         return self._next(now)
 
-    def _rule_out(self, way: Way) -> None:
+    def _rule_out(self, candidate: Candidate) -> None:
         """Nobody is asked at this way any more."""
-        self.ways = tuple(each for each in self.ways if each is not way)
+        self.candidates = tuple(each for each in self.candidates if each is not candidate)
 
-    def _give_up(self, now: float, closed: Closed | None = None) -> None:
+    def _give_up(self, now: float, closed: Exhausted | None = None) -> None:
         self._owner.call_failed(self, self._final(closed, now), now=now)
 
-    def _final(self, closed: Closed | None, now: float) -> Fault:
+    def _final(self, closed: Exhausted | None, now: float) -> Fault:
         """What the client is told: the last attempt's own error, and when the next request may fare better."""
         fault = self._fault
         if closed is not None and closed.until is not None and (fault is None or fault.status != 429):
@@ -539,7 +539,7 @@ class Call:
         if fault.status == 429 and not self._once:
             opens = closed.until if closed is not None else None
             if opens is None:
-                opens = self._pool.opens(self.ways, now=now)
+                opens = self._pool.opens(self.candidates, now=now)
             if opens is not None:
                 fault = msgspec.structs.replace(fault, retry_after=max(round(opens - now, 3), 1.0))
         if len(self.trail) > 1:

@@ -1,9 +1,9 @@
 """A conversation with several answers where an upstream gives one: a call for each, and their answers as one.
 
-`Generate` hands a request over that was divided (`shares`). Every `ChoiceLeg` reads its upstream's answer into deltas,
-choices already numbered as the client counts them. `Choices` puts the deltas of all legs together: one writer, one sum
-of usage, one end. Where one leg fails for good, the others are dropped, and the request goes on to the later ways,
-unless the client saw something of this one.
+`Generate` hands a request over that was divided (`split`). Every `ChoiceBranch` reads its upstream's answer into
+deltas, choices already numbered as the client counts them. `Choices` puts the deltas of all legs together: one writer,
+one sum of usage, one end. Where one leg fails for good, the others are dropped, and the request goes on to the later
+ways, unless the client saw something of this one.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agcore.codecs.header_fields import media_type
-from agcore.conversation.tool_names import legal_id
+from agcore.conversation.tool_names import safe_call_id
 from agcore.conversation.usage import Usage, total
 from agcore.conversation.values import Consumed, Delta, Started, ToolStarted
 from agcore.conversion.translation import ClientStream, Translation, UpstreamStream
-from agcore.machines.upstream_call import Call
-from agcore.operations.fan_out import FanOut, Leg
+from agcore.machines.upstream_call import UpstreamCall
+from agcore.operations.fan_out import Branch, FanOut
 from agcore.protocol.fault import Fault
 from agcore.protocol.inputs import Headers
-from agcore.routing.selection import Way
-from agcore.upstream.request import Plan
+from agcore.routing.selection import Candidate
+from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
     from agcore.operations.generate import Generate
@@ -37,17 +37,17 @@ class Choices(FanOut):
         operation: Generate,
         translation: Translation,
         *,
-        way: Way,
-        instead_of: Call,
+        candidate: Candidate,
+        instead_of: UpstreamCall,
         id: str,
         now: float,
     ) -> None:
-        super().__init__(operation, way, instead_of=instead_of)
+        super().__init__(operation, candidate, instead_of=instead_of)
         self.client: ClientStream | None = None
         """The client's stream, where it asked for one."""
         self._translation = translation
         self._id = id
-        self._legs = [ChoiceLeg(self, operation, each, id=id) for each in (translation, *translation.others)]
+        self._legs = [ChoiceBranch(self, operation, each, id=id) for each in (translation, *translation.others)]
         self._deltas: list[Delta] = []
         self._call_ids: set[str] = set()
         self._started = False
@@ -60,12 +60,12 @@ class Choices(FanOut):
         """Make all calls."""
         self.call(self._legs, now=now)
 
-    def failed(self, call: Call, fault: Fault, *, now: float) -> None:
+    def failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """One of the calls has failed for good."""
         shown = self.client is not None and self.client.committed
         self.give_up(fault, final=shown or not call.may_go_elsewhere, now=now)
 
-    def take(self, leg: ChoiceLeg, call: Call, deltas: Iterable[Delta], *, now: float) -> None:
+    def take(self, leg: ChoiceBranch, call: UpstreamCall, deltas: Iterable[Delta], *, now: float) -> None:
         """What a leg has read, and what its stream has come to."""
         if self.client is None and leg.stream.fault is not None:
             return call.reject(leg.stream.fault, now=now)
@@ -86,14 +86,14 @@ class Choices(FanOut):
             elif self.client.holding:
                 self._exchange.hold(now=now)
             if closing:
-                self._exchange.linger(now=now)
+                self._exchange.await_upstream_end(now=now)
         if leg.stream.fault is not None:
             call.reject(leg.stream.fault, now=now)
         elif complete and all(each.over for each in self._legs):
             self._finish(call, now)
         return None
 
-    def _finish(self, call: Call, now: float) -> None:
+    def _finish(self, call: UpstreamCall, now: float) -> None:
         if self.client is not None:
             return self._exchange.end(now=now)
         operation = self._operation
@@ -102,7 +102,7 @@ class Choices(FanOut):
         )
         return self._exchange.answer(200, body, headers=operation.headers_down(call, ()), now=now)
 
-    def _merged(self, leg: ChoiceLeg, deltas: Iterable[Delta]) -> Iterator[Delta]:
+    def _merged(self, leg: ChoiceBranch, deltas: Iterable[Delta]) -> Iterator[Delta]:
         """Deltas of one leg among the others': one start, the sum of all usage, call ids that differ."""
         for delta in deltas:
             if isinstance(delta, Started):
@@ -114,12 +114,12 @@ class Choices(FanOut):
                 delta = Consumed(total(each.usage for each in self._legs))
             elif isinstance(delta, ToolStarted):
                 if delta.id in self._call_ids:
-                    delta = msgspec.structs.replace(delta, id=legal_id(f"{delta.id}_{delta.choice}"))
+                    delta = msgspec.structs.replace(delta, id=safe_call_id(f"{delta.id}_{delta.choice}"))
                 self._call_ids.add(delta.id)
             yield delta
 
 
-class ChoiceLeg(Leg):
+class ChoiceBranch(Branch):
     """One of the calls."""
 
     def __init__(self, choices: Choices, operation: Generate, translation: Translation, *, id: str) -> None:
@@ -135,23 +135,23 @@ class ChoiceLeg(Leg):
         self._generate = operation
         self._streaming = False
 
-    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan:
+    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan:
         """This leg's part of the request."""
         self._begin()
-        return self.plan(self._generate.translated_target(way), self.translation.body)
+        return self.plan(self._generate.translated_target(candidate), self.translation.body)
 
-    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """An answer begins; it is a stream only if its content type says so."""
         super().call_head(call, status, headers, now=now)
         self._streaming = self._choices.client is not None and media_type(headers) == b"text/event-stream"
 
-    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Read a piece of a stream; keep one of a whole answer."""
         if self._streaming:
             return self._choices.take(self, call, self.stream.feed(data), now=now)
         return super().call_data(call, data, now=now)
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """The answer is complete, or should be."""
         self.over = True
         if self._streaming:
@@ -161,7 +161,7 @@ class ChoiceLeg(Leg):
             return call.reject(answer, now=now)
         return self._choices.take(self, call, self.stream.whole(answer), now=now)
 
-    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """A connection that breaks after the answer was complete takes nothing from it."""
         complete = self.stream.terminal or self.stream.finished  # a whole answer is read at its end only
         if complete and self.stream.fault is None:

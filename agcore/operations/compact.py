@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agcore.codecs.json_splice import Members
-from agcore.dialects.base import Ask
+from agcore.dialects.base import RequestSummary
 from agcore.operations.respond import Respond
 from agcore.protocol.fault import Fault
 
 if TYPE_CHECKING:
     from agcore.config.values import Endpoint, Provider
     from agcore.routing.catalog import Resolution
-    from agcore.routing.selection import Way
+    from agcore.routing.selection import Candidate
 
 
 class Compact(Respond):
     """Like `Respond` it may go on from an earlier response; its answer is whole, and is none to go on from."""
 
-    def read_ask(self, members: Members) -> Ask | Fault:
+    def read_ask(self, members: Members) -> RequestSummary | Fault:
         """What the request asks for. A compaction is not streamed."""
         ask = super().read_ask(members)
         self._stores = False
@@ -40,6 +40,6 @@ class Compact(Respond):
         message = f"model {model!r} is served by {name!r}, which has no compaction; summarise the conversation instead"
         return Fault(status=501, message=message, code="not_supported", param="model")
 
-    def upstream_target(self, way: Way) -> bytes | None:
+    def upstream_target(self, candidate: Candidate) -> bytes | None:
         """The same path at the provider."""
-        return way.endpoint.prefix + b"/responses/compact"
+        return candidate.endpoint.prefix + b"/responses/compact"

@@ -13,12 +13,12 @@ from agcore.config.values import Endpoint, Provider
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, Invalid
 from agcore.dialects import DIALECTS
-from agcore.machines.upstream_call import Call
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.pass_through import PassThrough
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.inputs import Headers
-from agcore.routing.selection import Way
-from agcore.upstream.request import Plan
+from agcore.routing.selection import Candidate
+from agcore.upstream.request import UpstreamPlan
 
 _COUNTERS: Final = ("anthropic", "gemini", "openai_responses")
 """Dialects that have a counter."""
@@ -37,15 +37,17 @@ _COUNTED: Final[Mapping[str, frozenset[str]]] = {
 class CountTokens(PassThrough):
     """A2, G4 and `/v1/responses/input_tokens`."""
 
-    def upstream_target(self, way: Way) -> bytes | None:
+    def upstream_target(self, candidate: Candidate) -> bytes | None:
         """The counter of the endpoint's dialect."""
-        return DIALECTS[way.endpoint.dialect].count_target(way.endpoint.prefix, self.match_there(), way.model)
+        return DIALECTS[candidate.endpoint.dialect].count_target(
+            candidate.endpoint.prefix, self.match_there(), candidate.model
+        )
 
-    def start(self, ways: Sequence[Way], *, now: float, further: bool = False) -> None:
+    def start(self, candidates: Sequence[Candidate], *, now: float, further: bool = False) -> None:
         """Ask a counter if there is one, else estimate."""
-        if all(way.endpoint.dialect not in _COUNTERS for way in ways):
+        if all(candidate.endpoint.dialect not in _COUNTERS for candidate in candidates):
             return self._estimate(now)
-        return super().start(ways, now=now, further=further)
+        return super().start(candidates, now=now, further=further)
 
     def endpoint_at(self, provider: Provider) -> Endpoint | None:
         """The client's own dialect, else one that can count, else any: then an estimate will have to do."""
@@ -54,34 +56,34 @@ class CountTokens(PassThrough):
                 return provider.endpoints[dialect]
         return next(iter(provider.endpoints.values()))
 
-    def plan_way(self, members: Members, way: Way, *, now: float) -> Plan | Fault | None:
+    def plan_for(self, members: Members, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
         """Ask the provider's counter in its own dialect. What it says is not worth waiting for another attempt."""
-        if way.endpoint.dialect == self.dialect.NAME:
-            plan = super().plan_way(members, way, now=now)
-            return msgspec.structs.replace(plan, pauses=False) if isinstance(plan, Plan) else plan
-        target = self.upstream_target(way)
+        if candidate.endpoint.dialect == self.dialect.NAME:
+            plan = super().plan_for(members, candidate, now=now)
+            return msgspec.structs.replace(plan, wait_for_cooldown=False) if isinstance(plan, UpstreamPlan) else plan
+        target = self.upstream_target(candidate)
         if target is None:
-            return Fault(status=501, message=f"provider {way.provider.name!r} has no counter")
+            return Fault(status=501, message=f"provider {candidate.provider.name!r} has no counter")
         try:
-            body = self._translated(way)
+            body = self._translated(candidate)
         except Invalid as error:
             return invalid(str(error), param=error.param)
-        return msgspec.structs.replace(self.plan(target, body), pauses=False)
+        return msgspec.structs.replace(self.plan(target, body), wait_for_cooldown=False)
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """The provider's count, in the client's shape."""
         if not self.translated:
             return super().call_end(call, now=now)
         answer = self.read_answer(call)
         count = None
         if not isinstance(answer, Fault):
-            count = answer.get("totalTokens" if call.way.endpoint.dialect == "gemini" else "input_tokens")
+            count = answer.get("totalTokens" if call.candidate.endpoint.dialect == "gemini" else "input_tokens")
         if not isinstance(count, int) or count < 1:
             return self._estimate(now)
         call.commit()
         return self._answer_count(count, self.exchange.provenance(call), now)
 
-    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """A counter that is missing or broken is no reason for an error."""
         if fault.status in (400, 413, 422, 429):
             return super().call_failed(call, fault, now=now)
@@ -123,12 +125,12 @@ class CountTokens(PassThrough):
         parse = CLIENTS[self.dialect.NAME].parse_request
         return parse(self._decoded(), model=self.ask.model, stream=False, losses=Losses())
 
-    def _translated(self, way: Way) -> bytes:
-        from agcore.conversion.translation import Target, Translation
+    def _translated(self, candidate: Candidate) -> bytes:
+        from agcore.conversion.translation import ModelTarget, Translation
 
-        target = Target.at(way, self.services.catalog)
+        target = ModelTarget.at(candidate, self.services.catalog)
         rendered = Translation(self.dialect.NAME, target, self._conversation(), Losses()).rendered
         if target.dialect == "gemini":
-            return json_text.encode({"generateContentRequest": {"model": f"models/{way.model}", **rendered}})
+            return json_text.encode({"generateContentRequest": {"model": f"models/{candidate.model}", **rendered}})
         kept = _COUNTED[target.dialect]
         return json_text.encode({name: value for name, value in rendered.items() if name in kept})

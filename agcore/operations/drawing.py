@@ -18,11 +18,11 @@ from agcore.conversation.losses import Losses
 from agcore.conversation.usage import total
 from agcore.dialects.gemini.images import Method, read_gemini, read_imagen
 from agcore.dialects.openai.images import write_answer, write_events
-from agcore.machines.upstream_call import Call
-from agcore.operations.fan_out import FanOut, Leg
+from agcore.machines.upstream_call import UpstreamCall
+from agcore.operations.fan_out import Branch, FanOut
 from agcore.protocol.fault import Fault
-from agcore.routing.selection import Way
-from agcore.upstream.request import Plan
+from agcore.routing.selection import Candidate
+from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
     from agcore.operations.images import Images
@@ -50,16 +50,16 @@ class Drawing(FanOut):
         *,
         target: bytes,
         bodies: Sequence[bytes],
-        way: Way,
-        instead_of: Call,
+        candidate: Candidate,
+        instead_of: UpstreamCall,
         losses: Losses,
     ) -> None:
-        super().__init__(operation, way, instead_of=instead_of)
+        super().__init__(operation, candidate, instead_of=instead_of)
         self.read = read_gemini if method == "generateContent" else read_imagen
         """Reads the answer to one call."""
         self._request = request
         self._losses = losses
-        self._legs = [DrawingLeg(self, operation, target, body) for body in bodies]
+        self._legs = [ImageBranch(self, operation, target, body) for body in bodies]
         self._shown = 0
         self._first = instead_of.hand_over()
 
@@ -72,7 +72,7 @@ class Drawing(FanOut):
         """Make all calls."""
         self.call(self._legs, now=now, first=self._first)
 
-    def drawn(self, call: Call, answer: ImageAnswer, *, now: float) -> None:
+    def drawn(self, call: UpstreamCall, answer: ImageAnswer, *, now: float) -> None:
         """One of the calls was answered."""
         call.commit()
         answers = [leg.outcome for leg in self._legs if isinstance(leg.outcome, ImageAnswer)]
@@ -82,7 +82,7 @@ class Drawing(FanOut):
             self._show(answer, now)
         self.settle(call, now=now)
 
-    def settle(self, call: Call, *, now: float) -> None:
+    def settle(self, call: UpstreamCall, *, now: float) -> None:
         """One of the calls is over: when it is the last one, answer."""
         outcomes = [leg.outcome for leg in self._legs if leg.outcome is not None]
         if len(outcomes) < len(self._legs):
@@ -105,7 +105,7 @@ class Drawing(FanOut):
             self._exchange.write(frames, now=now)
 
 
-class DrawingLeg(Leg):
+class ImageBranch(Branch):
     """One of the calls."""
 
     outcome: ImageAnswer | Fault | None = None
@@ -119,11 +119,11 @@ class DrawingLeg(Leg):
         self._target = target
         self._sent = body
 
-    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan:
+    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan:
         """This leg's part of the request."""
         return self.plan(self._target, self._sent)
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """The pictures, or why there are none."""
         answer = self.read_answer(call)
         found = answer if isinstance(answer, Fault) else self._drawing.read(answer)
@@ -133,7 +133,7 @@ class DrawingLeg(Leg):
         self.outcome = found
         return self._drawing.drawn(call, found, now=now)
 
-    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """No picture will come of this call."""
         self.outcome = fault
         self.final = not call.may_go_elsewhere

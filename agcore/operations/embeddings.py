@@ -13,13 +13,13 @@ from agcore.conversation.token_estimate import of_texts
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import Invalid
 from agcore.dialects.gemini import traits as gemini
-from agcore.machines.upstream_call import Call
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.count_tokens import ESTIMATED
 from agcore.operations.media import Media
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.inputs import Headers
-from agcore.routing.selection import Way
-from agcore.upstream.request import Plan
+from agcore.routing.selection import Candidate
+from agcore.upstream.request import UpstreamPlan
 
 
 class Embeddings(Media):
@@ -31,23 +31,25 @@ class Embeddings(Media):
     _asked: EmbeddingRequest | None = None
     """The request, where it is translated."""
 
-    def plan_way(self, members: Members, way: Way, *, now: float) -> Plan | Fault | None:
+    def plan_for(self, members: Members, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
         """Pass the request through, or write it anew for an endpoint of the other dialect."""
         self._asked = None
-        if way.endpoint.dialect == self.dialect.NAME:
-            return super().plan_way(members, way, now=now)
+        if candidate.endpoint.dialect == self.dialect.NAME:
+            return super().plan_for(members, candidate, now=now)
         try:
             self._asked = asked = self._parse(members)
         except Invalid as error:
             return invalid(str(error), param=error.param)
         except ValueError as error:  # what passes as it is may be nested deeper than what has to be looked into
             return invalid(str(error))
-        if way.endpoint.dialect == "gemini":
-            body = embeddings.render_gemini(asked, model=way.model)
-            target = gemini.action_target(way.endpoint.prefix, self.match_there(), way.model, b"batchEmbedContents")
+        if candidate.endpoint.dialect == "gemini":
+            body = embeddings.render_gemini(asked, model=candidate.model)
+            target = gemini.action_target(
+                candidate.endpoint.prefix, self.match_there(), candidate.model, b"batchEmbedContents"
+            )
         else:
-            body = embeddings.render_openai(asked, model=way.model)
-            target = way.endpoint.prefix + b"/embeddings"
+            body = embeddings.render_openai(asked, model=candidate.model)
+            target = candidate.endpoint.prefix + b"/embeddings"
         return self.plan(target, json_text.encode(body))
 
     def _parse(self, members: Members) -> EmbeddingRequest:
@@ -60,21 +62,21 @@ class Embeddings(Media):
         batch = match.route.path.endswith(":batchEmbedContents")
         return embeddings.parse_gemini(body, self._losses, model=self.ask.model, batch=batch)
 
-    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """A translated answer is read whole, whatever type it says it has."""
         if self._asked is None:
             return super().call_head(call, status, headers, now=now)
         self._head = (status, headers)
         return None
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """The vectors, in the client's shape."""
         if self._asked is None:
             return super().call_end(call, now=now)
         answer = self.read_answer(call)
         if isinstance(answer, Fault):
             return call.reject(answer, now=now)
-        read = embeddings.read_gemini if call.way.endpoint.dialect == "gemini" else embeddings.read_openai
+        read = embeddings.read_gemini if call.candidate.endpoint.dialect == "gemini" else embeddings.read_openai
         found = read(answer, count=len(self._asked.texts))
         if isinstance(found, Fault):
             return call.reject(found, now=now)

@@ -11,14 +11,14 @@ from agcore.codecs import json_text
 from agcore.codecs.header_fields import media_type
 from agcore.codecs.json_splice import Members
 from agcore.codecs.sse import encode
-from agcore.conversion.passthrough import StreamPass
+from agcore.conversion.passthrough import PassThroughStream
 from agcore.dialects import DIALECTS
-from agcore.machines.upstream_call import Call
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.pass_through import PassThrough
 from agcore.protocol.fault import Fault
 from agcore.protocol.inputs import Headers
-from agcore.routing.selection import Way
-from agcore.upstream.request import Plan
+from agcore.routing.selection import Candidate
+from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
     from agcore.config.values import Endpoint, Provider
@@ -48,16 +48,16 @@ def translatable(provider: Provider) -> Endpoint | None:
 class Generate(PassThrough):
     """An answer as a whole, as `PassThrough` has it, or as a stream."""
 
-    _stream: StreamPass | StreamTranslation | None = None
+    _stream: PassThroughStream | StreamTranslation | None = None
     _streaming = False
     _translation: Translation | None = None
     _translated: StreamTranslation | None = None
     _choices: Choices | None = None
 
-    def upstream_target(self, way: Way) -> bytes | None:
+    def upstream_target(self, candidate: Candidate) -> bytes | None:
         """The dialect's generation endpoint."""
         assert self.request.match is not None
-        return self.dialect.generate_target(way.endpoint.prefix, self.request.match, way.model, self.ask)
+        return self.dialect.generate_target(candidate.endpoint.prefix, self.request.match, candidate.model, self.ask)
 
     def prepare(self, *, now: float) -> None:
         """Make ready for a stream where one was asked for."""
@@ -68,7 +68,7 @@ class Generate(PassThrough):
         self._streaming = False
         if self._translation is None:
             tap = self.dialect.StreamTap(shown_model=self.shown_model, hide_usage=self.hides_usage)
-            self._stream = StreamPass(tap, framing=self.ask.framing)
+            self._stream = PassThroughStream(tap, framing=self.ask.framing)
         else:
             self._stream = self._translated = self._translation.stream(
                 id=self._id, model=self.ask.model, created=int(now), framing=self.ask.framing
@@ -79,7 +79,7 @@ class Generate(PassThrough):
         self._stream_headers = SSE_HEADERS if self.ask.framing == "sse" else ARRAY_HEADERS
         self.exchange.expect_stream(self._stream_headers, keepalive=self.dialect.KEEPALIVE, now=now)
 
-    def call_begun(self, call: Call, *, now: float) -> None:
+    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """A stream that opens before the upstream answered tells where it is going to come from."""
         if self.ask.stream:
             self.exchange.stream_head((*self._stream_headers, *self.headers_down(call, ())))
@@ -94,13 +94,13 @@ class Generate(PassThrough):
         message = f"model {model!r} is served by {first.name!r}, which speaks {', '.join(first.endpoints)} only"
         return Fault(status=400, message=message, code="translation_not_available", param="model")
 
-    def plan_way(self, members: Members, way: Way, *, now: float) -> Plan | Fault | None:
+    def plan_for(self, members: Members, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
         """Pass the request through, or translate it for an endpoint of another dialect."""
         self._stream = self._translation = self._translated = self._choices = None
         self._streaming = False
-        if way.endpoint.dialect == self.dialect.NAME and not self._is_of_another_kind(members):
-            return super().plan_way(members, way, now=now)
-        translation = self._translate(members, way)
+        if candidate.endpoint.dialect == self.dialect.NAME and not self._is_of_another_kind(members):
+            return super().plan_for(members, candidate, now=now)
+        translation = self._translate(members, candidate)
         if isinstance(translation, Fault):
             return translation
         refusal = translation.refusal(on_loss=self.services.config.proxy.on_loss)
@@ -110,10 +110,10 @@ class Generate(PassThrough):
         self._losses = translation.losses
         self._id = self.services.ids.mint("")
         if translation.others:
-            self._divide(translation, way, now)
+            self._divide(translation, candidate, now)
             return None
         self.prepare(now=now)
-        return self.plan(self.translated_target(way), translation.body)
+        return self.plan(self.translated_target(candidate), translation.body)
 
     def _is_of_another_kind(self, members: Members) -> bool:
         """Whether this is a Responses request that was sent to Chat's path, as some editors do (wire.md E)."""
@@ -124,33 +124,33 @@ class Generate(PassThrough):
         """Whether the upstream is asked in words of ours."""
         return self._translation is not None or super().translated
 
-    def _divide(self, translation: Translation, way: Way, now: float) -> None:
+    def _divide(self, translation: Translation, candidate: Candidate, now: float) -> None:
         from agcore.operations.choices import Choices  # translating is not free to import
 
         call = self.exchange.calls[-1]  # which is asking for the plan
-        self._choices = Choices(self, translation, way=way, instead_of=call, id=self._id, now=now)
+        self._choices = Choices(self, translation, candidate=candidate, instead_of=call, id=self._id, now=now)
         if self.ask.stream:
             self._expect_stream(now)
         self._choices.begin(now=now)
 
-    def translated_target(self, way: Way) -> bytes:
+    def translated_target(self, candidate: Candidate) -> bytes:
         """Path and query of the generation endpoint of another dialect."""
-        upstream = DIALECTS[way.endpoint.dialect]
-        return upstream.generate_target(way.endpoint.prefix, self.match_there(), way.model, self.ask)
+        upstream = DIALECTS[candidate.endpoint.dialect]
+        return upstream.generate_target(candidate.endpoint.prefix, self.match_there(), candidate.model, self.ask)
 
     def edits(self, members: Members) -> tuple[dict[str, bytes | None], bool]:
         """The dialect's own edits, and signatures that are another vendor's taken out."""
         changes, hides_usage = super().edits(members)
-        assert self.way is not None
+        assert self.candidate is not None
         if b"gw1." in members.body or b"Z3cxL" in members.body:
             from agcore.dialects import foreign_signatures  # a conversation that changed vendors is rare
 
-            signer = self.way.provider.signer
+            signer = self.candidate.provider.signer
             changes.update(foreign_signatures.edits(self.dialect.NAME, members, signer=signer, losses=self._losses))
         return changes, hides_usage
 
-    def _translate(self, members: Members, way: Way) -> Translation | Fault:
-        from agcore.conversion.translation import Target, translate  # translating is not free to import
+    def _translate(self, members: Members, candidate: Candidate) -> Translation | Fault:
+        from agcore.conversion.translation import ModelTarget, translate  # translating is not free to import
 
         forgetful = self.dialect.NAME == "openai"
         return translate(
@@ -158,18 +158,18 @@ class Generate(PassThrough):
             members.body,
             model=self.ask.model,
             stream=self.ask.stream,
-            target=Target.at(way, self.services.catalog),
+            target=ModelTarget.at(candidate, self.services.catalog),
             recollection=self.services.ledger.signatures.of(self.request.client) if forgetful else None,
         )
 
-    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """A stream is one only if its content type says so: a JSON answer to a stream request is read as such."""
         super().call_head(call, status, headers, now=now)
         if self._stream is not None and media_type(headers) == b"text/event-stream":
             self._streaming = True
             self.exchange.stream_head((*self._stream_headers, *self.headers_down(call, headers)))
 
-    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Pass a piece of the stream on."""
         if not self._streaming:
             return super().call_data(call, data, now=now)
@@ -185,10 +185,10 @@ class Generate(PassThrough):
         if self._stream.fault is not None:
             call.reject(self._stream.fault, now=now)
         elif self._stream.terminal and not was_terminal:
-            self.exchange.linger(now=now)
+            self.exchange.await_upstream_end(now=now)
         return None
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """End the stream, properly or not."""
         if self._stream is None:
             return super().call_end(call, now=now) if self._translation is None else self._answer_whole(call, now)
@@ -197,7 +197,7 @@ class Generate(PassThrough):
         out = self._stream.end()
         return self._serve_all(call, out, self._stream.fault, now)
 
-    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """A connection that breaks after the answer was complete takes nothing from it."""
         if self._stream is not None and self._stream.complete and self._stream.fault is None:
             out = self._stream.finish()
@@ -209,7 +209,7 @@ class Generate(PassThrough):
             return self.prepare(now=now)
         return super().call_failed(call, fault, now=now)
 
-    def asked_unsigned(self, call: Call, fault: Fault, *, translation: Translation | None, now: float) -> bool:
+    def asked_unsigned(self, call: UpstreamCall, fault: Fault, *, translation: Translation | None, now: float) -> bool:
         """Ask once more without signatures where an upstream refused one of its own; whether that was done.
 
         What was asked without any has none to take out: it is not asked again.
@@ -218,7 +218,7 @@ class Generate(PassThrough):
             return False
         from agcore.dialects import foreign_signatures  # rare
 
-        plan, dialect = call.plan, call.way.endpoint.dialect
+        plan, dialect = call.plan, call.candidate.endpoint.dialect
         if not foreign_signatures.is_refusal(dialect, fault):
             return False
         if translation is not None:
@@ -228,7 +228,7 @@ class Generate(PassThrough):
             body = foreign_signatures.unsigned(dialect, plan.body, losses=self._losses)
         return body is not None and call.repeat(msgspec.structs.replace(plan, body=body), now=now)
 
-    def _answer_whole(self, call: Call, now: float) -> None:
+    def _answer_whole(self, call: UpstreamCall, now: float) -> None:
         assert self._translation is not None
         answer = self.read_answer(call)
         if isinstance(answer, Fault):
@@ -241,7 +241,7 @@ class Generate(PassThrough):
         self.answered(body)
         return self.exchange.answer(200, body, headers=self.headers_down(call, ()), now=now)
 
-    def _serve_unstreamed(self, call: Call, now: float) -> None:
+    def _serve_unstreamed(self, call: UpstreamCall, now: float) -> None:
         chunks = self._array_of_chunks(call)
         if chunks is not None:
             return self._serve_all(call, *self._fed(chunks), now)
@@ -258,9 +258,13 @@ class Generate(PassThrough):
                 out, fault = b"", Fault(status=502, message=f"the upstream's answer cannot be streamed: {error}")
         return self._serve_all(call, out, fault, now)
 
-    def _array_of_chunks(self, call: Call) -> list[object] | None:
+    def _array_of_chunks(self, call: UpstreamCall) -> list[object] | None:
         """What a Gemini server sends that ignores `alt=sse`: the chunks of its stream as one array."""
-        if call.way.endpoint.dialect != "gemini" or not self._answer or not self._answer[0].lstrip().startswith(b"["):
+        if (
+            call.candidate.endpoint.dialect != "gemini"
+            or not self._answer
+            or not self._answer[0].lstrip().startswith(b"[")
+        ):
             return None
         try:
             chunks = json_text.decode(b"".join(self._answer))
@@ -276,7 +280,7 @@ class Generate(PassThrough):
             out += self._stream.end()
         return out, self._stream.fault
 
-    def _serve_all(self, call: Call, out: bytes, fault: Fault | None, now: float) -> None:
+    def _serve_all(self, call: UpstreamCall, out: bytes, fault: Fault | None, now: float) -> None:
         if out:
             call.commit()
             self.exchange.write(out, now=now)
@@ -284,21 +288,21 @@ class Generate(PassThrough):
             return call.reject(fault, now=now)
         return self.exchange.end(now=now)
 
-    def _told_as_stream(self, call: Call, answer: dict[str, object], now: float) -> tuple[bytes, Fault | None]:
+    def _told_as_stream(self, call: UpstreamCall, answer: dict[str, object], now: float) -> tuple[bytes, Fault | None]:
         """The client's stream for a whole answer of its own dialect."""
-        assert self.way is not None
+        assert self.candidate is not None
         assert isinstance(call.plan.body, bytes)
-        assert isinstance(self._stream, StreamPass)
+        assert isinstance(self._stream, PassThroughStream)
         self.exchange.stream_head((*self._stream_headers, *self.headers_down(call, self._head[1])))
         if self.dialect.NAME in ONE_EVENT:
             return self._fed([answer])
-        from agcore.conversion import synthesized_stream as restream  # rare, and translating is not free to import
+        from agcore.conversion import synthesized_stream  # rare, and translating is not free to import
 
-        told = restream.told(
+        told = synthesized_stream.synthesize_stream(
             self.dialect.NAME,
             answer,
             request=call.plan.body,
-            signer=self.way.provider.signer,
+            signer=self.candidate.provider.signer,
             id=self.services.ids.mint(""),
             model=self.ask.model,
             created=int(now),
@@ -321,11 +325,13 @@ class Generate(PassThrough):
         """The dialect's own error, fitting to what was sent."""
         outgoing = self._outgoing
         if outgoing is None:  # keepalives were sent, and then no way was left that could be asked
-            outgoing = StreamPass(self.dialect.StreamTap(shown_model=None, hide_usage=False), framing=self.ask.framing)
+            outgoing = PassThroughStream(
+                self.dialect.StreamTap(shown_model=None, hide_usage=False), framing=self.ask.framing
+            )
         return outgoing.error(fault, self.request.id)
 
     @property
-    def _outgoing(self) -> StreamPass | StreamTranslation | ClientStream | None:
+    def _outgoing(self) -> PassThroughStream | StreamTranslation | ClientStream | None:
         return self._stream if self._choices is None else self._choices.client
 
     def row(self) -> dict[str, object]:

@@ -20,14 +20,14 @@ from agcore.dialects.gemini import images as images_google
 from agcore.dialects.gemini import traits as gemini
 from agcore.dialects.gemini.images import Method
 from agcore.dialects.openai import images as images_openai
-from agcore.machines.upstream_call import Call
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.drawing import Drawing
 from agcore.operations.generate import SSE_HEADERS
 from agcore.operations.media import Media
 from agcore.operations.upload import Upload
 from agcore.protocol.fault import Fault, invalid
-from agcore.routing.selection import Way
-from agcore.upstream.request import Plan
+from agcore.routing.selection import Candidate
+from agcore.upstream.request import UpstreamPlan
 
 
 class Images(Media):
@@ -41,24 +41,24 @@ class Images(Media):
     _rendered = 0
     """Bytes of their requests, which are accounted for as long as they may be repeated."""
 
-    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan | Fault | None:
+    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
         """Pass the request on, or have its pictures drawn by calls of their own."""
-        self.exchange.give_back(self._rendered)
+        self.exchange.release_memory(self._rendered)
         self._rendered = 0
         self._drawing = None
-        if way.endpoint.dialect == self.dialect.NAME:
-            return super().call_plan(call, way, now=now)
-        self.start_anew(way)
-        profile = self.services.catalog.profile(way.model)
+        if candidate.endpoint.dialect == self.dialect.NAME:
+            return super().call_plan(call, candidate, now=now)
+        self.start_anew(candidate)
+        profile = self.services.catalog.profile(candidate.model)
         if profile.vendor and not profile.image_output:
-            return invalid(f"{way.model!r} at {way.provider.name!r} draws no pictures", param="model")
+            return invalid(f"{candidate.model!r} at {candidate.provider.name!r} draws no pictures", param="model")
         request = self._read()
         if isinstance(request, Fault):
             return request
         method = images_google.method_of(profile)
-        bodies = self._bodies(request, method, way.model)
+        bodies = self._bodies(request, method, candidate.model)
         on_loss = self.services.config.proxy.on_loss
-        refused = refusal(self._losses, model=way.model, dialect=way.endpoint.dialect, on_loss=on_loss)
+        refused = refusal(self._losses, model=candidate.model, dialect=candidate.endpoint.dialect, on_loss=on_loss)
         if refused is not None:
             return refused
         size = sum(map(len, set(bodies)))
@@ -69,9 +69,11 @@ class Images(Media):
             self,
             msgspec.structs.replace(request, images=(), mask=None),  # the bodies have them
             method,
-            target=gemini.action_target(way.endpoint.prefix, self.match_there(), way.model, method.encode("ascii")),
+            target=gemini.action_target(
+                candidate.endpoint.prefix, self.match_there(), candidate.model, method.encode("ascii")
+            ),
             bodies=bodies,
-            way=way,
+            candidate=candidate,
             instead_of=call,
             losses=self._losses,
         )
@@ -112,7 +114,7 @@ class Images(Media):
         }
         return [bodies[count] for count in counts]
 
-    def call_begun(self, call: Call, *, now: float) -> None:
+    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """A stream that opens before the upstream answered tells where it is going to come from."""
         if self._drawing is not None:
             self.exchange.stream_head((*SSE_HEADERS, *self.headers_down(call, ())))

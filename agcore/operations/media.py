@@ -20,18 +20,18 @@ from agcore.codecs.json_splice import Members
 from agcore.codecs.sse import Frame
 from agcore.config.values import Endpoint, Provider
 from agcore.conversation.usage import Usage
-from agcore.conversion.passthrough import StreamPass
-from agcore.dialects.base import Ask, Meaning, ask_of_body
+from agcore.conversion.passthrough import PassThroughStream
+from agcore.dialects.base import Meaning, RequestSummary, ask_of_body
 from agcore.dialects.openai import errors as openai_error
 from agcore.dialects.openai_chat import traits as openai_chat
 from agcore.dialects.openai_responses import traits as openai_responses
-from agcore.machines.upstream_call import Call
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.generate import SSE_HEADERS
 from agcore.operations.pass_through import PassThrough
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.inputs import Headers
 from agcore.routing.catalog import Resolution
-from agcore.routing.selection import Way
+from agcore.routing.selection import Candidate
 
 DEFAULT_MODELS: Final = {"/v1/moderations": "omni-moderation-latest"}
 """What OpenAI documents for a request that names no model. Elsewhere a missing one is a 400: nothing is guessed."""
@@ -93,7 +93,7 @@ class Media(PassThrough):
     subject: ClassVar[str] = ""
     """What `speaking` is needed for, for people."""
 
-    _stream: StreamPass | None = None
+    _stream: PassThroughStream | None = None
     _raw = False
 
     def endpoint_at(self, provider: Provider) -> Endpoint | None:
@@ -112,26 +112,26 @@ class Media(PassThrough):
         )
         return invalid(message, code="translation_not_available", param="model")
 
-    def read_ask(self, members: Members) -> Ask | Fault:
+    def read_ask(self, members: Members) -> RequestSummary | Fault:
         """The model, from the path where it stands there, else from the body."""
         match = self.request.match
         assert match is not None
         if match.model:
-            return Ask(model=match.model)
+            return RequestSummary(model=match.model)
         default = DEFAULT_MODELS.get(match.route.path)
         if default is not None and members.value("model") is None:
-            return Ask(model=default)
+            return RequestSummary(model=default)
         ask = ask_of_body(members)
         # A stream is recognised by its answer: nothing is opened before it comes.
-        return ask if isinstance(ask, Fault) else Ask(model=ask.model)
+        return ask if isinstance(ask, Fault) else RequestSummary(model=ask.model)
 
     def edits(self, members: Members) -> tuple[dict[str, bytes | None], bool]:
         """Only the model's name, and that only where one was given."""
-        assert self.way is not None
+        assert self.candidate is not None
         assert self.request.match is not None
         if "model" not in members and not self.request.match.model:
             return {}, False
-        return self.dialect.edits(members, self.ask, self.way.model)
+        return self.dialect.edits(members, self.ask, self.candidate.model)
 
     def content_fields(self) -> Headers:
         """The client's own: what is wanted may be JSON, audio or text. What is translated is JSON."""
@@ -145,16 +145,16 @@ class Media(PassThrough):
         """The type of the body."""
         return b"application/json"
 
-    def upstream_target(self, way: Way) -> bytes | None:
+    def upstream_target(self, candidate: Candidate) -> bytes | None:
         """The same path below the provider's prefix."""
         match = self.request.match
         assert match is not None
         if match.model:
             action = match.route.path.rpartition(":")[2]
-            path = f"/{match.version}/{match.collection}/{quote(way.model, safe='/-._~@:')}:{action}"
+            path = f"/{match.version}/{match.collection}/{quote(candidate.model, safe='/-._~@:')}:{action}"
         else:
             path = match.route.path.removeprefix("/v1")
-        return way.endpoint.prefix + path.encode("ascii")
+        return candidate.endpoint.prefix + path.encode("ascii")
 
     @property
     def repeatable(self) -> bool:
@@ -163,13 +163,13 @@ class Media(PassThrough):
         path = self.request.match.route.path
         return not (path.startswith(("/v1/images", "/v1/audio")) or path.endswith(":predict"))
 
-    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """Choose by content type how the answer passes."""
         super().call_head(call, status, headers, now=now)
         self._stream = None
         kind = media_type(headers)
         if kind == b"text/event-stream":
-            self._stream = StreamPass(MediaTap(), framing="sse")
+            self._stream = PassThroughStream(MediaTap(), framing="sse")
             self.exchange.stream_head((*SSE_HEADERS, *self.headers_down(call, headers)))
         elif kind != b"application/json":
             self._raw = True
@@ -177,7 +177,7 @@ class Media(PassThrough):
             kept = tuple(field for field in headers if field[0] in (b"content-type", b"content-length"))
             self.exchange.open_answer(status, (*kept, *self.headers_down(call, headers)), now=now)
 
-    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Pass a piece on, or collect it."""
         if self._raw:
             return self.exchange.pass_on(data)
@@ -191,7 +191,7 @@ class Media(PassThrough):
             call.reject(self._stream.fault, now=now)
         return None
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """End as the answer's form demands."""
         if self._raw:
             return self.exchange.end(now=now)

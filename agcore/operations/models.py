@@ -13,11 +13,11 @@ import msgspec
 
 from agcore.codecs.globs import is_glob
 from agcore.codecs.json_splice import parse
-from agcore.codecs.request_target import Target
+from agcore.codecs.request_target import RequestTarget
 from agcore.config.values import DIALECT_NAMES, Provider
 from agcore.dialects import model_lists
 from agcore.machines.operation import Operation, resolve
-from agcore.machines.upstream_call import Call
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.provider_lists import ListReader, list_way
 from agcore.protocol.fault import Fault, invalid
 from agcore.routing.catalog import ListedModel
@@ -57,16 +57,16 @@ class ListModels(ListReader):
         self.exchange.set_alarm(now + min(PATIENCE, self.services.config.timeouts.request / 2))
         self.read_lists(map(list_way, self._late.values()), now=now)
 
-    def list_read(self, call: Call, ids: tuple[str, ...] | None, *, now: float) -> None:
+    def list_read(self, call: UpstreamCall, ids: tuple[str, ...] | None, *, now: float) -> None:
         """Keep what there is."""
-        provider, lists = call.way.provider, self.services.ledger.lists
+        provider, lists = call.candidate.provider, self.services.ledger.lists
         del self._late[provider.name]
         if ids is None:
             lists.failed(provider, now=now)
         else:
             lists.store(provider, ids, now=now)
 
-    def list_failed(self, provider: Provider, call: Call, fault: Fault, *, now: float) -> None:
+    def list_failed(self, provider: Provider, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """Do without."""
         del self._late[provider.name]
         self.services.ledger.lists.failed(provider, now=now)
@@ -133,7 +133,7 @@ class Detect(Operation):
         return self.exchange.answer(200, model_lists.detect(found, profile), now=now)
 
 
-def _list(dialect: str, models: Sequence[ListedModel], target: Target) -> bytes:
+def _list(dialect: str, models: Sequence[ListedModel], target: RequestTarget) -> bytes:
     if dialect == "gemini":
         size = _whole(target, "pageSize", default=0)
         return model_lists.gemini_list(models, page_size=size, page_token=target.first("pageToken") or "")
@@ -147,7 +147,7 @@ def _list(dialect: str, models: Sequence[ListedModel], target: Target) -> bytes:
     return model_lists.codex_catalogue(models) if dialect == "codex" else model_lists.openai_list(models)
 
 
-def _whole(target: Target, name: str, *, default: int) -> int:
+def _whole(target: RequestTarget, name: str, *, default: int) -> int:
     text = target.first(name)
     if text is None:
         return default

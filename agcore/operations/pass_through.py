@@ -19,18 +19,18 @@ from agcore.config.values import Endpoint, Provider
 from agcore.conversation.losses import Losses
 from agcore.conversation.usage import Usage
 from agcore.dialects import DIALECTS
-from agcore.dialects.base import Ask, edited
-from agcore.ingress.routes import Match
-from agcore.machines.operation import Operation, resolve, ways_to
-from agcore.machines.upstream_call import Call
+from agcore.dialects.base import RequestSummary, edited
+from agcore.ingress.routes import MatchedRoute
+from agcore.machines.operation import Operation, candidates_at, resolve
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.protocol.effects import Body
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.inputs import Headers
 from agcore.routing.catalog import Resolution
 from agcore.routing.conversation_key import seat_of
-from agcore.routing.selection import Way
+from agcore.routing.selection import Candidate
 from agcore.upstream.errors import fault_from_answer
-from agcore.upstream.request import Plan
+from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
     from agcore.machines.exchange import Exchange
@@ -43,8 +43,8 @@ class PassThrough(Operation, ABC):
     """One request, one JSON answer. Streams are `Generate`'s addition."""
 
     metered: ClassVar[bool] = True
-    ask = Ask(model="")
-    way: Way | None = None
+    ask = RequestSummary(model="")
+    candidate: Candidate | None = None
     usage: Usage | None = None
     hides_usage = False
 
@@ -64,28 +64,28 @@ class PassThrough(Operation, ABC):
         if isinstance(ask, Fault):
             return self.exchange.fail(ask, now=now)
         self.ask = ask
-        ways = self.find_ways(ask.model)
-        if isinstance(ways, Fault):
-            return self.exchange.fail(ways, now=now)
+        candidates = self.find_candidates(ask.model)
+        if isinstance(candidates, Fault):
+            return self.exchange.fail(candidates, now=now)
         expanded = self.expanded(members, now=now)
         if expanded is None:
             return None
         self._members = expanded
-        return self.start(ways, now=now)
+        return self.start(candidates, now=now)
 
-    def start(self, ways: Sequence[Way], *, now: float, further: bool = False) -> None:
+    def start(self, candidates: Sequence[Candidate], *, now: float, further: bool = False) -> None:
         """Ask at the ways; `further` after others were asked."""
         seat = None
-        if self.services.ledger.pool.spreads(ways):
+        if self.services.ledger.pool.spreads(candidates):
             seat = seat_of(self.request, self._members, self.ask.model)
-        self.exchange.call(ways, owner=self, now=now, seat=seat, further=further)
+        self.exchange.call(candidates, owner=self, now=now, seat=seat, further=further)
 
-    def find_ways(self, model: str) -> tuple[Way, ...] | Fault:
+    def find_candidates(self, model: str) -> tuple[Candidate, ...] | Fault:
         """Where a model's requests may go."""
         found = resolve(self.request, self.services, model)
         if isinstance(found, Fault):
             return found
-        return ways_to(found, self.endpoint_at) or self.unserved(model, found)
+        return candidates_at(found, self.endpoint_at) or self.unserved(model, found)
 
     def endpoint_at(self, provider: Provider) -> Endpoint | None:
         """Where a provider takes such requests; None where it does not."""
@@ -104,57 +104,59 @@ class PassThrough(Operation, ABC):
         """The request with what it refers to; None where it has failed of that."""
         return members
 
-    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan | Fault | None:
+    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
         """The request for one way, from scratch."""
-        self.start_anew(way)
+        self.start_anew(candidate)
         try:
-            return self.plan_way(self._members, way, now=now)
+            return self.plan_for(self._members, candidate, now=now)
         except BodyError as error:
             return invalid(str(error))
 
-    def start_anew(self, way: Way) -> None:
+    def start_anew(self, candidate: Candidate) -> None:
         """Forget what came of an attempt before this one."""
-        self.way = way
+        self.candidate = candidate
         self._losses = Losses()
         self.discard_answer()
 
     def discard_answer(self) -> None:
         """Forget what was answered so far: another answer will come in its place."""
-        self.exchange.give_back(self._answer_size)
+        self.exchange.release_memory(self._answer_size)
         self._answer.clear()
         self._answer_size = 0
         self._head = (200, ())
 
-    def plan_way(self, members: Members, way: Way, *, now: float) -> Plan | Fault | None:
+    def plan_for(self, members: Members, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
         """The request for one way: the client's, with the edits it needs there."""
-        target = self.upstream_target(way)
+        target = self.upstream_target(candidate)
         assert target is not None
         changes, self.hides_usage = self.edits(members)
         self.prepare(now=now)
         return self.plan(target, members.edited(changes))
 
-    def plan(self, target: bytes, body: Body, *, length: int | None = None) -> Plan:
+    def plan(self, target: bytes, body: Body, *, length: int | None = None) -> UpstreamPlan:
         """What is asked; `length` is that of a body which is not in memory, where it is known."""
-        return Plan(target=target, headers=self.headers_up(), body=body, length=length, repeatable=self.repeatable)
+        return UpstreamPlan(
+            target=target, headers=self.headers_up(), body=body, length=length, repeatable=self.repeatable
+        )
 
     @property
     def repeatable(self) -> bool:
         """Whether it does no harm if such a request is answered twice."""
         return True
 
-    def read_ask(self, members: Members) -> Ask | Fault:
+    def read_ask(self, members: Members) -> RequestSummary | Fault:
         """What the request asks for."""
         assert self.request.match is not None
         return self.dialect.read_ask(members, self.request.match, self.request.target)
 
     @abstractmethod
-    def upstream_target(self, way: Way) -> bytes | None:
+    def upstream_target(self, candidate: Candidate) -> bytes | None:
         """Path and query at the provider, or None when its dialect has no such thing."""
 
     def edits(self, members: Members) -> tuple[dict[str, bytes | None], bool]:
         """Changes to the body's members, and whether usage must be hidden on the way back."""
-        assert self.way is not None
-        return self.dialect.edits(members, self.ask, self.way.model)
+        assert self.candidate is not None
+        return self.dialect.edits(members, self.ask, self.candidate.model)
 
     def prepare(self, *, now: float) -> None:
         """Everything is decided; the call comes next."""
@@ -162,16 +164,16 @@ class PassThrough(Operation, ABC):
     @property
     def shown_model(self) -> str | None:
         """The name that answers must show instead of the upstream's; None where the client used that one."""
-        assert self.way is not None
-        return self.ask.model if self.ask.model != self.way.model else None
+        assert self.candidate is not None
+        return self.ask.model if self.ask.model != self.candidate.model else None
 
-    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """An answer begins."""
         self._head = (status, headers)
 
-    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Collect the answer, within bounds."""
-        self.exchange.moving()
+        self.exchange.stop_first_content_timer()
         limit = self.services.config.limits.max_json
         self._answer_size += len(data)
         if self._answer_size > limit:
@@ -181,7 +183,7 @@ class PassThrough(Operation, ABC):
         elif self.exchange.reserve(len(data), now=now):
             self._answer.append(data)
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """Check the answer and pass it on."""
         status, headers = self._head
         answer = self.read_answer(call)
@@ -204,7 +206,7 @@ class PassThrough(Operation, ABC):
         """What the answer says it consumed."""
         return self.dialect.read_usage(answer)
 
-    def match_there(self) -> Match:
+    def match_there(self) -> MatchedRoute:
         """The match as the endpoint's dialect builds paths from it.
 
         Requests of dialects but Gemini's have no version in their path; `v1beta` is the one that has everything.
@@ -216,9 +218,9 @@ class PassThrough(Operation, ABC):
     @property
     def translated(self) -> bool:
         """Whether the endpoint speaks another dialect than the client."""
-        return self.way is not None and self.way.endpoint.dialect != self.dialect.NAME
+        return self.candidate is not None and self.candidate.endpoint.dialect != self.dialect.NAME
 
-    def headers_down(self, call: Call, headers: Headers) -> Headers:
+    def headers_down(self, call: UpstreamCall, headers: Headers) -> Headers:
         """What of the upstream's headers the client sees, where the answer came from, and what was lost on the way.
 
         Another vendor's limits and ids mean nothing to the client.
@@ -261,23 +263,23 @@ class PassThrough(Operation, ABC):
         """
         fields = [*self.content_fields(), (b"accept-encoding", b"identity")]
         if self.translated:
-            assert self.way is not None
+            assert self.candidate is not None
             agent = header_tables.first(self.request.head.headers, b"user-agent")
             fields.append((b"user-agent", agent) if agent is not None else header_tables.USER_AGENT)
-            return (*fields, *header_tables.REQUIRED_UP.get(self.way.endpoint.dialect, ()))
+            return (*fields, *header_tables.REQUIRED_UP.get(self.candidate.endpoint.dialect, ()))
         fields.extend(header_tables.passing(self.request.head.headers, header_tables.UP[self.dialect.NAME]))
         for field in (*header_tables.REQUIRED_UP.get(self.dialect.NAME, ()), header_tables.USER_AGENT):
             if not any(name == field[0] for name, _ in fields):
                 fields.append(field)
         return tuple(fields)
 
-    def read_answer(self, call: Call) -> dict[str, object] | Fault:
+    def read_answer(self, call: UpstreamCall) -> dict[str, object] | Fault:
         """The collected answer decoded, or what is wrong with it."""
         status, headers = self._head
         return read_object(call, status=status, headers=headers, body=b"".join(self._answer))
 
 
-def read_object(call: Call, *, status: int, headers: Headers, body: bytes) -> dict[str, object] | Fault:
+def read_object(call: UpstreamCall, *, status: int, headers: Headers, body: bytes) -> dict[str, object] | Fault:
     """The JSON object that a call was answered with, or what is wrong with it."""
     try:
         answer = json_text.decode(body)
@@ -287,14 +289,14 @@ def read_object(call: Call, *, status: int, headers: Headers, body: bytes) -> di
         kind = header_tables.media_type(headers).decode("latin-1") or "no content type"
         return Fault(
             status=502,
-            message=f"{call.way.provider.name} answered {status} without a JSON object ({kind})",
+            message=f"{call.candidate.provider.name} answered {status} without a JSON object ({kind})",
             code="upstream_invalid_answer",
         )
     # A failed Response is that dialect's own form of an answer, and says so itself.
     if answer.get("error") and answer.get("object") != "response":
         return fault_from_answer(
-            DIALECTS[call.way.endpoint.dialect],
-            provider=call.way.provider.name,
+            DIALECTS[call.candidate.endpoint.dialect],
+            provider=call.candidate.provider.name,
             status=error_status(answer["error"]),
             headers=headers,
             body=body,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from agcore.config.values import Provider
 from agcore.machines.operation import Operation
-from agcore.machines.upstream_call import Call
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.protocol.fault import Fault
-from agcore.routing.selection import Way
+from agcore.routing.selection import Candidate
 from agcore.state.provider_models import LISTING, MAX_BODY, asked_endpoint, list_headers, list_target, read_ids
-from agcore.upstream.request import Plan
+from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
     from agcore.machines.exchange import Exchange
@@ -31,12 +31,12 @@ class ListReader(Operation):
 
     def __init__(self, exchange: Exchange) -> None:
         super().__init__(exchange)
-        self._waiting: list[Way] = []
+        self._waiting: list[Candidate] = []
         self._under_way = 0
         self._once = False
-        self._bodies: dict[Call, bytearray] = {}
+        self._bodies: dict[UpstreamCall, bytearray] = {}
 
-    def read_lists(self, ways: Iterable[Way], *, once: bool = False, now: float) -> None:
+    def read_lists(self, candidates: Iterable[Candidate], *, once: bool = False, now: float) -> None:
         """Start as many calls as may run at once.
 
         Args:
@@ -45,17 +45,17 @@ class ListReader(Operation):
             now: Seconds since the epoch.
         """
         self._once = once
-        self._waiting = [*ways]
+        self._waiting = [*candidates]
         self._waiting.reverse()
         for _ in range(MAX_PARALLEL):
             self._next(now)
         self._maybe_finish(now)
 
-    def list_read(self, call: Call, ids: tuple[str, ...] | None, *, now: float) -> None:
+    def list_read(self, call: UpstreamCall, ids: tuple[str, ...] | None, *, now: float) -> None:
         """A provider answered, with these ids; None where it was no list, or one of absurd length."""
         raise NotImplementedError
 
-    def list_failed(self, provider: Provider, call: Call, fault: Fault, *, now: float) -> None:
+    def list_failed(self, provider: Provider, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """A provider did not answer, or with an error. Where nobody could be asked, `call.asked` is false."""
         raise NotImplementedError
 
@@ -63,16 +63,18 @@ class ListReader(Operation):
         """Every list was read or has failed."""
         raise NotImplementedError
 
-    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan:
+    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan:
         """The provider's model list."""
-        endpoint = way.endpoint
-        return Plan(method="GET", target=list_target(endpoint), headers=list_headers(endpoint), pauses=False)
+        endpoint = candidate.endpoint
+        return UpstreamPlan(
+            method="GET", target=list_target(endpoint), headers=list_headers(endpoint), wait_for_cooldown=False
+        )
 
-    def call_begun(self, call: Call, *, now: float) -> None:
+    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """What an earlier attempt brought is void."""
         self._taken(call)
 
-    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """A piece of a list. One of absurd length costs its connection."""
         body = self._bodies.setdefault(call, bytearray())
         if len(body) + len(data) > MAX_BODY:
@@ -84,23 +86,23 @@ class ListReader(Operation):
         elif self.exchange.reserve(len(data), now=now):
             body += data
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """A list is complete."""
         call.commit()
         self.list_read(call, read_ids(self._taken(call)), now=now)
         self._done(now)
 
-    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """There is none."""
         self._taken(call)
-        provider = call.way.provider if call.asked else call.ways[0].provider
+        provider = call.candidate.provider if call.asked else call.candidates[0].provider
         self.list_failed(provider, call, fault, now=now)
         self._done(now)
 
-    def _taken(self, call: Call) -> bytes:
+    def _taken(self, call: UpstreamCall) -> bytes:
         """What came, which is not held any more."""
         body = bytes(self._bodies.pop(call, b""))
-        self.exchange.give_back(len(body))
+        self.exchange.release_memory(len(body))
         return body
 
     def _next(self, now: float) -> None:
@@ -118,6 +120,6 @@ class ListReader(Operation):
             self.all_read(now=now)
 
 
-def list_way(provider: Provider, *, key: str | None = None) -> Way:
+def list_way(provider: Provider, *, key: str | None = None) -> Candidate:
     """The way to a provider's list, with one of its keys or with the one of this fingerprint."""
-    return Way(provider, asked_endpoint(provider), LISTING, key=key)
+    return Candidate(provider, asked_endpoint(provider), LISTING, key=key)

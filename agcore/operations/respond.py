@@ -15,20 +15,20 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.json_splice import BodyError, Members, parse
-from agcore.conversion.passthrough import StreamPass
-from agcore.dialects.base import Ask
+from agcore.conversion.passthrough import PassThroughStream
+from agcore.dialects.base import RequestSummary
 from agcore.dialects.openai_responses import traits as openai_responses
 from agcore.machines.operation import resolve
-from agcore.machines.upstream_call import Call
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.generate import Generate
 from agcore.protocol.fault import Fault
-from agcore.routing.selection import Way
+from agcore.routing.selection import Candidate
 from agcore.state.responses import Entry, Kept, Pinned
 
 if TYPE_CHECKING:
     from agcore.conversion.translation import Translation
     from agcore.machines.exchange import Exchange
-    from agcore.machines.services import Services
+    from agcore.machines.services import GatewayServices
 
 
 class Respond(Generate):
@@ -46,7 +46,7 @@ class Respond(Generate):
         self._store = self.services.ledger.responses
         self._client = self.request.client
 
-    def read_ask(self, members: Members) -> Ask | Fault:
+    def read_ask(self, members: Members) -> RequestSummary | Fault:
         """What the request asks for, and where it goes on. Another client's response is not found."""
         self._stores = members.raw("store") != b"false"
         previous = members.value("previous_response_id")
@@ -57,20 +57,20 @@ class Respond(Generate):
             self._earlier = self._store.find(previous, client=self._client)
         return super().read_ask(members)
 
-    def find_ways(self, model: str) -> tuple[Way, ...] | Fault:
+    def find_candidates(self, model: str) -> tuple[Candidate, ...] | Fault:
         """Where the earlier response is held, whatever the model's name resolves to; else as for any request."""
         earlier = self._earlier
         if not isinstance(earlier, Pinned):
-            return super().find_ways(model)
+            return super().find_candidates(model)
         assert self._previous is not None
         found = resolve(self.request, self.services, model)
         if isinstance(found, Fault):
             return found
-        way = pinned_way(earlier, self.services)
-        if way is None:
+        candidate = pinned_candidate(earlier, self.services)
+        if candidate is None:
             return _not_found(self._previous)
         names = [target.model for target in found.targets if target.provider.name == earlier.provider]
-        return (msgspec.structs.replace(way, model=names[0]) if names else way,)
+        return (msgspec.structs.replace(candidate, model=names[0]) if names else candidate,)
 
     def expanded(self, members: Members, *, now: float) -> Members | None:
         """The conversation as a whole, as far as it is held here."""
@@ -107,8 +107,8 @@ class Respond(Generate):
         output = response.get("output") if isinstance(response, dict) else None
         return next((each for each in output or () if each.get("id") == item["id"]), item)
 
-    def _translate(self, members: Members, way: Way) -> Translation | Fault:
-        translation = super()._translate(members, way)
+    def _translate(self, members: Members, candidate: Candidate) -> Translation | Fault:
+        translation = super()._translate(members, candidate)
         if not isinstance(translation, Fault):
             # The response repeats the request as the client wrote it.
             echo = translation.conversation.echo
@@ -131,22 +131,22 @@ class Respond(Generate):
         super().discard_answer()
         self._remembered = False
 
-    def call_begun(self, call: Call, *, now: float) -> None:
+    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """A response belongs to the account of the key that it was made with."""
         self._key = call.key.id
         super().call_begun(call, now=now)
 
-    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Pass a piece on, and remember what it completes."""
         super().call_data(call, data, now=now)
         self._remember_stream()
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """End the answer, and remember what that completes."""
         super().call_end(call, now=now)
         self._remember_stream()
 
-    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """A complete answer is remembered, whatever becomes of its connection."""
         super().call_failed(call, fault, now=now)
         self._remember_stream()
@@ -154,7 +154,7 @@ class Respond(Generate):
     def _remember_stream(self) -> None:
         if self._remembered or not self._stores or self._stream is None:
             return
-        if isinstance(self._stream, StreamPass):
+        if isinstance(self._stream, PassThroughStream):
             tap = self._stream.tap
             assert isinstance(tap, openai_responses.StreamTap)
             if tap.response is not None:
@@ -175,12 +175,12 @@ class Respond(Generate):
         self._remembered = True
         entry: Entry
         if self._translation is None:
-            assert self.way is not None
+            assert self.candidate is not None
             entry = Pinned(
                 client=self._client,
-                provider=self.way.provider.name,
+                provider=self.candidate.provider.name,
                 key=self._key,
-                model=self.way.model,
+                model=self.candidate.model,
                 asked=self.ask.model,
             )
         else:
@@ -201,14 +201,14 @@ def items_of(members: Members) -> bytes:
     return b'[{"type":"message","role":"user","content":[{"type":"input_text","text":' + raw + b"}]}]"
 
 
-def pinned_way(pin: Pinned, services: Services) -> Way | None:
+def pinned_candidate(pin: Pinned, services: GatewayServices) -> Candidate | None:
     """Where a pinned response is held; None where its key is gone, or its provider speaks no Responses any more."""
     for provider in services.config.providers:
         endpoint = provider.endpoints.get(openai_responses.NAME)
         if provider.name == pin.provider and endpoint is not None:
             if all(key.id != pin.key for key in services.ledger.pool.keys(provider)):
                 return None
-            return Way(provider=provider, endpoint=endpoint, model=pin.model, key=pin.key)
+            return Candidate(provider=provider, endpoint=endpoint, model=pin.model, key=pin.key)
     return None
 
 

@@ -15,7 +15,7 @@ class Health(Operation):
 
     def begin(self, *, now: float) -> None:
         """200 with status, version and uptime in seconds."""
-        uptime = round(now - self.services.vitals.started, 3)
+        uptime = round(now - self.services.status.started, 3)
         body = {"status": "ok", "version": self.services.version, "uptime": uptime}
         self.exchange.answer(200, msgspec.json.encode(body), now=now)
 
@@ -25,7 +25,7 @@ class Ready(Operation):
 
     def begin(self, *, now: float) -> None:
         """200, or 503 while draining."""
-        if self.services.vitals.draining:
+        if self.services.status.draining:
             return self.exchange.answer(503, b'{"status":"draining"}', now=now)
         return self.exchange.answer(200, b'{"status":"ready"}', now=now)
 

@@ -12,17 +12,17 @@ from urllib.parse import quote
 import msgspec
 
 from agcore.codecs import json_text
-from agcore.codecs.request_target import Target
+from agcore.codecs.request_target import RequestTarget
 from agcore.conversation.usage import Usage
-from agcore.dialects.base import Ask
-from agcore.machines.upstream_call import Call
+from agcore.dialects.base import RequestSummary
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.pass_through import PassThrough
-from agcore.operations.respond import pinned_way
+from agcore.operations.respond import pinned_candidate
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.inputs import Headers
-from agcore.routing.selection import Way
+from agcore.routing.selection import Candidate
 from agcore.state.responses import Kept
-from agcore.upstream.request import Plan
+from agcore.upstream.request import UpstreamPlan
 
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 100
@@ -44,17 +44,17 @@ class StoredResponse(PassThrough):
         self._id = self.request.match.name
         store, client = self.services.ledger.responses, self.request.client
         entry = store.find(self._id, client=client)
-        way = None
+        candidate = None
         if entry is not None and not isinstance(entry, Kept):
-            way = pinned_way(entry, self.services)
-        if entry is None or (way is None and not isinstance(entry, Kept)):
+            candidate = pinned_candidate(entry, self.services)
+        if entry is None or (candidate is None and not isinstance(entry, Kept)):
             return self.exchange.fail(Fault(status=404, message=f"Response with id '{self._id}' not found."), now=now)
         if self.request.target.first("stream") == "true":
             return self.exchange.fail(invalid("a stored response is not streamed", param="stream"), now=now)
-        if way is not None:
+        if candidate is not None:
             assert not isinstance(entry, Kept)
-            self.way, self.ask = way, Ask(model=entry.asked)
-            return self._ask_holder(way, now)
+            self.candidate, self.ask = candidate, RequestSummary(model=entry.asked)
+            return self._ask_holder(candidate, now)
         assert isinstance(entry, Kept)
         if self.request.head.method == "DELETE":
             store.remove(self._id, client=client)
@@ -69,16 +69,18 @@ class StoredResponse(PassThrough):
         """The answer to a GET."""
         return entry.response
 
-    def _ask_holder(self, way: Way, now: float) -> None:
-        self.exchange.call((way,), owner=self, now=now)
+    def _ask_holder(self, candidate: Candidate, now: float) -> None:
+        self.exchange.call((candidate,), owner=self, now=now)
 
-    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan:
+    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan:
         """The same request, without a body."""
-        return Plan(target=self.upstream_target(way), method=self.request.head.method, headers=self.headers_up())
+        return UpstreamPlan(
+            target=self.upstream_target(candidate), method=self.request.head.method, headers=self.headers_up()
+        )
 
-    def upstream_target(self, way: Way) -> bytes:
+    def upstream_target(self, candidate: Candidate) -> bytes:
         """The same path and query at the provider."""
-        path = way.endpoint.prefix + b"/responses/" + quote(self._id, safe="").encode("ascii") + self.suffix
+        path = candidate.endpoint.prefix + b"/responses/" + quote(self._id, safe="").encode("ascii") + self.suffix
         query = self.request.target.raw_query
         return path + b"?" + query if query else path
 
@@ -86,7 +88,7 @@ class StoredResponse(PassThrough):
         """There is no body to describe."""
         return ((b"accept", b"application/json"),)
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """Pass the provider's answer on; what it deleted is nowhere any more."""
         if call.plan.method == "DELETE":
             self.services.ledger.responses.remove(self._id, client=self.request.client)
@@ -141,7 +143,7 @@ class CancelResponse(StoredResponse):
         return invalid("only a response in the background can be cancelled, and this one is complete")
 
 
-def _limit(target: Target) -> int | None:
+def _limit(target: RequestTarget) -> int | None:
     text = target.first("limit")
     if text is None:
         return DEFAULT_LIMIT

@@ -18,20 +18,20 @@ from agcore.codecs.sse import encode
 from agcore.conversation.losses import refusal
 from agcore.conversation.transcripts import write_answer
 from agcore.conversation.values import Invalid
-from agcore.conversion.passthrough import StreamPass
+from agcore.conversion.passthrough import PassThroughStream
 from agcore.dialects import DIALECTS
-from agcore.dialects.base import Ask
+from agcore.dialects.base import RequestSummary
 from agcore.dialects.gemini.transcripts import MAX_AUDIO, TranscriptTap, read_gemini, render_gemini
 from agcore.dialects.openai import transcriptions as transcription
 from agcore.dialects.openai.transcriptions import TranscriptionRequest
-from agcore.machines.upstream_call import Call
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.generate import SSE_HEADERS
 from agcore.operations.pass_through import PassThrough
 from agcore.operations.upload import Upload
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.inputs import Headers
-from agcore.routing.selection import Way
-from agcore.upstream.request import Plan
+from agcore.routing.selection import Candidate
+from agcore.upstream.request import UpstreamPlan
 
 MAX_FORM: Final = MAX_AUDIO + 256 * 1024
 """Bytes of a form that may be held in memory: a recording, and room for the other fields."""
@@ -54,35 +54,35 @@ class Transcribe(Upload):
         """A recording that may go to Gemini, and room for the other fields."""
         return MAX_FORM
 
-    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan | Fault | None:
+    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
         """Pass the form on, or write a request for Gemini."""
-        self.exchange.give_back(self._rendered)
+        self.exchange.release_memory(self._rendered)
         self._rendered = 0
         self._asked = self._stream = None
         self._streaming = False
-        self.ask = Ask(model=self.ask.model)
-        if not self._needs_whole(way):
-            return super().call_plan(call, way, now=now)
-        self.start_anew(way)
-        asked = self._read_form(way)
+        self.ask = RequestSummary(model=self.ask.model)
+        if not self._needs_whole(candidate):
+            return super().call_plan(call, candidate, now=now)
+        self.start_anew(candidate)
+        asked = self._read_form(candidate)
         if isinstance(asked, Fault):
             return asked
         if asked.stream:
-            self.ask = Ask(model=self.ask.model, stream=True)
-            self._stream = StreamPass(TranscriptTap(), framing="sse")
+            self.ask = RequestSummary(model=self.ask.model, stream=True)
+            self._stream = PassThroughStream(TranscriptTap(), framing="sse")
             # An upstream of the client's own dialect may answer with no stream, which one that is open could not take.
-            if all(map(self._needs_whole, call.ways)):
+            if all(map(self._needs_whole, call.candidates)):
                 self.exchange.expect_stream(SSE_HEADERS, keepalive=self.dialect.KEEPALIVE, now=now)
         body = json_text.encode(render_gemini(asked))
         if not self.exchange.reserve(len(body), now=now):
             return None
         self._rendered = len(body)
         self._asked = msgspec.structs.replace(asked, audio=b"")
-        gemini = DIALECTS[way.endpoint.dialect]
-        target = gemini.generate_target(way.endpoint.prefix, self.match_there(), way.model, self.ask)
+        gemini = DIALECTS[candidate.endpoint.dialect]
+        target = gemini.generate_target(candidate.endpoint.prefix, self.match_there(), candidate.model, self.ask)
         return self.plan(target, body)
 
-    def _read_form(self, way: Way) -> TranscriptionRequest | Fault:
+    def _read_form(self, candidate: Candidate) -> TranscriptionRequest | Fault:
         boundary = boundary_of(self.request.head.headers)
         assert isinstance(boundary, bytes)
         form = read_form(b"".join(self._held), boundary)
@@ -97,14 +97,16 @@ class Transcribe(Upload):
         if len(asked.audio) > MAX_AUDIO:
             return self._too_large()
         on_loss = self.services.config.proxy.on_loss
-        return refusal(self._losses, model=way.model, dialect=way.endpoint.dialect, on_loss=on_loss) or asked
+        return (
+            refusal(self._losses, model=candidate.model, dialect=candidate.endpoint.dialect, on_loss=on_loss) or asked
+        )
 
-    def call_begun(self, call: Call, *, now: float) -> None:
+    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """A stream that opens before the upstream answered tells where it is going to come from."""
         if self._stream is not None:
             self.exchange.stream_head((*SSE_HEADERS, *self.headers_down(call, ())))
 
-    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """A translated answer is a stream if it says so and one was asked for; else it is read whole."""
         if self._asked is None:
             return super().call_head(call, status, headers, now=now)
@@ -112,13 +114,13 @@ class Transcribe(Upload):
         self._streaming = self._stream is not None and media_type(headers) == b"text/event-stream"
         return None
 
-    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Pass a piece of a stream on, or collect it."""
         if self._asked is None or self._streaming:
             return super().call_data(call, data, now=now)
         return PassThrough.call_data(self, call, data, now=now)
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """The transcript, in the form that the client wants."""
         if self._asked is None or self._streaming:
             return super().call_end(call, now=now)
@@ -138,7 +140,7 @@ class Transcribe(Upload):
         headers = self.headers_down(call, ())
         return self.exchange.answer(200, body, headers=headers, content_type=content_type, now=now)
 
-    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """A connection that breaks after the transcript was complete takes nothing from it."""
         if self._asked is not None and self._stream is not None and self._stream.complete:
             self.exchange.write(self._stream.finish(), now=now)

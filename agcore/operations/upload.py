@@ -18,14 +18,14 @@ from agcore.codecs.body_patches import Patcher, patched_length
 from agcore.codecs.header_fields import first
 from agcore.codecs.multipart import FormScan, boundary_of
 from agcore.config.values import Limits
-from agcore.dialects.base import Ask
-from agcore.machines.upstream_call import Call
+from agcore.dialects.base import RequestSummary
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.media import Media
 from agcore.protocol.effects import Patch, Spooled, Streamed
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.inputs import Headers
-from agcore.routing.selection import Way
-from agcore.upstream.request import Plan
+from agcore.routing.selection import Candidate
+from agcore.upstream.request import UpstreamPlan
 
 BUFFERED: Final = 1024 * 1024
 """Bytes of a form that are held in memory."""
@@ -36,7 +36,7 @@ class Upload(Media):
 
     json_body: ClassVar[bool] = False
 
-    _ways: tuple[Way, ...] = ()
+    _candidates: tuple[Candidate, ...] = ()
     _patcher: Patcher | None = None
     _streams = False
     _spool = 0
@@ -70,7 +70,7 @@ class Upload(Media):
             return self._pass_on(self._patcher.feed(data), now)
         if self._spool:
             self.exchange.spool(data)
-            if self._ways and not self._able:
+            if self._candidates and not self._able:
                 self.exchange.fail(self._too_large(), now=now)
             return None
         if self.exchange.reserve(len(data), now=now):
@@ -88,14 +88,14 @@ class Upload(Media):
             return self.exchange.calls[-1].end_body(now=now)
         return self._ask(now)
 
-    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan | Fault | None:
+    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
         """The form with the model's name of this way."""
-        self.start_anew(way)
+        self.start_anew(candidate)
         field = self._scan.fields["model"]
         patches: tuple[Patch, ...] = ()
-        if way.model != field.value:
-            patches = (Patch(field.offset, field.length, way.model.encode()),)
-        target = self.upstream_target(way)
+        if candidate.model != field.value:
+            patches = (Patch(field.offset, field.length, candidate.model.encode()),)
+        target = self.upstream_target(candidate)
         assert target is not None
         if self._streams:
             self._patcher = Patcher(patches)
@@ -107,12 +107,12 @@ class Upload(Media):
             return self.plan(target, Spooled(self._spool, patches), length=length)
         return self.plan(target, Patcher(patches).feed(b"".join(self._held)), length=length)
 
-    def start(self, ways: Sequence[Way], *, now: float, further: bool = False) -> None:
+    def start(self, candidates: Sequence[Candidate], *, now: float, further: bool = False) -> None:
         """Ask. What is not in memory as a whole can only pass through."""
         if self._streams or self._spool:
-            ways = tuple(way for way in ways if not self._needs_whole(way))
-        if ways:
-            self.exchange.call(ways, owner=self, now=now, further=further)
+            candidates = tuple(candidate for candidate in candidates if not self._needs_whole(candidate))
+        if candidates:
+            self.exchange.call(candidates, owner=self, now=now, further=further)
         else:
             self.exchange.fail(self._too_large(), now=now)
 
@@ -120,7 +120,7 @@ class Upload(Media):
         """What was put aside is in memory again."""
         self._held.append(data)
         self._spool = 0
-        self.start(self._ways, now=now)
+        self.start(self._candidates, now=now)
 
     def file_refused(self, id: int, reason: str, *, now: float) -> None:
         """It is lost."""
@@ -131,22 +131,24 @@ class Upload(Media):
         """Bytes of a form that is translated."""
         return self.services.config.limits.max_json * 3 // 4  # what is no larger as JSON than JSON may be
 
-    def _needs_whole(self, way: Way) -> bool:
-        return way.endpoint.dialect != self.dialect.NAME
+    def _needs_whole(self, candidate: Candidate) -> bool:
+        return candidate.endpoint.dialect != self.dialect.NAME
 
     @property
-    def _able(self) -> tuple[Way, ...]:
+    def _able(self) -> tuple[Candidate, ...]:
         """The ways that take a form of this size: what came of it, or what the client announced."""
         declared = first(self.request.head.headers, b"content-length")
         size = self._size if declared is None else max(self._size, int(declared))
-        return tuple(way for way in self._ways if size <= self.max_whole or not self._needs_whole(way))
+        return tuple(
+            candidate for candidate in self._candidates if size <= self.max_whole or not self._needs_whole(candidate)
+        )
 
     def _overflow(self, now: float) -> None:
         """There is more of the form than is held in memory."""
         if "model" in self._scan.fields and not self._found_ways(now):
             return
         able = self._able
-        if self._ways and not able:
+        if self._candidates and not able:
             self.exchange.fail(self._too_large(), now=now)
         elif not able or any(map(self._needs_whole, able)):
             self._put_aside()
@@ -157,10 +159,10 @@ class Upload(Media):
             self.start(able, now=now)
 
     def _ask(self, now: float) -> None:
-        if not (self._ways or self._found_ways(now)):
+        if not (self._candidates or self._found_ways(now)):
             return
         if not (self._spool and any(map(self._needs_whole, self._able))):
-            self.start(self._ways, now=now)
+            self.start(self._candidates, now=now)
         elif self.exchange.reserve(self._size, now=now):
             self.exchange.read_spool(now=now)
 
@@ -170,12 +172,12 @@ class Upload(Media):
         if field is None or not field.value:
             self.exchange.fail(invalid("`model` is required", param="model"), now=now)
             return False
-        self.ask = Ask(model=field.value)
-        ways = self.find_ways(field.value)
-        if isinstance(ways, Fault):
-            self.exchange.fail(ways, now=now)
+        self.ask = RequestSummary(model=field.value)
+        candidates = self.find_candidates(field.value)
+        if isinstance(candidates, Fault):
+            self.exchange.fail(candidates, now=now)
             return False
-        self._ways = ways
+        self._candidates = candidates
         return True
 
     def _too_large(self) -> Fault:
@@ -185,7 +187,7 @@ class Upload(Media):
     def _put_aside(self) -> None:
         for piece in self._held:
             self._spool = self.exchange.spool(piece)
-        self.exchange.give_back(self._size)
+        self.exchange.release_memory(self._size)
         self._held.clear()
 
     def _pass_on(self, data: bytes, now: float) -> None:

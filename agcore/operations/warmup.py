@@ -10,7 +10,7 @@ import msgspec
 from agcore.codecs.json_splice import parse
 from agcore.config.values import ASKED_MODEL, Provider
 from agcore.machines.operation import resolve
-from agcore.machines.upstream_call import Call
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.provider_lists import ListReader, list_way
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.inputs import Headers
@@ -37,8 +37,8 @@ class Warmup(ListReader):
     def __init__(self, exchange: Exchange) -> None:
         super().__init__(exchange)
         self._results: dict[str, dict[str, object]] = {}
-        self._begun: dict[Call, float] = {}
-        self._latency: dict[Call, float] = {}
+        self._begun: dict[UpstreamCall, float] = {}
+        self._latency: dict[UpstreamCall, float] = {}
         self._cooling: dict[str, list[dict[str, object]]] = {}
 
     def run(self, body: bytes, *, now: float) -> None:
@@ -51,7 +51,7 @@ class Warmup(ListReader):
         for (name, id, model), cooldown in pool.cooling(now=now):
             if model != LISTING:
                 cooling.setdefault((name, id), []).append((model, cooldown))
-        ways = []
+        candidates = []
         for provider in providers:
             for key in pool.keys(provider):
                 result: dict[str, object] = {"provider": provider.name, "key": key.label}
@@ -60,23 +60,23 @@ class Warmup(ListReader):
                 if left_alone:
                     result["cooling"] = self._cooling[key.label] = left_alone
                 if has_credential(provider):
-                    ways.append(list_way(provider, key=key.id))
+                    candidates.append(list_way(provider, key=key.id))
                 else:
                     result.update(ok=False, error="no key is configured")
-        return self.read_lists(ways, once=True, now=now)
+        return self.read_lists(candidates, once=True, now=now)
 
-    def call_begun(self, call: Call, *, now: float) -> None:
+    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """From here on the time counts."""
         super().call_begun(call, now=now)
         self._begun[call] = now
 
-    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """The key was taken; the time for the list itself does not count."""
         self._latency[call] = now - self._begun[call]
 
-    def list_read(self, call: Call, ids: tuple[str, ...] | None, *, now: float) -> None:
+    def list_read(self, call: UpstreamCall, ids: tuple[str, ...] | None, *, now: float) -> None:
         """The provider can be used."""
-        provider = call.way.provider
+        provider = call.candidate.provider
         result = self._results[call.key.label]
         result.pop("cooling", None)
         limited = [each for each in self._cooling.get(call.key.label, ()) if "model" in each]
@@ -91,7 +91,7 @@ class Warmup(ListReader):
         missing = self._missing(provider, ids)
         self._settle(call, {"ok": True, "models": len(ids), **({"missing": missing} if missing else {})}, now)
 
-    def list_failed(self, provider: Provider, call: Call, fault: Fault, *, now: float) -> None:
+    def list_failed(self, provider: Provider, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """The provider cannot be used as configured, unless it merely has no list."""
         if fault.status in (404, 405):
             self._settle(call, {"ok": True, "note": "reachable; it has no model list, so the key was not checked"}, now)
@@ -123,7 +123,7 @@ class Warmup(ListReader):
             providers = [provider for provider in providers if provider.name in serving]
         return providers
 
-    def _settle(self, call: Call, result: dict[str, object], now: float) -> None:
+    def _settle(self, call: UpstreamCall, result: dict[str, object], now: float) -> None:
         latency = self._latency.get(call, now - self._begun[call])
         self._results[call.key.label].update(latency_ms=round(latency * 1000, 1), **result)
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from agcore.protocol.inputs import Headers, Told
+from agcore.protocol.inputs import Headers, Notified
 
 
 class SendHead(msgspec.Struct, frozen=True):
@@ -173,14 +173,14 @@ class ReadFile(msgspec.Struct, frozen=True):
     """The largest size that is read."""
 
 
-class Tell(msgspec.Struct, frozen=True):
+class NotifyExchange(msgspec.Struct, frozen=True):
     """Pass `message` to another exchange: the one whose `request.id` is `exchange`, if it still runs.
 
     It becomes an input of that exchange, and wakes its owner out of a read; what is being written is written first.
     """
 
     exchange: str
-    message: Told
+    message: Notified
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -207,7 +207,7 @@ Effect: TypeAlias = (
     | DropSpool
     | ReadSpool
     | ReadFile
-    | Tell
+    | NotifyExchange
     | Note
     | Finish
 )

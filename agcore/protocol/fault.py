@@ -19,21 +19,21 @@ class LocalProtocolError(Exception):
     """A driver did what the legality table forbids, such as reporting a body before its head: a bug."""
 
 
-class Trouble(enum.Enum):
+class FailureKind(enum.Enum):
     """What an attempt failed of."""
 
-    REQUEST = "request"
+    INVALID_REQUEST = "request"
     """The request itself: it would fail anywhere, and the client is told at once."""
-    MISSING = "missing"
+    NOT_FOUND = "missing"
     """This provider does not have the model, or the endpoint; another one may."""
-    RATE = "rate limit"
-    QUOTA = "quota"
+    RATE_LIMITED = "rate limit"
+    QUOTA_EXCEEDED = "quota"
     """An allotment is used up: hours, days or money, not a minute."""
-    CREDENTIAL = "credential"
+    CREDENTIAL_REJECTED = "credential"
     """The key was refused."""
     OVERLOADED = "overloaded"
     """The vendor takes no more requests at present."""
-    FAILING = "failing"
+    UPSTREAM_ERROR = "failing"
     """An error of the vendor's, or an answer that broke off, said nothing or could not be read."""
     UNREACHABLE = "unreachable"
     """No connection."""

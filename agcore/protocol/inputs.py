@@ -146,7 +146,7 @@ class FileRefused(msgspec.Struct, frozen=True):
     the roots and all that cannot be opened, so that nobody learns what exists."""
 
 
-class Told(msgspec.Struct, frozen=True):
+class Notified(msgspec.Struct, frozen=True):
     """Another exchange has something to say, by `Tell`; what it means is between their operations."""
 
     kind: str
@@ -168,6 +168,6 @@ Input: TypeAlias = (
     | SpoolFailed
     | FileRead
     | FileRefused
-    | Told
+    | Notified
     | DrainRequested
 )

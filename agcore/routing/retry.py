@@ -1,6 +1,6 @@
 """What a failed attempt says about the next one, decided from facts alone.
 
-A failure is classified once, as a `fault.Trouble`. That decides everything else by tables: whether the same request
+A failure is classified once, as a `fault.FailureKind`. That decides everything else by tables: whether the same request
 may be made again at all, which other ways are worth it, and (in `pool`) who is left alone for how long.
 """
 
@@ -8,62 +8,64 @@ from __future__ import annotations
 
 from typing import Final
 
-from agcore.protocol.fault import Fault, Trouble
+from agcore.protocol.fault import FailureKind, Fault
 from agcore.protocol.inputs import Sent, Stage, UpstreamFailed
 from agcore.routing.retry_after import is_capacity, is_key_refused, is_moderated, is_quota
 
-REFUSALS: Final = frozenset(Trouble) - {Trouble.REQUEST, Trouble.FAILING}
+REFUSALS: Final = frozenset(FailureKind) - {FailureKind.INVALID_REQUEST, FailureKind.UPSTREAM_ERROR}
 """Troubles after which nothing can have been done: even what must not happen twice may be asked elsewhere."""
 
 _BY_STATUS: Final = {
-    401: Trouble.CREDENTIAL,
-    402: Trouble.QUOTA,
-    403: Trouble.CREDENTIAL,
-    404: Trouble.MISSING,
-    405: Trouble.MISSING,
-    408: Trouble.FAILING,
-    409: Trouble.FAILING,
-    410: Trouble.MISSING,
-    425: Trouble.FAILING,
-    429: Trouble.RATE,
-    498: Trouble.OVERLOADED,  # Groq: no capacity in the flexible tier
-    501: Trouble.MISSING,
-    503: Trouble.OVERLOADED,
-    529: Trouble.OVERLOADED,
+    401: FailureKind.CREDENTIAL_REJECTED,
+    402: FailureKind.QUOTA_EXCEEDED,
+    403: FailureKind.CREDENTIAL_REJECTED,
+    404: FailureKind.NOT_FOUND,
+    405: FailureKind.NOT_FOUND,
+    408: FailureKind.UPSTREAM_ERROR,
+    409: FailureKind.UPSTREAM_ERROR,
+    410: FailureKind.NOT_FOUND,
+    425: FailureKind.UPSTREAM_ERROR,
+    429: FailureKind.RATE_LIMITED,
+    498: FailureKind.OVERLOADED,  # Groq: no capacity in the flexible tier
+    501: FailureKind.NOT_FOUND,
+    503: FailureKind.OVERLOADED,
+    529: FailureKind.OVERLOADED,
 }
 """HTTP status -> trouble. Of the others 400 to 499 are the request's own, the rest the vendor's."""
 
 _BY_CODE: Final = {
-    (400, "model_not_found"): Trouble.MISSING,
-    (502, "upstream_redirect"): Trouble.MISSING,
+    (400, "model_not_found"): FailureKind.NOT_FOUND,
+    (502, "upstream_redirect"): FailureKind.NOT_FOUND,
 }
 """Status and code -> trouble: vendors that answer everything with 400, and what the gateway makes of a 3xx."""
 
 
-def trouble_of(fault: Fault) -> Trouble:
+def classify(fault: Fault) -> FailureKind:
     """Classify an upstream's own error, as it was read and before it was made fit for clients."""
     if is_quota(fault):
-        return Trouble.QUOTA
+        return FailureKind.QUOTA_EXCEEDED
     if fault.status == 429 and is_capacity(fault):
-        return Trouble.OVERLOADED
+        return FailureKind.OVERLOADED
     if is_key_refused(fault):
-        return Trouble.CREDENTIAL
+        return FailureKind.CREDENTIAL_REJECTED
     if is_moderated(fault):
-        return Trouble.REQUEST
+        return FailureKind.INVALID_REQUEST
     by_code = _BY_CODE.get((fault.status, fault.code or ""))
     if by_code is not None:
         return by_code
-    return _BY_STATUS.get(fault.status, Trouble.REQUEST if fault.status < 500 else Trouble.FAILING)
+    return _BY_STATUS.get(
+        fault.status, FailureKind.INVALID_REQUEST if fault.status < 500 else FailureKind.UPSTREAM_ERROR
+    )
 
 
-def may_repeat(trouble: Trouble, *, repeatable: bool) -> bool:
+def may_repeat(trouble: FailureKind, *, repeatable: bool) -> bool:
     """Whether a request that nothing was shown of may be made once more.
 
     Args:
         trouble: What the attempt failed of.
         repeatable: It does no harm twice. Where it does (images, audio), only refusals may be followed by another try.
     """
-    return trouble is not Trouble.REQUEST and (repeatable or trouble in REFUSALS)
+    return trouble is not FailureKind.INVALID_REQUEST and (repeatable or trouble in REFUSALS)
 
 
 def is_free_reattempt(failed: UpstreamFailed, *, already_taken: bool, repeatable: bool) -> bool:

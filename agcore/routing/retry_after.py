@@ -126,7 +126,7 @@ _MODEL_QUOTA_WORDS: Final = re.compile(
 )
 
 
-def named_wait(fault: Fault, headers: Headers, *, now: float) -> float | None:
+def stated_retry_after(fault: Fault, headers: Headers, *, now: float) -> float | None:
     """The seconds until the same request may work, as precisely as the answer tells; None where it does not.
 
     `fault` is the answer's error as its dialect's `parse_error` left it, `headers` are the answer's (none for an error

@@ -1,6 +1,6 @@
 """Which key serves the next attempt, and which keys are left alone for how long.
 
-A request comes with its `Way`s: the places that may answer it, in steps. Each way has the keys of its provider.
+A request comes with its `Candidate`s: the places that may answer it, in steps. Each way has the keys of its provider.
 `choose` walks them in this order and answers with a value:
 
 1. the first step that has keys which this request did not try and which are not cooling. Among its targets the turn
@@ -12,7 +12,7 @@ A request comes with its `Way`s: the places that may answer it, in steps. Each w
 3. what this request tried already and may try again, when its cooldown ends: a `Pause`;
 4. where every key was refused (revoked, out of money): the one that is to be probed first. Somebody with one key is
    better served by its vendor's own words than by the gateway's memory of them, and by a key that works again at once;
-5. nothing: all keys are limited, and `Closed` says when the first of them opens.
+5. nothing: all keys are limited, and `Exhausted` says when the first of them opens.
 
 A cooldown belongs to a key and a model (a rate limit, an error), to a key (money, a revoked key) or to a provider (no
 connection). Its length is what the vendor named, else it doubles with each failure in a row. Of two the longer one
@@ -31,7 +31,7 @@ from typing import Final, TypeAlias, TypeVar
 import msgspec
 
 from agcore.config.values import Endpoint, Provider, Secret
-from agcore.protocol.fault import Trouble
+from agcore.protocol.fault import FailureKind
 
 MAX_COOLDOWNS: Final = 4096
 MAX_SEATS: Final = 16_384
@@ -54,21 +54,21 @@ class Backoff(msgspec.Struct, frozen=True):
     longest: float
 
 
-BACKOFF: Final[Mapping[Trouble, Backoff]] = {
-    Trouble.RATE: Backoff(5, 60),
-    Trouble.QUOTA: Backoff(300, 3600),
-    Trouble.CREDENTIAL: Backoff(60, 3600),
-    Trouble.OVERLOADED: Backoff(0.5, 30),
-    Trouble.FAILING: Backoff(0.25, 30),
-    Trouble.UNREACHABLE: Backoff(0.25, 30),
+BACKOFF: Final[Mapping[FailureKind, Backoff]] = {
+    FailureKind.RATE_LIMITED: Backoff(5, 60),
+    FailureKind.QUOTA_EXCEEDED: Backoff(300, 3600),
+    FailureKind.CREDENTIAL_REJECTED: Backoff(60, 3600),
+    FailureKind.OVERLOADED: Backoff(0.5, 30),
+    FailureKind.UPSTREAM_ERROR: Backoff(0.25, 30),
+    FailureKind.UNREACHABLE: Backoff(0.25, 30),
 }
 """Troubles that cool; the others say nothing about a key."""
 
-PASSING: Final = frozenset({Trouble.OVERLOADED, Trouble.FAILING, Trouble.UNREACHABLE})
+PASSING: Final = frozenset({FailureKind.OVERLOADED, FailureKind.UPSTREAM_ERROR, FailureKind.UNREACHABLE})
 """Troubles that may be over at any moment: such a key is avoided, not closed."""
 
 
-class Way(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True):
     """A place that may answer a request."""
 
     provider: Provider
@@ -81,7 +81,7 @@ class Way(msgspec.Struct, frozen=True):
     """The fingerprint of the only key that will do; None where any of the provider's does."""
 
 
-class KeyChoice(msgspec.Struct, frozen=True):
+class Credential(msgspec.Struct, frozen=True):
     """The credential for one attempt."""
 
     label: str
@@ -97,16 +97,16 @@ class KeyChoice(msgspec.Struct, frozen=True):
         return text.replace(secret, self.label) if len(secret) >= SECRET_LENGTH else text
 
 
-class Choice(msgspec.Struct, frozen=True):
+class Selection(msgspec.Struct, frozen=True):
     """What the next attempt is made with. Its way's key counts as busy until `Pool.done`."""
 
-    way: Way
-    key: KeyChoice
+    candidate: Candidate
+    key: Credential
 
     @property
-    def slot(self) -> Slot:
+    def slot(self) -> CredentialModel:
         """What tells it from others."""
-        return (self.way.provider.name, self.key.id, self.way.model)
+        return (self.candidate.provider.name, self.key.id, self.candidate.model)
 
 
 class Pause(msgspec.Struct, frozen=True):
@@ -115,7 +115,7 @@ class Pause(msgspec.Struct, frozen=True):
     until: float
 
 
-class Closed(msgspec.Struct, frozen=True):
+class Exhausted(msgspec.Struct, frozen=True):
     """No way is open, and none will be soon."""
 
     until: float | None
@@ -124,7 +124,7 @@ class Closed(msgspec.Struct, frozen=True):
     """`label: what happened`, one for each way that is closed."""
 
 
-Slot: TypeAlias = tuple[str, str, str]
+CredentialModel: TypeAlias = tuple[str, str, str]
 """Provider, fingerprint, model; fingerprint and model are empty in subjects that stand for all."""
 
 _Name = TypeVar("_Name")
@@ -133,7 +133,7 @@ _Name = TypeVar("_Name")
 class Cooldown(msgspec.Struct, array_like=True):
     """Why and how long somebody is left alone."""
 
-    trouble: Trouble
+    trouble: FailureKind
     since: float
     until: float
     probe_at: float
@@ -143,7 +143,7 @@ class Cooldown(msgspec.Struct, array_like=True):
     """The key is of no use for anything, until somebody does something about it."""
 
 
-class Pool:
+class Selector:
     """The keys of all providers, as far as anything is known about them.
 
     Args:
@@ -154,23 +154,31 @@ class Pool:
         self.changes = 0
         """Grows with every change that is worth saving."""
         self._fraction = fraction
-        self._cooldowns: dict[Slot, Cooldown] = {}
-        self._seats: dict[bytes, Slot] = {}
+        self._cooldowns: dict[CredentialModel, Cooldown] = {}
+        self._seats: dict[bytes, CredentialModel] = {}
         self._turns: dict[tuple[object, ...], float] = {}
         self._busy: dict[tuple[str, str], int] = {}
-        self._keys: dict[int, tuple[Provider, tuple[KeyChoice, ...]]] = {}
+        self._keys: dict[int, tuple[Provider, tuple[Credential, ...]]] = {}
 
-    def spreads(self, ways: Sequence[Way]) -> bool:
+    def spreads(self, candidates: Sequence[Candidate]) -> bool:
         """Whether it matters which conversation a request belongs to: only then is it worth finding out."""
         return any(
-            way.provider.strategy == "sticky"
-            and (len(way.provider.keys) > 1 or any(other.step == way.step for other in ways if other is not way))
-            for way in ways
+            candidate.provider.strategy == "sticky"
+            and (
+                len(candidate.provider.keys) > 1
+                or any(other.step == candidate.step for other in candidates if other is not candidate)
+            )
+            for candidate in candidates
         )
 
     def choose(
-        self, ways: Sequence[Way], *, tried: Collection[Slot] = (), seat: bytes | None = None, now: float
-    ) -> Choice | Pause | Closed:
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        tried: Collection[CredentialModel] = (),
+        seat: bytes | None = None,
+        now: float,
+    ) -> Selection | Pause | Exhausted:
         """Choose for the next attempt; see the module's text.
 
         Args:
@@ -179,18 +187,18 @@ class Pool:
             seat: A hash of the client and its conversation; None where that is unknown.
             now: Seconds since the epoch.
         """
-        if len(ways) == 1 and not self._cooldowns and not tried:
-            keys = self.keys(ways[0].provider)
-            if len(keys) == 1 and ways[0].key in (None, keys[0].id):  # what most requests meet
-                return self._take(Choice(ways[0], keys[0]), None, now)
-        fresh: list[Choice] = []
-        doubtful: list[tuple[float, Choice]] = []
-        again: list[tuple[float, Choice]] = []
-        refused: list[tuple[float, Choice]] = []
+        if len(candidates) == 1 and not self._cooldowns and not tried:
+            keys = self.keys(candidates[0].provider)
+            if len(keys) == 1 and candidates[0].key in (None, keys[0].id):  # what most requests meet
+                return self._take(Selection(candidates[0], keys[0]), None, now)
+        fresh: list[Selection] = []
+        doubtful: list[tuple[float, Selection]] = []
+        again: list[tuple[float, Selection]] = []
+        refused: list[tuple[float, Selection]] = []
         limits: list[float] = []
         reasons: dict[str, None] = {}
-        for choice in self._choices(ways):
-            if fresh and choice.way.step != fresh[0].way.step:
+        for choice in self._choices(candidates):
+            if fresh and choice.candidate.step != fresh[0].candidate.step:
                 break
             cooldown = self._cooldown(choice, now)
             untried = choice.slot not in tried
@@ -217,17 +225,17 @@ class Pool:
             return self._take(choice, seat, now) if until <= now else Pause(until)
         if refused and not limits:
             return self._take(_soonest(refused)[1], seat, now)
-        return Closed(min(limits, default=None), tuple(reasons))
+        return Exhausted(min(limits, default=None), tuple(reasons))
 
-    def take(self, choice: Choice) -> Choice:
+    def take(self, choice: Selection) -> Selection:
         """Use a choice once more, or one that was made elsewhere, cooling or not."""
         return self._take(choice, None, None)
 
-    def opens(self, ways: Sequence[Way], *, now: float) -> float | None:
+    def opens(self, candidates: Sequence[Candidate], *, now: float) -> float | None:
         """When the first of the ways is open: `now` at the earliest, a refused key last; None where there are none."""
         moments: list[float] = []
         refused: list[float] = []
-        for choice in self._choices(ways):
+        for choice in self._choices(candidates):
             cooldown = self._cooldown(choice, now)
             if cooldown is None:
                 moments.append(now)
@@ -235,27 +243,27 @@ class Pool:
                 (refused if cooldown.refused else moments).append(cooldown.until)
         return min(moments or refused, default=None)
 
-    def keys(self, provider: Provider) -> tuple[KeyChoice, ...]:
+    def keys(self, provider: Provider) -> tuple[Credential, ...]:
         """All keys of a provider by their labels, each once; one without a secret where it needs none."""
         found = self._keys.get(id(provider))
         if found is None or found[0] is not provider:
             if len(self._keys) > MAX_COOLDOWNS:
                 self._keys.clear()
-            keys: dict[str, KeyChoice] = {}
+            keys: dict[str, Credential] = {}
             for number, secret in enumerate(provider.keys or (None,), 1):
                 mark = "" if secret is None else _fingerprint(secret)
-                keys.setdefault(mark, KeyChoice(f"{provider.name}#{number}", secret, mark))
+                keys.setdefault(mark, Credential(f"{provider.name}#{number}", secret, mark))
             found = self._keys[id(provider)] = (provider, tuple(keys.values()))
         return found[1]
 
-    def done(self, choice: Choice) -> None:
+    def done(self, choice: Selection) -> None:
         """The attempt is over, however it went."""
-        key = (choice.way.provider.name, choice.key.id)
+        key = (choice.candidate.provider.name, choice.key.id)
         left = self._busy.pop(key, 1) - 1
         if left > 0:
             self._busy[key] = left
 
-    def succeeded(self, choice: Choice, *, began: float) -> None:
+    def succeeded(self, choice: Selection, *, began: float) -> None:
         """The attempt was answered: troubles that were known when it began are over."""
         for subject in _subjects(choice) if self._cooldowns else ():
             cooldown = self._cooldowns.get(subject)
@@ -264,8 +272,8 @@ class Pool:
 
     def failed(
         self,
-        choice: Choice,
-        trouble: Trouble,
+        choice: Selection,
+        trouble: FailureKind,
         *,
         whole_key: bool = False,
         wait: float | None = None,
@@ -291,11 +299,11 @@ class Pool:
         if trouble not in BACKOFF:
             return False
         provider, key, model = choice.slot
-        if trouble is Trouble.UNREACHABLE:
+        if trouble is FailureKind.UNREACHABLE:
             subjects = [((provider, "", ""), False)]
         elif not whole_key:
-            subjects = [((provider, key, model), trouble is Trouble.CREDENTIAL)]
-        elif wait is None or trouble is Trouble.CREDENTIAL:
+            subjects = [((provider, key, model), trouble is FailureKind.CREDENTIAL_REJECTED)]
+        elif wait is None or trouble is FailureKind.CREDENTIAL_REJECTED:
             subjects = [((provider, key, ""), True)]
         else:
             subjects = [((provider, key, model), False), ((provider, key, ""), True)]
@@ -311,8 +319,8 @@ class Pool:
 
     def _cool(
         self,
-        subject: Slot,
-        trouble: Trouble,
+        subject: CredentialModel,
+        trouble: FailureKind,
         *,
         refused: bool,
         wait: float | None,
@@ -337,7 +345,7 @@ class Pool:
             trouble, now, until, min(until, now + PROBE), failures, reason[:REASON_LENGTH], refused
         )
 
-    def cooling(self, *, now: float) -> Iterator[tuple[Slot, Cooldown]]:
+    def cooling(self, *, now: float) -> Iterator[tuple[CredentialModel, Cooldown]]:
         """What is left alone at present; an empty fingerprint or model stands for all."""
         return ((slot, cooldown) for slot, cooldown in self._cooldowns.items() if cooldown.until > now)
 
@@ -357,13 +365,13 @@ class Pool:
                 cooldown.probe_at = min(cooldown.probe_at, now + PROBE)
                 self._cooldowns[slot] = cooldown
 
-    def _choices(self, ways: Iterable[Way]) -> Iterator[Choice]:
-        for way in ways:
-            for key in self.keys(way.provider):
-                if way.key is None or way.key == key.id:
-                    yield Choice(way, key)
+    def _choices(self, candidates: Iterable[Candidate]) -> Iterator[Selection]:
+        for candidate in candidates:
+            for key in self.keys(candidate.provider):
+                if candidate.key is None or candidate.key == key.id:
+                    yield Selection(candidate, key)
 
-    def _cooldown(self, choice: Choice, now: float) -> Cooldown | None:
+    def _cooldown(self, choice: Selection, now: float) -> Cooldown | None:
         """The cooldown that lasts longest: of limits, which forbid, else of refusals, else of mere warnings."""
         if not self._cooldowns:
             return None
@@ -371,18 +379,25 @@ class Pool:
         cooling = [each for each in found if each is not None and each.until > now]
         return max(cooling, key=lambda each: (each.trouble not in PASSING, not each.refused, each.until), default=None)
 
-    def _pick(self, open: list[Choice], seat: bytes | None) -> Choice:
+    def _pick(self, open: list[Selection], seat: bytes | None) -> Selection:
         if len(open) == 1:
             return open[0]
         if seat is not None:
             held = self._seats.get(seat)
             for choice in open:
-                if held == choice.slot and choice.way.provider.strategy == "sticky":
+                if held == choice.slot and choice.candidate.provider.strategy == "sticky":
                     return choice
-        weights = {(choice.way.provider.name, choice.way.model): choice.way.provider.weight for choice in open}
+        weights = {
+            (choice.candidate.provider.name, choice.candidate.model): choice.candidate.provider.weight
+            for choice in open
+        }
         target = next(iter(weights)) if len(weights) == 1 else self._turn(("step", *weights), weights)
-        mine = {choice.key.id: choice for choice in open if (choice.way.provider.name, choice.way.model) == target}
-        if next(iter(mine.values())).way.provider.strategy == "least_busy":
+        mine = {
+            choice.key.id: choice
+            for choice in open
+            if (choice.candidate.provider.name, choice.candidate.model) == target
+        }
+        if next(iter(mine.values())).candidate.provider.strategy == "least_busy":
             busy = {id: self._busy.get((target[0], id), 0) for id in mine}
             fewest = min(busy.values())
             mine = {id: choice for id, choice in mine.items() if busy[id] == fewest}
@@ -398,7 +413,7 @@ class Pool:
         self._turns[*wheel, first] -= sum(weights.values())
         return first
 
-    def _take(self, choice: Choice, seat: bytes | None, now: float | None) -> Choice:
+    def _take(self, choice: Selection, seat: bytes | None, now: float | None) -> Selection:
         key = choice.slot[:2]
         self._busy[key] = self._busy.get(key, 0) + 1
         if seat is not None:
@@ -413,7 +428,7 @@ class Pool:
                     cooldown.probe_at = now + PROBE  # the next request does not probe as well
         return choice
 
-    def _forget(self, subject: Slot) -> None:
+    def _forget(self, subject: CredentialModel) -> None:
         self.changes += self._cooldowns.pop(subject).trouble not in PASSING
 
     def _shrink(self, now: float) -> None:
@@ -425,18 +440,18 @@ class Pool:
 
 class _State(msgspec.Struct):
     version: int
-    cooldowns: list[tuple[Slot, Cooldown]]
+    cooldowns: list[tuple[CredentialModel, Cooldown]]
 
 
 def _fingerprint(secret: Secret) -> str:
     return blake2s(secret.reveal().encode(), digest_size=8, person=b"agcorekf").hexdigest()
 
 
-def _subjects(choice: Choice) -> tuple[Slot, ...]:
+def _subjects(choice: Selection) -> tuple[CredentialModel, ...]:
     """Everything whose cooldown concerns a choice."""
     provider, key, model = choice.slot
     return ((provider, key, model), (provider, key, ""), (provider, "", ""))
 
 
-def _soonest(moments: Sequence[tuple[float, Choice]]) -> tuple[float, Choice]:
+def _soonest(moments: Sequence[tuple[float, Selection]]) -> tuple[float, Selection]:
     return min(moments, key=lambda each: each[0])

@@ -1,6 +1,6 @@
 """What each client key may use: requests and tokens in a minute, and requests under way at once.
 
-A key with a limit has an `Allowance`: a token bucket for requests, one for tokens, and a count. A request is let in
+A key with a limit has an `RateLimit`: a token bucket for requests, one for tokens, and a count. A request is let in
 while each bucket has at least one left and the count is below its limit. Then it takes one request, and a place among
 those under way. What it consumes is known only at its end and taken then, so a bucket of tokens may owe some: the
 debt is paid by waiting. A refusal takes nothing.
@@ -49,21 +49,21 @@ class Bucket(msgspec.Struct):
         return round(seconds, 6) if seconds > TICK else 0.0
 
 
-class Allowance(msgspec.Struct):
+class RateLimit(msgspec.Struct):
     """What one key has left, under the limits that its latest request was asked for with."""
 
     requests: Bucket | None = None
     tokens: Bucket | None = None
-    under_way: int = 0
+    in_flight: int = 0
     leaving: bool = False
     """The key was removed: this is forgotten as soon as nothing is under way."""
 
 
-class Allowances:
+class RateLimits:
     """What all client keys have left, shared by all exchanges of a gateway; see the module's text."""
 
     def __init__(self) -> None:
-        self._of: dict[str, Allowance] = {}
+        self._of: dict[str, RateLimit] = {}
 
     def __len__(self) -> int:
         return len(self._of)
@@ -75,7 +75,7 @@ class Allowances:
         """
         if not key.limited:
             return None
-        allowance = self._of.setdefault(key.name, Allowance())
+        allowance = self._of.setdefault(key.name, RateLimit())
         requests = allowance.requests = _resized(allowance.requests, key.rpm, now)
         tokens = allowance.tokens = _resized(allowance.tokens, key.tpm, now)
         refusals: list[tuple[float, str]] = []
@@ -83,13 +83,13 @@ class Allowances:
             refusals.append((requests.wait, _many(key.rpm, "request") + " per minute"))
         if tokens is not None and tokens.wait:
             refusals.append((tokens.wait, _many(key.tpm, "token") + " per minute"))
-        if key.concurrency is not None and allowance.under_way >= key.concurrency:
+        if key.concurrency is not None and allowance.in_flight >= key.concurrency:
             refusals.append((PLACE, _many(key.concurrency, "request") + " at a time"))
         if refusals:
             return _refused(key, *max(refusals))
         if requests is not None:
             requests.level -= 1
-        allowance.under_way += 1
+        allowance.in_flight += 1
         return None
 
     def done(self, key: ClientKey, *, tokens: int, now: float) -> None:
@@ -97,18 +97,18 @@ class Allowances:
         if not key.limited:
             return
         allowance = self._of[key.name]
-        allowance.under_way -= 1
+        allowance.in_flight -= 1
         if allowance.tokens is not None:
             allowance.tokens.refill(now=now)
             allowance.tokens.level -= tokens
-        if allowance.leaving and not allowance.under_way:
+        if allowance.leaving and not allowance.in_flight:
             del self._of[key.name]
 
     def keep(self, names: Collection[str]) -> None:
         """Forget all keys but these: at once, or with the last of their requests that is under way."""
         for name, allowance in tuple(self._of.items()):
             allowance.leaving = name not in names
-            if allowance.leaving and not allowance.under_way:
+            if allowance.leaving and not allowance.in_flight:
                 del self._of[name]
 
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agcore.machines.ids import Ids
-from agcore.routing.selection import Pool
+from agcore.routing.selection import Selector
 from agcore.state.provider_models import ProviderLists
-from agcore.state.rate_limits import Allowances
+from agcore.state.rate_limits import RateLimits
 from agcore.state.responses import ResponseStore
 from agcore.state.signatures import SignatureMemory
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from agcore.state.mcp_sessions import Sessions
 
 
-class Ledger:
+class LocalState:
     """Keys and memory, shared by all exchanges of a gateway."""
 
     def __init__(self, ids: Ids, *, max_buffered: int) -> None:
         self.max_buffered = max_buffered
         """Bytes that all exchanges may hold together."""
         self._buffered = 0
-        self.pool = Pool(ids.fraction)
+        self.pool = Selector(ids.fraction)
         """The keys of all providers."""
         self.lists = ProviderLists()
         """The providers' own model lists. It has bounds of its own."""
@@ -37,7 +37,7 @@ class Ledger:
         """What requests may go on from. It has bounds of its own."""
         self.signatures = SignatureMemory()
         """What clients may fail to echo. It has bounds of its own."""
-        self.allowances = Allowances()
+        self.allowances = RateLimits()
         """What client keys may still use."""
         self._ids = ids
         self._sessions: Sessions | None = None

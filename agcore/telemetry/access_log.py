@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from agcore.ingress.request import Request
-from agcore.machines.upstream_call import Call
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.protocol.fault import Fault
 
 
-class Tally(msgspec.Struct):
+class Counters(msgspec.Struct):
     """What an exchange counts as it goes."""
 
     received: int = 0
@@ -27,7 +27,13 @@ class Tally(msgspec.Struct):
 
 
 def access_row(
-    request: Request, tally: Tally, calls: Sequence[Call], more: Mapping[str, object], *, outcome: str, now: float
+    request: Request,
+    tally: Counters,
+    calls: Sequence[UpstreamCall],
+    more: Mapping[str, object],
+    *,
+    outcome: str,
+    now: float,
 ) -> dict[str, object]:
     """The row's fields. `more` is what the operation adds; there is never a secret among them."""
     row: dict[str, object] = {
@@ -50,10 +56,10 @@ def access_row(
     if asked:
         last = asked[-1]
         if (
-            len({call.way.provider.name for call in asked if not call.further}) == 1
+            len({call.candidate.provider.name for call in asked if not call.further}) == 1
         ):  # else they were asked side by side
-            row["provider"] = last.way.provider.name
-            row["upstream_model"] = last.way.model
+            row["provider"] = last.candidate.provider.name
+            row["upstream_model"] = last.candidate.model
             row["key"] = last.key.label
         row["attempts"] = sum(call.attempts for call in asked)
         trail = [each for call in asked for each in call.trail]

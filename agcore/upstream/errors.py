@@ -18,7 +18,7 @@ from agcore.dialects.base import Dialect
 from agcore.protocol.fault import Fault, Vendor
 from agcore.protocol.inputs import Headers
 from agcore.routing.retry_after import is_key_refused, is_moderated
-from agcore.routing.selection import KeyChoice
+from agcore.routing.selection import Credential
 
 CREDENTIAL: Final = frozenset({401, 402, 403})
 """Statuses by which a vendor refuses a key, what it may do, or its account."""
@@ -48,7 +48,7 @@ def fault_from_answer(dialect: Dialect, *, provider: str, status: int, headers: 
     return msgspec.structs.replace(fault, message=message)
 
 
-def presentable(fault: Fault, key: KeyChoice) -> Fault:
+def presentable(fault: Fault, key: Credential) -> Fault:
     """A fault in an upstream's words, from an error answer or from a stream, made fit for a client.
 
     Every occurrence of the key is replaced by its label, halves of surrogate pairs by U+FFFD; trouble with the
@@ -78,7 +78,7 @@ def presentable(fault: Fault, key: KeyChoice) -> Fault:
     )
 
 
-def _clean(value: object, key: KeyChoice) -> object:
+def _clean(value: object, key: Credential) -> object:
     if isinstance(value, str):
         return _clean_text(value, key)
     if isinstance(value, dict):
@@ -88,6 +88,6 @@ def _clean(value: object, key: KeyChoice) -> object:
     return value
 
 
-def _clean_text(text: str, key: KeyChoice) -> str:
+def _clean_text(text: str, key: Credential) -> str:
     text = key.hidden_in(text)
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

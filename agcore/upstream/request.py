@@ -6,10 +6,10 @@ import msgspec
 
 from agcore.protocol.effects import Body, Origin, UpstreamRequest
 from agcore.protocol.inputs import Headers
-from agcore.routing.selection import KeyChoice, Way
+from agcore.routing.selection import Candidate, Credential
 
 
-class Plan(msgspec.Struct, frozen=True):
+class UpstreamPlan(msgspec.Struct, frozen=True):
     """What an operation wants of one way, for one attempt."""
 
     target: bytes
@@ -19,26 +19,26 @@ class Plan(msgspec.Struct, frozen=True):
     body: Body = b""
     length: int | None = None
     """Bytes of a body that is not in memory; None where only its end will tell."""
-    passes_all: bool = False
+    raw_status: bool = False
     """The owner gets every answer as it is, errors included."""
-    patient: bool = False
+    no_read_timeout: bool = False
     """The answer may take its time: no limit but the one for connecting."""
     repeatable: bool = True
     """It does no harm twice. Otherwise it is repeated only after a refusal, or where no byte of it was sent."""
-    pauses: bool = True
+    wait_for_cooldown: bool = True
     """It is worth waiting for another attempt."""
     public_only: bool = False
     """The endpoint was chosen by a client: it must be on the public internet (see `OpenUpstream`)."""
 
 
-def upstream_request(plan: Plan, way: Way, key: KeyChoice) -> UpstreamRequest:
+def upstream_request(plan: UpstreamPlan, candidate: Candidate, key: Credential) -> UpstreamRequest:
     """The whole request. Headers of the provider's configuration replace those of the same name."""
-    origin = way.endpoint.origin
-    headers = [(b"host", host_header(origin)), *_credential(way.endpoint.auth, key), *plan.headers]
-    if way.provider.headers:
-        configured = {name for name, _ in way.provider.headers}
+    origin = candidate.endpoint.origin
+    headers = [(b"host", host_header(origin)), *_credential(candidate.endpoint.auth, key), *plan.headers]
+    if candidate.provider.headers:
+        configured = {name for name, _ in candidate.provider.headers}
         headers = [field for field in headers if field[0] not in configured]
-        headers.extend(way.provider.headers)
+        headers.extend(candidate.provider.headers)
     length = len(plan.body) if isinstance(plan.body, bytes) else plan.length
     if length is None:
         headers.append((b"transfer-encoding", b"chunked"))
@@ -56,7 +56,7 @@ def host_header(origin: Origin) -> bytes:
     return (host if origin.port == default else f"{host}:{origin.port}").encode("ascii")
 
 
-def _credential(auth: str, key: KeyChoice) -> Headers:
+def _credential(auth: str, key: Credential) -> Headers:
     if key.secret is None or auth == "none":
         return ()
     secret = key.secret.reveal().encode("latin-1")

@@ -15,7 +15,7 @@ from agcore.config.values import ClientKey, Config, Secret
 from agcore.mcp.operations.proxy import McpProxy
 from agcore.protocol.fault import Fault
 from agcore.protocol.inputs import Headers, RequestData, RequestEnd, UpstreamConnected, UpstreamHead
-from agcore.state.rate_limits import PLACE, TICK, Allowances, Bucket
+from agcore.state.rate_limits import PLACE, TICK, Bucket, RateLimits
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,
@@ -39,13 +39,13 @@ def key(
     return ClientKey(name=name, key=Secret(name * 9), rpm=rpm, tpm=tpm, concurrency=at_once)
 
 
-def refusal(allowances: Allowances, key: ClientKey, *, at: float) -> Fault:
+def refusal(allowances: RateLimits, key: ClientKey, *, at: float) -> Fault:
     fault = allowances.admit(key, now=EPOCH + at)
     assert fault is not None
     return fault
 
 
-def wait(allowances: Allowances, key: ClientKey, *, at: float) -> float:
+def wait(allowances: RateLimits, key: ClientKey, *, at: float) -> float:
     """Seconds that a request is told to wait; 0 where it is let in."""
     fault = allowances.admit(key, now=EPOCH + at)
     if fault is None:
@@ -58,7 +58,7 @@ def wait(allowances: Allowances, key: ClientKey, *, at: float) -> float:
 
 
 def test_a_key_may_use_its_requests_of_a_minute_at_once_and_then_one_at_a_time() -> None:
-    allowances, alice = Allowances(), key(rpm=4)
+    allowances, alice = RateLimits(), key(rpm=4)
     assert [wait(allowances, alice, at=0) for _ in range(5)] == [0, 0, 0, 0, 15]
     assert wait(allowances, alice, at=5) == 10
     assert wait(allowances, alice, at=15) == 0
@@ -67,7 +67,7 @@ def test_a_key_may_use_its_requests_of_a_minute_at_once_and_then_one_at_a_time()
 
 
 def test_a_refused_request_takes_nothing() -> None:
-    allowances, alice = Allowances(), key(rpm=1, tpm=100, at_once=3)
+    allowances, alice = RateLimits(), key(rpm=1, tpm=100, at_once=3)
     assert wait(allowances, alice, at=0) == 0
     assert [wait(allowances, alice, at=at) for at in range(0, 60, 20)] == [60, 40, 20]
     assert wait(allowances, alice, at=60) == 0
@@ -76,14 +76,14 @@ def test_a_refused_request_takes_nothing() -> None:
 
 
 def test_the_limits_of_one_key_are_not_those_of_another() -> None:
-    allowances = Allowances()
+    allowances = RateLimits()
     assert wait(allowances, key("alice", rpm=1), at=0) == 0
     assert wait(allowances, key("bob", rpm=1), at=0) == 0
     assert "'bob'" in refusal(allowances, key("bob", rpm=1), at=0).message
 
 
 def test_a_key_without_limits_leaves_no_trace() -> None:
-    allowances = Allowances()
+    allowances = RateLimits()
     for _ in range(3):
         assert allowances.admit(key(), now=EPOCH) is None
     allowances.done(key(), tokens=10**9, now=EPOCH)
@@ -92,12 +92,14 @@ def test_a_key_without_limits_leaves_no_trace() -> None:
 
 @given(
     rpm=st.integers(1, 10_000),
-    pauses=st.lists(st.sampled_from([0.0, 0.0, 0.001]) | st.floats(0, 90), max_size=200),
+    wait_for_cooldown=st.lists(st.sampled_from([0.0, 0.0, 0.001]) | st.floats(0, 90), max_size=200),
 )
-def test_no_window_lets_in_more_than_the_limit_and_what_is_refilled_meanwhile(rpm: int, pauses: list[float]) -> None:
-    allowances, alice = Allowances(), key(rpm=rpm)
+def test_no_window_lets_in_more_than_the_limit_and_what_is_refilled_meanwhile(
+    rpm: int, wait_for_cooldown: list[float]
+) -> None:
+    allowances, alice = RateLimits(), key(rpm=rpm)
     now, admitted = EPOCH, []
-    for pause in pauses:
+    for pause in wait_for_cooldown:
         now += pause
         if allowances.admit(alice, now=now) is None:
             admitted.append(now)
@@ -113,7 +115,7 @@ def test_no_window_lets_in_more_than_the_limit_and_what_is_refilled_meanwhile(rp
 def test_a_request_is_let_in_at_the_time_it_was_told_and_not_before(
     rpm: int, tpm: int, spent: int, pause: float
 ) -> None:
-    allowances, alice = Allowances(), key(rpm=rpm, tpm=tpm)
+    allowances, alice = RateLimits(), key(rpm=rpm, tpm=tpm)
     now = EPOCH
     for _ in range(20):
         fault = allowances.admit(alice, now=now)
@@ -151,7 +153,7 @@ def test_a_level_never_exceeds_the_limit_nor_sinks_by_itself(limits: list[int], 
 
 
 def test_a_clock_that_is_set_back_delays_nobody_by_more_than_a_refill() -> None:
-    allowances, alice = Allowances(), key(rpm=2)
+    allowances, alice = RateLimits(), key(rpm=2)
     assert [wait(allowances, alice, at=7200) for _ in range(3)] == [0, 0, 30]
     assert wait(allowances, alice, at=0) == 30
     assert wait(allowances, alice, at=30) == 0
@@ -161,7 +163,7 @@ def test_a_clock_that_is_set_back_delays_nobody_by_more_than_a_refill() -> None:
 
 
 def test_tokens_are_taken_afterwards_and_a_debt_is_waited_for() -> None:
-    allowances, alice = Allowances(), key(tpm=600)
+    allowances, alice = RateLimits(), key(tpm=600)
     assert wait(allowances, alice, at=0) == 0
     assert wait(allowances, alice, at=0) == 0
     allowances.done(alice, tokens=599, now=EPOCH)
@@ -175,7 +177,7 @@ def test_tokens_are_taken_afterwards_and_a_debt_is_waited_for() -> None:
 
 
 def test_a_used_up_allowance_of_tokens_opens_with_the_first_one_refilled() -> None:
-    allowances, alice = Allowances(), key(tpm=120)
+    allowances, alice = RateLimits(), key(tpm=120)
     assert wait(allowances, alice, at=0) == 0
     allowances.done(alice, tokens=120, now=EPOCH)
     assert wait(allowances, alice, at=0) == 0.5
@@ -183,14 +185,14 @@ def test_a_used_up_allowance_of_tokens_opens_with_the_first_one_refilled() -> No
 
 
 def test_what_was_refilled_while_a_request_ran_is_not_counted_twice() -> None:
-    allowances, alice = Allowances(), key(tpm=60)
+    allowances, alice = RateLimits(), key(tpm=60)
     assert wait(allowances, alice, at=0) == 0
     allowances.done(alice, tokens=60, now=EPOCH + 60)
     assert wait(allowances, alice, at=60) == 1
 
 
 def test_the_limit_that_opens_last_is_the_one_that_is_told() -> None:
-    allowances, alice = Allowances(), key(rpm=1, tpm=60, at_once=1)
+    allowances, alice = RateLimits(), key(rpm=1, tpm=60, at_once=1)
     assert wait(allowances, alice, at=0) == 0
     fault = refusal(allowances, alice, at=0)
     assert fault.message == "the key 'alice' has reached its limit of 1 request per minute; try again in 60s"
@@ -206,7 +208,7 @@ def test_the_limit_that_opens_last_is_the_one_that_is_told() -> None:
 
 
 def test_a_place_is_free_again_when_a_request_is_over() -> None:
-    allowances, alice = Allowances(), key(at_once=2)
+    allowances, alice = RateLimits(), key(at_once=2)
     assert [wait(allowances, alice, at=0) for _ in range(3)] == [0, 0, PLACE]
     fault = refusal(allowances, alice, at=99)
     assert fault.message == "the key 'alice' has reached its limit of 2 requests at a time; try again in 1s"
@@ -222,23 +224,23 @@ def test_a_place_is_free_again_when_a_request_is_over() -> None:
 def test_no_more_than_the_limit_are_under_way_and_none_is_forgotten(
     at_once: int, rpm: int | None, steps: list[tuple[str, bool, float]]
 ) -> None:
-    allowances = Allowances()
+    allowances = RateLimits()
     keys = {name: key(name, at_once=at_once, rpm=rpm) for name in "ab"}
-    under_way, now = dict.fromkeys("ab", 0), EPOCH
+    in_flight, now = dict.fromkeys("ab", 0), EPOCH
     for name, begins, pause in steps:
         now += pause
         if begins:
             fault = allowances.admit(keys[name], now=now)
             if fault is None:
-                under_way[name] += 1
+                in_flight[name] += 1
             else:
-                assert ("at a time" in fault.message) <= (under_way[name] == at_once)
-        elif under_way[name]:
+                assert ("at a time" in fault.message) <= (in_flight[name] == at_once)
+        elif in_flight[name]:
             allowances.done(keys[name], tokens=3, now=now)
-            under_way[name] -= 1
-        assert under_way[name] <= at_once
+            in_flight[name] -= 1
+        assert in_flight[name] <= at_once
     for name in "ab":
-        for _ in range(under_way[name]):
+        for _ in range(in_flight[name]):
             allowances.done(keys[name], tokens=3, now=now)
     free = key("a", at_once=at_once)
     assert [wait(allowances, free, at=999) for _ in range(at_once + 1)] == [0] * at_once + [PLACE]
@@ -248,7 +250,7 @@ def test_no_more_than_the_limit_are_under_way_and_none_is_forgotten(
 
 
 def test_a_smaller_limit_clips_what_is_left_and_a_larger_one_is_filled_from_there() -> None:
-    allowances = Allowances()
+    allowances = RateLimits()
     assert wait(allowances, key(rpm=100), at=0) == 0
     assert [wait(allowances, key(rpm=2), at=0) for _ in range(3)] == [0, 0, 30]
     assert wait(allowances, key(rpm=60), at=0) == 1
@@ -256,14 +258,14 @@ def test_a_smaller_limit_clips_what_is_left_and_a_larger_one_is_filled_from_ther
 
 
 def test_a_limit_that_is_new_starts_full_and_one_that_was_lifted_is_forgotten() -> None:
-    allowances = Allowances()
+    allowances = RateLimits()
     assert wait(allowances, key(rpm=1), at=0) == 0
     assert wait(allowances, key(at_once=9), at=0) == 0
     assert [wait(allowances, key(at_once=9, tpm=60, rpm=1), at=0) for _ in range(2)] == [0, 60]
 
 
 def test_removed_keys_are_forgotten_and_the_others_are_not() -> None:
-    allowances = Allowances()
+    allowances = RateLimits()
     for name in ("alice", "bob", "carol"):
         assert wait(allowances, key(name, rpm=1), at=0) == 0
         allowances.done(key(name, rpm=1), tokens=0, now=EPOCH)
@@ -273,7 +275,7 @@ def test_removed_keys_are_forgotten_and_the_others_are_not() -> None:
 
 
 def test_a_removed_key_is_forgotten_with_its_last_request() -> None:
-    allowances, alice = Allowances(), key(at_once=2)
+    allowances, alice = RateLimits(), key(at_once=2)
     assert [wait(allowances, alice, at=0) for _ in range(2)] == [0, 0]
     allowances.keep([])
     assert len(allowances) == 1
@@ -483,14 +485,14 @@ def test_a_place_is_given_back_once_however_a_request_ends(end: Callable[[Story]
 def test_a_place_is_given_back_by_a_request_that_never_gets_to_an_upstream() -> None:
     machine = limited(setup, concurrency=1)
     typed = (*KEYED, *JSON)
-    ways: tuple[tuple[Headers, list[Input]], ...] = (
+    candidates: tuple[tuple[Headers, list[Input]], ...] = (
         ((*KEYED, (b"content-type", b"text/plain")), [RequestData(b"x"), RequestEnd()]),
         (typed, [RequestData(b"{"), RequestEnd()]),
         (typed, [RequestData(b'{"model": "nobody"}'), RequestEnd()]),
         (typed, [RequestBroken("the connection was reset")]),
         (typed, [ClientGone()]),
     )
-    for headers, steps in ways:
+    for headers, steps in candidates:
         story = Story(machine)
         story.open("POST", "/v1/chat/completions", headers=headers)
         assert not story.finished

@@ -26,6 +26,7 @@ from agcore import (
     Input,
     LocalProtocolError,
     Note,
+    Notified,
     OpenUpstream,
     RequestBroken,
     RequestData,
@@ -38,7 +39,6 @@ from agcore import (
     SpoolFailed,
     Stage,
     State,
-    Told,
     UpstreamConnected,
     UpstreamData,
     UpstreamEnd,
@@ -337,8 +337,8 @@ TELLING: Final[tuple[Callable[[int], Input], ...]] = (
     lambda leg: FileRead(leg, b""),
     lambda leg: FileRefused(leg, "is no file"),
     lambda leg: FileRefused(leg, ""),
-    lambda leg: Told("end"),
-    lambda leg: Told("cancel", 7),
+    lambda leg: Notified("end"),
+    lambda leg: Notified("cancel", 7),
     lambda leg: UpstreamConnected(leg, reused=False),
     lambda leg: UpstreamHead(leg, 200, SSE),
     lambda leg: UpstreamHead(leg, 401, JSON),
@@ -365,7 +365,7 @@ _inputs: st.SearchStrategy[Input] = st.one_of(
     st.builds(SpoolFailed, st.just(1), st.text(max_size=9)),
     st.builds(FileRead, _legs, st.binary(max_size=9)),
     st.builds(FileRefused, _legs, st.text(max_size=9)),
-    st.builds(Told, st.sampled_from(["cancel", "end"]), st.sampled_from([7, "x", None])),
+    st.builds(Notified, st.sampled_from(["cancel", "end"]), st.sampled_from([7, "x", None])),
     st.builds(Written, st.none() | _legs),
     st.builds(UpstreamConnected, _legs, st.booleans()),
     st.builds(UpstreamHead, _legs, st.integers(200, 599), _heads),
@@ -484,7 +484,7 @@ def test_the_timed_tables_are_what_the_passing_of_time_does() -> None:
                 seen.add((state, story.exchange.state))
                 legs |= {(each, call.state) for each, call in zip(before, calls, strict=True)}
             # What is proxied may take as long as it likes, once it is connected.
-            assert story.finished or story.exchange.calls[0].plan.patient
+            assert story.finished or story.exchange.calls[0].plan.no_read_timeout
             check_effects(story.effects)
     changes = {(before, after) for before, after in seen if before is not after}
     assert changes == {(before, after) for before, row in legality.EXCHANGE_TIMED.items() for after in row}
@@ -498,7 +498,7 @@ def test_an_early_timeout_does_nothing(name: str, early: float) -> None:
     story = SITUATIONS[name][0]()
     deadline = story.exchange.deadline
     if deadline is None:
-        assert story.exchange.state is State.DONE or story.exchange.calls[0].plan.patient
+        assert story.exchange.state is State.DONE or story.exchange.calls[0].plan.no_read_timeout
         assert story.exchange.handle_timeout(now=story.now + 1e6) == []
     else:
         state = story.exchange.state

@@ -355,8 +355,8 @@ def test_where_a_call_fails_for_good_all_of_them_go_the_next_way() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_divided_request_that_follows_another_attempt_starts_anew(stream: bool) -> None:
-    ways = ((("openai", "up-openai"),), (("anthropic", "up-anthropic"),))
-    setup = attrs.evolve(config(timeouts=Timeouts(first_byte=900)), models=(ModelRule("m", ways),))
+    candidates = ((("openai", "up-openai"),), (("anthropic", "up-anthropic"),))
+    setup = attrs.evolve(config(timeouts=Timeouts(first_byte=900)), models=(ModelRule("m", candidates),))
     story = chat("m", setup=setup, attempts=4, stream=stream)
     begun = (CHAT.announcements, SSE) if stream else (b'{"id":', JSON)
     story.upstream_answers(200, begun[0], headers=begun[1], end=False)

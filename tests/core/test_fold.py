@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hypothesis import given
 
-from agcore.conversation.assemble import fold
+from agcore.conversation.assemble import assemble
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Answer,
@@ -58,7 +58,7 @@ def test_pieces_of_one_kind_are_one_part_and_others_keep_their_order() -> None:
         RefusalDelta("o"),
         Finished(Stop.REFUSAL, "x"),
     ]
-    assert fold(said) == Answer(
+    assert assemble(said) == Answer(
         choices=[
             Choice(
                 parts=[
@@ -85,7 +85,7 @@ def test_thoughts_that_were_each_ended_stay_apart() -> None:
         ThinkingEnded(SIGNED),
         ThinkingEnded(SIGNED),
     ]
-    assert fold(said).choices[0].parts == [Thinking("a"), Thinking("b", SIGNED), Thinking("", SIGNED)]
+    assert assemble(said).choices[0].parts == [Thinking("a"), Thinking("b", SIGNED), Thinking("", SIGNED)]
 
 
 def test_a_thought_that_nobody_ended_ends_with_what_follows_or_with_the_answer() -> None:
@@ -95,8 +95,8 @@ def test_a_thought_that_nobody_ended_ends_with_what_follows_or_with_the_answer()
         (ImageMade(PICTURE), Image(PICTURE)),
         (ToolStarted(0, "c", "get"), ToolCall("c", "get", "")),
     ):
-        assert fold([ThinkingDelta("hm"), after]).choices[0].parts == [Thinking("hm"), part]
-    assert fold([ThinkingDelta("hm"), Finished(Stop.END)]).choices[0].parts == [Thinking("hm")]
+        assert assemble([ThinkingDelta("hm"), after]).choices[0].parts == [Thinking("hm"), part]
+    assert assemble([ThinkingDelta("hm"), Finished(Stop.END)]).choices[0].parts == [Thinking("hm")]
 
 
 def test_arguments_that_interleave_find_their_calls() -> None:
@@ -110,7 +110,7 @@ def test_arguments_that_interleave_find_their_calls() -> None:
         ToolEnded(0),
         ToolEnded(1),
     ]
-    assert fold(said).choices[0].parts == [
+    assert assemble(said).choices[0].parts == [
         ToolCall("a", "one", "1", signature=signature),
         ToolCall("b", "two", "xy", custom=True),
     ]
@@ -118,13 +118,13 @@ def test_arguments_that_interleave_find_their_calls() -> None:
 
 def test_sources_are_kept_beside_the_text_that_they_do_not_divide() -> None:
     cited = Cited("https://example.com", "t")
-    (choice,) = fold([TextDelta("a"), cited, TextDelta("b")]).choices
+    (choice,) = assemble([TextDelta("a"), cited, TextDelta("b")]).choices
     assert (choice.parts, choice.citations) == ([Text("ab")], [cited])
 
 
 def test_the_last_usage_counts() -> None:
     first, last = (Usage(fresh=n, cache_read=0, cache_write=0, output=n, reasoning=0) for n in (1, 2))
-    assert fold([Consumed(first), TextDelta("a"), Consumed(last)]).usage == last
+    assert assemble([Consumed(first), TextDelta("a"), Consumed(last)]).usage == last
 
 
 def test_choices_that_interleave_are_put_together_one_by_one() -> None:
@@ -134,18 +134,18 @@ def test_choices_that_interleave_are_put_together_one_by_one() -> None:
         TextDelta("B", choice=1),
         Finished(Stop.LENGTH, choice=1),
     ]
-    first, second = fold(said).choices
+    first, second = assemble(said).choices
     assert (first.parts, first.stop) == ([Text("a")], Stop.END)
     assert (second.parts, second.stop) == ([Text("bB")], Stop.LENGTH)
 
 
 def test_an_answer_that_says_nothing_has_one_empty_choice() -> None:
-    assert fold([]) == fold([Started("m")]) == Answer(choices=[Choice(parts=[])])
+    assert assemble([]) == assemble([Started("m")]) == Answer(choices=[Choice(parts=[])])
 
 
 @given(deltas(choices=3))
 def test_the_fold_of_a_stream_is_what_was_said(said: list[Delta]) -> None:
-    answer = fold(said)
+    answer = assemble(said)
     for number, choice in enumerate(answer.choices):
         own = [each for each in said if not isinstance(each, Started | Consumed) and each.choice == number]
         parts = choice.parts

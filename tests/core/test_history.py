@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agcore.conversation.losses import Losses
-from agcore.conversation.repair import INTERRUPTED, repaired
+from agcore.conversation.repair import INTERRUPTED, repair_history
 from agcore.conversation.values import (
     Conversation,
     Image,
@@ -52,12 +52,12 @@ def interrupted(id: str) -> ToolResult:
 
 
 def repair(*turns: Turn) -> tuple[Turn, ...]:
-    return repaired(Conversation(model="m", turns=turns), losses=Losses()).turns
+    return repair_history(Conversation(model="m", turns=turns), losses=Losses()).turns
 
 
 def losses_of(*turns: Turn) -> list[tuple[str, str]]:
     losses = Losses()
-    repaired(Conversation(model="m", turns=turns), losses=losses)
+    repair_history(Conversation(model="m", turns=turns), losses=losses)
     return [(loss.path, loss.action) for loss in losses]
 
 
@@ -80,7 +80,7 @@ def test_user_turns_stay_apart_where_they_may_and_what_was_moved_stands_behind_r
         *(user("d"), user(result("y")), user("e"), user(result("x"), "f"), user("g")),
     )
     conversation = Conversation(model="m", turns=turns)
-    assert repaired(conversation, losses=Losses(), apart=True).turns == (
+    assert repair_history(conversation, losses=Losses(), apart=True).turns == (
         *(user("a"), user("b"), assistant("c", call("x"), call("y")), user(result("x"), result("y"))),
         *(user("d"), user("e"), user("f"), user("g")),
     )
@@ -260,7 +260,7 @@ def test_users_and_assistants_never_follow_themselves_and_no_turn_is_empty(turns
 def test_repairing_twice_is_repairing_once(turns: list[Turn]) -> None:
     once = repair(*turns)
     losses = Losses()
-    again = repaired(Conversation(model="m", turns=once), losses=losses).turns
+    again = repair_history(Conversation(model="m", turns=once), losses=losses).turns
     assert again == once
     assert not len(losses)
 
@@ -268,7 +268,7 @@ def test_repairing_twice_is_repairing_once(turns: list[Turn]) -> None:
 @given(TURNS)
 def test_nothing_that_was_said_is_lost_but_second_results(turns: list[Turn]) -> None:
     losses = Losses()
-    found = repaired(Conversation(model="m", turns=tuple(turns)), losses=losses).turns
+    found = repair_history(Conversation(model="m", turns=tuple(turns)), losses=losses).turns
     for role in ("user", "assistant", "system"):
         before, after = _said(turns, role), _said(found, role)
         assert not before - after

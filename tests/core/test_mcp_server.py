@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore import AbortUpstream, ClientGone, DrainRequested, Gateway, Peer, Secret, State, Tell, Told
+from agcore import AbortUpstream, ClientGone, DrainRequested, Gateway, Notified, NotifyExchange, Peer, Secret, State
 from agcore.config.values import ClientKey, Timeouts
 from agcore.mcp.vision_tools import TOOLS
 from tests.support.story import SSE, Story, gateway
@@ -404,7 +404,7 @@ def test_any_body_is_a_message_or_an_error(body: bytes, version: str, in_session
 def test_what_wants_no_answer_is_a_202(message: object) -> None:
     story = client().post(message)
     assert (story.status, story.body, story.headers[b"content-length"]) == (202, b"", b"0")
-    assert not any(isinstance(effect, Tell) for effect in story.effects)
+    assert not any(isinstance(effect, NotifyExchange) for effect in story.effects)
 
 
 @pytest.mark.parametrize("version", HANDSHAKE[1:])
@@ -567,7 +567,7 @@ def test_a_client_that_hangs_up_ends_its_call() -> None:
     story.tell(ClientGone())
     assert any(isinstance(effect, AbortUpstream) for effect in story.effects)
     again = by.post(note("notifications/cancelled", {"requestId": 7}))
-    assert not any(isinstance(effect, Tell) for effect in again.effects)
+    assert not any(isinstance(effect, NotifyExchange) for effect in again.effects)
 
 
 # Cancellation.
@@ -625,9 +625,9 @@ def test_of_a_batch_one_call_is_cancelled_and_the_others_are_answered() -> None:
 
 def test_a_message_that_comes_too_late_changes_nothing() -> None:
     story = answered(client().post(tool_call()), "A cat.")
-    assert story.tell(Told("cancel", 7)) == []
+    assert story.tell(Notified("cancel", 7)) == []
     running = client().post(tool_call(id=7))
-    assert running.tell(Told("cancel", "7")) == []
+    assert running.tell(Notified("cancel", "7")) == []
     assert not running.finished
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation.tool_names import Names, legal_id
+from agcore.conversation.tool_names import ToolNames, safe_call_id
 from agcore.conversation.values import Conversation, Text, Tool, ToolCall, ToolChoice, ToolResult, Turn
 
 LEGAL = {
@@ -33,7 +33,7 @@ def conversation(*names: str, turns: tuple[Turn, ...] = ()) -> Conversation:
 
 def applied(dialect: str, *names: str) -> list[str]:
     asked = conversation(*names)
-    return [tool.name for tool in Names(asked, dialect).applied(asked).tools]
+    return [tool.name for tool in ToolNames(asked, dialect).applied(asked).tools]
 
 
 def called(*names: str) -> tuple[Turn, ...]:
@@ -44,7 +44,7 @@ def called(*names: str) -> tuple[Turn, ...]:
 @given(DIALECTS, st.lists(NAMES, unique=True, max_size=12))
 def test_every_name_becomes_legal_distinct_and_finds_home(dialect: str, names: list[str]) -> None:
     asked = conversation(*names)
-    mapping = Names(asked, dialect)
+    mapping = ToolNames(asked, dialect)
     there = [tool.name for tool in mapping.applied(asked).tools]
     assert all(re.fullmatch(LEGAL[dialect], name) for name in there)
     assert len(set(there)) == len(names)
@@ -117,7 +117,7 @@ def test_names_are_mapped_in_definitions_choice_history_and_output_alike() -> No
             Turn("user", (ToolResult("1", (), name="a.b"), ToolResult("2", (), name="c"), ToolResult("3", ()))),
         ),
     )
-    mapping = Names(asked, "anthropic")
+    mapping = ToolNames(asked, "anthropic")
     found = mapping.applied(asked)
     assert [tool.name for tool in found.tools] == ["a_b", "c"]
     assert found.tool_choice == ToolChoice("required", ("a_b", "c", "unknown.tool"))
@@ -131,7 +131,7 @@ def test_names_are_mapped_in_definitions_choice_history_and_output_alike() -> No
 
 def test_a_name_that_only_the_history_has_is_mapped_too() -> None:
     asked = conversation("a_b", turns=called("a.b"))
-    mapping = Names(asked, "openai")
+    mapping = ToolNames(asked, "openai")
     ((call,),) = (turn.parts for turn in mapping.applied(asked).turns)
     assert isinstance(call, ToolCall)
     assert call.name != "a_b"
@@ -141,7 +141,7 @@ def test_a_name_that_only_the_history_has_is_mapped_too() -> None:
 def test_what_is_legal_already_is_the_same_conversation() -> None:
     turns = (*called("a"), Turn("user", (ToolResult("c0", (), name="a"),)))
     asked = conversation("a", turns=turns)
-    assert Names(asked, "gemini").applied(asked) is asked
+    assert ToolNames(asked, "gemini").applied(asked) is asked
 
 
 # Ids.
@@ -149,15 +149,15 @@ def test_what_is_legal_already_is_the_same_conversation() -> None:
 
 @given(st.text(max_size=60))
 def test_an_id_is_legal_everywhere_and_stays_where_it_was(id: str) -> None:
-    found = legal_id(id)
+    found = safe_call_id(id)
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", found)
-    assert legal_id(found) == found
+    assert safe_call_id(found) == found
     assert (found == id) == bool(re.fullmatch(r"[A-Za-z0-9_-]{1,40}", id))
 
 
 @given(st.lists(st.text(max_size=50), unique=True, max_size=10))
 def test_different_ids_stay_different(ids: list[str]) -> None:
-    assert len({legal_id(id) for id in ids}) == len(ids)
+    assert len({safe_call_id(id) for id in ids}) == len(ids)
 
 
 def test_a_call_and_its_result_get_the_same_id() -> None:
@@ -166,8 +166,8 @@ def test_a_call_and_its_result_get_the_same_id() -> None:
         Turn("user", (ToolResult("call.1", (Text("x"),), name="get"),)),
     )
     asked = conversation("get", turns=turns)
-    said, answered = Names(asked, "openai").applied(asked).turns
+    said, answered = ToolNames(asked, "openai").applied(asked).turns
     (call,), (result,) = said.parts, answered.parts
     assert isinstance(call, ToolCall)
     assert isinstance(result, ToolResult)
-    assert call.id == result.call_id == legal_id("call.1") != "call.1"
+    assert call.id == result.call_id == safe_call_id("call.1") != "call.1"

@@ -11,7 +11,7 @@ from agcore.codecs import json_text
 from agcore.codecs.sse import Decoder
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Image, Invalid, Source, Text
-from agcore.conversion.translation import Target, Translation, translate
+from agcore.conversion.translation import ModelTarget, Translation, translate
 from agcore.dialects.gemini.contents_writer import SKIP_SIGNATURE
 from agcore.dialects.translators import CLIENTS
 from agcore.models.profiles import profile
@@ -46,7 +46,7 @@ ANSWER = {
 
 def translation(client: str, body: dict[str, Any], up: str = "gemini", model: str = "") -> Translation:
     model = model or UPSTREAMS[up]
-    target = Target(dialect=up, model=model, profile=profile(model), signer=up)
+    target = ModelTarget(dialect=up, model=model, profile=profile(model), signer=up)
     stream = bool(body.get("stream"))
     found = translate(client, json_text.encode(body), model="m", stream=stream, target=target)
     assert isinstance(found, Translation), found

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.config.values import Provider
-from agcore.protocol.fault import Trouble
+from agcore.protocol.fault import FailureKind
 from agcore.routing.selection import (
     BACKOFF,
     LONGEST,
@@ -21,47 +21,53 @@ from agcore.routing.selection import (
     PASSING,
     PROBE,
     SHORTEST,
-    Choice,
-    Closed,
+    Candidate,
+    Exhausted,
     Pause,
-    Pool,
-    Way,
+    Selection,
+    Selector,
 )
 from tests.support.dialogues import CHAT, provider
 
 NOW = 1_790_000_000.0
 
 
-def pool(fraction: float = 0.5) -> Pool:
-    return Pool(lambda: fraction)
+def pool(fraction: float = 0.5) -> Selector:
+    return Selector(lambda: fraction)
 
 
 def keyed(name: str, *keys: str, **more: Any) -> Provider:
     return attrs.evolve(provider(CHAT, name=name, keys=keys), **more)
 
 
-def way(who: Provider, model: str = "m", *, step: int = 0, key: str | None = None) -> Way:
-    return Way(who, who.endpoints["openai"], model, step, key)
+def candidate(who: Provider, model: str = "m", *, step: int = 0, key: str | None = None) -> Candidate:
+    return Candidate(who, who.endpoints["openai"], model, step, key)
 
 
-def taken(pool: Pool, *ways: Way, now: float = NOW, **more: Any) -> Choice:
-    choice = pool.choose(ways, now=now, **more)
-    assert isinstance(choice, Choice), choice
+def taken(pool: Selector, *candidates: Candidate, now: float = NOW, **more: Any) -> Selection:
+    choice = pool.choose(candidates, now=now, **more)
+    assert isinstance(choice, Selection), choice
     return choice
 
 
-def labels(pool: Pool, count: int, *ways: Way, **more: Any) -> list[str]:
+def labels(pool: Selector, count: int, *candidates: Candidate, **more: Any) -> list[str]:
     """The labels of so many choices in a row, each done before the next."""
     found = []
     for _ in range(count):
-        choice = taken(pool, *ways, **more)
+        choice = taken(pool, *candidates, **more)
         pool.done(choice)
         found.append(choice.key.label)
     return found
 
 
 def fail(
-    pool: Pool, choice: Choice, trouble: Trouble, *, now: float = NOW, began: float | None = None, **more: Any
+    pool: Selector,
+    choice: Selection,
+    trouble: FailureKind,
+    *,
+    now: float = NOW,
+    began: float | None = None,
+    **more: Any,
 ) -> bool:
     pool.done(choice)
     return pool.failed(choice, trouble, began=now if began is None else began, now=now, **more)
@@ -75,16 +81,16 @@ def test_turns_go_on_however_many_providers_there_are() -> None:
     for number in range(MAX_COOLDOWNS + 2):
         who = keyed(f"p{number}", "sk-a", "sk-b", strategy="round_robin")
         # Once in a long while all turns begin anew.
-        assert set(labels(this, 3, way(who))) == {f"p{number}#1", f"p{number}#2"}
+        assert set(labels(this, 3, candidate(who))) == {f"p{number}#1", f"p{number}#2"}
 
 
 def test_a_provider_without_keys_is_chosen_by_its_label() -> None:
-    choice = taken(pool(), way(keyed("local")))
+    choice = taken(pool(), candidate(keyed("local")))
     assert (choice.key.label, choice.key.secret, choice.key.id) == ("local#1", None, "")
 
 
 def test_round_robin_takes_turns_in_the_order_of_the_configuration() -> None:
-    assert labels(pool(), 5, way(keyed("p", "a", "b", "c", strategy="round_robin"))) == [
+    assert labels(pool(), 5, candidate(keyed("p", "a", "b", "c", strategy="round_robin"))) == [
         "p#1",
         "p#2",
         "p#3",
@@ -94,7 +100,7 @@ def test_round_robin_takes_turns_in_the_order_of_the_configuration() -> None:
 
 
 def test_least_busy_takes_the_key_with_the_fewest_requests_under_way() -> None:
-    this, there = pool(), way(keyed("p", "a", "b", strategy="least_busy"))
+    this, there = pool(), candidate(keyed("p", "a", "b", strategy="least_busy"))
     first, second = taken(this, there), taken(this, there)
     assert [first.key.label, second.key.label] == ["p#1", "p#2"]
     this.done(second)
@@ -104,41 +110,41 @@ def test_least_busy_takes_the_key_with_the_fewest_requests_under_way() -> None:
 
 
 def test_among_equally_busy_keys_the_turn_goes_round() -> None:
-    assert labels(pool(), 4, way(keyed("p", "a", "b", strategy="least_busy"))) == ["p#1", "p#2", "p#1", "p#2"]
+    assert labels(pool(), 4, candidate(keyed("p", "a", "b", strategy="least_busy"))) == ["p#1", "p#2", "p#1", "p#2"]
 
 
 def test_a_key_that_is_given_twice_counts_once() -> None:
     this, who = pool(), keyed("p", "a", "a", "b")
     assert [key.label for key in this.keys(who)] == ["p#1", "p#3"]
-    assert labels(this, 4, way(who)) == ["p#1", "p#3", "p#1", "p#3"]
+    assert labels(this, 4, candidate(who)) == ["p#1", "p#3", "p#1", "p#3"]
 
 
 def test_two_models_of_one_provider_share_a_step_and_a_conversation_stays_with_its_own() -> None:
     this, who, other = pool(), keyed("p", "a", weight=2), keyed("q", "b")
-    ways = [way(who, "m1"), way(who, "m2"), way(other, "m3")]
-    turns = Counter(taken(this, *ways).way.model for _ in range(10))
+    candidates = [candidate(who, "m1"), candidate(who, "m2"), candidate(other, "m3")]
+    turns = Counter(taken(this, *candidates).candidate.model for _ in range(10))
     assert turns == {"m1": 4, "m2": 4, "m3": 2}
-    held = taken(this, *ways, seat=b"one").way.model
-    assert [taken(this, *ways, seat=b"one").way.model for _ in range(5)] == [held] * 5
+    held = taken(this, *candidates, seat=b"one").candidate.model
+    assert [taken(this, *candidates, seat=b"one").candidate.model for _ in range(5)] == [held] * 5
 
 
 def test_models_that_are_asked_in_turns_are_each_spread_over_all_keys() -> None:
     this, who = pool(), keyed("p", "a", "b", strategy="round_robin")
-    asked = [taken(this, way(who, model)).slot for _ in range(2) for model in ("large", "small")]
+    asked = [taken(this, candidate(who, model)).slot for _ in range(2) for model in ("large", "small")]
     assert len(set(asked)) == 4
 
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=5))
 def test_a_step_is_shared_by_weight(weights: list[int]) -> None:
-    ways = [way(keyed(f"p{place}", "k", weight=weight)) for place, weight in enumerate(weights)]
-    turns = Counter(labels(pool(), sum(weights), *ways))
+    candidates = [candidate(keyed(f"p{place}", "k", weight=weight)) for place, weight in enumerate(weights)]
+    turns = Counter(labels(pool(), sum(weights), *candidates))
     assert [turns[f"p{place}#1"] for place in range(len(weights))] == weights
 
 
 def test_a_later_step_is_for_when_no_earlier_one_is_open() -> None:
-    this, first, second = pool(), way(keyed("p", "a", "b")), way(keyed("q", "c"), step=1)
+    this, first, second = pool(), candidate(keyed("p", "a", "b")), candidate(keyed("q", "c"), step=1)
     for _ in range(2):
-        fail(this, taken(this, first, second), Trouble.RATE, wait=60)
+        fail(this, taken(this, first, second), FailureKind.RATE_LIMITED, wait=60)
     assert labels(this, 2, first, second) == ["q#1", "q#1"]
     assert labels(this, 1, first, second, now=NOW + 61) == ["p#2"]  # whose turn it is
 
@@ -146,38 +152,38 @@ def test_a_later_step_is_for_when_no_earlier_one_is_open() -> None:
 def test_a_way_may_name_its_only_key() -> None:
     this, who = pool(), keyed("p", "a", "b")
     only = this.keys(who)[1]
-    assert labels(this, 3, way(who, key=only.id)) == ["p#2"] * 3
-    fail(this, taken(this, way(who, key=only.id)), Trouble.RATE, wait=60)
-    assert isinstance(this.choose([way(who, key=only.id)], now=NOW), Closed)
+    assert labels(this, 3, candidate(who, key=only.id)) == ["p#2"] * 3
+    fail(this, taken(this, candidate(who, key=only.id)), FailureKind.RATE_LIMITED, wait=60)
+    assert isinstance(this.choose([candidate(who, key=only.id)], now=NOW), Exhausted)
 
 
 # Seats.
 
 
 def test_a_conversation_stays_with_its_key_and_new_ones_spread() -> None:
-    this, there = pool(), way(keyed("p", "a", "b"))
+    this, there = pool(), candidate(keyed("p", "a", "b"))
     assert labels(this, 3, there, seat=b"one") == ["p#1"] * 3
     assert labels(this, 3, there, seat=b"two") == ["p#2"] * 3
     assert labels(this, 2, there, seat=b"one") == ["p#1"] * 2
 
 
 def test_a_conversation_that_had_to_move_stays_where_it_is() -> None:
-    this, there = pool(), way(keyed("p", "a", "b"))
-    fail(this, taken(this, there, seat=b"one"), Trouble.RATE, wait=10)
+    this, there = pool(), candidate(keyed("p", "a", "b"))
+    fail(this, taken(this, there, seat=b"one"), FailureKind.RATE_LIMITED, wait=10)
     assert labels(this, 1, there, seat=b"one") == ["p#2"]
     assert labels(this, 2, there, seat=b"one", now=NOW + 60) == ["p#2"] * 2
 
 
 def test_a_conversation_stays_with_its_provider_within_a_step() -> None:
     this = pool()
-    ways = [way(keyed(name, "k")) for name in ("p", "q", "r")]
-    held = labels(this, 1, *ways, seat=b"one")
-    labels(this, 7, *ways, seat=b"other")
-    assert labels(this, 3, *ways, seat=b"one") == held * 3
+    candidates = [candidate(keyed(name, "k")) for name in ("p", "q", "r")]
+    held = labels(this, 1, *candidates, seat=b"one")
+    labels(this, 7, *candidates, seat=b"other")
+    assert labels(this, 3, *candidates, seat=b"one") == held * 3
 
 
 def test_the_seats_that_are_remembered_are_bounded() -> None:
-    this, there = pool(), way(keyed("p", "a", "b"))
+    this, there = pool(), candidate(keyed("p", "a", "b"))
     assert labels(this, 1, there, seat=b"first") == ["p#1"]
     for number in range(MAX_SEATS):
         labels(this, 1, there, seat=number.to_bytes(4, "big"))
@@ -186,17 +192,17 @@ def test_the_seats_that_are_remembered_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ways", "spreads"),
+    ("candidates", "spreads"),
     [
-        ([way(keyed("p", "a"))], False),
-        ([way(keyed("p", "a", "b"))], True),
-        ([way(keyed("p", "a", "b", strategy="round_robin"))], False),
-        ([way(keyed("p", "a")), way(keyed("q", "b"))], True),
-        ([way(keyed("p", "a")), way(keyed("q", "b"), step=1)], False),
+        ([candidate(keyed("p", "a"))], False),
+        ([candidate(keyed("p", "a", "b"))], True),
+        ([candidate(keyed("p", "a", "b", strategy="round_robin"))], False),
+        ([candidate(keyed("p", "a")), candidate(keyed("q", "b"))], True),
+        ([candidate(keyed("p", "a")), candidate(keyed("q", "b"), step=1)], False),
     ],
 )
-def test_a_conversation_matters_where_there_is_a_choice_that_sticks(ways: list[Way], spreads: bool) -> None:
-    assert pool().spreads(ways) is spreads
+def test_a_conversation_matters_where_there_is_a_choice_that_sticks(candidates: list[Candidate], spreads: bool) -> None:
+    assert pool().spreads(candidates) is spreads
 
 
 # Cooldowns.
@@ -204,38 +210,40 @@ def test_a_conversation_matters_where_there_is_a_choice_that_sticks(ways: list[W
 
 def test_a_limit_holds_for_the_model_and_a_refusal_for_the_key() -> None:
     this, who = pool(), keyed("p", "a")
-    fail(this, taken(this, way(who)), Trouble.RATE, wait=60)
-    assert isinstance(this.choose([way(who)], now=NOW), Closed)
-    assert labels(this, 1, way(who, "other")) == ["p#1"]
+    fail(this, taken(this, candidate(who)), FailureKind.RATE_LIMITED, wait=60)
+    assert isinstance(this.choose([candidate(who)], now=NOW), Exhausted)
+    assert labels(this, 1, candidate(who, "other")) == ["p#1"]
     two = keyed("q", "a", "b")
-    assert fail(this, taken(this, way(two)), Trouble.CREDENTIAL, whole_key=True)
-    assert labels(this, 2, way(two, "other")) == ["q#2", "q#2"]
+    assert fail(this, taken(this, candidate(two)), FailureKind.CREDENTIAL_REJECTED, whole_key=True)
+    assert labels(this, 2, candidate(two, "other")) == ["q#2", "q#2"]
 
 
 def test_a_plan_that_is_used_up_until_a_named_time_forbids_the_model_and_avoids_the_key() -> None:
     this, who = pool(), keyed("p", "a", "b")
-    assert fail(this, taken(this, way(who)), Trouble.QUOTA, whole_key=True, wait=3600, reason="five hours")
-    assert labels(this, 2, way(who, "other")) == ["p#2", "p#2"]
-    alone = way(who, key=this.keys(who)[0].id)
-    assert this.choose([alone], now=NOW) == Closed(NOW + 3600, ("p#1: five hours",))
+    assert fail(
+        this, taken(this, candidate(who)), FailureKind.QUOTA_EXCEEDED, whole_key=True, wait=3600, reason="five hours"
+    )
+    assert labels(this, 2, candidate(who, "other")) == ["p#2", "p#2"]
+    alone = candidate(who, key=this.keys(who)[0].id)
+    assert this.choose([alone], now=NOW) == Exhausted(NOW + 3600, ("p#1: five hours",))
     # What other models it counts is not said: with nobody else there, they may be asked.
-    assert taken(this, way(who, "other", key=alone.key)).key.label == "p#1"
+    assert taken(this, candidate(who, "other", key=alone.key)).key.label == "p#1"
 
 
 def test_no_connection_holds_for_the_provider_which_is_then_the_last_resort() -> None:
     this, who, other = pool(), keyed("p", "a", "b"), keyed("q", "c")
-    fail(this, taken(this, way(who)), Trouble.UNREACHABLE)
-    assert labels(this, 1, way(who), way(other, step=1)) == ["q#1"]
-    assert labels(this, 1, way(who)) == ["p#1"]
+    fail(this, taken(this, candidate(who)), FailureKind.UNREACHABLE)
+    assert labels(this, 1, candidate(who), candidate(other, step=1)) == ["q#1"]
+    assert labels(this, 1, candidate(who)) == ["p#1"]
 
 
 @pytest.mark.parametrize("trouble", BACKOFF)
-def test_cooldowns_double_up_to_a_bound_and_vary_by_a_quarter(trouble: Trouble) -> None:
+def test_cooldowns_double_up_to_a_bound_and_vary_by_a_quarter(trouble: FailureKind) -> None:
     for fraction, factor in ((0.0, 0.75), (0.999999, 1.25)):
-        this, there = pool(fraction), way(keyed("p", "a"))
+        this, there = pool(fraction), candidate(keyed("p", "a"))
         now, lengths = NOW, []
         for _ in range(20):
-            this.failed(this.take(Choice(there, this.keys(there.provider)[0])), trouble, began=now, now=now)
+            this.failed(this.take(Selection(there, this.keys(there.provider)[0])), trouble, began=now, now=now)
             (_, cooldown), *_ = this.cooling(now=now)
             lengths.append(cooldown.until - now)
             now = cooldown.until
@@ -245,99 +253,99 @@ def test_cooldowns_double_up_to_a_bound_and_vary_by_a_quarter(trouble: Trouble) 
 
 
 def test_failures_of_requests_that_ran_together_count_as_one() -> None:
-    this, there = pool(), way(keyed("p", "a"))
+    this, there = pool(), candidate(keyed("p", "a"))
     together = [taken(this, there) for _ in range(10)]
     for choice in together:
-        fail(this, choice, Trouble.FAILING, now=NOW + 1, began=NOW)
+        fail(this, choice, FailureKind.UPSTREAM_ERROR, now=NOW + 1, began=NOW)
     (_, cooldown), *_ = this.cooling(now=NOW + 1)
     assert cooldown.failures == 1
 
 
 def test_a_row_of_failures_is_forgotten_after_a_good_while() -> None:
-    this, there = pool(), way(keyed("p", "a"))
+    this, there = pool(), candidate(keyed("p", "a"))
     for moment in (NOW, NOW + 1, NOW + 1000):
-        fail(this, taken(this, there, now=moment), Trouble.FAILING, now=moment)
+        fail(this, taken(this, there, now=moment), FailureKind.UPSTREAM_ERROR, now=moment)
     (_, cooldown), *_ = this.cooling(now=NOW + 1000)
     assert cooldown.failures == 1
 
 
 @pytest.mark.parametrize(("named", "meant"), [(0.05, SHORTEST), (30, 30), (1e12, LONGEST)])
 def test_a_named_wait_is_obeyed_within_bounds(named: float, meant: float) -> None:
-    this, there = pool(), way(keyed("p", "a"))
-    fail(this, taken(this, there), Trouble.RATE, wait=named, reason="slow down")
+    this, there = pool(), candidate(keyed("p", "a"))
+    fail(this, taken(this, there), FailureKind.RATE_LIMITED, wait=named, reason="slow down")
     closed = this.choose([there], now=NOW)
-    assert closed == Closed(NOW + meant, ("p#1: slow down",))
+    assert closed == Exhausted(NOW + meant, ("p#1: slow down",))
     assert this.opens([there], now=NOW) == NOW + meant
 
 
 def test_of_two_cooldowns_the_longer_one_counts() -> None:
-    this, there = pool(), way(keyed("p", "a"))
+    this, there = pool(), candidate(keyed("p", "a"))
     first, second = taken(this, there), taken(this, there)
-    fail(this, first, Trouble.RATE, wait=60, reason="long")
-    fail(this, second, Trouble.FAILING, reason="short")
-    assert this.choose([there], now=NOW) == Closed(NOW + 60, ("p#1: long",))
+    fail(this, first, FailureKind.RATE_LIMITED, wait=60, reason="long")
+    fail(this, second, FailureKind.UPSTREAM_ERROR, reason="short")
+    assert this.choose([there], now=NOW) == Exhausted(NOW + 60, ("p#1: long",))
 
 
 def test_what_was_answered_before_says_nothing_about_a_limit_that_came_later() -> None:
-    this, there = pool(), way(keyed("p", "a"))
+    this, there = pool(), candidate(keyed("p", "a"))
     slow = taken(this, there)
-    fail(this, taken(this, there), Trouble.RATE, wait=60, now=NOW + 1)
+    fail(this, taken(this, there), FailureKind.RATE_LIMITED, wait=60, now=NOW + 1)
     this.succeeded(slow, began=NOW)
-    assert isinstance(this.choose([there], now=NOW + 2), Closed)
+    assert isinstance(this.choose([there], now=NOW + 2), Exhausted)
     this.succeeded(slow, began=NOW + 1)
-    assert isinstance(this.choose([there], now=NOW + 2), Choice)
+    assert isinstance(this.choose([there], now=NOW + 2), Selection)
 
 
 def test_a_long_limit_is_probed_by_one_request_at_a_time() -> None:
-    this, there = pool(), way(keyed("p", "a"))
-    fail(this, taken(this, there), Trouble.QUOTA, wait=86_400)
-    assert isinstance(this.choose([there], now=NOW + PROBE - 1), Closed)
+    this, there = pool(), candidate(keyed("p", "a"))
+    fail(this, taken(this, there), FailureKind.QUOTA_EXCEEDED, wait=86_400)
+    assert isinstance(this.choose([there], now=NOW + PROBE - 1), Exhausted)
     probe = taken(this, there, now=NOW + PROBE)
-    assert isinstance(this.choose([there], now=NOW + PROBE), Closed)
-    fail(this, probe, Trouble.QUOTA, wait=10, now=NOW + PROBE + 1)
+    assert isinstance(this.choose([there], now=NOW + PROBE), Exhausted)
+    fail(this, probe, FailureKind.QUOTA_EXCEEDED, wait=10, now=NOW + PROBE + 1)
     closed = this.choose([there], now=NOW + PROBE + 2)
-    assert isinstance(closed, Closed)
+    assert isinstance(closed, Exhausted)
     assert closed.until == NOW + 86_400  # the probe's own wait was the shorter one
-    assert isinstance(this.choose([there], now=NOW + 2 * PROBE + 1), Choice)
+    assert isinstance(this.choose([there], now=NOW + 2 * PROBE + 1), Selection)
 
 
 def test_what_was_tried_is_tried_again_after_a_pause_only_if_its_trouble_passes() -> None:
-    this, there = pool(), way(keyed("p", "a"))
+    this, there = pool(), candidate(keyed("p", "a"))
     choice = taken(this, there)
-    fail(this, choice, Trouble.FAILING)
+    fail(this, choice, FailureKind.UPSTREAM_ERROR)
     pause = this.choose([there], tried={choice.slot}, now=NOW)
-    assert pause == Pause(NOW + BACKOFF[Trouble.FAILING].first)
-    assert isinstance(this.choose([there], tried={choice.slot}, now=pause.until), Choice)
-    fail(this, choice, Trouble.CREDENTIAL, whole_key=True)
-    assert this.choose([there], tried={choice.slot}, now=NOW) == Closed(None, ("p#1: ",))
-    assert this.opens([there], now=NOW) == NOW + BACKOFF[Trouble.CREDENTIAL].first
+    assert pause == Pause(NOW + BACKOFF[FailureKind.UPSTREAM_ERROR].first)
+    assert isinstance(this.choose([there], tried={choice.slot}, now=pause.until), Selection)
+    fail(this, choice, FailureKind.CREDENTIAL_REJECTED, whole_key=True)
+    assert this.choose([there], tried={choice.slot}, now=NOW) == Exhausted(None, ("p#1: ",))
+    assert this.opens([there], now=NOW) == NOW + BACKOFF[FailureKind.CREDENTIAL_REJECTED].first
     assert this.opens([], now=NOW) is None
 
 
 def test_refused_keys_are_asked_where_nothing_else_is_and_not_where_a_limit_will_end() -> None:
     this, who = pool(), keyed("p", "a", "b")
-    first = taken(this, way(who))
-    fail(this, first, Trouble.CREDENTIAL, whole_key=True)
-    second = taken(this, way(who))
-    fail(this, second, Trouble.CREDENTIAL, whole_key=True, now=NOW + 1)
-    assert taken(this, way(who), now=NOW + 2).key.label == "p#1"  # the one to be probed first
+    first = taken(this, candidate(who))
+    fail(this, first, FailureKind.CREDENTIAL_REJECTED, whole_key=True)
+    second = taken(this, candidate(who))
+    fail(this, second, FailureKind.CREDENTIAL_REJECTED, whole_key=True, now=NOW + 1)
+    assert taken(this, candidate(who), now=NOW + 2).key.label == "p#1"  # the one to be probed first
     this.succeeded(second, began=NOW + 2)
-    fail(this, second, Trouble.RATE, wait=30, now=NOW + 2)
-    assert this.choose([way(who)], now=NOW + 3) == Closed(NOW + 32, ("p#1: ", "p#2: "))
+    fail(this, second, FailureKind.RATE_LIMITED, wait=30, now=NOW + 2)
+    assert this.choose([candidate(who)], now=NOW + 3) == Exhausted(NOW + 32, ("p#1: ", "p#2: "))
 
 
 @pytest.mark.parametrize("whole_key", [True, False])
 def test_a_limit_forbids_a_key_that_was_refused_before(whole_key: bool) -> None:
-    this, there = pool(), way(keyed("p", "a"))
-    fail(this, taken(this, there), Trouble.CREDENTIAL, whole_key=whole_key)
-    fail(this, taken(this, there), Trouble.RATE, wait=30)
-    assert this.choose([there], now=NOW + 29) == Closed(NOW + 30, ("p#1: ",))
-    assert isinstance(this.choose([there], now=NOW + 31), Choice)
+    this, there = pool(), candidate(keyed("p", "a"))
+    fail(this, taken(this, there), FailureKind.CREDENTIAL_REJECTED, whole_key=whole_key)
+    fail(this, taken(this, there), FailureKind.RATE_LIMITED, wait=30)
+    assert this.choose([there], now=NOW + 29) == Exhausted(NOW + 30, ("p#1: ",))
+    assert isinstance(this.choose([there], now=NOW + 31), Selection)
 
 
 def test_nothing_cools_for_the_requests_own_faults() -> None:
-    this, there = pool(), way(keyed("p", "a"))
-    for trouble in (Trouble.REQUEST, Trouble.MISSING):
+    this, there = pool(), candidate(keyed("p", "a"))
+    for trouble in (FailureKind.INVALID_REQUEST, FailureKind.NOT_FOUND):
         assert not fail(this, taken(this, there), trouble, wait=60)
     assert list(this.cooling(now=NOW)) == []
 
@@ -345,9 +353,9 @@ def test_nothing_cools_for_the_requests_own_faults() -> None:
 def test_cooldowns_are_bounded_and_those_that_are_over_go_first() -> None:
     this, who = pool(), keyed("p", "a")
     for number in range(MAX_COOLDOWNS + 10):
-        fail(this, taken(this, way(who, f"m{number}")), Trouble.RATE, wait=60 + number)
+        fail(this, taken(this, candidate(who, f"m{number}")), FailureKind.RATE_LIMITED, wait=60 + number)
     assert len(list(this.cooling(now=NOW))) == MAX_COOLDOWNS
-    fail(this, taken(this, way(who, "late"), now=NOW + 100), Trouble.RATE, wait=60, now=NOW + 100)
+    fail(this, taken(this, candidate(who, "late"), now=NOW + 100), FailureKind.RATE_LIMITED, wait=60, now=NOW + 100)
     assert len(list(this.cooling(now=NOW))) < MAX_COOLDOWNS
 
 
@@ -357,17 +365,20 @@ def test_cooldowns_are_bounded_and_those_that_are_over_go_first() -> None:
 def test_limits_and_refusals_outlive_a_restart_and_passing_troubles_do_not() -> None:
     this, who = pool(), keyed("p", "a-secret-of-the-users", "b", "c")
     before = this.changes
-    for trouble in (Trouble.RATE, Trouble.CREDENTIAL):
-        fail(this, taken(this, way(who)), trouble, wait=600)
+    for trouble in (FailureKind.RATE_LIMITED, FailureKind.CREDENTIAL_REJECTED):
+        fail(this, taken(this, candidate(who)), trouble, wait=600)
     assert this.changes == before + 2
-    fail(this, taken(this, way(who)), Trouble.FAILING)
+    fail(this, taken(this, candidate(who)), FailureKind.UPSTREAM_ERROR)
     assert this.changes == before + 2
     state = this.dump(now=NOW)
     assert b"a-secret" not in state
     other = pool()
     other.load(state, now=NOW + 10)
-    assert {cooldown.trouble for _, cooldown in other.cooling(now=NOW + 10)} == {Trouble.RATE, Trouble.CREDENTIAL}
-    assert labels(other, 2, way(who), now=NOW + 10) == ["p#3", "p#3"]
+    assert {cooldown.trouble for _, cooldown in other.cooling(now=NOW + 10)} == {
+        FailureKind.RATE_LIMITED,
+        FailureKind.CREDENTIAL_REJECTED,
+    }
+    assert labels(other, 2, candidate(who), now=NOW + 10) == ["p#3", "p#3"]
     late = pool()
     late.load(state, now=NOW + 601)
     assert list(late.cooling(now=NOW + 601)) == []
@@ -387,8 +398,8 @@ def test_what_is_no_state_is_refused_and_changes_nothing(data: bytes) -> None:
 
 
 def test_a_state_from_a_clock_that_ran_ahead_bars_nobody_from_being_probed_or_healed() -> None:
-    this, there = pool(), way(keyed("p", "a"))
-    fail(this, taken(this, there), Trouble.QUOTA, wait=LONGEST - 86_400, now=NOW + 86_400)
+    this, there = pool(), candidate(keyed("p", "a"))
+    fail(this, taken(this, there), FailureKind.QUOTA_EXCEEDED, wait=LONGEST - 86_400, now=NOW + 86_400)
     other = pool()
     other.load(this.dump(now=NOW + 86_400), now=NOW)
     probe = taken(other, there, now=NOW + PROBE)
@@ -403,4 +414,4 @@ def test_a_state_of_another_version_is_refused() -> None:
 
 def test_every_trouble_that_cools_is_either_passing_or_bars_the_key() -> None:
     assert set(BACKOFF) >= PASSING
-    assert set(Trouble) - set(BACKOFF) == {Trouble.REQUEST, Trouble.MISSING}
+    assert set(FailureKind) - set(BACKOFF) == {FailureKind.INVALID_REQUEST, FailureKind.NOT_FOUND}

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from agcore.codecs.request_target import parse
-from agcore.ingress.routes import ANY, ROUTES, VERSIONS, Match, NoMatch, match
+from agcore.ingress.routes import ANY, ROUTES, VERSIONS, MatchedRoute, NoMatch, match
 from agcore.machines.operation import Operation
 from agcore.operations import OPERATIONS, operation
 from agcore.protocol.fault import Fault
@@ -22,15 +22,15 @@ ANTHROPIC: Final[Headers] = ((b"anthropic-version", b"2023-06-01"),)
 CLAUDE_CODE: Final[Headers] = ((b"user-agent", b"claude-cli/2.1.0 (external, cli)"),)
 
 
-def route(method: str, target: str, headers: Headers = ()) -> Match | NoMatch:
+def route(method: str, target: str, headers: Headers = ()) -> MatchedRoute | NoMatch:
     parsed = parse(target.encode())
     assert not isinstance(parsed, Fault), parsed
     return match(method, parsed, headers)
 
 
-def matched(method: str, target: str, headers: Headers = ()) -> Match:
+def matched(method: str, target: str, headers: Headers = ()) -> MatchedRoute:
     found = route(method, target, headers)
-    assert isinstance(found, Match), f"{method} {target}: {found}"
+    assert isinstance(found, MatchedRoute), f"{method} {target}: {found}"
     return found
 
 
@@ -477,7 +477,7 @@ def test_no_two_rows_fit_one_request(path: str, method: str) -> None:
     assert len(fitting) <= 1, (path, fitting)
     found = match(method, parsed, ())
     if fitting:
-        assert isinstance(found, Match)
+        assert isinstance(found, MatchedRoute)
         assert found.route is fitting[0]
     else:
         assert isinstance(found, NoMatch)

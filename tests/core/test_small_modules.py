@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agcore.codecs import http_date, json_text
 from agcore.codecs.header_fields import DOWN, UP, field_value, first, media_type, passing
 from agcore.codecs.json_splice import parse as members_of
-from agcore.codecs.request_target import Target, parse
+from agcore.codecs.request_target import RequestTarget, parse
 from agcore.codecs.sse import Decoder, encode
 from agcore.conversation.usage import Usage, count
 from agcore.dialects import DIALECTS
@@ -23,7 +23,7 @@ from agcore.protocol.effects import Origin
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.inputs import Sent, Stage, UpstreamFailed
 from agcore.routing.retry import is_free_reattempt
-from agcore.state.shared import Ledger
+from agcore.state.shared import LocalState
 from agcore.upstream.request import host_header
 from tests.support.dialogues import ANTHROPIC, CHAT, DIALOGUES, GEMINI
 
@@ -61,7 +61,7 @@ def test_the_secret_has_32_bytes(size: int) -> None:
 
 @given(st.lists(st.integers(0, 60), max_size=20))
 def test_the_ledger_never_promises_more_memory_than_there_is(sizes: list[int]) -> None:
-    ledger, held = Ledger(Ids(bytes(32)), max_buffered=100), 0
+    ledger, held = LocalState(Ids(bytes(32)), max_buffered=100), 0
     for size in sizes:
         fits = held + size <= 100
         assert ledger.reserve(size) == fits
@@ -111,7 +111,7 @@ def test_only_a_stale_connection_is_replaced_for_free_and_once(
 )
 def test_a_target_is_taken_apart(raw: bytes, path: str, query: tuple[tuple[str, str], ...], key: str | None) -> None:
     found = parse(raw)
-    assert isinstance(found, Target)
+    assert isinstance(found, RequestTarget)
     assert (found.path, found.query, found.key) == (path, query, key)
 
 
@@ -137,13 +137,13 @@ def test_a_bad_target_is_a_fault(raw: bytes) -> None:
 )
 def test_the_query_as_it_came_has_no_credential(raw: bytes, left: bytes) -> None:
     found = parse(raw)
-    assert isinstance(found, Target)
+    assert isinstance(found, RequestTarget)
     assert found.raw_query == left
 
 
 def test_the_first_value_of_a_parameter_counts() -> None:
     found = parse(b"/?b=0&a=1&a=2")
-    assert isinstance(found, Target)
+    assert isinstance(found, RequestTarget)
     assert (found.first("a"), found.first("c")) == ("1", None)
 
 
@@ -151,7 +151,7 @@ def test_the_first_value_of_a_parameter_counts() -> None:
 def test_any_bytes_are_a_target_or_a_fault(raw: bytes) -> None:
     for each in (raw, b"/" + raw, b"/?" + raw):
         found = parse(each)
-        if isinstance(found, Target):
+        if isinstance(found, RequestTarget):
             assert found.path.isprintable()
             assert found.path == "/" or not found.path.endswith("/")
             assert not any(name == "key" for name, _ in found.query)
@@ -393,7 +393,7 @@ def test_a_fault_of_the_client_is_a_400_unless_said_otherwise() -> None:
 
 def test_dialects_have_their_own_counters_or_none() -> None:
     target = parse(b"/v1beta/models/m:countTokens")
-    assert isinstance(target, Target)
+    assert isinstance(target, RequestTarget)
     found = match("POST", target, ())
     counts = {
         name: dialect.count_target(b"/p", found, "m")  # type: ignore[arg-type] # the path matches
@@ -412,7 +412,7 @@ def test_a_request_that_names_its_model_right_needs_no_edit() -> None:
     for dialogue in (CHAT, ANTHROPIC, GEMINI):
         dialect = DIALECTS[dialogue.dialect]
         target = parse(dialogue.target("m", stream=False).encode())
-        assert isinstance(target, Target)
+        assert isinstance(target, RequestTarget)
         found = match("POST", target, ())
         members = members_of(dialogue.request("m", stream=False))
         ask = dialect.read_ask(members, found, target)  # type: ignore[arg-type] # the path matches

@@ -20,7 +20,7 @@ from agcore.conversation.losses import Losses
 from agcore.conversation.transcripts import LATEST, Format, Segment, Shown, Transcript, in_order, joined, write_answer
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import Invalid
-from agcore.conversion.passthrough import StreamPass
+from agcore.conversion.passthrough import PassThroughStream
 from agcore.dialects.base import Meaning
 from agcore.dialects.gemini.transcripts import TranscriptTap, read_gemini, render_gemini
 from agcore.dialects.openai import transcriptions as transcription
@@ -593,7 +593,7 @@ def events(data: bytes) -> list[Any]:
 
 
 def test_a_stream_becomes_deltas_and_the_whole() -> None:
-    stream = StreamPass(TranscriptTap(), framing="sse")
+    stream = PassThroughStream(TranscriptTap(), framing="sse")
     first = stream.feed(sse(chunk("Guten", last=False)))
     rest = stream.feed(sse(chunk("", last=False), chunk(" Tag.", last=True))) + stream.end()
     assert events(first) == [{"type": "transcript.text.delta", "delta": "Guten"}]
@@ -606,7 +606,7 @@ def test_a_stream_becomes_deltas_and_the_whole() -> None:
 
 
 def test_a_stream_of_silence_is_one_event() -> None:
-    stream = StreamPass(TranscriptTap(), framing="sse")
+    stream = PassThroughStream(TranscriptTap(), framing="sse")
     assert stream.feed(sse({"candidates": [{"finishReason": "STOP"}]})) == b""
     assert events(stream.end()) == [{"type": "transcript.text.done", "text": ""}]
 
@@ -624,7 +624,7 @@ def test_a_stream_of_silence_is_one_event() -> None:
     ],
 )
 def test_a_stream_that_fails_is_a_fault(data: bytes, status: int) -> None:
-    stream = StreamPass(TranscriptTap(), framing="sse")
+    stream = PassThroughStream(TranscriptTap(), framing="sse")
     stream.feed(data)
     if stream.fault is None:
         stream.end()

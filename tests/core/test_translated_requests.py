@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agcore.codecs import json_text
-from agcore.conversion.translation import Target, Translation, translate
+from agcore.conversion.translation import ModelTarget, Translation, translate
 from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
 from tests.support import legal_anthropic, legal_gemini, legal_openai, legal_openai_responses
@@ -29,8 +29,8 @@ class Upstream(msgspec.Struct, frozen=True):
     check: Callable[[dict[str, Any]], None]
 
     @property
-    def target(self) -> Target:
-        return Target(dialect=self.dialect, model=self.model, profile=profile(self.model), signer=self.signer)
+    def target(self) -> ModelTarget:
+        return ModelTarget(dialect=self.dialect, model=self.model, profile=profile(self.model), signer=self.signer)
 
 
 UPSTREAMS = {

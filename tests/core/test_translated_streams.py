@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agcore.codecs import json_text
 from agcore.codecs.sse import Decoder
 from agcore.conversation.values import Conversation, Delta, Finished, Stop, ToolStarted
-from agcore.conversion.translation import Target, Translation, translate
+from agcore.conversion.translation import ModelTarget, Translation, translate
 from agcore.dialects.translators import CLIENTS
 from agcore.models.profiles import profile
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
@@ -39,7 +39,7 @@ ASKED = Conversation(model="up", turns=(), stream=True, include_usage=True)
 
 
 def translation(client: str, up: str) -> Translation:
-    target = Target(dialect=up, model="up", profile=profile("up"), signer=up)
+    target = ModelTarget(dialect=up, model="up", profile=profile("up"), signer=up)
     found = translate(client, json_text.encode(REQUESTS[client]), model="m", stream=True, target=target)
     assert isinstance(found, Translation)
     return found

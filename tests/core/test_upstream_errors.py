@@ -28,7 +28,7 @@ from agcore.dialects import DIALECTS, ERROR_SHAPES
 from agcore.dialects.anthropic import errors as anthropic_error
 from agcore.protocol.fault import Fault, Vendor
 from agcore.protocol.inputs import Headers
-from agcore.routing.selection import KeyChoice
+from agcore.routing.selection import Credential
 from agcore.upstream.errors import fault_from_answer, presentable
 from tests.support.dialogues import (
     ANTHROPIC,
@@ -669,16 +669,16 @@ def test_a_vendors_error_is_not_shown_to_clients_of_another() -> None:
 def test_without_a_key_nothing_is_redacted() -> None:
     body = b'{"error":{"message":"m","type":"t"}}'
     raw = fault_from_answer(DIALECTS["openai"], provider="local", status=500, headers=(), body=body)
-    fault = presentable(raw, KeyChoice(label="local#1", secret=None))
+    fault = presentable(raw, Credential(label="local#1", secret=None))
     assert (fault.message, fault.vendor and fault.vendor.error["type"]) == ("m", "t")
 
 
 def test_a_key_in_a_code_or_parameter_is_redacted() -> None:
-    key = KeyChoice(label="p#1", secret=Secret("hush-hush"))
+    key = Credential(label="p#1", secret=Secret("hush-hush"))
     fault = presentable(Fault(status=500, message="a hush-hush b", code="hush-hush", param="x hush-hush"), key)
     assert (fault.message, fault.code, fault.param) == ("a p#1 b", "p#1", "x p#1")
 
 
 def test_a_key_that_guards_nothing_may_stand_in_any_word() -> None:
-    key = KeyChoice(label="local#1", secret=Secret("ollama"))
+    key = Credential(label="local#1", secret=Secret("ollama"))
     assert presentable(Fault(status=500, message="ollama is not there"), key).message == "ollama is not there"

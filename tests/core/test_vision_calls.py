@@ -17,11 +17,11 @@ from agcore import (
     FileRefused,
     Gateway,
     Headers,
+    Notified,
     OpenUpstream,
     ReadFile,
     Sent,
     Stage,
-    Told,
     UpstreamConnected,
     UpstreamData,
     UpstreamFailed,
@@ -605,7 +605,7 @@ def test_a_file_of_a_call_that_was_cancelled_is_nobodys() -> None:
     story = client.post([tool_call(id=id, image_source=f"/srv/pictures/{id}", prompt="?") for id in (1, 2, 3)])
     first, second, third = (effect for effect in story.effects if isinstance(effect, ReadFile))
     for id in (1, 2):
-        story.tell(Told("cancel", id))
+        story.tell(Notified("cancel", id))
     assert story.tell(FileRead(first.id, PNG)) == []
     assert story.tell(FileRefused(second.id, "is gone")) == []
     story.tell(FileRead(third.id, PNG))
@@ -616,6 +616,6 @@ def test_a_file_of_a_call_that_was_cancelled_is_nobodys() -> None:
 def test_a_file_that_is_read_too_late_changes_nothing() -> None:
     story = of_image("/srv/pictures/cat.png", config=setup(file_roots=ROOTS))
     (read,) = (effect for effect in story.effects if isinstance(effect, ReadFile))
-    story.tell(Told("cancel", 7))
+    story.tell(Notified("cancel", 7))
     assert story.finished
     assert story.tell(FileRead(read.id, PNG)) == []

@@ -15,10 +15,18 @@ from hypothesis import strategies as st
 
 from agcore.codecs import json_text
 from agcore.dialects import DIALECTS
-from agcore.protocol.fault import Fault, Trouble, Vendor
+from agcore.protocol.fault import FailureKind, Fault, Vendor
 from agcore.protocol.inputs import Headers
-from agcore.routing.retry import trouble_of
-from agcore.routing.retry_after import LONGEST, duration, is_capacity, is_quota, named_wait, retry_after, scope_is_key
+from agcore.routing.retry import classify
+from agcore.routing.retry_after import (
+    LONGEST,
+    duration,
+    is_capacity,
+    is_quota,
+    retry_after,
+    scope_is_key,
+    stated_retry_after,
+)
 
 NOW = 1_790_000_000.0  # Mon, 21 Sep 2026 14:13:20 GMT
 
@@ -147,7 +155,7 @@ def test_any_text_is_a_finite_duration_or_none(text: str) -> None:
 )
 def test_retry_after_is_read_in_every_form(headers: Headers, wait: float | None) -> None:
     assert retry_after(headers, now=NOW) == wait
-    assert named_wait(Fault(status=429, message="slow down"), headers, now=NOW) == wait
+    assert stated_retry_after(Fault(status=429, message="slow down"), headers, now=NOW) == wait
 
 
 @pytest.mark.parametrize(
@@ -206,7 +214,7 @@ def test_retry_after_is_read_in_every_form(headers: Headers, wait: float | None)
     ],
 )
 def test_of_the_limits_that_are_used_up_the_longest_counts(headers: dict[str, str], wait: float | None) -> None:
-    found = named_wait(
+    found = stated_retry_after(
         Fault(status=429, message="slow down"),
         tuple((name.encode(), value.encode()) for name, value in headers.items()),
         now=NOW,
@@ -290,7 +298,7 @@ def test_of_the_limits_that_are_used_up_the_longest_counts(headers: dict[str, st
     ],
 )
 def test_bodies_tell_the_wait_wherever_their_vendor_puts_it(dialect: str, body: object, wait: float | None) -> None:
-    found = named_wait(parsed(dialect, 429, body), (), now=NOW)
+    found = stated_retry_after(parsed(dialect, 429, body), (), now=NOW)
     assert found == (None if wait is None else pytest.approx(wait))
 
 
@@ -305,7 +313,7 @@ def test_bodies_tell_the_wait_wherever_their_vendor_puts_it(dialect: str, body: 
     ],
 )
 def test_the_most_precise_place_decides(headers: Headers, body: object, wait: float) -> None:
-    assert named_wait(parsed("gemini", 429, body), headers, now=NOW) == wait
+    assert stated_retry_after(parsed("gemini", 429, body), headers, now=NOW) == wait
 
 
 # Waits in prose.
@@ -354,7 +362,7 @@ GROQ = (
     ],
 )
 def test_only_complete_phrases_of_prose_are_waits(message: str, wait: float | None) -> None:
-    found = named_wait(parsed("openai", 429, openai(message)), (), now=NOW)
+    found = stated_retry_after(parsed("openai", 429, openai(message)), (), now=NOW)
     assert found == (None if wait is None else pytest.approx(wait))
 
 
@@ -373,7 +381,7 @@ def test_the_clock_of_zai_is_beijings(message: str, code: object) -> None:
         ("anthropic", anthropic(message, code=code)),
     ]:
         fault = parsed(dialect, 429, body)
-        assert named_wait(fault, (), now=NOW) == 3 * 3600
+        assert stated_retry_after(fault, (), now=NOW) == 3 * 3600
         assert is_quota(fault)
         assert scope_is_key(fault)
 
@@ -491,7 +499,7 @@ def test_an_array_of_one_is_an_error_in_openais_dialects_too() -> None:
 
 def test_a_lack_of_capacity_is_not_a_limit_of_the_key_but_an_overloaded_vendor() -> None:
     fault = parsed("gemini", 429, google(error_info("MODEL_CAPACITY_EXHAUSTED")))
-    assert trouble_of(fault) is Trouble.OVERLOADED
+    assert classify(fault) is FailureKind.OVERLOADED
 
 
 # Whatever a peer writes.
@@ -532,7 +540,7 @@ def test_whatever_a_peer_writes_gives_a_credible_wait_or_none(
     error: dict[str, object], headers: Headers, message: str, status: int, now: float
 ) -> None:
     fault = Fault(status=status, message=message, vendor=Vendor(dialect="openai", error=error))
-    wait = named_wait(fault, headers, now=now)
+    wait = stated_retry_after(fault, headers, now=now)
     assert wait is None or 0 <= wait <= LONGEST
     assert is_quota(fault) or not scope_is_key(fault)
     assert is_capacity(fault) in (True, False)
@@ -541,6 +549,6 @@ def test_whatever_a_peer_writes_gives_a_credible_wait_or_none(
 @given(VALUES, st.sampled_from(sorted(DIALECTS)))
 def test_any_json_that_a_dialect_takes_for_an_error_can_be_asked(body: object, dialect: str) -> None:
     fault = DIALECTS[dialect].parse_error(429, body)
-    wait = named_wait(fault, (), now=NOW)
+    wait = stated_retry_after(fault, (), now=NOW)
     assert wait is None or 0 <= wait <= LONGEST
     assert is_quota(fault) or not scope_is_key(fault)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agcore.codecs import json_text
 from agcore.codecs.sse import Decoder, encode
-from agcore.conversation.assemble import fold
+from agcore.conversation.assemble import assemble
 from agcore.conversation.signature_carrier import opened
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
@@ -51,7 +51,7 @@ def written(said: Iterable[Delta], conversation: Conversation = ASKED) -> bytes:
 
 
 def rendered(said: Iterable[Delta], conversation: Conversation = ASKED) -> dict[str, Any]:
-    return render_answer(fold(said), id="1", model="m", created=0, conversation=conversation)
+    return render_answer(assemble(said), id="1", model="m", created=0, conversation=conversation)
 
 
 def stream(*told: dict[str, Any]) -> bytes:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.conversation.losses import Losses
-from agcore.conversation.repair import repaired
+from agcore.conversation.repair import repair_history
 from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.values import (
     Audio,
@@ -65,7 +65,7 @@ def rendered(
     conversation: Conversation, *, model: str = "claude-opus-4-5", losses: Losses | None = None
 ) -> dict[str, Any]:
     found = losses if losses is not None else Losses()
-    ordered = repaired(conversation, losses=found)
+    ordered = repair_history(conversation, losses=found)
     return render_request(ordered, model=model, profile=profile(model), signer="up", losses=found)
 
 

@@ -8,7 +8,7 @@ import pytest
 from agcore import Fault
 from agcore.codecs.header_fields import DOWN, UP
 from agcore.codecs.sse import Decoder
-from agcore.conversation.assemble import fold
+from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import Consumed, Finished, Started, Stop, TextDelta
@@ -74,7 +74,7 @@ def test_a_minimal_answer_is_written_whole_and_as_a_stream(name: str) -> None:
     client = CLIENTS[name]
     conversation = client.parse_request(MINIMAL[name], model="m", stream=True, losses=Losses())
     deltas = [Started(), TextDelta("hello"), Finished(Stop.END), Consumed(Usage(fresh=1, output=2))]
-    whole = client.render_answer(fold(deltas), id="1", model="m", created=1, conversation=conversation)
+    whole = client.render_answer(assemble(deltas), id="1", model="m", created=1, conversation=conversation)
     assert b"hello" in msgspec.json.encode(whole)
     writer = client.writer(id="1", model="m", created=1, conversation=conversation)
     stream = b"".join(writer.feed(delta) for delta in deltas) + writer.end()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.codecs.sse import Decoder
-from agcore.conversation.assemble import fold
+from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
 from agcore.conversation.signature_carrier import carrier, google_opened
 from agcore.conversation.usage import Usage
@@ -129,7 +129,7 @@ def test_several_candidates_are_several_choices() -> None:
         chunk(candidate(finishReason="MAX_TOKENS", index=1), candidate(finishReason="STOP")),
     )
     assert fault is None
-    assert [(choice.parts, choice.stop) for choice in fold(said).choices] == [
+    assert [(choice.parts, choice.stop) for choice in assemble(said).choices] == [
         ([Text("a")], Stop.END),
         ([Text("b")], Stop.LENGTH),
     ]
@@ -291,7 +291,7 @@ def test_whatever_was_said_the_stream_is_well_formed_and_complete(said: list[Del
 @given(deltas(choices=2), st.booleans())
 def test_a_whole_answer_is_the_fold_of_its_stream(said: list[Delta], visible: bool) -> None:
     conversation = ASKED if visible else QUIET
-    answer = fold(said)
+    answer = assemble(said)
     whole = render_answer(answer, id="r1", model="shown", created=1, conversation=conversation)
     found = chunks(write(said, conversation))
     streamed = folded(found)
@@ -364,7 +364,7 @@ def test_a_foreign_signature_survives_a_client_that_replays_what_it_got(
     said: list[Delta] = [ThinkingDelta("They "), ThinkingDelta("ask."), ThinkingEnded(SIGNED)]
     said += [ToolStarted(0, "toolu_1", "f"), ToolEnded(0), Finished(Stop.TOOL_CALLS)]
     if whole:
-        answer = render_answer(fold(said), id="r", model="m", created=1, conversation=conversation)
+        answer = render_answer(assemble(said), id="r", model="m", created=1, conversation=conversation)
         contents = [answer["candidates"][0]["content"]]
     else:
         found = chunks(write(said, conversation))

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from agcore.codecs.sse import Decoder
-from agcore.conversation.assemble import fold
+from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
 from agcore.dialects.shared.logprobs import divided, google_result, tokens_of, tokens_of_google
 from agcore.dialects.translators import CLIENTS, UPSTREAMS
@@ -75,7 +75,7 @@ def answered(client: str, upstream: str, request: dict[str, object]) -> dict[str
     conversation = CLIENTS[client].parse_request(dict(request), model="m", stream=False, losses=Losses())
     deltas = UPSTREAMS[upstream].read_answer(ANSWERS[upstream], signer="up")
     assert not isinstance(deltas, Fault)
-    rendered = CLIENTS[client].render_answer(fold(deltas), id="1", model="m", created=1, conversation=conversation)
+    rendered = CLIENTS[client].render_answer(assemble(deltas), id="1", model="m", created=1, conversation=conversation)
     answer: dict[str, Any] = json.loads(msgspec.json.encode(rendered))
     return answer
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.codecs.sse import Decoder
-from agcore.conversation.assemble import fold
+from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
@@ -115,7 +115,7 @@ def test_calls_whose_deltas_alternate_keep_their_own_arguments() -> None:
         function(None, "1}", index=0),
         function(None, "2}", index=1),
     )
-    assert [call.arguments for call in fold(said).choices[0].parts if hasattr(call, "arguments")] == [
+    assert [call.arguments for call in assemble(said).choices[0].parts if hasattr(call, "arguments")] == [
         '{"a":1}',
         '{"b":2}',
     ]
@@ -297,7 +297,7 @@ def test_whole_calls_without_ids_stay_apart() -> None:
     message = {"content": None, "tool_calls": [function("f", ""), function("f", "{bad"), "junk", function("g", None)]}
     said = read_answer({"choices": [{"message": message, "finish_reason": "stop"}]}, signer="up")
     assert not isinstance(said, Fault)
-    (choice,) = fold(said).choices
+    (choice,) = assemble(said).choices
     assert [(part.name, part.arguments) for part in choice.parts if hasattr(part, "arguments")] == [
         ("f", ""),
         ("f", "{bad"),
@@ -402,7 +402,7 @@ def write(said: list[Delta], conversation: Conversation = CLIENT) -> bytes:
 
 
 def render(said: list[Delta], conversation: Conversation = CLIENT) -> dict[str, Any]:
-    return render_answer(fold(said), id="1f", model="shown", created=1, conversation=conversation)
+    return render_answer(assemble(said), id="1f", model="shown", created=1, conversation=conversation)
 
 
 def test_text_is_written_with_its_role_once_and_usage_last() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation.assemble import fold
+from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
@@ -41,7 +41,7 @@ def write(said: list[Delta], conversation: Conversation) -> bytes:
 
 
 def render(said: list[Delta], conversation: Conversation) -> dict[str, Any]:
-    return render_answer(fold(said), id="1f", model="m", created=1, conversation=conversation)
+    return render_answer(assemble(said), id="1f", model="m", created=1, conversation=conversation)
 
 
 def test_a_prompt_is_a_user_turn_with_sixteen_tokens_to_answer() -> None:

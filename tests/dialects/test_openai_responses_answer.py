@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.codecs.sse import Decoder, encode
-from agcore.conversation.assemble import fold
+from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
 from agcore.conversation.signature_carrier import opened
 from agcore.conversation.usage import Usage
@@ -177,7 +177,7 @@ class TestReader:
     def test_a_whole_answer_says_what_its_stream_says(self) -> None:
         said = read_answer(response(REASONING, MESSAGE, CALL, CUSTOM), signer="me")
         assert not isinstance(said, Fault)
-        assert fold(said) == fold(SAID)
+        assert assemble(said) == assemble(SAID)
 
     @pytest.mark.parametrize(
         "kept",
@@ -190,7 +190,7 @@ class TestReader:
     def test_items_whose_deltas_never_came_are_read_from_what_did(self, kept: tuple[str, ...]) -> None:
         said, fault = read(stream([event for event in EVENTS if event["type"] in kept]))
         assert fault is None
-        assert fold(said) == fold(SAID)
+        assert assemble(said) == assemble(SAID)
 
     def test_items_are_known_by_their_ids_where_the_terminal_event_counts_otherwise(self) -> None:
         events = [
@@ -354,7 +354,7 @@ class TestWriter:
     @given(deltas())
     def test_a_whole_answer_is_the_response_that_its_stream_ends_with(self, said: list[Delta]) -> None:
         streamed = grammar.check(written(said))
-        whole = render_answer(fold(said), id="x", model="m", created=7, conversation=PLAIN)
+        whole = render_answer(assemble(said), id="x", model="m", created=7, conversation=PLAIN)
         assert strip(whole) == strip(streamed)
 
     @given(deltas())
@@ -365,8 +365,8 @@ class TestWriter:
     def test_what_is_written_can_be_read_again(self, said: list[Delta]) -> None:
         told, fault = read(written(said))
         assert fault is None
-        texts = [part.text for part in fold(told).choices[0].parts if hasattr(part, "text")]
-        again = [part.text for part in fold(said).choices[0].parts if hasattr(part, "text")]
+        texts = [part.text for part in assemble(told).choices[0].parts if hasattr(part, "text")]
+        again = [part.text for part in assemble(said).choices[0].parts if hasattr(part, "text")]
         assert "".join(texts) == "".join(again)
 
     def test_the_canonical_answer_is_told_in_the_canonical_order(self) -> None:
@@ -468,7 +468,7 @@ class TestWriter:
             Cited("https://e.com", "E"),
             Finished(Stop.END),
         ]
-        shown = render_answer(fold(said), id="x", model="m", created=7, conversation=PLAIN)
+        shown = render_answer(assemble(said), id="x", model="m", created=7, conversation=PLAIN)
         output: Any = shown["output"]
         annotated = [item["content"][0]["annotations"] for item in output if item["type"] == "message"]
         assert [[each["url"] for each in annotations] for annotations in annotated] == [
@@ -572,7 +572,7 @@ class TestToolsOfTheClient:
 
 
 def test_an_answer_that_says_nothing_is_an_empty_response() -> None:
-    whole = render_answer(Answer(choices=fold([]).choices), id="x", model="m", created=7, conversation=PLAIN)
+    whole = render_answer(Answer(choices=assemble([]).choices), id="x", model="m", created=7, conversation=PLAIN)
     assert (whole["status"], whole["output"], whole["usage"]) == ("completed", [], None)
 
 

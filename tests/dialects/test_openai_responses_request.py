@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agcore.conversation.losses import Losses
-from agcore.conversation.repair import repaired
+from agcore.conversation.repair import repair_history
 from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.values import (
     Audio,
@@ -118,7 +118,7 @@ class TestParseItems:
                 {"type": "function_call_output", "call_id": "a", "output": "1"},
             ]
         )
-        ordered = repaired(said, losses=Losses()).turns
+        ordered = repair_history(said, losses=Losses()).turns
         assert [turn.role for turn in ordered] == ["user", "assistant", "user"]
         assert ordered[1].parts == (Text("looking"), ToolCall("a", "f", "{}"), ToolCall("b", "f", ""))
         assert ordered[2].parts == (
@@ -457,7 +457,7 @@ class TestParseSettings:
             said = parse_request(body, model="m", stream=False, losses=Losses())
         except Invalid:
             return
-        render(repaired(said, losses=Losses()))
+        render(repair_history(said, losses=Losses()))
 
 
 MEMBERS = """
@@ -822,7 +822,7 @@ ITEMS = st.lists(
 @given(ITEMS)
 def test_the_same_history_gives_the_same_bytes(history: list[dict[str, Any]]) -> None:
     def once() -> bytes:
-        return msgspec.json.encode(render(repaired(parse(instructions="S", input=history), losses=Losses())))
+        return msgspec.json.encode(render(repair_history(parse(instructions="S", input=history), losses=Losses())))
 
     assert once() == once()
 
@@ -831,9 +831,9 @@ def test_the_same_history_gives_the_same_bytes(history: list[dict[str, Any]]) ->
 @example([{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}])
 def test_a_further_turn_only_appends(history: list[dict[str, Any]]) -> None:
     closed = [*history, {"role": "assistant", "content": "end"}]
-    before = render(repaired(parse(instructions="S", input=closed), losses=Losses()))
+    before = render(repair_history(parse(instructions="S", input=closed), losses=Losses()))
     after = render(
-        repaired(parse(instructions="S", input=[*closed, {"role": "user", "content": "more"}]), losses=Losses())
+        repair_history(parse(instructions="S", input=[*closed, {"role": "user", "content": "more"}]), losses=Losses())
     )
     assert after["instructions"] == before["instructions"]
     assert after["input"][: len(before["input"])] == before["input"]
@@ -880,6 +880,6 @@ def test_a_request_that_is_parsed_and_rendered_says_the_same() -> None:
         "include": ["reasoning.encrypted_content"],
     }
     losses = Losses()
-    said = repaired(parse(losses, **body, input=carried), losses=losses)
+    said = repair_history(parse(losses, **body, input=carried), losses=losses)
     assert render(said, losses=losses) == {"model": "up", "input": history, **body}
     assert len(losses) == 0

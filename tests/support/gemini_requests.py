@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agcore.conversation.losses import Losses
-from agcore.conversation.repair import repaired
+from agcore.conversation.repair import repair_history
 from agcore.conversation.values import (
     Conversation,
     Signature,
@@ -41,7 +41,7 @@ def model(*parts: dict[str, Any]) -> dict[str, Any]:
 
 def render(conversation: Conversation, losses: Losses | None = None, like: Profile = FLASH) -> dict[str, Any]:
     losses = losses if losses is not None else Losses()
-    ordered = repaired(conversation, losses=Losses())
+    ordered = repair_history(conversation, losses=Losses())
     return render_request(ordered, model="g", profile=like, signer="gemini", losses=losses)
 
 

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Final
 
-from agcore import Config, Effect, Gateway, Headers, Peer, Secret, SendData, Tell
+from agcore import Config, Effect, Gateway, Headers, NotifyExchange, Peer, Secret, SendData
 from agcore.codecs.sse import Decoder
 from agcore.config.values import ClientKey, Endpoint, Limits, McpServer, Provider, Proxy, Timeouts
 from agcore.protocol.effects import Origin
@@ -182,10 +182,10 @@ def events(effects: list[Effect] | Story) -> list[Any]:
 
 
 def deliver(sender: Story, *receivers: Story) -> int:
-    """Do what a frontend does with `Tell`: the number of messages that arrived."""
+    """Do what a frontend does with `NotifyExchange`: the number of messages that arrived."""
     told = 0
     for effect in sender.effects:
-        if isinstance(effect, Tell):
+        if isinstance(effect, NotifyExchange):
             for receiver in receivers:
                 if receiver.exchange.request.id == effect.exchange:
                     receiver.tell(effect.message)

@@ -107,17 +107,17 @@ async def test_a_large_request_and_a_large_answer_pass_whole():
     assert received.endswith(body)
 
 
-@pytest.mark.parametrize("way", ["close", "half-close", "reset"])
-async def test_a_client_that_hangs_up_aborts_its_upstream_at_once(way):
+@pytest.mark.parametrize("how", ["close", "half-close", "reset"])
+async def test_a_client_that_hangs_up_aborts_its_upstream_at_once(how):
     async with running(RelayExchange) as toy:
         client = await toy.connect()
         await client.send_all(post(b"one"))
         upstream = await toy.upstreams.accept()
         await read_request(upstream)
-        if way == "half-close":
+        if how == "half-close":
             await client.send_eof()
         else:
-            if way == "reset":
+            if how == "reset":
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
             await client.aclose()
         assert await eof(upstream)

@@ -20,7 +20,7 @@ _BUDGETS: Final = {"minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 24_5
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 
 
-class Plan(msgspec.Struct, frozen=True):
+class ThinkingBudget(msgspec.Struct, frozen=True):
     """What of a request depends on thinking."""
 
     max_tokens: int
@@ -33,7 +33,9 @@ class Plan(msgspec.Struct, frozen=True):
         return self.thinking is not None and self.thinking["type"] == "enabled"
 
 
-def plan(conversation: Conversation, profile: Profile, losses: Losses, *, forced: bool, unsigned: bool) -> Plan:
+def plan(
+    conversation: Conversation, profile: Profile, losses: Losses, *, forced: bool, unsigned: bool
+) -> ThinkingBudget:
     """Decide on thinking.
 
     Args:
@@ -48,24 +50,24 @@ def plan(conversation: Conversation, profile: Profile, losses: Losses, *, forced
     max_tokens = asked if asked is not None else limit or DEFAULT_MAX_TOKENS
     reasoning = conversation.reasoning
     if reasoning is None:
-        return Plan(max_tokens)
+        return ThinkingBudget(max_tokens)
     if profile.reasoning == "adaptive":
         return _adaptive(reasoning, profile, max_tokens, losses, forced=forced)
     if _off(reasoning):
         switch = profile.reasoning in ("effort", "level") and "none" in profile.efforts
-        return Plan(max_tokens, {"type": "disabled"} if switch else None)
+        return ThinkingBudget(max_tokens, {"type": "disabled"} if switch else None)
     if profile.reasoning == "none" and profile.vendor:
         losses.add("reasoning", "the model does not reason")
-        return Plan(max_tokens)
+        return ThinkingBudget(max_tokens)
     budget = _budget(reasoning, max_tokens)
     if budget is None:
         if reasoning.effort or reasoning.budget is not None:
             losses.add("reasoning", "the model thinks within a given budget only", weight="note")
-        return Plan(max_tokens)
+        return ThinkingBudget(max_tokens)
     if forced or unsigned:
         why = "the tool choice forces a call" if forced else "the last step's own thinking is not in the history"
         losses.add("reasoning", f"the model cannot think where {why}", action="switched off")
-        return Plan(max_tokens)
+        return ThinkingBudget(max_tokens)
     budget = max(budget, profile.min_budget, _LEAST_BUDGET)
     budget = min(budget, max(profile.max_budget, _LEAST_BUDGET)) if profile.max_budget else budget
     if budget >= max_tokens:  # thinking is worth more than the limit: it is raised by what the answer may take
@@ -74,7 +76,7 @@ def plan(conversation: Conversation, profile: Profile, losses: Losses, *, forced
         budget = min(budget, max_tokens - 1)
         if asked is not None:
             losses.add("max_output", "thinking has to fit in", action=f"raised to {max_tokens}")
-    return Plan(max_tokens, {"type": "enabled", "budget_tokens": budget})
+    return ThinkingBudget(max_tokens, {"type": "enabled", "budget_tokens": budget})
 
 
 def _off(reasoning: Reasoning) -> bool:
@@ -91,26 +93,28 @@ def _budget(reasoning: Reasoning, max_tokens: int) -> int | None:
     return max(max_tokens // 2, _LEAST_BUDGET)  # an effort names no number: half of what there is
 
 
-def _adaptive(reasoning: Reasoning, profile: Profile, max_tokens: int, losses: Losses, *, forced: bool) -> Plan:
+def _adaptive(
+    reasoning: Reasoning, profile: Profile, max_tokens: int, losses: Losses, *, forced: bool
+) -> ThinkingBudget:
     if _off(reasoning):
         if "none" in profile.efforts:
-            return Plan(max_tokens, {"type": "disabled"})
+            return ThinkingBudget(max_tokens, {"type": "disabled"})
         losses.add("reasoning", "the model always thinks", action="lowest effort")
-        return Plan(max_tokens, None, _effort("low", profile))
+        return ThinkingBudget(max_tokens, None, _effort("low", profile))
     effort = reasoning.effort
     if reasoning.budget is not None and reasoning.budget > 0:
         effort = _effort_of(reasoning.budget)
     asked = effort or reasoning.budget is not None
     if not asked and not reasoning.visible:
-        return Plan(max_tokens)
+        return ThinkingBudget(max_tokens)
     level = _effort(effort, profile) if effort not in ("", "auto") else ""
     if forced:
         losses.add("reasoning", "the model does not think where a call is forced", action="switched off", weight="note")
-        return Plan(max_tokens, None, level)
+        return ThinkingBudget(max_tokens, None, level)
     thinking: dict[str, object] = {"type": "adaptive"}
     if reasoning.visible is not None:
         thinking["display"] = "summarized" if reasoning.visible else "omitted"
-    return Plan(max_tokens, thinking, level)
+    return ThinkingBudget(max_tokens, thinking, level)
 
 
 def _effort_of(budget: int) -> str:

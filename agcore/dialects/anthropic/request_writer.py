@@ -30,7 +30,7 @@ from agcore.conversation.values import (
     Video,
 )
 from agcore.dialects.anthropic.arguments import arguments_object
-from agcore.dialects.anthropic.reasoning import Plan, plan
+from agcore.dialects.anthropic.reasoning import ThinkingBudget, plan
 from agcore.dialects.anthropic.tools_writer import Block, ask_structure, marked, rendered_choice, rendered_tools
 from agcore.models.profiles import Profile
 
@@ -303,7 +303,7 @@ def _end(messages: list[Block], profile: Profile, losses: Losses) -> None:
 
 
 def _settings(
-    request: dict[str, object], conversation: Conversation, profile: Profile, thinking: Plan, losses: Losses
+    request: dict[str, object], conversation: Conversation, profile: Profile, thinking: ThinkingBudget, losses: Losses
 ) -> None:
     settings, known = conversation.settings, bool(profile.vendor)
     why = "the model does not sample to order" if not profile.sampling else "it excludes thinking within a budget"

@@ -7,13 +7,13 @@ from typing import Final
 
 from agcore.codecs import json_text
 from agcore.codecs.json_splice import Members
-from agcore.codecs.request_target import Target
+from agcore.codecs.request_target import RequestTarget
 from agcore.codecs.sse import Frame, encode
 from agcore.conversation.usage import Usage, count
 from agcore.dialects import base
 from agcore.dialects.anthropic import errors as anthropic_error
-from agcore.dialects.base import Ask, Meaning, ask_of_body, model_edit, renamed
-from agcore.ingress.routes import Match
+from agcore.dialects.base import Meaning, RequestSummary, ask_of_body, model_edit, renamed
+from agcore.ingress.routes import MatchedRoute
 from agcore.protocol.fault import Fault
 
 NAME: Final = "anthropic"
@@ -27,22 +27,22 @@ render_error = anthropic_error.render_error
 _CONTENT: Final = frozenset({"content_block_start", "content_block_delta", "content_block_stop", "message_delta"})
 
 
-def read_ask(members: Members, match: Match, target: Target) -> Ask | Fault:
+def read_ask(members: Members, match: MatchedRoute, target: RequestTarget) -> RequestSummary | Fault:
     """Model and stream, from the body."""
     return ask_of_body(members)
 
 
-def generate_target(prefix: bytes, match: Match, model: str, ask: Ask) -> bytes:
+def generate_target(prefix: bytes, match: MatchedRoute, model: str, ask: RequestSummary) -> bytes:
     """`PREFIX/v1/messages`."""
     return prefix + b"/v1/messages"
 
 
-def count_target(prefix: bytes, match: Match, model: str) -> bytes:
+def count_target(prefix: bytes, match: MatchedRoute, model: str) -> bytes:
     """`PREFIX/v1/messages/count_tokens`."""
     return prefix + b"/v1/messages/count_tokens"
 
 
-def edits(members: Members, ask: Ask, model: str) -> tuple[dict[str, bytes | None], bool]:
+def edits(members: Members, ask: RequestSummary, model: str) -> tuple[dict[str, bytes | None], bool]:
     """Only the model's name: usage always comes."""
     return model_edit(members, model), False
 

@@ -10,13 +10,13 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.json_splice import Members, splice
-from agcore.codecs.request_target import Target
+from agcore.codecs.request_target import RequestTarget
 from agcore.codecs.sse import Frame
 from agcore.conversation.usage import Usage, count
 from agcore.dialects import base
-from agcore.dialects.base import Ask, Meaning, edited
+from agcore.dialects.base import Meaning, RequestSummary, edited
 from agcore.dialects.gemini import errors as gemini_error
-from agcore.ingress.routes import Match
+from agcore.ingress.routes import MatchedRoute
 from agcore.protocol.fault import Fault
 
 NAME: Final = "gemini"
@@ -28,29 +28,29 @@ parse_error = gemini_error.parse_error
 render_error = gemini_error.render_error
 
 
-def read_ask(members: Members, match: Match, target: Target) -> Ask | Fault:
+def read_ask(members: Members, match: MatchedRoute, target: RequestTarget) -> RequestSummary | Fault:
     """The model from the path; a stream when the path's action says so, as SSE only with `alt=sse`."""
     stream = match.route.path.endswith(":streamGenerateContent")
-    return Ask(model=match.model, stream=stream, framing="sse" if target.first("alt") == "sse" else "array")
+    return RequestSummary(model=match.model, stream=stream, framing="sse" if target.first("alt") == "sse" else "array")
 
 
-def generate_target(prefix: bytes, match: Match, model: str, ask: Ask) -> bytes:
+def generate_target(prefix: bytes, match: MatchedRoute, model: str, ask: RequestSummary) -> bytes:
     """`PREFIX/VERSION/models/MODEL:ACTION`, in the version that the client speaks; streams always as SSE."""
     return action_target(prefix, match, model, b"streamGenerateContent?alt=sse" if ask.stream else b"generateContent")
 
 
-def count_target(prefix: bytes, match: Match, model: str) -> bytes:
+def count_target(prefix: bytes, match: MatchedRoute, model: str) -> bytes:
     """`PREFIX/VERSION/models/MODEL:countTokens`."""
     return action_target(prefix, match, model, b"countTokens")
 
 
-def action_target(prefix: bytes, match: Match, model: str, action: bytes) -> bytes:
+def action_target(prefix: bytes, match: MatchedRoute, model: str, action: bytes) -> bytes:
     """`PREFIX/VERSION/models/MODEL:ACTION`."""
     name = quote(model, safe="/-._~@:").encode("ascii")
     return b"%b/%b/%b/%b:%b" % (prefix, match.version.encode(), match.collection.encode(), name, action)
 
 
-def edits(members: Members, ask: Ask, model: str) -> tuple[dict[str, bytes | None], bool]:
+def edits(members: Members, ask: RequestSummary, model: str) -> tuple[dict[str, bytes | None], bool]:
     """The model is in the path; where the body names it too (token counts and batches do, inside), that follows."""
     if model == ask.model:
         return {}, False

@@ -9,14 +9,14 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.json_splice import Members
-from agcore.codecs.request_target import Target
+from agcore.codecs.request_target import RequestTarget
 from agcore.codecs.sse import Frame, encode
 from agcore.conversation.usage import Usage, count
 from agcore.dialects import base
-from agcore.dialects.base import Ask, Meaning, ask_of_body, edited, model_edit
+from agcore.dialects.base import Meaning, RequestSummary, ask_of_body, edited, model_edit
 from agcore.dialects.openai import errors as openai_error
 from agcore.dialects.openai_chat.chunk_repair import Mender
-from agcore.ingress.routes import Match
+from agcore.ingress.routes import MatchedRoute
 from agcore.protocol.fault import Fault
 
 NAME: Final = "openai"
@@ -28,22 +28,22 @@ parse_error = openai_error.parse_error
 render_error = openai_error.render_error
 
 
-def read_ask(members: Members, match: Match, target: Target) -> Ask | Fault:
+def read_ask(members: Members, match: MatchedRoute, target: RequestTarget) -> RequestSummary | Fault:
     """Model and stream, from the body."""
     return ask_of_body(members)
 
 
-def generate_target(prefix: bytes, match: Match, model: str, ask: Ask) -> bytes:
+def generate_target(prefix: bytes, match: MatchedRoute, model: str, ask: RequestSummary) -> bytes:
     """`PREFIX/chat/completions`."""
     return prefix + b"/chat/completions"
 
 
-def count_target(prefix: bytes, match: Match, model: str) -> bytes | None:
+def count_target(prefix: bytes, match: MatchedRoute, model: str) -> bytes | None:
     """None: Chat has no token counter."""
     return None
 
 
-def edits(members: Members, ask: Ask, model: str) -> tuple[dict[str, bytes | None], bool]:
+def edits(members: Members, ask: RequestSummary, model: str) -> tuple[dict[str, bytes | None], bool]:
     """Name the upstream's model; ask a stream for its usage, which is hidden again unless the client asked too."""
     changes = model_edit(members, model)
     if not ask.stream:

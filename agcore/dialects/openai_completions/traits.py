@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from agcore.dialects.base import Ask
+from agcore.dialects.base import RequestSummary
 from agcore.dialects.openai_chat import traits as openai_chat
-from agcore.ingress.routes import Match
+from agcore.ingress.routes import MatchedRoute
 
 NAME: Final = "openai_completions"
 FAMILY: Final = openai_chat.FAMILY
@@ -22,6 +22,6 @@ parse_error = openai_chat.parse_error
 render_error = openai_chat.render_error
 
 
-def generate_target(prefix: bytes, match: Match, model: str, ask: Ask) -> bytes:
+def generate_target(prefix: bytes, match: MatchedRoute, model: str, ask: RequestSummary) -> bytes:
     """`PREFIX/completions`."""
     return prefix + b"/completions"

@@ -8,13 +8,13 @@ from typing import Final
 
 from agcore.codecs import json_text
 from agcore.codecs.json_splice import Members
-from agcore.codecs.request_target import Target
+from agcore.codecs.request_target import RequestTarget
 from agcore.codecs.sse import Frame, encode
 from agcore.conversation.usage import Usage, count
 from agcore.dialects import base
-from agcore.dialects.base import Ask, Meaning, ask_of_body, model_edit, renamed
+from agcore.dialects.base import Meaning, RequestSummary, ask_of_body, model_edit, renamed
 from agcore.dialects.openai import errors as openai_error
-from agcore.ingress.routes import Match
+from agcore.ingress.routes import MatchedRoute
 from agcore.protocol.fault import Fault
 
 NAME: Final = "openai_responses"
@@ -29,22 +29,22 @@ _LIFECYCLE: Final = frozenset({"response.created", "response.queued", "response.
 _TERMINAL: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
-def read_ask(members: Members, match: Match, target: Target) -> Ask | Fault:
+def read_ask(members: Members, match: MatchedRoute, target: RequestTarget) -> RequestSummary | Fault:
     """Model and stream, from the body."""
     return ask_of_body(members)
 
 
-def generate_target(prefix: bytes, match: Match, model: str, ask: Ask) -> bytes:
+def generate_target(prefix: bytes, match: MatchedRoute, model: str, ask: RequestSummary) -> bytes:
     """`PREFIX/responses`."""
     return prefix + b"/responses"
 
 
-def count_target(prefix: bytes, match: Match, model: str) -> bytes:
+def count_target(prefix: bytes, match: MatchedRoute, model: str) -> bytes:
     """`PREFIX/responses/input_tokens`."""
     return prefix + b"/responses/input_tokens"
 
 
-def edits(members: Members, ask: Ask, model: str) -> tuple[dict[str, bytes | None], bool]:
+def edits(members: Members, ask: RequestSummary, model: str) -> tuple[dict[str, bytes | None], bool]:
     """Only the model's name: usage always comes."""
     return model_edit(members, model), False
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 from agcore.codecs import header_fields as header_tables
 from agcore.codecs.url import parse_url
 from agcore.config.values import Endpoint, Provider
-from agcore.machines.upstream_call import Call
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp.sources import BadSource, https_url
 from agcore.protocol.effects import Origin
 from agcore.protocol.fault import Fault
 from agcore.protocol.inputs import Headers
-from agcore.routing.selection import Way
-from agcore.upstream.request import Plan
+from agcore.routing.selection import Candidate
+from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
     from agcore.machines.exchange import Exchange
@@ -53,7 +53,7 @@ class Download:
         self._max_bytes = max_bytes
         self._owner = owner
         self._redirects = 0
-        self._call: Call | None = None
+        self._call: UpstreamCall | None = None
         self._data: list[bytes] = []
         self._size = 0
 
@@ -63,36 +63,36 @@ class Download:
         # No provider can have this name, so that nothing that happens here is held against one.
         provider = Provider(name=url.shown.removesuffix(url.path), endpoints={})
         endpoint = Endpoint("https", Origin(url.scheme, url.host, url.port), b"", "none")
-        self._exchange.call((Way(provider, endpoint, ""),), owner=self, now=now, once=True)
+        self._exchange.call((Candidate(provider, endpoint, ""),), owner=self, now=now, once=True)
 
     def abort(self) -> None:
         """Stop; the owner hears nothing more."""
         if self._call is not None:
             self._call.abort()
 
-    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan | Fault:
+    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault:
         """The request."""
         where, mark, query = self._url.partition("://")[2].partition("?")
         target = f"/{where.partition('/')[2]}{mark}{query}".encode("ascii")
-        return Plan(target=target, method="GET", headers=_HEADERS, passes_all=True, public_only=True)
+        return UpstreamPlan(target=target, method="GET", headers=_HEADERS, raw_status=True, public_only=True)
 
-    def call_begun(self, call: Call, *, now: float) -> None:
+    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """See `call.CallOwner`."""
         self._call = call
 
-    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """Take it, go where it says, or say why not."""
         if status in _REDIRECTS:
             call.abort()
             return self._redirect(header_tables.first(headers, b"location") or b"", now)
         length = header_tables.first(headers, b"content-length") or b""
         if status != 200:
-            self._fail(f"{call.way.provider.name} answered {status}", now)
+            self._fail(f"{call.candidate.provider.name} answered {status}", now)
         elif length.isdigit() and int(length[:20]) > self._max_bytes:
             self._too_large(now)
         return None
 
-    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Keep a piece."""
         self._size += len(data)
         if self._size > self._max_bytes:
@@ -100,11 +100,11 @@ class Download:
         elif self._exchange.reserve(len(data), now=now):
             self._data.append(data)
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """That was all."""
         self._owner.downloaded(b"".join(self._data), now=now)
 
-    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """There is nothing, or not all of it."""
         self._owner.download_failed(fault.message, now=now)
 

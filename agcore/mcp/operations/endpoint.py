@@ -27,9 +27,9 @@ from agcore.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Error, Id, Messa
 from agcore.mcp.operations.vision_call import Outcome, VisionCall
 from agcore.mcp.revisions import OLDEST, Revision, negotiated
 from agcore.mcp.server import Listen, Reply, Server, ToolCall, refused
-from agcore.protocol.effects import Tell
+from agcore.protocol.effects import NotifyExchange
 from agcore.protocol.fault import Fault
-from agcore.protocol.inputs import Headers, Told
+from agcore.protocol.inputs import Headers, Notified
 from agcore.protocol.legality import State
 from agcore.state.mcp_sessions import Owner, Session
 
@@ -40,9 +40,9 @@ MAX_BATCH: Final = 16
 """Messages of a batch; each may be a call of a model."""
 
 _CANCEL: Final = "cancel"
-"""Kind of `Told`: the request of that id was given up."""
+"""Kind of `Notified`: the request of that id was given up."""
 _END: Final = "end"
-"""Kind of `Told`: the session is over."""
+"""Kind of `Notified`: the session is over."""
 
 _STREAM_HEADERS: Final[Headers] = (
     (b"content-type", b"text/event-stream"),
@@ -123,7 +123,7 @@ class McpServer(Operation):
             return self._open_stream(b": listening\r\n\r\n", now)
         self.services.ledger.sessions.end(self._session)
         for exchange in self._session.exchanges:
-            self.exchange.emit(Tell(exchange, Told(_END)))
+            self.exchange.emit(NotifyExchange(exchange, Notified(_END)))
         return self.exchange.answer(204, b"", now=now)
 
     def _run_stateless(self, message: Message | tuple[Message, ...], now: float) -> None:
@@ -186,7 +186,7 @@ class McpServer(Operation):
     def _cancel(self, id: object) -> None:
         assert self._session is not None
         if jsonrpc.is_id(id) and id in self._session.calls:
-            self.exchange.emit(Tell(self._session.calls[id], Told(_CANCEL, id)))
+            self.exchange.emit(NotifyExchange(self._session.calls[id], Notified(_CANCEL, id)))
 
     def _answer(self, messages: Iterable[Message], now: float) -> None:
         """Answer requests; what takes time is begun."""
@@ -294,7 +294,7 @@ class McpServer(Operation):
                 return call.file_refused(reason, now=now)
         return None
 
-    def told(self, message: Told, *, now: float) -> None:
+    def told(self, message: Notified, *, now: float) -> None:
         """The client gave a call up, or the whole session."""
         for call in list(self._running):
             if message.kind == _END or call.ask.id == message.subject:

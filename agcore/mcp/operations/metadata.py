@@ -9,12 +9,12 @@ import attrs
 from agcore.codecs.header_fields import USER_AGENT
 from agcore.config.values import Endpoint, Provider
 from agcore.machines.operation import Operation
-from agcore.machines.upstream_call import Call
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp.oauth_metadata import published, resource_url, upstream_targets
 from agcore.protocol.fault import Fault
 from agcore.protocol.inputs import Headers
-from agcore.routing.selection import Way
-from agcore.upstream.request import Plan
+from agcore.routing.selection import Candidate
+from agcore.upstream.request import UpstreamPlan
 
 MAX_DOCUMENT: Final = 64 * 1024
 """Bytes of a server's document."""
@@ -47,12 +47,12 @@ class McpMetadata(Operation):
         """Ask at the first place."""
         self._ask(now)
 
-    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan:
+    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan:
         """Ask for a document, with nothing of the client's."""
         headers = ((b"accept-encoding", b"identity"), (b"accept", b"application/json"), USER_AGENT)
-        return Plan(target=way.endpoint.prefix, method="GET", headers=headers, passes_all=True)
+        return UpstreamPlan(target=candidate.endpoint.prefix, method="GET", headers=headers, raw_status=True)
 
-    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """Take what is found, and look in the next place for what is not."""
         if status == 200:
             return None
@@ -63,14 +63,14 @@ class McpMetadata(Operation):
             return self._ask(now)
         return self._fail(404, f"publishes no OAuth metadata ({status})", now)
 
-    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Collect the document."""
         self._document += data
         if len(self._document) > MAX_DOCUMENT:
             call.abort()
             self._fail(502, f"has OAuth metadata of more than {MAX_DOCUMENT} bytes", now)
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """Answer."""
         resource = resource_url(self.services.config.proxy.public_url, self._name)
         try:
@@ -91,8 +91,8 @@ class McpMetadata(Operation):
     def _ask(self, now: float) -> None:
         target, *rest = self._targets
         self._targets = tuple(rest)
-        way = Way(Provider(name=self._name, endpoints={}), attrs.evolve(self._endpoint, prefix=target), "")
-        self.exchange.call((way,), owner=self, now=now, once=True)
+        candidate = Candidate(Provider(name=self._name, endpoints={}), attrs.evolve(self._endpoint, prefix=target), "")
+        self.exchange.call((candidate,), owner=self, now=now, once=True)
 
     def _fail(self, status: int, what: str, now: float) -> None:
         self.exchange.fail(Fault(status=status, message=f"the MCP server {self._name!r} {what}"), now=now)

@@ -24,14 +24,14 @@ from agcore.codecs import json_text, sse
 from agcore.config.values import McpServer, Provider
 from agcore.dialects import jsonrpc_errors as jsonrpc_error
 from agcore.machines.operation import Operation
-from agcore.machines.upstream_call import Call
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp import http_sse_endpoint as message_endpoint
 from agcore.mcp.oauth_metadata import metadata_url, with_metadata
 from agcore.protocol.fault import Fault
 from agcore.protocol.inputs import Headers
-from agcore.routing.selection import Way
+from agcore.routing.selection import Candidate
 from agcore.upstream.errors import CREDENTIAL, NO_RETRY, OWN_CREDENTIAL
-from agcore.upstream.request import Plan
+from agcore.upstream.request import UpstreamPlan
 
 
 class McpProxy(Operation):
@@ -58,7 +58,7 @@ class McpProxy(Operation):
         self._message = body
         self._ask(now)
 
-    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """Pass the answer's head on, whatever its status; our own key's troubles are not the client's."""
         if status in CREDENTIAL and self._server.auth == "key":
             message = f"the MCP server {self._name!r} refused the gateway's key ({status})"
@@ -81,7 +81,7 @@ class McpProxy(Operation):
             fields += ((b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no"))
         return self.exchange.open_answer(status, fields, now=now)
 
-    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Pass a piece on, by whole frames where there may be an `endpoint` event."""
         if self._frames is None:
             return self.exchange.pass_on(data)
@@ -92,7 +92,7 @@ class McpProxy(Operation):
             return self.exchange.fail(Fault(status=502, message=message), now=now)
         return self.exchange.pass_on(passed)
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """The answer is complete. The rest of a frame that is not is of no use to anybody."""
         self.exchange.end(now=now)
 
@@ -151,19 +151,19 @@ class McpProxy(Operation):
             return ()
         return ((b"authorization", value),)
 
-    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan:
+    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan:
         """The client's request, with the one credential exchanged for the other."""
         query = b"" if self._announced is not None else self.request.target.raw_query
-        prefix = way.endpoint.prefix
+        prefix = candidate.endpoint.prefix
         joint = b"&" if b"?" in prefix else b"?"
         headers = self._credential() + header_tables.passing(self.request.head.headers, header_tables.MCP_UP)
-        return Plan(
+        return UpstreamPlan(
             target=prefix + joint + query if query else prefix,
             method=self.request.head.method,
             headers=((b"accept-encoding", b"identity"), *headers),
             body=self._message,
-            passes_all=True,
-            patient=True,
+            raw_status=True,
+            no_read_timeout=True,
             repeatable=False,
         )
 
@@ -174,8 +174,8 @@ class McpProxy(Operation):
         if self._announced is not None:
             endpoint = attrs.evolve(endpoint, prefix=self._announced)
         provider = Provider(name=self._name, endpoints={}, keys=(server.key,) if server.key is not None else ())
-        self.exchange.call((Way(provider, endpoint, ""),), owner=self, now=now, once=True)
-        self.exchange.moving()
+        self.exchange.call((Candidate(provider, endpoint, ""),), owner=self, now=now, once=True)
+        self.exchange.stop_first_content_timer()
 
 
 class McpMessages(McpProxy):

@@ -16,7 +16,7 @@ import msgspec
 from agcore.codecs import header_fields as header_tables
 from agcore.codecs.header_fields import media_type
 from agcore.config.values import McpServer
-from agcore.conversation.assemble import fold
+from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
@@ -34,11 +34,11 @@ from agcore.conversation.values import (
     Video,
 )
 from agcore.conversation.values import Source as PartSource
-from agcore.conversion.translation import Target, Translation, UpstreamStream
+from agcore.conversion.translation import ModelTarget, Translation, UpstreamStream
 from agcore.dialects import DIALECTS
-from agcore.dialects.base import Ask
-from agcore.machines.operation import resolve, ways_to
-from agcore.machines.upstream_call import Call
+from agcore.dialects.base import RequestSummary
+from agcore.machines.operation import candidates_at, resolve
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp import vision_tools
 from agcore.mcp.operations.download import Download
 from agcore.mcp.server import ToolCall
@@ -48,8 +48,8 @@ from agcore.operations.generate import translatable
 from agcore.operations.pass_through import read_object
 from agcore.protocol.fault import Fault
 from agcore.protocol.inputs import Headers
-from agcore.routing.selection import Way
-from agcore.upstream.request import Plan
+from agcore.routing.selection import Candidate
+from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
     from agcore.machines.exchange import Exchange
@@ -89,7 +89,7 @@ class VisionCall:
 
     def __init__(self, exchange: Exchange, server: McpServer, ask: ToolCall, *, owner: VisionCallOwner) -> None:
         self.ask = ask
-        self.call: Call | None = None
+        self.call: UpstreamCall | None = None
         """The call of the model."""
         self.file: int | None = None
         """The number of the file that is being read."""
@@ -181,18 +181,18 @@ class VisionCall:
         found = resolve(exchange.request, exchange.services, model)
         if isinstance(found, Fault):
             return self._fail(found.message, now)
-        ways = ways_to(found, translatable)
-        if not ways:
+        candidates = candidates_at(found, translatable)
+        if not candidates:
             return self._fail(f"no provider of {model!r} takes conversations", now)
-        exchange.call(ways, owner=self, now=now)
+        exchange.call(candidates, owner=self, now=now)
         return None
 
-    def call_plan(self, call: Call, way: Way, *, now: float) -> Plan | Fault:
+    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault:
         """The question as a way's dialect puts it."""
         services = self._exchange.services
-        target = Target.at(way, services.catalog)
+        target = ModelTarget.at(candidate, services.catalog)
         if not target.profile.vision:
-            return Fault(status=400, message=f"the model {way.model!r} sees no pictures")
+            return Fault(status=400, message=f"the model {candidate.model!r} sees no pictures")
         told = Text(vision_tools.instruction(self.ask.tool, self.ask.given))
         turn = Turn("user", (*self._parts, told))
         conversation = Conversation(model=self._server.model, turns=(turn,), stream=True)
@@ -207,24 +207,26 @@ class VisionCall:
         match = self._exchange.request.match
         assert match is not None
         match = msgspec.structs.replace(match, version="v1beta")  # the one of Gemini's that has everything
-        ask = Ask(model=self._server.model, stream=True)
-        return Plan(
-            target=DIALECTS[way.endpoint.dialect].generate_target(way.endpoint.prefix, match, way.model, ask),
-            headers=(*_HEADERS, *header_tables.REQUIRED_UP.get(way.endpoint.dialect, ())),
+        ask = RequestSummary(model=self._server.model, stream=True)
+        return UpstreamPlan(
+            target=DIALECTS[candidate.endpoint.dialect].generate_target(
+                candidate.endpoint.prefix, match, candidate.model, ask
+            ),
+            headers=(*_HEADERS, *header_tables.REQUIRED_UP.get(candidate.endpoint.dialect, ())),
             body=self._translation.body,
         )
 
-    def call_begun(self, call: Call, *, now: float) -> None:
+    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """See `call.CallOwner`."""
         self.call = call
 
-    def call_head(self, call: Call, status: int, headers: Headers, *, now: float) -> None:
+    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """An answer begins: a stream if its content type says so."""
         self._head = (status, headers)
         if media_type(headers) != b"text/event-stream":
             self._whole = []
 
-    def call_data(self, call: Call, data: bytes, *, now: float) -> None:
+    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Read a piece of a stream; keep one of a whole answer."""
         exchange = self._exchange
         self._size += len(data)
@@ -245,11 +247,11 @@ class VisionCall:
             call.abort()
             return self._answered(call, now)
         if any(isinstance(delta, TextDelta | ThinkingDelta) for delta in deltas):
-            exchange.moving()
+            exchange.stop_first_content_timer()
             self._tell(now)
         return None
 
-    def call_end(self, call: Call, *, now: float) -> None:
+    def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """The answer is complete, or should be."""
         assert self._stream is not None
         if self._whole is None:
@@ -264,7 +266,7 @@ class VisionCall:
             return call.reject(self._stream.fault, now=now)
         return self._answered(call, now)
 
-    def call_failed(self, call: Call, fault: Fault, *, now: float) -> None:
+    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """See `call.CallOwner`."""
         self._fail(fault.message, now)
 
@@ -275,9 +277,9 @@ class VisionCall:
         said = sum(len(delta.text) for delta in self._deltas if isinstance(delta, TextDelta))
         self._owner.tool_progressed(self, f"{said} characters so far" if said else "the model is thinking", now=now)
 
-    def _answered(self, call: Call, now: float) -> None:
+    def _answered(self, call: UpstreamCall, now: float) -> None:
         call.commit()
-        answer = fold(self._deltas)
+        answer = assemble(self._deltas)
         self.usage = answer.usage
         self._owner.tool_done(self, _outcome(answer), now=now)
 

@@ -23,7 +23,7 @@ from anyio.lowlevel import RunVar
 from agcore.config.parser import startup_problems, startup_warnings
 from agcore.config.values import Config
 from agcore.gateway import Gateway
-from agcore.protocol.effects import CloseIdle, GatewayEffect, Halt, Note, StopAccepting, Tell
+from agcore.protocol.effects import CloseIdle, GatewayEffect, Halt, Note, NotifyExchange, StopAccepting
 from agcore_asgi import settings
 from agcore_asgi.clock import Clock
 from agcore_asgi.connection import Connection, Receive, Scope, Send
@@ -198,7 +198,7 @@ class Application:
                 case StopAccepting():
                     pass  # The listeners are the server's, which has closed them before it ends the lifespan.
 
-    def _tell(self, effect: Tell) -> None:
+    def _tell(self, effect: NotifyExchange) -> None:
         for driver in self._running:
             if driver.exchange_id == effect.exchange:
                 driver.hear(effect.message)

@@ -25,13 +25,13 @@ from agcore.protocol.effects import (
     Effect,
     EndUpstream,
     Note,
+    NotifyExchange,
     OpenUpstream,
     ReadFile,
     ReadSpool,
     SendUpstream,
     Spool,
     Spooled,
-    Tell,
 )
 from agcore.protocol.inputs import (
     ClientGone,
@@ -39,11 +39,11 @@ from agcore.protocol.inputs import (
     FileRead,
     FileRefused,
     Input,
+    Notified,
     RequestBroken,
     RequestData,
     RequestEnd,
     SpoolFailed,
-    Told,
     Written,
 )
 from agcore_asgi.clock import Clock
@@ -76,7 +76,7 @@ class Driver:
         *,
         clock: Clock,
         sink: Sink,
-        tell: Callable[[Tell], None] = lambda _: None,
+        tell: Callable[[NotifyExchange], None] = lambda _: None,
     ) -> None:
         self._exchange = exchange
         self._connection = connection
@@ -121,7 +121,7 @@ class Driver:
         """By what other exchanges know this one."""
         return self._exchange.request.id
 
-    def hear(self, message: Told) -> None:
+    def hear(self, message: Notified) -> None:
         """Passes on what another exchange says."""
         self._inbox.put(message)
 
@@ -190,7 +190,7 @@ class Driver:
             match effect:
                 case Note():
                     self._sink(effect)
-                case Tell():
+                case NotifyExchange():
                     self._tell(effect)
                 case OpenUpstream():
                     self._open(effect)

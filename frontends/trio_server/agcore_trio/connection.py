@@ -21,14 +21,22 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import attrs
 import trio
 
-from agcore.protocol.effects import Note, SendData, SendEnd, SendHead, Tell
+from agcore.protocol.effects import Note, NotifyExchange, SendData, SendEnd, SendHead
 from agcore.protocol.inputs import Input, Peer, RequestData, RequestHead
 from agcore_trio.connector import reason
 from agcore_trio.driver import Driver
 from agcore_trio.engine import BadHead, Pending
 from agcore_trio.plain_engine import PlainServerEngine
 from agcore_trio.readers import Readers
-from agcore_trio.streams import LINGER, close_now, descriptor_of, linger, receive, reset_on_close, transport_of
+from agcore_trio.streams import (
+    LINGER,
+    await_upstream_end,
+    close_now,
+    descriptor_of,
+    receive,
+    reset_on_close,
+    transport_of,
+)
 
 if TYPE_CHECKING:
     from agcore.gateway import Gateway
@@ -46,7 +54,7 @@ Sink: TypeAlias = Callable[[Note], None]
 
 
 @attrs.frozen
-class Services:
+class ServerContext:
     """What all connections of a server share."""
 
     gateway: Gateway
@@ -56,7 +64,7 @@ class Services:
     watch: HangupWatch | None = None
     on_finish: Callable[[], None] = lambda: None
     """Called after each exchange: the gateway's deadline may have changed."""
-    tell: Callable[[Tell], None] = lambda _: None
+    tell: Callable[[NotifyExchange], None] = lambda _: None
     """Passes a message on to the connection whose exchange it is for."""
 
 
@@ -75,7 +83,7 @@ class Connection:
         watched: the hang-up watch looks after the socket.
     """
 
-    def __init__(self, services: Services, stream: trio.abc.Stream, peer: Peer) -> None:
+    def __init__(self, services: ServerContext, stream: trio.abc.Stream, peer: Peer) -> None:
         limits = services.gateway.config.limits
         self.services = services
         self.stream = stream
@@ -250,7 +258,7 @@ class Connection:
         if self.services.gateway.draining or not self.engine.start_next_cycle():
             self._over = True
             self.scope.deadline = math.inf
-            await linger(self.stream)
+            await await_upstream_end(self.stream)
         else:
             self._expect_head()
 
@@ -269,7 +277,13 @@ class Connection:
 
 
 async def refuse(
-    services: Services, engine: PlainServerEngine, stream: trio.abc.Stream, status: int, reason: str, *, wait: float
+    services: ServerContext,
+    engine: PlainServerEngine,
+    stream: trio.abc.Stream,
+    status: int,
+    reason: str,
+    *,
+    wait: float,
 ) -> None:
     """Answers what cannot become an exchange, and lingers; the stream is left to be closed.
 
@@ -289,4 +303,4 @@ async def refuse(
     answer = engine.send([effect for effect in effects if isinstance(effect, (SendHead, SendData, SendEnd))])
     with trio.move_on_after(wait), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
         await stream.send_all(answer)
-        await linger(stream)
+        await await_upstream_end(stream)

@@ -25,6 +25,7 @@ from agcore.protocol.effects import (
     EndUpstream,
     Finish,
     Note,
+    NotifyExchange,
     OpenUpstream,
     ReadFile,
     ReadSpool,
@@ -33,7 +34,6 @@ from agcore.protocol.effects import (
     SendHead,
     SendUpstream,
     Spool,
-    Tell,
 )
 from agcore.protocol.inputs import ClientGone, Input, RequestBroken, RequestData, RequestEnd, UpstreamInput, Written
 from agcore_trio.engine import Pending
@@ -161,7 +161,7 @@ class Driver:
                         self._readers.start(effect, partial(self._spools.read, effect))
                     case ReadFile():
                         self._readers.start(effect, partial(self._read_file, effect))
-                    case Tell():
+                    case NotifyExchange():
                         self._connection.services.tell(effect)
                     case Note():
                         self._connection.services.sink(effect)

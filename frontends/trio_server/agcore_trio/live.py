@@ -22,7 +22,7 @@ from agcore.config.values import Limits
 from agcore.gateway import Gateway
 from agcore.protocol.inputs import Peer
 from agcore_trio.clock import Clock
-from agcore_trio.connection import Connection, Services
+from agcore_trio.connection import Connection, ServerContext
 from agcore_trio.terminal import table
 from agcore_trio.upstream import UpstreamPool
 
@@ -78,7 +78,7 @@ async def _try_all(config: Config) -> tuple[Tried, ...]:
     )
     gateway = Gateway(config, secret=os.urandom(32), now=time.time())
     pool = UpstreamPool(idle=config.timeouts.pool_idle)
-    services = Services(gateway, Clock(), pool, sink=lambda _: None)
+    services = ServerContext(gateway, Clock(), pool, sink=lambda _: None)
     near, far = (trio.SocketStream(end) for end in trio.socket.socketpair())
     async with near, trio.open_nursery() as nursery:
         nursery.start_soon(Connection(services, far, Peer("127.0.0.1")).run)

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 import trio
 
-from agcore.protocol.effects import CloseIdle, GatewayEffect, Halt, Note, StopAccepting, Tell
+from agcore.protocol.effects import CloseIdle, GatewayEffect, Halt, Note, NotifyExchange, StopAccepting
 from agcore.protocol.inputs import DrainRequested, Peer
 from agcore_trio.clock import Clock
-from agcore_trio.connection import Connection, Services, refuse
+from agcore_trio.connection import Connection, ServerContext, refuse
 from agcore_trio.hangup import make_watch
 from agcore_trio.plain_engine import PlainServerEngine
 from agcore_trio.state_file import StateFile
@@ -104,7 +104,9 @@ class Server:
         self._reloader = reloader
         self._state = StateFile(gateway, self._clock, sink)
         self._watch = make_watch()
-        self._services = Services(gateway, self._clock, self._pool, sink, self._watch, self._reschedule, self._tell)
+        self._services = ServerContext(
+            gateway, self._clock, self._pool, sink, self._watch, self._reschedule, self._tell
+        )
         self._listeners: list[trio.SocketListener] = []
         self._connections: set[Connection] = set()
         self._refusals = 0
@@ -175,7 +177,7 @@ class Server:
                     assert_never(effect)
         self._reschedule()
 
-    def _tell(self, effect: Tell) -> None:
+    def _tell(self, effect: NotifyExchange) -> None:
         for connection in self._connections:
             if connection.serves(effect.exchange):
                 return connection.deliver(effect.message)

@@ -85,7 +85,7 @@ async def close_now(stream: trio.abc.Stream) -> None:
             await trio.aclose_forcefully(stream)
 
 
-async def linger(stream: trio.abc.Stream) -> None:
+async def await_upstream_end(stream: trio.abc.Stream) -> None:
     """Ends our side of a connection and waits a little for the other's end, so that a last answer arrives.
 
     What is below TLS (`transport_of`) has to be known before, to be closed after.

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from agcore.conversion.translation import Target, Translation, translate
+from agcore.conversion.translation import ModelTarget, Translation, translate
 from agcore.dialects.translators import CLIENTS, UPSTREAMS
 from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
@@ -38,7 +38,7 @@ PAIRS: Final = [
 
 def asked(client: str, upstream: str, request: Json) -> Translation:
     model = MODELS[upstream]
-    target = Target(upstream, model, profile(model), upstream)
+    target = ModelTarget(upstream, model, profile(model), upstream)
     body = json.dumps(request).encode()
     translation = translate(client, body, model="m", stream=True, target=target)
     assert not isinstance(translation, Fault), translation
