@@ -22,11 +22,11 @@ DOCS: Final = Path(__file__).resolve().parent
 _ROUTES_INTRO: Final = """\
 # Routes
 
-Generated from `agcore/ingress/routes.py` by `make docs`; `agcore routes` prints the same table. Row names are those of
-the published surface; `+` marks what goes beyond it. `{version}` is v1, v1beta, v1beta1 or v1alpha, `{collection}` is
-models or tunedModels, `{model}` may hold slashes and colons, `{name}` is one segment. The dialect `models` is decided
-by the request's headers. Trailing slashes and a doubled `/v1/v1` are accepted, a known path with a wrong method is a
-405, and `OPTIONS` is answered on every path.
+Generated from `agcore/ingress/routes.py` by `make docs`; `agcore routes` prints the same table. A row's name begins
+with its protocol: O for OpenAI, A for Anthropic, G for Gemini, M for MCP, I for the gateway's own; `+` stands for
+all others. `{version}` is v1, v1beta, v1beta1 or v1alpha, `{collection}` is models or tunedModels, `{model}` may hold
+slashes and colons, `{name}` is one segment. The dialect `models` is decided by the request's headers. Trailing slashes
+and a doubled `/v1/v1` are accepted, a known path with a wrong method is a 405, and `OPTIONS` is answered on every path.
 
 """
 

@@ -69,7 +69,7 @@ MCP_DOWN: Final = Allowed(
     frozenset({b"content-type", b"content-length", b"allow", b"retry-after", b"cache-control"}),
     (b"mcp-",),
 )
-"""What the transport of the Model Context Protocol needs each way (wire.md F4): sessions, versions, method mirrors.
+"""What MCP's transport needs each way: sessions, versions, mirrors (docs/wire/mcp.md#what-a-proxy-keeps).
 
 `authorization` and `www-authenticate` pass where clients authenticate with the server themselves, see `mcp_proxy`."""
 

@@ -1,4 +1,4 @@
-"""Requests for embeddings and their answers, between OpenAI's shape and Gemini's (wire.md A4, A6).
+"""Embeddings between OpenAI's shape (docs/wire/openai-media.md) and Gemini's (docs/wire/gemini.md).
 
 Texts go across and vectors come back; both are as they were. No vector is scaled: Gemini's shortened ones do not have
 the length one that OpenAI's always have, and only the client knows whether it compares by angle or by product.

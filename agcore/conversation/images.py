@@ -1,4 +1,4 @@
-"""Requests for pictures and their answers, in no vendor's words (wire.md A4).
+"""Requests for pictures and their answers, in no vendor's words (docs/wire/openai-media.md#images).
 
 OpenAI's clients ask for `n` pictures in one request; what an upstream makes in one call is its own affair. So a request
 is divided into calls, each call has its `ImageAnswer` or its `Fault`, and `merged` makes one answer of them. Prompts

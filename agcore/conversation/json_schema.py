@@ -1,4 +1,4 @@
-"""JSON Schema as Google writes it and as Anthropic takes it (wire.md D7): its dialects are subsets, each another one.
+"""JSON Schema as Google writes it and as Anthropic takes it, each another subset (docs/wire/json-schema.md).
 
 All functions are pure and deterministic, take any JSON value, and leave their argument alone. They look at schemas
 only: what stands under `properties` are names of the user's, never keywords, so that a property called `title` or

@@ -24,7 +24,7 @@ _RULES: Final[Mapping[str, tuple[re.Pattern[str], int]]] = {
     "anthropic": (re.compile(r"[A-Za-z0-9_-]{1,128}"), 128),
     "gemini": (re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}"), 128),
 }
-"""dialect -> what its tool names look like, and how long they may be (wire.md D3)."""
+"""dialect -> what its tool names look like, and how long they may be (docs/wire/tools.md#names)."""
 
 
 class ToolNames:

@@ -1,4 +1,4 @@
-"""What was said in a recording, and the forms in which OpenAI's clients get it (wire.md A4).
+"""What was said in a recording, and the forms in which clients get it (docs/wire/openai-media.md#transcriptions).
 
 Subtitles (SubRip, and WebVTT as the W3C defines it) leave well-formed whatever a model wrote: one line a cue, nothing
 in it that would read as a time or a tag, and times that only go forward. Models estimate times, sometimes badly, and

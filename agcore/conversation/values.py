@@ -270,7 +270,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stop(enum.Enum):
-    """Why an answer ended (wire.md B6)."""
+    """Why an answer ended (docs/wire/answers.md#finish-reasons)."""
 
     END = "end"
     SEQUENCE = "stop sequence"

@@ -1,4 +1,4 @@
-"""A whole answer told as the stream that the client had asked for, within one dialect (wire.md J9).
+"""A whole answer told as the stream that was asked for, in one dialect (docs/wire/streams.md#answers-of-another-kind).
 
 Some providers ignore `"stream": true`. What they answer is read and written as a translation would do it, from the
 dialect to itself; ids stay, and signatures leave as they came.

@@ -1,7 +1,6 @@
 """Who may use the gateway: modes, credentials, and the browser checks, decided from one parsed target.
 
-A `Guard` is made once per configuration and answers one question: is this request admitted, and as whom? The rules are
-those of the published surface:
+A `Guard` is made once per configuration and answers one question: is this request admitted, and as whom? The rules:
 
 - `off` is open; `strict` needs a key everywhere; `all_except_health` needs one everywhere but on the probes; `auto` is
   `all_except_health` when the LAN may connect, and otherwise open to this machine only: a request from elsewhere, or

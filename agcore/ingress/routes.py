@@ -20,7 +20,7 @@ class Route(msgspec.Struct, frozen=True):
     """One row of the surface."""
 
     row: str
-    """The row's name in the published table: `O2`."""
+    """The row's name in docs/routes.md: `O2`."""
     methods: tuple[str, ...]
     path: str
     dialect: str
@@ -177,7 +177,7 @@ _ACTIONS: Final = frozenset(action for _, action, _, _ in _PATTERNS if action)
 
 
 def match(method: str, target: RequestTarget, headers: Headers) -> MatchedRoute | NoMatch:
-    """The row for a request. `headers` only decide the dialect of the shared model paths (wire.md 0.3)."""
+    """The row for a request. `headers` only decide the dialect of the shared model paths, see `models_dialect`."""
     path = target.path
     allow: list[str] = []
     literal = _LITERAL.get(path, ())
@@ -253,7 +253,7 @@ def _dialect(route: Route, target: RequestTarget, headers: Headers) -> str:
 
 
 def models_dialect(target: RequestTarget, headers: Headers) -> str:
-    """Whose shape `/v1/models` has for this request: `gemini`, `anthropic`, `codex` or `openai` (wire.md 0.3)."""
+    """The dialect of `/v1/models`, or `codex` (docs/wire/headers-and-auth.md#shared-model-paths)."""
     google = anthropic = False
     for name, value in headers:
         if name in (b"x-goog-api-key", b"x-goog-api-client"):

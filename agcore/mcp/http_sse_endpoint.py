@@ -1,4 +1,4 @@
-"""The second URL of MCP's HTTP+SSE transport, of the revision 2024-11-05 (wire.md F5).
+"""The second URL of MCP's HTTP+SSE transport, of the revision 2024-11-05 (docs/wire/mcp.md#httpsse).
 
 A server of that revision begins its stream with an `endpoint` event that names the URL to post messages to. The client
 gets a URL of the gateway's instead. Nothing is kept for it: the URL itself says what the server named, under a keyed

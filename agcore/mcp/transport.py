@@ -1,5 +1,5 @@
 """What the heads of MCP requests say: which answers are welcome, which revision is spoken, and, from 2026-07-28 on,
-which message is inside (wire.md F2, F3)."""
+which message is inside (docs/wire/mcp.md)."""
 
 from __future__ import annotations
 

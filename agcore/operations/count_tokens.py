@@ -35,7 +35,7 @@ _COUNTED: Final[Mapping[str, frozenset[str]]] = {
 
 
 class CountTokens(PassThrough):
-    """A2, G4 and `/v1/responses/input_tokens`."""
+    """Token counts of Messages, Gemini and Responses requests."""
 
     def upstream_target(self, candidate: Candidate) -> bytes | None:
         """The counter of the endpoint's dialect."""

@@ -116,7 +116,7 @@ class Generate(PassThrough):
         return self.plan(self.translated_target(candidate), translation.body)
 
     def _is_of_another_kind(self, members: Members) -> bool:
-        """Whether this is a Responses request that was sent to Chat's path, as some editors do (wire.md E)."""
+        """Whether this is a Responses request on Chat's path, as editors send it (docs/wire/clients.md#editors)."""
         return self.dialect.NAME == "openai" and "messages" not in members and "input" in members
 
     @property

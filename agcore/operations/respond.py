@@ -1,4 +1,4 @@
-"""O4: generation by `/v1/responses`, which may go on from an earlier response.
+"""Generation by `/v1/responses`, which may go on from an earlier response.
 
 What an earlier response left behind is looked up once, when the request is read. If a provider holds it, the request
 goes there and nowhere else; if it is held here, its items are put before the new ones, and the upstream, of whatever
@@ -223,7 +223,7 @@ def _encoded(items: list[object]) -> bytes:
 
 
 def _not_found(id: str) -> Fault:
-    """The error after which clients send the whole conversation: its code is what they look for (wire.md, Codex)."""
+    """The error after which clients send the whole conversation, by its code (docs/wire/openai-responses.md#state)."""
     return Fault(
         status=400,
         message=f"Previous response with id '{id}' not found.",

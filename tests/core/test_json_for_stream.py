@@ -1,4 +1,4 @@
-"""A provider that answers a stream request as a whole: the client gets its stream all the same (wire.md J9)."""
+"""A whole answer to a stream request: the client gets its stream (docs/wire/streams.md#answers-of-another-kind)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ LEGAL = {
     "anthropic": r"[A-Za-z0-9_-]{1,128}",
     "gemini": r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}",
 }
-"""wire.md D3, once more."""
+"""docs/wire/tools.md#names, once more."""
 
 DIALECTS = st.sampled_from(sorted(LEGAL))
 NAMES = st.one_of(

@@ -40,7 +40,7 @@ def missed(method: str, target: str, headers: Headers = ()) -> NoMatch:
     return found
 
 
-# What each row of the published surface must do, written by hand.
+# What each row of docs/routes.md must do, written by hand.
 GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("GET", "/v1/models", "O1", "openai", "list_models"),
     ("HEAD", "/v1/models", "O1", "openai", "list_models"),
@@ -485,7 +485,7 @@ def test_no_two_rows_fit_one_request(path: str, method: str) -> None:
 
 
 def fits(pattern: str, path: str) -> bool:
-    """Whether `path` is of the form that `pattern` shows, by the words of the published surface and no others."""
+    """Whether `path` is of the form that `pattern` shows, by the words of docs/routes.md and no others."""
     known = ("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents", "predict")
     parts, segments = pattern.split("/"), path.split("/")
     if "{model}" not in pattern:

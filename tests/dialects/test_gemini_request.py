@@ -33,7 +33,7 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.gemini.contents_writer import SKIP_SIGNATURE
 from tests.support.gemini_requests import (
-    D13,
+    ONE_HISTORY,
     PNG,
     asked,
     call,
@@ -46,7 +46,7 @@ from tests.support.gemini_requests import (
 
 
 def test_the_golden_history_reads_as_turns_and_is_written_as_it_was() -> None:
-    conversation = parse(D13)
+    conversation = parse(ONE_HISTORY)
     assert conversation.turns == (
         Turn("system", (Text("S"),)),
         hi(Text("weather?")),
@@ -59,7 +59,7 @@ def test_the_golden_history_reads_as_turns_and_is_written_as_it_was() -> None:
             Text("be brief"),
         ),
     )
-    assert render(conversation) == D13
+    assert render(conversation) == ONE_HISTORY
 
 
 FULL = {
@@ -173,7 +173,7 @@ def test_every_field_is_read_in_both_spellings(body: dict[str, Any]) -> None:
 
 
 def test_a_request_of_a_token_count_is_read_like_the_request_itself() -> None:
-    assert parse({"generateContentRequest": {"model": "models/x", **D13}}) == parse(D13)
+    assert parse({"generateContentRequest": {"model": "models/x", **ONE_HISTORY}}) == parse(ONE_HISTORY)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ from agcore.models.profiles import Profile, profile
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 HI: list[Any] = [{"role": "user", "content": "hi"}]
 UNKNOWN = Profile(model="some-model", display_name="Some model")
-D13: list[Any] = [
+ONE_HISTORY: list[Any] = [
     {"role": "system", "content": "S"},
     {"role": "user", "content": "weather?"},
     {
@@ -76,7 +76,7 @@ def weights(losses: Losses) -> dict[str, str]:
 
 
 def test_the_seed_history_reads_into_turns_with_calls_and_results() -> None:
-    turns = parsed(messages=D13).turns
+    turns = parsed(messages=ONE_HISTORY).turns
     assert turns == (
         Turn("system", (Text("S"),)),
         Turn("user", (Text("weather?"),)),
@@ -91,7 +91,7 @@ def test_the_seed_history_reads_into_turns_with_calls_and_results() -> None:
 
 
 def test_the_seed_history_comes_out_as_it_went_in() -> None:
-    assert written(parsed(messages=D13))["messages"] == D13
+    assert written(parsed(messages=ONE_HISTORY))["messages"] == ONE_HISTORY
 
 
 def test_results_and_text_of_one_turn_become_tool_messages_and_then_a_user_message() -> None:
@@ -767,7 +767,7 @@ def test_any_body_reads_or_is_invalid_and_what_reads_can_be_written(body: dict[s
 TURNS = st.lists(
     st.sampled_from(
         [
-            *parsed(messages=D13).turns,
+            *parsed(messages=ONE_HISTORY).turns,
             Turn("user", (ToolResult("c", (Image(Source("image/png", data=PNG)),)), Text("and?"))),
             Turn("assistant", (Thinking("T"), Text("A"), ToolCall("c", "f", ""))),
             Turn("developer", (Text("D"),)),

@@ -1,7 +1,7 @@
 """Who is admitted, as plain data: every route x mode x credential, and the rules for browsers and odd credentials.
 
-The routes come from the route table, the expectations from the tables below. Those restate section 2 of the published
-surface in the simplest words that it can be said in; nothing here asks agcore.auth. A case can be told to the core, or
+The routes come from the route table, the expectations from the tables below. Those restate the rules of access
+in the simplest words; nothing here asks agcore.auth. A case can be told to the core, or
 sent over a socket: no configuration has a provider, so that no route needs an upstream for its answer. Over a socket a
 case is sendable when its `peer` is loopback; `host` replaces the field that a client would send by itself.
 """

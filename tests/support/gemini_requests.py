@@ -1,4 +1,4 @@
-"""Short spellings for Gemini requests and neutral conversations, and one history in both (wire.md D13)."""
+"""Short spellings for Gemini requests and neutral conversations, and one history (docs/wire/messages-and-media.md)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def results(*ids: str) -> Turn:
     return hi(*(ToolResult(id, (Text("x"),)) for id in ids))
 
 
-D13 = {
+ONE_HISTORY = {
     "systemInstruction": {"parts": [{"text": "S"}]},
     "contents": [
         {"role": "user", "parts": [{"text": "weather?"}]},

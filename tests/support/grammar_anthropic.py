@@ -1,4 +1,4 @@
-"""What an Anthropic client makes of an event stream: a strict reader, written from wire.md C3 and not from the writer.
+"""A strict reader of Messages streams, written from docs/wire/anthropic-messages.md and not from the writer.
 
 `message` returns the whole message that the stream spells, and fails on anything that breaks an SDK: a frame without
 its event line, blocks that interleave or are misnumbered, arguments that are no object, an end that is none.

@@ -1,4 +1,4 @@
-"""What a stream of Chat or Completions chunks must look like to OpenAI's SDKs (wire.md C1), checked from the bytes."""
+"""What a stream of chunks must look like to OpenAI's SDKs, from its bytes (docs/wire/openai-chat.md#stream)."""
 
 from __future__ import annotations
 

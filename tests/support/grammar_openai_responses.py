@@ -1,4 +1,4 @@
-"""What every stream of response events must obey (wire.md C2), checked by rebuilding the response from it."""
+"""Checks a stream of response events by rebuilding the response (docs/wire/openai-responses.md#stream)."""
 
 from __future__ import annotations
 

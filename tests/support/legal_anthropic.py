@@ -1,4 +1,4 @@
-"""What an Anthropic Messages upstream takes, written from wire.md A5, D1, D2 and D8."""
+"""What an Anthropic Messages upstream takes, written from docs/wire/anthropic-messages.md and what it links to."""
 
 from __future__ import annotations
 

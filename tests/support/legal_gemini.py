@@ -1,4 +1,4 @@
-"""What a Gemini upstream takes, written from wire.md A6, D3 to D6 and D8."""
+"""What a Gemini upstream takes, written from docs/wire/gemini.md and what it links to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an OpenAI Chat Completions upstream takes, written from wire.md A1, D3, D4 and J1."""
+"""What an OpenAI Chat Completions upstream takes, written from docs/wire/openai-chat.md and what it links to."""
 
 from __future__ import annotations
 

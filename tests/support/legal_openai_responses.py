@@ -1,4 +1,4 @@
-"""What an OpenAI Responses upstream takes, written from wire.md A3, D2, D3, D8 and H33."""
+"""What an OpenAI Responses upstream takes, written from docs/wire/openai-responses.md and what it links to."""
 
 from __future__ import annotations
 

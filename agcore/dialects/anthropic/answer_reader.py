@@ -1,4 +1,4 @@
-"""Anthropic answers, streamed and whole, read into deltas and written from them (wire.md B3, C3, D10, D11).
+"""Anthropic answers, streamed and whole, read and written as deltas (docs/wire/anthropic-messages.md#stream).
 
 A stream of the API is strict: blocks follow one another, never interleaved, and are numbered from 0. A call's arguments
 must join to a JSON object, which only shows once they are complete; so the writer opens the call's block at once and

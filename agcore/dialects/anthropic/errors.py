@@ -1,4 +1,4 @@
-"""Anthropic's error shape, read and written (wire.md B7)."""
+"""Anthropic's error shape, read and written (docs/wire/errors.md#anthropic)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pieces of a message that streams and whole answers share (wire.md B3, B5, B6)."""
+"""The pieces of a message that streams and whole answers share (docs/wire/anthropic-messages.md#answer)."""
 
 from __future__ import annotations
 

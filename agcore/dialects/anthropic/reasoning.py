@@ -1,4 +1,4 @@
-"""How much Claude is asked to think, and how many tokens that leaves (wire.md D2).
+"""How much Claude is asked to think, and what that leaves (docs/wire/reasoning-and-signatures.md#controls).
 
 Models up to 4.5 think within a budget, which must be smaller than `max_tokens`; later ones think adaptively, by an
 effort. Whichever way the client said it, it leaves in the model's way. What was not asked for is not sent.

@@ -1,4 +1,6 @@
-"""Anthropic requests, read into the neutral conversation (wire.md A5); `render_request` is the way back.
+"""Anthropic requests, read as the neutral conversation (docs/wire/anthropic-messages.md#request).
+
+`render_request` is the way back.
 
 Reading is strict where a wrong guess would change the meaning (a block without its text, a call without its id) and
 lenient where the API's own limits are the upstream's business (ranges, counts). Tools that the client runs but whose

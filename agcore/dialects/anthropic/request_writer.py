@@ -1,4 +1,4 @@
-"""The neutral conversation, written as a request to an Anthropic upstream (wire.md A5, D).
+"""The neutral conversation, written as a request to an Anthropic upstream (docs/wire/anthropic-messages.md).
 
 What the API refuses is never sent: empty texts, a conversation that does not begin with the user, results behind other
 blocks, thinking that it did not sign itself, sampling parameters that the model does not take. System turns in the

@@ -1,4 +1,4 @@
-"""Tools, the choice among them, and structured output, written for an Anthropic upstream (wire.md D3, D7).
+"""Tools, tool choice and structured output, written for an Anthropic upstream (docs/wire/tools.md).
 
 A tool's schema goes up as the client wrote it, but its root must be an object without alternatives. A custom tool,
 whose input is free text, becomes a function of one text. Structured output of a model without it is a tool that gives

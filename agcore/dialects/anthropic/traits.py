@@ -1,4 +1,4 @@
-"""Anthropic Messages (wire.md A5, B3, C3)."""
+"""Anthropic Messages (docs/wire/anthropic-messages.md)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def edits(members: Members, ask: RequestSummary, model: str) -> tuple[dict[str, 
 
 
 def read_usage(answer: Mapping[str, object]) -> Usage | None:
-    """Usage; `input_tokens` excludes both caches already (wire.md B5)."""
+    """Usage; `input_tokens` excludes both caches already (docs/wire/answers.md#usage)."""
     usage = answer.get("usage")
     if not isinstance(usage, dict):
         return None

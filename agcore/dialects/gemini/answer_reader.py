@@ -1,4 +1,4 @@
-"""Gemini answers: Google's chunks as deltas, and deltas as chunks (wire.md B4, B5, B6, C4).
+"""Gemini answers: Google's chunks as deltas, and deltas as chunks (docs/wire/gemini.md#answer).
 
 A chunk is a whole response object with incremental parts; a stream and a whole answer differ in their number only.
 There is no finish reason for tool calls, calls come whole, and the stream ends with its connection.
@@ -312,7 +312,7 @@ def _page(source: object, span: Span | None) -> Iterator[tuple[str, str, Span | 
 
 
 def _usage(chunk: dict[str, object]) -> Usage | None:
-    """Usage; where only the prompt and the total are given, the rest was output (wire.md B5)."""
+    """Usage; where only the prompt and the total are given, the rest was output (docs/wire/answers.md#usage)."""
     usage = gemini.read_usage(chunk)
     if usage is None or usage.output:
         return usage

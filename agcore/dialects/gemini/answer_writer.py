@@ -1,4 +1,4 @@
-"""Writing answers for Gemini clients: a chunk for each delta, or one whole response (wire.md B4, B5, C4, D10, D11).
+"""Writing answers for Gemini clients: a chunk for each delta, or one response (docs/wire/gemini.md#stream).
 
 Calls leave whole, in the order in which they began, so that their arguments are kept until they are complete. A
 signature of another vendor leaves as a carrier on the call that follows its thought, because that is what all clients

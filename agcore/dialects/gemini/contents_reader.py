@@ -1,4 +1,4 @@
-"""Gemini's `contents` as neutral turns (wire.md A6, D4 to D6, D8).
+"""Gemini's `contents` as neutral turns (docs/wire/gemini.md#contents).
 
 Calls and results of Gemini clients often have no ids and are paired by their order; here every call gets one, counted
 from the start of the history. Signatures sit on parts; those that are carriers give back what another vendor signed.
@@ -236,7 +236,7 @@ def _wire_ids(contents: list[Message]) -> Iterable[str]:
 
 
 def normal_base64(text: str, path: str) -> str:
-    """Base64 of any alphabet in the standard one, padded, without white space (wire.md 0.2)."""
+    """Base64 of any alphabet in the standard one, padded, without white space (docs/wire/json.md#base64)."""
     plain = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
     plain += "=" * (-len(plain) % 4)
     try:

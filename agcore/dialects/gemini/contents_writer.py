@@ -1,4 +1,4 @@
-"""Neutral turns as Gemini's `contents` (wire.md A6, D4 to D6, D8).
+"""Neutral turns as Gemini's `contents` (docs/wire/gemini.md#contents).
 
 Gemini wants a signature back on the part that it signed, and on the first call of each step a word that excuses a call
 which another model made. Both depend on the step alone: a further turn changes nothing before it.
@@ -268,7 +268,7 @@ def _excuse(out: list[_Object]) -> None:
 
 
 def arguments(text: str, *, custom: bool = False) -> _Object:
-    """A call's arguments as the object that Google wants (wire.md J6); a custom tool's text as its `input`."""
+    """A call's arguments as an object (docs/wire/json.md#arguments-of-calls); a custom tool's text as its `input`."""
     if custom:
         return {"input": text}
     value = _decoded(text) if text.strip() else {}

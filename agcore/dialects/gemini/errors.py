@@ -1,4 +1,4 @@
-"""Google's error shape (google.rpc.Status in JSON), read and written (wire.md B7)."""
+"""Google's error shape (google.rpc.Status in JSON), read and written (docs/wire/errors.md#google)."""
 
 from __future__ import annotations
 

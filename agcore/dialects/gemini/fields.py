@@ -1,6 +1,6 @@
 """Reading Google's messages in JSON: every field in camelCase or snake_case, null as absent, int64 as text.
 
-Proto JSON allows both spellings in one body, and Google's own SDKs mix them (wire.md 0.2). A `Message` reads one
+Proto JSON allows both spellings in one body, and Google's own SDKs mix them (docs/wire/json.md). A `Message` reads one
 object's fields by their camelCase names, checks their types as they are taken, and knows what nobody took. Free-form
 maps (a call's arguments, a schema's properties) are taken whole and never looked into.
 """

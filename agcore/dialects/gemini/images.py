@@ -1,4 +1,4 @@
-"""Pictures by Google's models: Gemini's `generateContent` and Imagen's `predict` (wire.md A4, A6).
+"""Pictures by Google's models: Gemini's `generateContent`, Imagen's `predict` (docs/wire/gemini.md#pictures).
 
 Gemini makes one picture a call and edits pictures; Imagen makes up to four and edits none. What neither can be told is
 a loss; how a size becomes one of theirs is told in `gemini_pictures`.

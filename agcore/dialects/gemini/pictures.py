@@ -1,4 +1,4 @@
-"""Pictures asked of Google's models: `responseModalities`, and the shape and size in `imageConfig` (wire.md A4, A6).
+"""Pictures asked of Google's models: shape and size in `imageConfig` (docs/wire/gemini.md#pictures).
 
 Google's models take a shape and a class of size, not pixels. So a size in pixels becomes the nearest ratio that the
 model knows and the smallest class that has at least three quarters of each edge asked for. What is not as it was asked

@@ -1,4 +1,4 @@
-"""How much Gemini is to think: efforts and budgets as `thinkingConfig` (wire.md D2).
+"""How much Gemini is to think, as `thinkingConfig` (docs/wire/reasoning-and-signatures.md#controls).
 
 Models up to 2.5 take a budget of tokens, later ones a level; both at once are refused. A request without a word about
 thinking gets no word either.

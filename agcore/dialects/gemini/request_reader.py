@@ -1,4 +1,4 @@
-"""Gemini requests: a client's body as a neutral conversation, and a conversation as Google's body (wire.md A6, D)."""
+"""Gemini requests: a body as a neutral conversation, and a conversation as a body (docs/wire/gemini.md#request)."""
 
 from __future__ import annotations
 

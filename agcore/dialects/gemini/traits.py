@@ -1,4 +1,4 @@
-"""Gemini generateContent (wire.md A6, B4, C4)."""
+"""Gemini generateContent (docs/wire/gemini.md)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _renamed(batch: bytes, name: bytes) -> bytes:
 
 
 def read_usage(answer: Mapping[str, object]) -> Usage | None:
-    """Usage; thoughts are beside the candidates' tokens, cached ones inside the prompt's (wire.md B5)."""
+    """Usage; thoughts are beside the candidates' tokens, cached ones in the prompt's (docs/wire/answers.md#usage)."""
     usage = answer.get("usageMetadata")
     if not isinstance(usage, dict):
         return None

@@ -1,4 +1,4 @@
-"""Transcripts by Gemini, which has no endpoint for them: a recording goes to `generateContent` (wire.md A6).
+"""Transcripts by Gemini, which has no endpoint for them: `generateContent` hears it (docs/wire/gemini.md#recordings).
 
 Where the client wants text, the answer is that text. Where it wants times (`srt`, `vtt`, `verbose_json`), a schema has
 Gemini answer in segments, from which `transcript` builds those forms. Times are asked for as `MM:SS.mmm`, near to the

@@ -1,7 +1,7 @@
 """What the answers of Chat and of legacy Completions have in common: their frame, their end, usage and finish reasons.
 
 Streams of both are chunks of one shape around `choices`. Finish reasons are held back until the stream really ends:
-an error may still come, and nothing may follow a usage chunk (wire.md C1, D11).
+an error may still come, and nothing may follow a usage chunk (docs/wire/openai-chat.md#stream).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def finish_reason(stop: Stop, *, called: bool = False, refused: bool = False) ->
 
 
 def usage_object(usage: Usage) -> dict[str, object]:
-    """Usage with the cached tokens counted in the prompt's (wire.md B5)."""
+    """Usage with the cached tokens counted in the prompt's (docs/wire/answers.md#usage)."""
     return {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,

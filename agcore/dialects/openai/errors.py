@@ -1,4 +1,4 @@
-"""The error shape that all of OpenAI's dialects share, read and written (wire.md B7)."""
+"""The error shape that all of OpenAI's dialects share, read and written (docs/wire/errors.md#openai)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def error_object(fault: Fault) -> dict[str, object]:
         code = "rate_limit_exceeded"
     elif code is None and fault.status == 404 and fault.vendor is not None:
         code = "model_not_found"  # what else an upstream is asked for is its endpoint's
-    # The gateway's own credential was refused: the published surface names this type for every dialect.
+    # The gateway's own credential was refused, which has this type in every dialect.
     if code == "upstream_credential":
         kind = "api_error"
     return {"message": fault.message, "type": kind, "param": fault.param, "code": code}

@@ -1,4 +1,4 @@
-"""OpenAI's image requests read, and its answers written: `/v1/images/generations` and `/v1/images/edits` (wire.md A4).
+"""OpenAI's image requests, read, and its answers, written (docs/wire/openai-media.md#images).
 
 Edits come as a form with files, or as JSON with URLs. What OpenAI would refuse raises `conversation.Invalid`, which
 names the field; whether a provider can do what is asked is for that provider's module to say. Beside OpenAI's own

@@ -1,4 +1,4 @@
-"""Requests to hear a recording, as OpenAI's clients send them: forms with a file (wire.md A4).
+"""Requests to hear a recording, as OpenAI's clients send them: forms (docs/wire/openai-media.md#transcriptions).
 
 What OpenAI would refuse raises `conversation.Invalid`, which names the field. What a recording is, its bytes say. What
 Gemini cannot do is a loss, or a 400 where the answer would be of another kind.

@@ -1,4 +1,4 @@
-"""Reads the answers of a Chat upstream, OpenAI's or one of the many that resemble it (wire.md A1, C1, J2, J5).
+"""Reads the answers of a Chat upstream, OpenAI's or a similar one (docs/wire/openai-chat.md#compatible-servers).
 
 A whole answer is read as a stream of a single chunk. What compatible servers do differently is taken in stride:
 reasoning in three spellings, tool calls without index or id or in one piece, arguments as objects, usage anywhere,

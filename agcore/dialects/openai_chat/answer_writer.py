@@ -1,4 +1,4 @@
-"""Answers of OpenAI Chat Completions, from an upstream and to a client (wire.md B1, C1, D10, D11).
+"""Answers of OpenAI Chat Completions, from an upstream and to a client (docs/wire/openai-chat.md#answer).
 
 What Chat has no field for travels where its ecosystem looks for it: thoughts in `reasoning_content`, their signatures
 in `reasoning_details`, a call's signature in `extra_content`, pictures in `images`. Entries of lists in deltas carry

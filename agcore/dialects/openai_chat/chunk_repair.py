@@ -1,4 +1,4 @@
-"""Chunks of a Chat stream that OpenAI's SDKs cannot add up, made so that they can (wire.md C1, J2).
+"""Mends chunks of Chat streams for OpenAI's SDKs (docs/wire/openai-chat.md#what-the-sdk-cannot-add-up).
 
 The SDKs join whatever comes twice: `assistant` and `assistant` become `assistantassistant`, and so do the ids and names
 of calls. They find calls by an index, and expect usage in a last chunk of its own. Servers that only resemble OpenAI

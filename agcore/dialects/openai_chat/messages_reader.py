@@ -1,4 +1,4 @@
-"""The messages that a Chat client sends, as turns (wire.md A1).
+"""The messages that a Chat client sends, as turns (docs/wire/openai-chat.md#messages).
 
 Besides OpenAI's own fields it reads what the ecosystem adds: reasoning beside the content, bare string image URLs,
 pictures beside an answer's text, signatures in `extra_content` and `reasoning_details`, cache markers on parts.

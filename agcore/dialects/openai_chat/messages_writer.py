@@ -1,4 +1,4 @@
-"""Turns as the messages of a Chat upstream (wire.md A1, D5, D6).
+"""Turns as the messages of a Chat upstream (docs/wire/openai-chat.md#messages).
 
 Each turn is written from itself alone, so that one more turn only appends. Tool messages hold text: what else a tool
 gave back follows in a user message of its own. Compatible servers get what all of them take: `system` for

@@ -1,4 +1,4 @@
-"""Requests of OpenAI Chat Completions, to and from the neutral conversation (wire.md A1, D1 to D7).
+"""Requests of Chat Completions, to and from the neutral conversation (docs/wire/openai-chat.md#request).
 
 Most Chat upstreams are not OpenAI. What only OpenAI takes goes only to models that the profile knows as OpenAI's own;
 a model nobody knows is sent what compatible servers have in common (`max_tokens`, `system`, function tools), and an

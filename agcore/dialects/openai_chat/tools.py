@@ -1,4 +1,4 @@
-"""Chat's tools and tool choice, read from a client and written for an upstream (wire.md A1, D3).
+"""Chat's tools and tool choice, read from a client and written for an upstream (docs/wire/tools.md).
 
 Clients send more than Chat's own nested form: the flat one of Responses, Anthropic's with `input_schema`, and the
 deprecated `functions`. A custom (free-form) tool is one only at OpenAI; elsewhere it becomes a function with a single
@@ -202,7 +202,7 @@ def _write_tool(tool: Tool, index: int, profile: Profile, losses: Losses) -> dic
 
 
 def object_schema(schema: Json) -> Json:
-    """A schema for a function's parameters: OpenAI refuses an object schema without `properties` (wire.md J1)."""
+    """A function's parameters: OpenAI refuses an object without `properties` (docs/wire/tools.md#definitions)."""
     if not isinstance(schema, dict) or not schema:
         return None
     bare = schema.get("type") == "object" and "properties" not in schema

@@ -1,4 +1,4 @@
-"""OpenAI Chat Completions (wire.md A1, B1, C1)."""
+"""OpenAI Chat Completions (docs/wire/openai-chat.md)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def edits(members: Members, ask: RequestSummary, model: str) -> tuple[dict[str, 
 
 
 def read_usage(answer: Mapping[str, object]) -> Usage | None:
-    """Usage with the cached and written parts taken out of the prompt tokens they are counted in (wire.md B5)."""
+    """Usage; cached and written tokens are taken out of the prompt's (docs/wire/answers.md#usage)."""
     usage = answer.get("usage")
     if not isinstance(usage, dict):
         return None

@@ -1,4 +1,4 @@
-"""Answers of legacy Completions, for clients only (wire.md A2, B1): the text of an answer and nothing else."""
+"""Answers of legacy Completions, for clients only: the text and nothing else (docs/wire/openai-completions.md)."""
 
 from __future__ import annotations
 

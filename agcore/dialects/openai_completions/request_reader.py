@@ -1,4 +1,4 @@
-"""Requests of legacy Completions, for clients only (wire.md A2): a prompt is what one user says.
+"""Requests of legacy Completions, for clients only: one user's prompt (docs/wire/openai-completions.md).
 
 A list of prompts is as many conversations: `prompts` gives them, and the operation asks for each. Choice `c` of the
 whole answer is then the answer number `c % n` to prompt `c // n`.

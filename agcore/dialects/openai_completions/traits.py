@@ -1,4 +1,4 @@
-"""OpenAI's legacy Completions (wire.md A2). Its streams are Chat's in all that the pass-through looks at."""
+"""OpenAI's legacy Completions (docs/wire/openai-completions.md); its streams pass through as Chat's do."""
 
 from __future__ import annotations
 

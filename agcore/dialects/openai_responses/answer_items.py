@@ -1,4 +1,4 @@
-"""The items of a response while they are being written, and the events that tell of them (wire.md C2).
+"""The items of a response while they are being written, and their events (docs/wire/openai-responses.md#stream).
 
 An item takes what is said at any time; the events for it are asked for once it is its turn.
 """

@@ -1,8 +1,9 @@
 """A response while it is being written: the object that holds its items, and the order in which they are told.
 
-Items are written one after the other (wire.md D11): the first unfinished one is open and its events flow; what belongs
-to later ones waits in them. So every item is added, filled and done before the next one is added, whatever the order
-in which the upstream spoke. An answer that is not streamed is the same response without its events.
+Items are written one after the other (docs/wire/openai-responses.md#stream): the first unfinished one is open and its
+events flow; what belongs to later ones waits in them. So every item is added, filled and done before the next one is
+added, whatever the order in which the upstream spoke. An answer that is not streamed is the same response without
+its events.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Responses answers to and from the neutral deltas, whole and streamed (wire.md B2, C2, D10, D11)."""
+"""Responses answers to and from the neutral deltas, whole and streamed (docs/wire/openai-responses.md#stream)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Responses items to and from the turns of a conversation (wire.md A3.1, D4 to D8).
+"""Responses items to and from the turns of a conversation (docs/wire/openai-responses.md#items).
 
 Every item becomes a turn of its own: neighbours are merged later (`history.repaired`). A reasoning item that carries
 the signature of a call stands before that call, and its signature becomes the call's.

@@ -1,4 +1,4 @@
-"""Responses requests to and from the neutral conversation (wire.md A3, D1 to D8)."""
+"""Responses requests to and from the neutral conversation (docs/wire/openai-responses.md#request)."""
 
 from __future__ import annotations
 

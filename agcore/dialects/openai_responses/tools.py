@@ -1,4 +1,4 @@
-"""Responses tools to and from the neutral ones (wire.md A3.2, D3).
+"""Responses tools to and from the neutral ones (docs/wire/openai-responses.md#tools).
 
 Three things have no counterpart elsewhere and are made of what there is. Tools of a namespace go by one flat name,
 `namespace__name`. `local_shell`, `shell` and `apply_patch` are tools that the client runs under a type of their own:

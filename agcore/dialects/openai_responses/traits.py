@@ -1,4 +1,4 @@
-"""OpenAI Responses (wire.md A3, B2, C2)."""
+"""OpenAI Responses (docs/wire/openai-responses.md)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def edits(members: Members, ask: RequestSummary, model: str) -> tuple[dict[str, 
 
 
 def read_usage(answer: Mapping[str, object]) -> Usage | None:
-    """Usage with the cached and written parts taken out of the input tokens they are counted in (wire.md B5)."""
+    """Usage; cached and written tokens are taken out of the input's (docs/wire/answers.md#usage)."""
     usage = answer.get("usage")
     if not isinstance(usage, dict):
         return None
@@ -122,7 +122,7 @@ class StreamTap:
         return b""
 
     def error(self, fault: Fault, request_id: str) -> bytes:
-        """`response.failed` inside a response, the flat `error` event before one (wire.md C2)."""
+        """`response.failed` in a response, else a flat `error` (docs/wire/openai-responses.md#errors-in-a-stream)."""
         error = openai_error.error_object(fault)
         code = failure_code(fault)
         if self.response is not None:

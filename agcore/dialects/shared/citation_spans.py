@@ -1,4 +1,4 @@
-"""Where in an answer's text a citation stands (wire.md D6): from and to, in code points of all the text.
+"""Where in an answer's text a citation stands, in code points (docs/wire/messages-and-media.md#citations).
 
 OpenAI counts code points of one part of the text. Google counts bytes of its UTF-8, and tells the words as well, by
 which a wrong count is found out: a span that fits neither is none.

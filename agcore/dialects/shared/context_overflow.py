@@ -1,7 +1,7 @@
 """The error that a conversation is too long for its model, which agents answer by compacting it.
 
 Each vendor words it in its own way, and clients look for their own vendor's: OpenAI's for a code, Claude Code for a
-wording that names both numbers (wire.md E).
+wording that names both numbers (docs/wire/errors.md#context-overflow).
 """
 
 from __future__ import annotations

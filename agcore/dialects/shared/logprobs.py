@@ -1,4 +1,4 @@
-"""Log probabilities of tokens (wire.md B1, B4, D1). Chat and Responses show them alike, Google in columns."""
+"""Log probabilities of tokens: OpenAI's shape (docs/wire/openai-chat.md#answer), and Google's, which has columns."""
 
 from __future__ import annotations
 

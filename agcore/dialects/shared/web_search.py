@@ -1,4 +1,4 @@
-"""Web search that a vendor runs, and what it is told: how much to read, where the user is, which sites (wire.md D3).
+"""Web search that a vendor runs: how much it reads, for what place, which sites (docs/wire/tools.md#web-search).
 
 All dialects but Google's know the same terms, in other places: Chat nests the place once more than the others.
 """

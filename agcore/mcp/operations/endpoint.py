@@ -51,7 +51,7 @@ _STREAM_HEADERS: Final[Headers] = (
 )
 _KEEPALIVE: Final = b": ping\r\n\r\n"
 _STATUS: Final[Mapping[int, int]] = {jsonrpc.METHOD_NOT_FOUND: 404, jsonrpc.INTERNAL_ERROR: 200}
-"""JSON-RPC error -> HTTP status in the stateless revision; 400 for all others (wire.md F3)."""
+"""JSON-RPC error -> HTTP status in the stateless revision, else 400 (docs/wire/mcp.md#errors-and-statuses)."""
 
 
 class McpServer(Operation):

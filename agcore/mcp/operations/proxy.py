@@ -1,4 +1,4 @@
-"""A remote MCP server behind the gateway: a reverse proxy that touches no message (wire.md F4).
+"""A remote MCP server behind a proxy that touches no message (docs/wire/mcp.md#what-a-proxy-keeps).
 
 Every method, status and transport header passes both ways; event streams pass as they come and may stay silent for as
 long as they like. A client that leaves closes the transport and nothing else: it is never turned into a cancellation.
