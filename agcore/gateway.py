@@ -44,7 +44,7 @@ from agcore.protocol.effects import (
     StopAccepting,
 )
 from agcore.protocol.fault import Fault, invalid
-from agcore.protocol.inputs import Headers, Peer, RequestHead
+from agcore.protocol.http import Headers, Peer, RequestHead
 from agcore.routing.catalog import Catalog
 from agcore.state.shared import LocalState
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agcore.codecs.globs import is_glob, literal_length, matches
 from agcore.config.values import DIALECT_NAMES, Config, Endpoint, ModelRule, Provider
 from agcore.models.profiles import KNOWN_IDS, profile
-from agcore.protocol.effects import Origin
+from agcore.protocol.http import Origin
 from agcore.routing.catalog import PRESET_VENDORS, Catalog, Miss, Resolution
 
 

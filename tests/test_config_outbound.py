@@ -5,7 +5,7 @@ import pytest
 from agcore.config.outbound_proxy import exempts
 from agcore.config.parser import ConfigError, Parsed, from_environment, parse
 from agcore.config.report import render
-from agcore.protocol.effects import Origin, ProxyServer
+from agcore.protocol.http import Origin, ProxyServer
 
 SECRET = "s3cret"
 

@@ -51,7 +51,7 @@ from agcore.config.values import (
     Proxy,
     Timeouts,
 )
-from agcore.protocol.effects import Origin
+from agcore.protocol.http import Origin
 from agcore.routing.catalog import Catalog
 
 FULL = """

@@ -18,7 +18,7 @@ from agcore.config.values import Config, Endpoint, ModelRule, Provider, Retry, S
 from agcore.dialects.translators import CLIENTS, UPSTREAMS
 from agcore.ingress.report import as_markdown, as_text
 from agcore.ingress.routes import ROUTES
-from agcore.protocol.effects import Origin
+from agcore.protocol.http import Origin
 from agcore.protocol.legality import EXCHANGE, EXCHANGE_TIMED, LEG, LEG_TIMED, LegState, State
 from docs import conversions, generate
 from docs.conversion_corpus import BASE, BESIDE, FEATURES

@@ -22,7 +22,7 @@ from agcore.dialects.model_lists import (
     openai_model,
 )
 from agcore.models.profiles import KNOWN_IDS, Profile, profile
-from agcore.protocol.effects import Origin
+from agcore.protocol.http import Origin
 from agcore.routing.catalog import Catalog, ListedModel, Resolution
 
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from agcore.codecs.body_patches import Patcher, apply, patched_length
 from agcore.codecs.multipart import Field, FormFile, FormScan, boundary_of, read_form
-from agcore.protocol.effects import Patch
 from agcore.protocol.fault import Fault
+from agcore.protocol.http import Patch
 
 BOUNDARY = b"cut-here"
 DELIMITER = b"\r\n--" + BOUNDARY

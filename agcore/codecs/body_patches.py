@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agcore.protocol.effects import Patch
+from agcore.protocol.http import Patch
 
 
 def patched_length(total: int, patches: Sequence[Patch]) -> int:

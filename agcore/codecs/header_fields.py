@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 
 
 class Allowed(msgspec.Struct, frozen=True):

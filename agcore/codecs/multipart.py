@@ -29,7 +29,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser  # t
 
 from agcore.codecs.header_fields import first, media_type
 from agcore.protocol.fault import Fault, invalid
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 
 DEFAULT_MAX_PARTS: Final = 1000
 DEFAULT_MAX_PART_HEADERS: Final = 16 * 1024

@@ -38,7 +38,7 @@ from agcore.config.values import (
     Secret,
     Timeouts,
 )
-from agcore.protocol.effects import Origin
+from agcore.protocol.http import Origin
 
 __all__ = [
     "ConfigError",

@@ -28,8 +28,7 @@ from agcore.config.presets import DEFAULT_AUTH, PRESETS, Preset
 from agcore.config.schema import Reading, at, listed, nearest, quoted
 from agcore.config.secrets import Vault, fits_header
 from agcore.config.values import DIALECT_NAMES, Endpoint, Provider, Secret
-from agcore.protocol.effects import Origin
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers, Origin
 
 _RESERVED_HEADERS: Final = frozenset(
     {

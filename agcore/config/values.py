@@ -10,8 +10,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from agcore.protocol.effects import Origin
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers, Origin
 
 
 class Secret:

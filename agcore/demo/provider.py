@@ -23,7 +23,7 @@ from agcore.demo import requests as demo_requests
 from agcore.demo import wire as demo_wire
 from agcore.demo.requests import Ask, Refused, Tool
 from agcore.demo.wire import Call, Chunk, DemoAnswer, Json, Reply
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 
 __all__ = ["MODEL", "Chunk", "DemoAnswer", "answer"]
 

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 
 Json: TypeAlias = dict[str, Any]
 Step: TypeAlias = tuple[float, Json]

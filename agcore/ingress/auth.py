@@ -31,7 +31,7 @@ from agcore.ingress.routes import OPEN_PATHS, VERSIONS, is_open
 from agcore.machines.ids import Ids
 from agcore.mcp.oauth_metadata import metadata_url
 from agcore.protocol.fault import Fault, invalid
-from agcore.protocol.inputs import Headers, Peer, RequestHead
+from agcore.protocol.http import Headers, Peer, RequestHead
 
 _FORWARDED: Final = (b"forwarded", b"via")
 _CREDENTIALS: Final = (b"authorization", b"x-api-key", b"x-goog-api-key")

@@ -7,7 +7,7 @@ import msgspec
 from agcore.codecs.request_target import RequestTarget
 from agcore.config.values import ClientKey
 from agcore.ingress.routes import MatchedRoute
-from agcore.protocol.inputs import Headers, Peer, RequestHead
+from agcore.protocol.http import Headers, Peer, RequestHead
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from agcore.codecs.request_target import RequestTarget
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 
 
 class Route(msgspec.Struct, frozen=True):

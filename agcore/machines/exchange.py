@@ -37,11 +37,11 @@ from agcore.protocol.effects import (
     Spool,
 )
 from agcore.protocol.fault import Fault, LocalProtocolError, invalid
+from agcore.protocol.http import Headers
 from agcore.protocol.inputs import (
     ClientGone,
     FileRead,
     FileRefused,
-    Headers,
     Input,
     Notified,
     RequestBroken,

@@ -14,7 +14,8 @@ from agcore.codecs.json_splice import BodyError
 from agcore.config.values import Endpoint, Limits, Provider
 from agcore.dialects import ERROR_SHAPES
 from agcore.protocol.fault import Fault, invalid
-from agcore.protocol.inputs import Headers, Notified
+from agcore.protocol.http import Headers
+from agcore.protocol.inputs import Notified
 from agcore.routing.catalog import Miss, Resolution
 from agcore.routing.selection import Candidate
 

@@ -34,8 +34,8 @@ from agcore.protocol.effects import (
     SendUpstream,
 )
 from agcore.protocol.fault import FailureKind, Fault, LocalProtocolError
+from agcore.protocol.http import Headers
 from agcore.protocol.inputs import (
-    Headers,
     Stage,
     UpstreamConnected,
     UpstreamData,

@@ -12,7 +12,7 @@ import msgspec
 from agcore.codecs.header_fields import first
 from agcore.mcp.jsonrpc import HEADER_MISMATCH, INVALID_PARAMS, UNSUPPORTED_VERSION, Error, Request
 from agcore.mcp.revisions import REVISIONS, Revision
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 
 VERSION: Final = b"mcp-protocol-version"
 SESSION: Final = b"mcp-session-id"

@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from agcore.codecs.header_fields import media_type
 from agcore.machines.operation import Operation
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 
 OPERATIONS: Final[Mapping[str, tuple[str, str]]] = {
     "generate": ("agcore.operations.generate", "Generate"),

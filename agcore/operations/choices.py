@@ -21,7 +21,7 @@ from agcore.conversion.translation import ClientStream, Translation, UpstreamStr
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.fan_out import Branch, FanOut
 from agcore.protocol.fault import Fault
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 

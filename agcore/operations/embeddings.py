@@ -17,7 +17,7 @@ from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.count_tokens import ESTIMATED
 from agcore.operations.media import Media
 from agcore.protocol.fault import Fault, invalid
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 

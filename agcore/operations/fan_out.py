@@ -15,7 +15,7 @@ import msgspec
 from agcore.machines.upstream_call import CallOwner, UpstreamCall
 from agcore.operations.pass_through import PassThrough, read_object
 from agcore.protocol.fault import Fault
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from agcore.routing.selection import Candidate, Selection
 from agcore.upstream.request import UpstreamPlan
 

@@ -29,7 +29,7 @@ from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.generate import SSE_HEADERS
 from agcore.operations.pass_through import PassThrough
 from agcore.protocol.fault import Fault, invalid
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from agcore.routing.catalog import Resolution
 from agcore.routing.selection import Candidate
 

@@ -23,9 +23,8 @@ from agcore.dialects.base import RequestSummary, edited
 from agcore.ingress.routes import MatchedRoute
 from agcore.machines.operation import Operation, candidates_at, resolve
 from agcore.machines.upstream_call import UpstreamCall
-from agcore.protocol.effects import Body
 from agcore.protocol.fault import Fault, invalid
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Body, Headers
 from agcore.routing.catalog import Resolution
 from agcore.routing.conversation_key import seat_of
 from agcore.routing.selection import Candidate

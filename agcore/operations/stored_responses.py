@@ -19,7 +19,7 @@ from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.pass_through import PassThrough
 from agcore.operations.respond import pinned_candidate
 from agcore.protocol.fault import Fault, invalid
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from agcore.routing.selection import Candidate
 from agcore.state.responses import Kept
 from agcore.upstream.request import UpstreamPlan

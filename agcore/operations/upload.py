@@ -21,9 +21,8 @@ from agcore.config.values import Limits
 from agcore.dialects.base import RequestSummary
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.media import Media
-from agcore.protocol.effects import Patch, Spooled, Streamed
 from agcore.protocol.fault import Fault, invalid
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers, Patch, Spooled, Streamed
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 

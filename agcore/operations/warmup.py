@@ -13,7 +13,7 @@ from agcore.machines.operation import resolve
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.provider_lists import ListReader, list_way
 from agcore.protocol.fault import Fault, invalid
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from agcore.routing.selection import Cooldown
 from agcore.state.provider_models import LISTING, MAX_IDS, has_credential
 

@@ -12,7 +12,7 @@ import enum
 
 import msgspec
 
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 
 
 class LocalProtocolError(Exception):

@@ -3,8 +3,6 @@
 A driver (a frontend) does the IO and tells an `Exchange` what happened by passing one of these to `Exchange.receive`.
 Every input that concerns an upstream carries its `leg`, the number that `OpenUpstream` gave it, so that news from a leg
 that was aborted meanwhile is told apart by one comparison.
-
-Header names are lower-case bytes; values are bytes as they came, without surrounding white space.
 """
 
 from __future__ import annotations
@@ -14,48 +12,30 @@ from typing import TypeAlias
 
 import msgspec
 
-Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
-"""Header fields in wire order, names in lower case."""
+from agcore.protocol.http import Headers
 
 
-class RequestHead(msgspec.Struct, frozen=True):
-    """The start of a client's request."""
-
-    method: str
-    """Upper case, as sent: `"GET"`."""
-    target: bytes
-    """Path and query exactly as they stood in the request line, percent-encoding untouched."""
-    headers: Headers
-
-
-class Peer(msgspec.Struct, frozen=True):
-    """Who is at the other end of the client's connection."""
-
-    host: str | None
-    """The address as text (`"127.0.0.1"`, `"::1"`), or None where the transport knows none: never loopback."""
-
-
-class RequestData(msgspec.Struct, frozen=True):
+class RequestData(msgspec.Struct, frozen=True, tag=True):
     """A piece of the request's body arrived."""
 
     data: bytes
 
 
-class RequestEnd(msgspec.Struct, frozen=True):
+class RequestEnd(msgspec.Struct, frozen=True, tag=True):
     """The request's body is complete (also reported, at once, for a request without one)."""
 
 
-class RequestBroken(msgspec.Struct, frozen=True):
+class RequestBroken(msgspec.Struct, frozen=True, tag=True):
     """The client's bytes stopped being HTTP in the middle of a body (bad chunk framing, a short body)."""
 
     reason: str
 
 
-class ClientGone(msgspec.Struct, frozen=True):
+class ClientGone(msgspec.Struct, frozen=True, tag=True):
     """The client closed or reset its connection, or a write to it was cut short. Nothing can be sent to it any more."""
 
 
-class UpstreamConnected(msgspec.Struct, frozen=True):
+class UpstreamConnected(msgspec.Struct, frozen=True, tag=True):
     """A connection for this leg is ready and its request is about to be written."""
 
     leg: int
@@ -63,7 +43,7 @@ class UpstreamConnected(msgspec.Struct, frozen=True):
     """It came from the pool: the other side may already have decided to close it."""
 
 
-class UpstreamHead(msgspec.Struct, frozen=True):
+class UpstreamHead(msgspec.Struct, frozen=True, tag=True):
     """The final (not 1xx) response head of a leg."""
 
     leg: int
@@ -71,14 +51,14 @@ class UpstreamHead(msgspec.Struct, frozen=True):
     headers: Headers
 
 
-class UpstreamData(msgspec.Struct, frozen=True):
+class UpstreamData(msgspec.Struct, frozen=True, tag=True):
     """A piece of a leg's response body, transfer coding removed, content coding untouched."""
 
     leg: int
     data: bytes
 
 
-class UpstreamEnd(msgspec.Struct, frozen=True):
+class UpstreamEnd(msgspec.Struct, frozen=True, tag=True):
     """A leg's response body is complete by its own framing; one that broke off is `UpstreamFailed` instead."""
 
     leg: int
@@ -102,7 +82,7 @@ class Sent(enum.Enum):
     ALL = "all"
 
 
-class UpstreamFailed(msgspec.Struct, frozen=True):
+class UpstreamFailed(msgspec.Struct, frozen=True, tag=True):
     """A leg came to an early end: refused, unreachable, reset, closed in mid-body, or not speaking HTTP."""
 
     leg: int
@@ -113,7 +93,7 @@ class UpstreamFailed(msgspec.Struct, frozen=True):
     """One line for people, naming the host where that helps; never holds a secret."""
 
 
-class Written(msgspec.Struct, frozen=True):
+class Written(msgspec.Struct, frozen=True, tag=True):
     """A write finished that took long enough to matter (10 ms or more of the driver's clock).
 
     Idle timers count from here, so that a slow reader is never taken for an idle writer.
@@ -123,21 +103,21 @@ class Written(msgspec.Struct, frozen=True):
     """The leg written to, or None for the client."""
 
 
-class SpoolFailed(msgspec.Struct, frozen=True):
+class SpoolFailed(msgspec.Struct, frozen=True, tag=True):
     """A temporary file could not be written (the disk is full, say). It is gone."""
 
     id: int
     cause: str
 
 
-class FileRead(msgspec.Struct, frozen=True):
+class FileRead(msgspec.Struct, frozen=True, tag=True):
     """A file that `ReadFile` or `ReadSpool` asked for, whole."""
 
     id: int
     data: bytes
 
 
-class FileRefused(msgspec.Struct, frozen=True):
+class FileRefused(msgspec.Struct, frozen=True, tag=True):
     """A file that `ReadFile` or `ReadSpool` asked for may not be read, or cannot be."""
 
     id: int
@@ -146,14 +126,14 @@ class FileRefused(msgspec.Struct, frozen=True):
     the roots and all that cannot be opened, so that nobody learns what exists."""
 
 
-class Notified(msgspec.Struct, frozen=True):
-    """Another exchange has something to say, by `Tell`; what it means is between their operations."""
+class Notified(msgspec.Struct, frozen=True, tag=True):
+    """Another exchange has something to say, by `NotifyExchange`; what it means is between their operations."""
 
     kind: str
     subject: str | int | None = None
 
 
-class DrainRequested(msgspec.Struct, frozen=True):
+class DrainRequested(msgspec.Struct, frozen=True, tag=True):
     """The server is shutting down: open-ended streams end now, the others may finish."""
 
 

@@ -25,7 +25,7 @@ from typing import Final
 
 from agcore.codecs import http_date
 from agcore.protocol.fault import Fault
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 
 LONGEST: Final = 31 * 86400.0
 """Seconds. A longer wait is taken for a mistake: no limit of any vendor runs for more than a month."""

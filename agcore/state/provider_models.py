@@ -23,8 +23,7 @@ import msgspec
 from agcore.codecs import json_text
 from agcore.codecs.header_fields import REQUIRED_UP, USER_AGENT
 from agcore.config.values import Endpoint, Provider
-from agcore.protocol.effects import Origin
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers, Origin
 
 MAX_BODY: Final = 4 * 1024 * 1024
 """Bytes of a list that are read."""

@@ -16,7 +16,7 @@ from agcore.codecs import json_text
 from agcore.codecs.header_fields import media_type
 from agcore.dialects.base import Dialect
 from agcore.protocol.fault import Fault, Vendor
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from agcore.routing.retry_after import is_key_refused, is_moderated
 from agcore.routing.selection import Credential
 

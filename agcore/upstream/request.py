@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from agcore.protocol.effects import Body, Origin, UpstreamRequest
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Body, Headers, Origin, UpstreamRequest
 from agcore.routing.selection import Candidate, Credential
 
 

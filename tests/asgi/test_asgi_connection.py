@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from agcore.protocol.effects import AbortUpstream, Finish, SendData, SendEnd, SendHead
-from agcore.protocol.inputs import ClientGone, Peer, RequestData, RequestEnd
+from agcore.protocol.http import Peer
+from agcore.protocol.inputs import ClientGone, RequestData, RequestEnd
 from agcore_asgi.connection import Connection, headers_of, peer_of, render, target_of
 from tests.support.backends import on_both_loops
 

@@ -10,7 +10,8 @@ import anyio.to_thread
 import pytest
 from anyio.abc import SocketStream
 
-from agcore.protocol.effects import OpenUpstream, Origin, ReadFile
+from agcore.protocol.effects import OpenUpstream, ReadFile
+from agcore.protocol.http import Origin
 from agcore.protocol.inputs import ClientGone, FileRead, Input, RequestEnd, UpstreamConnected
 from agcore_asgi import driver
 from agcore_asgi.app import Application

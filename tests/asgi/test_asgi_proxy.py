@@ -12,7 +12,7 @@ import trustme
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSListener
 
-from agcore.protocol.effects import Origin, ProxyServer, UpstreamRequest
+from agcore.protocol.http import Origin, ProxyServer, UpstreamRequest
 from agcore.protocol.inputs import Input, Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed
 from agcore_asgi.upstream import Pools
 from tests.asgi.test_asgi_upstream import failure, run_leg

@@ -14,7 +14,7 @@ import trustme
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSListener
 
-from agcore.protocol.effects import Origin, ProxyServer, UpstreamRequest
+from agcore.protocol.http import Origin, ProxyServer, UpstreamRequest
 from agcore.protocol.inputs import Input, Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed
 from agcore_asgi.clock import Clock
 from agcore_asgi.inbox import Inbox

@@ -20,7 +20,7 @@ import trustme
 from anyio.abc import SocketAttribute, SocketStream
 from anyio.streams.tls import TLSListener
 
-from agcore.protocol.effects import Origin, Patch
+from agcore.protocol.http import Origin, Patch
 from agcore.protocol.inputs import (
     ClientGone,
     RequestData,

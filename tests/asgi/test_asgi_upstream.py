@@ -12,9 +12,8 @@ import trustme
 from anyio.abc import SocketStream
 from anyio.streams.tls import TLSListener
 
-from agcore.protocol.effects import Origin, UpstreamRequest
+from agcore.protocol.http import Headers, Origin, UpstreamRequest
 from agcore.protocol.inputs import (
-    Headers,
     Input,
     Sent,
     Stage,

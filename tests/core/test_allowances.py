@@ -14,7 +14,8 @@ from agcore import ClientGone, Gateway, Input, OpenUpstream, RequestBroken, Upst
 from agcore.config.values import ClientKey, Config, Secret
 from agcore.mcp.operations.proxy import McpProxy
 from agcore.protocol.fault import Fault
-from agcore.protocol.inputs import Headers, RequestData, RequestEnd, UpstreamConnected, UpstreamHead
+from agcore.protocol.http import Headers
+from agcore.protocol.inputs import RequestData, RequestEnd, UpstreamConnected, UpstreamHead
 from agcore.state.rate_limits import PLACE, TICK, Bucket, RateLimits
 from tests.support.dialogues import (
     ANTHROPIC,

@@ -15,8 +15,8 @@ from agcore.codecs.request_target import parse
 from agcore.config.values import ClientKey, Endpoint, Provider, Proxy, Secret
 from agcore.ingress.auth import Admission, Guard
 from agcore.machines.ids import Ids
-from agcore.protocol.effects import Origin
 from agcore.protocol.fault import Fault
+from agcore.protocol.http import Origin
 from tests.support.auth_matrix import (
     ADMITTED,
     BAD,

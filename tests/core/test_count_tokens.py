@@ -10,7 +10,7 @@ import pytest
 
 from agcore import UpstreamFailed
 from agcore.config.values import Endpoint, ModelRule, Provider, Secret
-from agcore.protocol.effects import Origin
+from agcore.protocol.http import Origin
 from agcore.protocol.inputs import Sent, Stage
 from tests.support.dialogues import ANTHROPIC, CHAT, COMPLETIONS, GEMINI, PROVIDER_KEY, RESPONSES, Dialogue, config, ids
 from tests.support.story import Story, gateway

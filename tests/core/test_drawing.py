@@ -22,7 +22,7 @@ from agcore import (
 )
 from agcore.codecs.sse import Decoder
 from agcore.config.values import Config, Endpoint, Limits, ModelRule, Provider, Proxy, Secret
-from agcore.protocol.effects import Origin
+from agcore.protocol.http import Origin
 from agcore.protocol.inputs import ClientGone
 from tests.support.edges import FORM, MIB, PROVIDER_KEY, cut, feed, form, part
 from tests.support.pictures import coded, jpeg, png

@@ -18,8 +18,8 @@ from agcore.conversation.embeddings import EmbeddingRequest, Embeddings
 from agcore.conversation.losses import Losses
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import Invalid
-from agcore.protocol.effects import Origin
 from agcore.protocol.fault import Fault
+from agcore.protocol.http import Origin
 from tests.support.story import JSON, Story, gateway
 
 KEY: Final = "sk-vectors-0123456789abcdef"

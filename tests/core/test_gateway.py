@@ -35,8 +35,7 @@ from agcore import (
 )
 from agcore.config.values import Config, Endpoint, Limits, Provider, Proxy, Timeouts
 from agcore.operations.provider_lists import MAX_PARALLEL
-from agcore.protocol.effects import Origin
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers, Origin
 from agcore.state.provider_models import MAX_BODY
 from tests.support.dialogues import (
     ANTHROPIC,

@@ -12,7 +12,7 @@ from agcore import AbortUpstream, Gateway, Peer, Stage, UpstreamConnected, Upstr
 from agcore.config.values import ClientKey, Proxy, Secret
 from agcore.mcp.oauth_metadata import upstream_targets, with_metadata
 from agcore.mcp.operations.metadata import MAX_DOCUMENT
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from tests.support.edges import MCP_KEY, setup
 from tests.support.story import EPOCH, JSON, Story, gateway
 

@@ -16,7 +16,7 @@ from agcore.codecs.sse import Decoder
 from agcore.config.values import Config, McpServer, Proxy
 from agcore.machines.ids import Ids
 from agcore.mcp.http_sse_endpoint import reference, upstream_target
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from tests.support.edges import MCP_KEY, setup
 from tests.support.story import JSON, SECRET, SSE, Story, gateway
 

@@ -32,7 +32,7 @@ from agcore import (
 )
 from agcore.config.values import ClientKey, Limits, Proxy, Secret
 from agcore.ingress.routes import ANY
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from tests.support.edges import MCP_AT, MCP_KEY, setup
 from tests.support.story import JSON, SSE, Story, gateway
 

@@ -26,7 +26,7 @@ from agcore import (
 )
 from agcore.codecs.sse import Decoder
 from agcore.config.values import Limits
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from tests.support.dialogues import CHAT, receiving
 from tests.support.edges import FORM, MIB, PROVIDER_KEY, form, part, setup
 from tests.support.story import JSON, SSE, Story, gateway

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from agcore.config.values import Config, ModelRule
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from tests.support.dialogues import ANTHROPIC, CHAT, config, with_literal_models
 from tests.support.story import JSON, Story, gateway
 

@@ -11,8 +11,7 @@ import pytest
 from agcore import SendData, SendHead, State, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
 from agcore.codecs.sse import Decoder
 from agcore.config.values import Endpoint, Limits, ModelRule, Provider, Secret
-from agcore.protocol.effects import Origin
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers, Origin
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,

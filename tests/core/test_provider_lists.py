@@ -14,8 +14,7 @@ from agcore import AbortUpstream, Gateway, RequestEnd, Sent, Stage, UpstreamConn
 from agcore.config.values import Config, Endpoint, ModelRule, Provider, Timeouts
 from agcore.operations.models import PATIENCE
 from agcore.operations.provider_lists import MAX_PARALLEL
-from agcore.protocol.effects import Origin
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers, Origin
 from agcore.state.provider_models import (
     AFTER_DELAY,
     AFTER_FAILURE,

@@ -14,7 +14,7 @@ from agcore.ingress.routes import ANY, ROUTES, VERSIONS, MatchedRoute, NoMatch, 
 from agcore.machines.operation import Operation
 from agcore.operations import OPERATIONS, operation
 from agcore.protocol.fault import Fault
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 
 GOOGLE_KEY: Final[Headers] = ((b"x-goog-api-key", b"k"),)
 GOOGLE_CLIENT: Final[Headers] = ((b"x-goog-api-client", b"google-genai-sdk/2.19"),)

@@ -10,7 +10,7 @@ import pytest
 
 from agcore import Gateway
 from agcore.config.values import ClientKey, ModelRule, Proxy, Secret
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue, config, provider
 from tests.support.story import EPOCH, SECRET, Story
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from agcore import Config, Gateway
 from agcore.config.values import ClientKey, Endpoint, Provider, Proxy, Secret
 from agcore.conversation.values import Conversation, Signature, Text, Thinking, ToolCall, Turn
-from agcore.protocol.effects import Origin
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers, Origin
 from agcore.state.signatures import SignatureMemory, Signed
 from tests.support.story import JSON, SSE, Story, gateway
 

@@ -19,8 +19,8 @@ from agcore.conversation.usage import Usage, count
 from agcore.dialects import DIALECTS
 from agcore.ingress.routes import match
 from agcore.machines.ids import Ids
-from agcore.protocol.effects import Origin
 from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.http import Origin
 from agcore.protocol.inputs import Sent, Stage, UpstreamFailed
 from agcore.routing.retry import is_free_reattempt
 from agcore.state.shared import LocalState

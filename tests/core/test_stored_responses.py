@@ -10,7 +10,7 @@ import pytest
 
 from agcore import Gateway, UpstreamConnected, UpstreamData, UpstreamHead
 from agcore.config.values import ClientKey, Config, Limits, ModelRule, Provider, Proxy, Secret
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from agcore.state.responses import ResponseStore
 from tests.support.dialogues import ANTHROPIC, CHAT, PROVIDER_KEY, RESPONSES, config, provider
 from tests.support.story import EPOCH, SSE, Story, gateway

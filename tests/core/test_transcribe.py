@@ -26,8 +26,9 @@ from agcore.config.values import Config, Endpoint, Limits, ModelRule, Provider, 
 from agcore.dialects.gemini.transcripts import MAX_AUDIO
 from agcore.operations.transcribe import MAX_FORM
 from agcore.operations.upload import BUFFERED
-from agcore.protocol.effects import AbortUpstream, Origin, Spooled, Streamed
-from agcore.protocol.inputs import Headers, Sent, Stage
+from agcore.protocol.effects import AbortUpstream
+from agcore.protocol.http import Headers, Origin, Spooled, Streamed
+from agcore.protocol.inputs import Sent, Stage
 from tests.support.edges import FORM, KIB, MIB, cut, dropped, feed, form, length_up, part, read_back, sent
 from tests.support.recordings import chunk, wav
 from tests.support.story import JSON, SSE, Story, gateway

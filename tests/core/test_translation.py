@@ -16,8 +16,8 @@ from agcore.codecs.sse import Decoder
 from agcore.config.values import Endpoint, Provider, Proxy, Secret, Timeouts
 from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.values import Signature
-from agcore.protocol.effects import Origin
-from agcore.protocol.inputs import Headers, Sent, Stage
+from agcore.protocol.http import Headers, Origin
+from agcore.protocol.inputs import Sent, Stage
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
 from tests.support.dialogues import (
     ANTHROPIC,

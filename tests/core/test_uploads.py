@@ -38,7 +38,7 @@ from agcore import (
 )
 from agcore.config.values import ClientKey, Limits, Proxy, Secret, Timeouts
 from agcore.operations.upload import BUFFERED
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from tests.support.edges import (
     FORM,
     KIB,

@@ -27,7 +27,7 @@ from agcore.config.values import Secret
 from agcore.dialects import DIALECTS, ERROR_SHAPES
 from agcore.dialects.anthropic import errors as anthropic_error
 from agcore.protocol.fault import Fault, Vendor
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from agcore.routing.selection import Credential
 from agcore.upstream.errors import fault_from_answer, presentable
 from tests.support.dialogues import (

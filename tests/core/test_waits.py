@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from agcore.codecs import json_text
 from agcore.dialects import DIALECTS
 from agcore.protocol.fault import FailureKind, Fault, Vendor
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from agcore.routing.retry import classify
 from agcore.routing.retry_after import (
     LONGEST,

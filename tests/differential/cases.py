@@ -6,7 +6,7 @@ import msgspec
 
 from agcore import Headers
 from agcore.config.values import Config, Endpoint, McpServer, ModelRule, Provider, Proxy, Secret
-from agcore.protocol.effects import Origin
+from agcore.protocol.http import Origin
 from tests.support.story import JSON, SSE
 from tests.support.upstreams import Answer
 

@@ -18,7 +18,7 @@ from anyio.abc import SocketStream
 from anyio.from_thread import start_blocking_portal
 
 from agcore.config.values import Endpoint, Provider, Secret, Timeouts
-from agcore.protocol.effects import Origin
+from agcore.protocol.http import Origin
 from tests.support.dialogues import ANTHROPIC, CHAT, COMPLETIONS, GEMINI, GEMINI_ARRAY, RESPONSES, Dialogue, ids
 from tests.support.edges import form, part
 from tests.support.raw_upstream import raw_upstream

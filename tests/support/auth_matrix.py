@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from agcore.config.values import ClientKey, Config, Proxy, Secret
 from agcore.ingress.routes import ROUTES
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 
 NOW: Final = 1_790_000_000.0
 """The time at which `EXPIRED` is over and `LASTING` is not, in any run for a long while."""

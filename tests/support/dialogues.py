@@ -15,7 +15,8 @@ import msgspec
 
 from agcore.codecs.globs import is_glob
 from agcore.config.values import ClientKey, Config, Endpoint, Limits, ModelRule, Provider, Proxy, Secret, Timeouts
-from agcore.protocol.effects import Effect, Note, Origin
+from agcore.protocol.effects import Effect, Note
+from agcore.protocol.http import Origin
 from agcore.protocol.inputs import RequestData, RequestEnd, UpstreamConnected, UpstreamHead
 from tests.support.story import SSE, Story, gateway
 

@@ -7,18 +7,9 @@ from typing import Final
 
 from agcore.codecs.body_patches import apply
 from agcore.config.values import Config, Endpoint, Limits, McpServer, ModelRule, Provider, Proxy, Secret, Timeouts
-from agcore.protocol.effects import (
-    DropSpool,
-    Effect,
-    EndUpstream,
-    Origin,
-    ReadSpool,
-    SendUpstream,
-    Spool,
-    Spooled,
-    Streamed,
-)
-from agcore.protocol.inputs import FileRead, Headers, RequestData, RequestEnd, UpstreamConnected
+from agcore.protocol.effects import DropSpool, Effect, EndUpstream, ReadSpool, SendUpstream, Spool
+from agcore.protocol.http import Headers, Origin, Spooled, Streamed
+from agcore.protocol.inputs import FileRead, RequestData, RequestEnd, UpstreamConnected
 from tests.support.story import Story, gateway
 
 PROVIDER_KEY: Final = "sk-media-0123456789abcdef"

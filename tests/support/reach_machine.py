@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agcore.protocol.effects import AbortUpstream, Effect, OpenUpstream, Origin, ReadFile, SendData, SendEnd, SendHead
-from agcore.protocol.inputs import FileRead, FileRefused, Input, Peer, RequestEnd, RequestHead, UpstreamFailed
+from agcore.protocol.effects import AbortUpstream, Effect, OpenUpstream, ReadFile, SendData, SendEnd, SendHead
+from agcore.protocol.http import Origin, Peer, RequestHead
+from agcore.protocol.inputs import FileRead, FileRefused, Input, RequestEnd, UpstreamFailed
 from tests.support.relay_machine import RelayExchange, RelayGateway
 
 

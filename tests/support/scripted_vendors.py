@@ -27,7 +27,7 @@ from msgspec import json
 
 from agcore import Gateway, Headers, Note
 from agcore.config.values import ClientKey, Config, Endpoint, ModelRule, Provider, Proxy, Secret, Timeouts
-from agcore.protocol.effects import Origin
+from agcore.protocol.http import Origin
 from agcore_asgi.app import Application
 from agcore_asgi.clock import Clock
 from agcore_trio.server import Server

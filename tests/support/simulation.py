@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from agcore import Gateway
 from agcore.protocol.effects import OpenUpstream
-from agcore.protocol.inputs import Headers, Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed
+from agcore.protocol.http import Headers
+from agcore.protocol.inputs import Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed
 from agcore.protocol.inputs import UpstreamHead as Head
 from agcore.protocol.legality import State
 from tests.support.dialogues import DIALOGUES, Dialogue

@@ -45,7 +45,7 @@ from agcore import (
     UpstreamRequest,
 )
 from agcore.config.values import Retry
-from agcore.protocol.effects import Body
+from agcore.protocol.http import Body
 
 EPOCH = 1_790_000_000.0
 SECRET = bytes(range(32))

@@ -10,7 +10,7 @@ from typing import Any, Final
 from agcore import Config, Effect, Gateway, Headers, NotifyExchange, Peer, Secret, SendData
 from agcore.codecs.sse import Decoder
 from agcore.config.values import ClientKey, Endpoint, Limits, McpServer, Provider, Proxy, Timeouts
-from agcore.protocol.effects import Origin
+from agcore.protocol.http import Origin
 from tests.support.story import LOCAL, SSE, Story
 
 AT: Final = "/mcp/zai-mcp-server/mcp"

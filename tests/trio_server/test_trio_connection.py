@@ -14,11 +14,11 @@ from agcore.protocol.effects import (
     Finish,
     Note,
     OpenUpstream,
-    Origin,
     SendData,
     SendEnd,
     SendHead,
 )
+from agcore.protocol.http import Origin
 from agcore.protocol.inputs import (
     ClientGone,
     DrainRequested,

@@ -7,16 +7,9 @@ from typing import NamedTuple
 import h11
 import pytest
 
-from agcore.protocol.effects import Origin, SendData, SendEnd, SendHead, Spooled, Streamed, UpstreamRequest
-from agcore.protocol.inputs import (
-    RequestBroken,
-    RequestData,
-    RequestEnd,
-    RequestHead,
-    UpstreamData,
-    UpstreamEnd,
-    UpstreamHead,
-)
+from agcore.protocol.effects import SendData, SendEnd, SendHead
+from agcore.protocol.http import Origin, RequestHead, Spooled, Streamed, UpstreamRequest
+from agcore.protocol.inputs import RequestBroken, RequestData, RequestEnd, UpstreamData, UpstreamEnd, UpstreamHead
 from agcore_trio.engine import PIECE, BadAnswer, BadHead, ClientEngine, Pending, ServerEngine
 from agcore_trio.plain_engine import PlainClientEngine, PlainServerEngine
 

@@ -11,8 +11,9 @@ import pytest
 import trio
 import trio.testing
 
-from agcore.protocol.effects import OpenUpstream, Origin, ReadFile
-from agcore.protocol.inputs import ClientGone, FileRead, FileRefused, Input, Peer, UpstreamHead
+from agcore.protocol.effects import OpenUpstream, ReadFile
+from agcore.protocol.http import Origin, Peer
+from agcore.protocol.inputs import ClientGone, FileRead, FileRefused, Input, UpstreamHead
 from agcore_trio import driver
 from agcore_trio.clock import Clock
 from agcore_trio.server import Server

@@ -14,7 +14,7 @@ import trio.testing
 from agcore import Config, Gateway, Peer
 from agcore.config.values import Endpoint, Provider, Secret
 from agcore.operations.models import PATIENCE
-from agcore.protocol.effects import Origin
+from agcore.protocol.http import Origin
 from agcore_trio.server import Server
 from agcore_trio.upstream import UpstreamPool
 from tests.support.upstreams import Answer, Recorded, Upstream

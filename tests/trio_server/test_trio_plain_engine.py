@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agcore.protocol.effects import Origin, SendData, SendEnd, SendHead, Spooled, Streamed, UpstreamRequest
-from agcore.protocol.inputs import RequestBroken, RequestEnd, RequestHead, UpstreamEnd
+from agcore.protocol.effects import SendData, SendEnd, SendHead
+from agcore.protocol.http import Origin, RequestHead, Spooled, Streamed, UpstreamRequest
+from agcore.protocol.inputs import RequestBroken, RequestEnd, UpstreamEnd
 from agcore_trio.engine import JOINED_BODY, BadAnswer, BadHead, ClientEngine, Pending, ServerEngine
 from agcore_trio.heads import plain_request, plain_response
 from agcore_trio.plain_engine import PlainClientEngine, PlainServerEngine

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 import trustme
 
-from agcore.protocol.effects import Origin, ProxyServer
+from agcore.protocol.http import Origin, ProxyServer
 from agcore.protocol.inputs import (
     Sent,
     Stage,

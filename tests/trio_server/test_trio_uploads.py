@@ -21,14 +21,11 @@ from agcore.protocol.effects import (
     Finish,
     Note,
     OpenUpstream,
-    Patch,
     ReadSpool,
     SendUpstream,
     Spool,
-    Spooled,
-    Streamed,
-    UpstreamRequest,
 )
+from agcore.protocol.http import Patch, Spooled, Streamed, UpstreamRequest
 from agcore.protocol.inputs import (
     ClientGone,
     DrainRequested,

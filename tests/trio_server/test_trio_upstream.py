@@ -12,7 +12,7 @@ import trio
 import trio.testing
 import trustme
 
-from agcore.protocol.effects import Origin, ProxyServer, UpstreamRequest
+from agcore.protocol.http import Origin, ProxyServer, UpstreamRequest
 from agcore.protocol.inputs import (
     Sent,
     Stage,

@@ -19,21 +19,18 @@ from agcore.protocol.effects import (
     Halt,
     Note,
     OpenUpstream,
-    Origin,
     SendData,
     SendEnd,
     SendHead,
     StopAccepting,
-    UpstreamRequest,
 )
+from agcore.protocol.http import Origin, Peer, RequestHead, UpstreamRequest
 from agcore.protocol.inputs import (
     ClientGone,
     Input,
-    Peer,
     RequestBroken,
     RequestData,
     RequestEnd,
-    RequestHead,
     UpstreamData,
     UpstreamEnd,
     UpstreamFailed,

@@ -13,9 +13,8 @@ from agcore.codecs.url import parse_url
 from agcore.config.values import Endpoint, Provider
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp.sources import BadSource, https_url
-from agcore.protocol.effects import Origin
 from agcore.protocol.fault import Fault
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers, Origin
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 

@@ -29,7 +29,8 @@ from agcore.mcp.revisions import OLDEST, Revision, negotiated
 from agcore.mcp.server import Listen, Reply, Server, ToolCall, refused
 from agcore.protocol.effects import NotifyExchange
 from agcore.protocol.fault import Fault
-from agcore.protocol.inputs import Headers, Notified
+from agcore.protocol.http import Headers
+from agcore.protocol.inputs import Notified
 from agcore.protocol.legality import State
 from agcore.state.mcp_sessions import Owner, Session
 

@@ -12,7 +12,7 @@ from agcore.machines.operation import Operation
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp.oauth_metadata import published, resource_url, upstream_targets
 from agcore.protocol.fault import Fault
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 

@@ -28,7 +28,7 @@ from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp import http_sse_endpoint as message_endpoint
 from agcore.mcp.oauth_metadata import metadata_url, with_metadata
 from agcore.protocol.fault import Fault
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from agcore.routing.selection import Candidate
 from agcore.upstream.errors import CREDENTIAL, NO_RETRY, OWN_CREDENTIAL
 from agcore.upstream.request import UpstreamPlan

@@ -47,7 +47,7 @@ from agcore.mcp.vision_tools import Parameter
 from agcore.operations.generate import translatable
 from agcore.operations.pass_through import read_object
 from agcore.protocol.fault import Fault
-from agcore.protocol.inputs import Headers
+from agcore.protocol.http import Headers
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 

@@ -17,7 +17,8 @@ from urllib.parse import quote, unquote_to_bytes
 import anyio
 
 from agcore.protocol.effects import Effect, SendData, SendEnd, SendHead
-from agcore.protocol.inputs import ClientGone, Headers, Input, Peer, RequestData, RequestEnd, RequestHead
+from agcore.protocol.http import Headers, Peer, RequestHead
+from agcore.protocol.inputs import ClientGone, Input, RequestData, RequestEnd
 
 Scope: TypeAlias = Mapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]

@@ -31,8 +31,8 @@ from agcore.protocol.effects import (
     ReadSpool,
     SendUpstream,
     Spool,
-    Spooled,
 )
+from agcore.protocol.http import Spooled
 from agcore.protocol.inputs import (
     ClientGone,
     DrainRequested,

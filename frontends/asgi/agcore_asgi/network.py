@@ -19,7 +19,7 @@ import anyio
 import h11
 import httpcore
 
-from agcore.protocol.effects import ProxyServer
+from agcore.protocol.http import ProxyServer
 
 RECEIVE: Final = 65536
 """Bytes that are read at most in one go."""

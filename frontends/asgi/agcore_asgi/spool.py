@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from agcore.protocol.effects import Patch
+from agcore.protocol.http import Patch
 
 PIECE: Final = 256 * 1024
 """Bytes of a piece that is read back: the most of a file that is in memory for one leg."""

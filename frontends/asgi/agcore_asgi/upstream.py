@@ -19,7 +19,7 @@ import certifi
 import httpcore
 import httpx
 
-from agcore.protocol.effects import Origin, ProxyServer, Spooled, Streamed, UpstreamRequest
+from agcore.protocol.http import Origin, ProxyServer, Spooled, Streamed, UpstreamRequest
 from agcore.protocol.inputs import (
     Sent,
     Stage,

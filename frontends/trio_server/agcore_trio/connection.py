@@ -22,7 +22,8 @@ import attrs
 import trio
 
 from agcore.protocol.effects import Note, NotifyExchange, SendData, SendEnd, SendHead
-from agcore.protocol.inputs import Input, Peer, RequestData, RequestHead
+from agcore.protocol.http import Peer, RequestHead
+from agcore.protocol.inputs import Input, RequestData
 from agcore_trio.connector import reason
 from agcore_trio.driver import Driver
 from agcore_trio.engine import BadHead, Pending

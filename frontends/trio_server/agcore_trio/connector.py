@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from agcore.protocol.effects import Origin, ProxyServer
+from agcore.protocol.http import Origin, ProxyServer
 from agcore.protocol.inputs import Stage
 from agcore_trio.streams import close_now
 

@@ -8,7 +8,8 @@ import trio
 
 from agcore.demo.provider import DemoAnswer, answer
 from agcore.protocol.effects import SendData, SendEnd, SendHead
-from agcore.protocol.inputs import RequestBroken, RequestData, RequestHead
+from agcore.protocol.http import RequestHead
+from agcore.protocol.inputs import RequestBroken, RequestData
 from agcore_trio.engine import BadHead, Pending, ServerEngine
 from agcore_trio.server import url_of
 from agcore_trio.streams import RECEIVE, close_now

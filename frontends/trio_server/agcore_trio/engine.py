@@ -17,17 +17,9 @@ from typing import Final, TypeAlias
 import h11
 import msgspec
 
-from agcore.protocol.effects import SendData, SendEnd, SendHead, Streamed, UpstreamRequest
-from agcore.protocol.inputs import (
-    Headers,
-    RequestBroken,
-    RequestData,
-    RequestEnd,
-    RequestHead,
-    UpstreamData,
-    UpstreamEnd,
-    UpstreamHead,
-)
+from agcore.protocol.effects import SendData, SendEnd, SendHead
+from agcore.protocol.http import Headers, RequestHead, Streamed, UpstreamRequest
+from agcore.protocol.inputs import RequestBroken, RequestData, RequestEnd, UpstreamData, UpstreamEnd, UpstreamHead
 from agcore_trio.heads import FRAMING, field_lines, request_head
 
 MAX_RESPONSE_HEAD: Final = 64 * 1024

@@ -20,7 +20,7 @@ import trio
 
 from agcore.config.values import Limits
 from agcore.gateway import Gateway
-from agcore.protocol.inputs import Peer
+from agcore.protocol.http import Peer
 from agcore_trio.clock import Clock
 from agcore_trio.connection import Connection, ServerContext
 from agcore_trio.terminal import table

@@ -23,16 +23,9 @@ from typing import Final
 
 import h11
 
-from agcore.protocol.effects import Origin, SendData, SendEnd, SendHead, UpstreamRequest
-from agcore.protocol.inputs import (
-    RequestBroken,
-    RequestData,
-    RequestEnd,
-    RequestHead,
-    UpstreamData,
-    UpstreamEnd,
-    UpstreamHead,
-)
+from agcore.protocol.effects import SendData, SendEnd, SendHead
+from agcore.protocol.http import Origin, RequestHead, UpstreamRequest
+from agcore.protocol.inputs import RequestBroken, RequestData, RequestEnd, UpstreamData, UpstreamEnd, UpstreamHead
 from agcore_trio.engine import (
     JOINED_BODY,
     PIECE,

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Final, Protocol, assert_never
 import trio
 
 from agcore.protocol.effects import CloseIdle, GatewayEffect, Halt, Note, NotifyExchange, StopAccepting
-from agcore.protocol.inputs import DrainRequested, Peer
+from agcore.protocol.http import Peer
+from agcore.protocol.inputs import DrainRequested
 from agcore_trio.clock import Clock
 from agcore_trio.connection import Connection, ServerContext, refuse
 from agcore_trio.hangup import make_watch

@@ -22,8 +22,9 @@ from agcore.codecs.url import parse_url
 from agcore.config.parser import with_demo
 from agcore.config.values import Config
 from agcore.gateway import Gateway
-from agcore.protocol.effects import Note, Origin, UpstreamRequest
-from agcore.protocol.inputs import Headers, UpstreamData, UpstreamFailed, UpstreamHead, UpstreamInput
+from agcore.protocol.effects import Note
+from agcore.protocol.http import Headers, Origin, UpstreamRequest
+from agcore.protocol.inputs import UpstreamData, UpstreamFailed, UpstreamHead, UpstreamInput
 from agcore_trio.demo_server import serve_demo
 from agcore_trio.recipes import recipes
 from agcore_trio.samples import SAMPLES, Said, Sample

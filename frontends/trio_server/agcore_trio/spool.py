@@ -11,7 +11,8 @@ from typing import IO, Final
 
 import trio
 
-from agcore.protocol.effects import Body, Patch, ReadSpool, Spooled
+from agcore.protocol.effects import ReadSpool
+from agcore.protocol.http import Body, Patch, Spooled
 from agcore.protocol.inputs import FileRead, FileRefused, Input, SpoolFailed
 
 READ: Final = 128 * 1024

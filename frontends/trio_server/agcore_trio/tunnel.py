@@ -11,7 +11,7 @@ from typing import Final
 import h11
 import trio
 
-from agcore.protocol.effects import ProxyServer
+from agcore.protocol.http import ProxyServer
 from agcore_trio.heads import request_head
 from agcore_trio.streams import RECEIVE
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from agcore.protocol.effects import Origin, Spooled, Streamed, UpstreamRequest
+from agcore.protocol.http import Origin, Spooled, Streamed, UpstreamRequest
 from agcore.protocol.inputs import (
     Sent,
     Stage,
