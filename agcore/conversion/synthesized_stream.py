@@ -16,7 +16,7 @@ from agcore.conversation.losses import Losses
 from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import Delta, Invalid, ThinkingEnded, ToolStarted
-from agcore.conversion.translation import ClientStream
+from agcore.conversion.translated_stream import ClientStream
 from agcore.dialects.translators import CLIENTS, UPSTREAMS
 from agcore.protocol.fault import Fault
 

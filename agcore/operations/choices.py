@@ -17,7 +17,8 @@ from agcore.codecs.header_fields import media_type
 from agcore.conversation.tool_names import safe_call_id
 from agcore.conversation.usage import Usage, total
 from agcore.conversation.values import Consumed, Delta, Started, ToolStarted
-from agcore.conversion.translation import ClientStream, Translation, UpstreamStream
+from agcore.conversion.translated_stream import ClientStream, UpstreamStream
+from agcore.conversion.translation import Translation
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.fan_out import Branch, FanOut
 from agcore.protocol.fault import Fault

@@ -126,9 +126,10 @@ class CountTokens(PassThrough):
         return parse(self._decoded(), model=self.ask.model, stream=False, losses=Losses())
 
     def _translated(self, candidate: Candidate) -> bytes:
-        from agcore.conversion.translation import ModelTarget, Translation
+        from agcore.conversion.translation import Translation
+        from agcore.operations.generate import model_target
 
-        target = ModelTarget.at(candidate, self.services.catalog)
+        target = model_target(candidate, self.services.catalog)
         rendered = Translation(self.dialect.NAME, target, self._conversation(), Losses()).rendered
         if target.dialect == "gemini":
             return json_text.encode({"generateContentRequest": {"model": f"models/{candidate.model}", **rendered}})

@@ -22,9 +22,10 @@ from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
     from agcore.config.values import Endpoint, Provider
-    from agcore.conversion.translation import ClientStream, StreamTranslation, Translation
+    from agcore.conversion.translated_stream import ClientStream, StreamTranslation
+    from agcore.conversion.translation import ModelTarget, Translation
     from agcore.operations.choices import Choices
-    from agcore.routing.catalog import Resolution
+    from agcore.routing.catalog import Catalog, Resolution
 
 TRANSLATABLE: Final = frozenset({"openai", "openai_responses", "anthropic", "gemini"})
 """Dialects that requests of other dialects can be translated to."""
@@ -43,6 +44,15 @@ ARRAY_HEADERS: Final[Headers] = ((b"content-type", b"application/json; charset=u
 def translatable(provider: Provider) -> Endpoint | None:
     """The first of a provider's endpoints that requests of any dialect can be translated to."""
     return next((each for name, each in provider.endpoints.items() if name in TRANSLATABLE), None)
+
+
+def model_target(candidate: Candidate, catalog: Catalog) -> ModelTarget:
+    """Where a translated request goes."""
+    from agcore.conversion.translation import ModelTarget  # translating is not free to import
+
+    return ModelTarget(
+        candidate.endpoint.dialect, candidate.model, catalog.profile(candidate.model), candidate.provider.signer
+    )
 
 
 class Generate(PassThrough):
@@ -150,7 +160,7 @@ class Generate(PassThrough):
         return changes, hides_usage
 
     def _translate(self, members: Members, candidate: Candidate) -> Translation | Fault:
-        from agcore.conversion.translation import ModelTarget, translate  # translating is not free to import
+        from agcore.conversion.translation import translate  # translating is not free to import
 
         forgetful = self.dialect.NAME == "openai"
         return translate(
@@ -158,8 +168,8 @@ class Generate(PassThrough):
             members.body,
             model=self.ask.model,
             stream=self.ask.stream,
-            target=ModelTarget.at(candidate, self.services.catalog),
-            recollection=self.services.ledger.signatures.of(self.request.client) if forgetful else None,
+            target=model_target(candidate, self.services.catalog),
+            signed_calls=self.services.ledger.signatures.of(self.request.client) if forgetful else None,
         )
 
     def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:

@@ -14,25 +14,13 @@ from typing import Final
 
 import msgspec
 
-from agcore.conversation.values import Conversation, Part, Signature, Thinking, ToolCall, Turn
+from agcore.conversation.signed import Signed
+from agcore.conversation.values import Conversation, Part, Thinking, ToolCall, Turn
 
 MAX_CALLS: Final = 4096
 """Calls remembered."""
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Bytes of thoughts and signatures remembered; a signature is some hundred bytes to a few thousand."""
-
-
-class Signed(msgspec.Struct, frozen=True):
-    """What belongs to a call: the signed thoughts before it, and the call's own signature."""
-
-    thoughts: tuple[Thinking, ...] = ()
-    signature: Signature | None = None
-
-    @property
-    def size(self) -> int:
-        """About its bytes."""
-        thoughts = sum(len(each.text) + len(each.signature.data if each.signature else "") for each in self.thoughts)
-        return 200 + thoughts + (len(self.signature.data) if self.signature else 0)
 
 
 class SignatureMemory:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from agcore import Config, Gateway
 from agcore.config.values import ClientKey, Endpoint, Provider, Proxy, Secret
+from agcore.conversation.signed import Signed
 from agcore.conversation.values import Conversation, Signature, Text, Thinking, ToolCall, Turn
 from agcore.protocol.http import Headers, Origin
-from agcore.state.signatures import SignatureMemory, Signed
+from agcore.state.signatures import SignatureMemory
 from tests.support.story import JSON, SSE, Story, gateway
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]

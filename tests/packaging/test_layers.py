@@ -45,8 +45,6 @@ STILL_TO_CUT: Final = frozenset(
         ("dialects/anthropic/traits.py", "ingress"),
         ("dialects/openai_chat/traits.py", "ingress"),
         ("dialects/model_lists.py", "routing"),
-        ("conversion/translation.py", "state"),
-        ("conversion/translation.py", "routing"),
         ("state/shared.py", "machines"),
         ("state/shared.py", "routing"),
         ("state/mcp_sessions.py", "machines"),

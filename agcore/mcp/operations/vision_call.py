@@ -34,7 +34,8 @@ from agcore.conversation.values import (
     Video,
 )
 from agcore.conversation.values import Source as PartSource
-from agcore.conversion.translation import ModelTarget, Translation, UpstreamStream
+from agcore.conversion.translated_stream import UpstreamStream
+from agcore.conversion.translation import Translation
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import RequestSummary
 from agcore.machines.operation import candidates_at, resolve
@@ -44,7 +45,7 @@ from agcore.mcp.operations.download import Download
 from agcore.mcp.server import ToolCall
 from agcore.mcp.sources import MAX_BYTES, BadSource, Inline, Kind, Local, Remote, parse, type_of
 from agcore.mcp.vision_tools import Parameter
-from agcore.operations.generate import translatable
+from agcore.operations.generate import model_target, translatable
 from agcore.operations.pass_through import read_object
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
@@ -190,7 +191,7 @@ class VisionCall:
     def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault:
         """The question as a way's dialect puts it."""
         services = self._exchange.services
-        target = ModelTarget.at(candidate, services.catalog)
+        target = model_target(candidate, services.catalog)
         if not target.profile.vision:
             return Fault(status=400, message=f"the model {candidate.model!r} sees no pictures")
         told = Text(vision_tools.instruction(self.ask.tool, self.ask.given))

@@ -1,0 +1,110 @@
+"""Deltas brought home: what an upstream says, under the client's own names, ids and choice numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
+
+import msgspec
+
+from agcore.codecs import json_text
+from agcore.conversation.signed import Signed
+from agcore.conversation.split import Part
+from agcore.conversation.tool_names import ToolNames, safe_call_id
+from agcore.conversation.values import (
+    Consumed,
+    Delta,
+    Started,
+    Thinking,
+    ThinkingDelta,
+    ThinkingEnded,
+    ToolArguments,
+    ToolEnded,
+    ToolStarted,
+)
+
+Remember: TypeAlias = Callable[[str, Signed], None]
+"""Keeps what was signed around the tool call of an id."""
+
+
+class DeltaMapper:
+    """Deltas on their way home: tools under the client's own names, every call with an id, free-form tools free-form.
+
+    Choices of a share of a request get the client's numbers. A model that knows a custom tool as a function wraps its
+    text in JSON; the text is known once the call is complete.
+    """
+
+    def __init__(
+        self,
+        names: ToolNames,
+        customs: set[str],
+        *,
+        id: str,
+        share: Part | None = None,
+        remember: Remember | None = None,
+    ) -> None:
+        self._share = share
+        self._remember = remember
+        self._thoughts: dict[int, list[Thinking]] = {}
+        self._thought: dict[int, str] = {}
+        self._names = names
+        self._customs = customs
+        self._id = id
+        self._wrapped: dict[tuple[int, int], str] = {}
+
+    def deltas(self, deltas: Iterable[Delta]) -> Iterator[Delta]:
+        """The same deltas, as the client may see them."""
+        for delta in deltas if self._share is None else _numbered(deltas, self._share):
+            if self._remember is not None:
+                self._notice(delta)
+            if isinstance(delta, ToolStarted):
+                yield self._started(delta)
+            elif isinstance(delta, ToolArguments | ToolEnded) and (delta.choice, delta.index) in self._wrapped:
+                yield from self._unwrapped(delta)
+            else:
+                yield delta
+
+    def _started(self, delta: ToolStarted) -> Delta:
+        name = self._names.original(delta.name)
+        id = safe_call_id(delta.id) if delta.id else f"call_{self._id[:16]}{delta.choice}_{delta.index}"
+        thoughts = tuple(self._thoughts.pop(delta.choice, ()))
+        if self._remember is not None and (thoughts or delta.signature is not None):
+            self._remember(id, Signed(thoughts, delta.signature))
+        if name in self._customs and not delta.custom:
+            self._wrapped[delta.choice, delta.index] = ""
+            return msgspec.structs.replace(delta, id=id, name=name, custom=True)
+        return msgspec.structs.replace(delta, id=id, name=name)
+
+    def _notice(self, delta: Delta) -> None:
+        """Keep signed thoughts until the call that they lead to."""
+        if isinstance(delta, ThinkingDelta):
+            self._thought[delta.choice] = self._thought.get(delta.choice, "") + delta.text
+        elif isinstance(delta, ThinkingEnded):
+            text = self._thought.pop(delta.choice, "")
+            if delta.signature is not None:
+                self._thoughts.setdefault(delta.choice, []).append(Thinking(text, delta.signature))
+
+    def _unwrapped(self, delta: ToolArguments | ToolEnded) -> Iterator[Delta]:
+        place = (delta.choice, delta.index)
+        if isinstance(delta, ToolArguments):
+            self._wrapped[place] += delta.text
+            return
+        text = self._wrapped.pop(place)
+        try:
+            value = json_text.decode(text.encode("utf-8", "surrogatepass"))
+        except ValueError:
+            value = None
+        if isinstance(value, dict) and isinstance(value.get("input"), str):
+            text = value["input"]
+        if text:
+            yield ToolArguments(delta.index, text, choice=delta.choice)
+        yield delta
+
+
+def _numbered(deltas: Iterable[Delta], share: Part) -> Iterator[Delta]:
+    """Deltas of a share's choices; more choices than it asked for would be taken for another share's."""
+    for delta in deltas:
+        if isinstance(delta, Started | Consumed):
+            yield delta
+        elif delta.choice < share.conversation.settings.choices:
+            yield msgspec.structs.replace(delta, choice=share.first + delta.choice)
