@@ -1,6 +1,6 @@
 """Failover as clients of either frontend see it, over sockets: to the next key, to the next vendor, and to nobody.
 
-`tests/core/test_failover.py` has the rules, in simulated time. Here every byte travels, and what is looked at is what
+`tests/stories/test_failover.py` has the rules, in simulated time. Here every byte travels, and what is looked at is what
 only a driver can get wrong: a head that was sent too early, a pause in which nobody listens, a connection that is lost.
 """
 

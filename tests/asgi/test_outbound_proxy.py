@@ -15,7 +15,7 @@ from anyio.streams.tls import TLSListener
 from agcore.protocol.http import Origin, ProxyServer, UpstreamRequest
 from agcore.protocol.inputs import Input, Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed
 from agcore_asgi.upstream import Pools
-from tests.asgi.test_asgi_upstream import failure, run_leg
+from tests.asgi.test_upstream import failure, run_leg
 from tests.support.backends import on_both_loops
 from tests.support.raw_upstream import at_end, raw_upstream, read_request
 

@@ -13,7 +13,7 @@ from agcore.config.parser import parse, secret_refs, startup_problems
 from agcore.routing.catalog import Catalog, Resolution
 from agcore_trio.recipes import recipes
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "docs" / "CHANGELOG.md"]
 

@@ -20,7 +20,7 @@ from agcore_asgi.clock import Clock
 from agcore_asgi.inbox import Inbox
 from agcore_asgi.public_network import PATIENCE, PublicNetwork, Resolve
 from agcore_asgi.upstream import Leg, Pools
-from tests.asgi.test_asgi_upstream import OK, run_leg
+from tests.asgi.test_upstream import OK, run_leg
 from tests.support.backends import on_both_loops
 from tests.support.public_names import NOT_PUBLIC, PUBLIC, PUBLIC_TOO, Names
 from tests.support.raw_upstream import at_end, raw_upstream, read_request

@@ -11,7 +11,7 @@ from agcore.config.parser import parse, secret_refs
 from agcore.config.values import ModelRule
 from agcore_trio.cli import main
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "routing.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "routing.md"
 BLOCK = re.compile(r"^```(toml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -23,7 +23,7 @@ from agcore_trio.connector import Connector, Unreachable
 from agcore_trio.public_connector import PATIENCE, PublicConnector
 from agcore_trio.upstream import UpstreamPool
 from tests.support.public_names import NOT_PUBLIC, PUBLIC, PUBLIC_TOO, Names
-from tests.trio_server.test_trio_upstream import OK, drive, request, serve_ok, upstream
+from tests.trio_server.test_upstream import OK, drive, request, serve_ok, upstream
 from tests.trio_server.toys import read_request
 
 NAMED = Origin("http", "images.test", 80)

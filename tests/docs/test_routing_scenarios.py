@@ -14,7 +14,7 @@ from tests.support.dialogues import ANTHROPIC, CHAT, config, provider
 from tests.support.simulation import Act, World
 from tests.support.story import EPOCH, SECRET, Story
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "routing.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "routing.md"
 SCENARIO = re.compile(r"^```scenario\n(.*?)\n\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ASKED = re.compile(r"asked at (\d+) s(, streamed)?$")
 ACTS = {act.value: act for act in Act} | {"a stream that begins with an error": Act.ERROR_EVENT}
