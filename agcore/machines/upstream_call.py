@@ -23,6 +23,7 @@ import msgspec
 
 from agcore.config.values import Timeouts
 from agcore.dialects import DIALECTS
+from agcore.dialects.whole_answer import fault_from_answer
 from agcore.machines.call_set import CallSet
 from agcore.machines.timers import Timer, Timers
 from agcore.protocol.effects import (
@@ -49,7 +50,7 @@ from agcore.routing.retry import classify, is_free_reattempt, may_repeat
 from agcore.routing.retry_after import is_key_refused, retry_after, scope_is_key, stated_retry_after
 from agcore.routing.selection import Candidate, Credential, CredentialModel, Exhausted, Pause, Selection
 from agcore.state.shared import LocalState
-from agcore.upstream.errors import OWN_CREDENTIAL, fault_from_answer, presentable
+from agcore.upstream.errors import OWN_CREDENTIAL, presentable
 from agcore.upstream.request import UpstreamPlan, upstream_request
 
 _FAILURES: Final[Mapping[Stage, str]] = {

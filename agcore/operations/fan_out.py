@@ -12,8 +12,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from agcore.dialects import DIALECTS
+from agcore.dialects.whole_answer import read_object
 from agcore.machines.upstream_call import CallOwner, UpstreamCall
-from agcore.operations.pass_through import PassThrough, read_object
+from agcore.operations.pass_through import PassThrough
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.routing.selection import Candidate, Selection
@@ -123,4 +125,10 @@ class Branch:
     def read_answer(self, call: UpstreamCall) -> dict[str, object] | Fault:
         """The collected answer decoded, or what is wrong with it."""
         status, headers = self._head
-        return read_object(call, status=status, headers=headers, body=b"".join(self._body))
+        return read_object(
+            b"".join(self._body),
+            dialect=DIALECTS[call.candidate.endpoint.dialect],
+            provider=call.candidate.provider.name,
+            status=status,
+            headers=headers,
+        )

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import msgspec
 
 from agcore.codecs import header_fields as header_tables
-from agcore.codecs import json_text
 from agcore.codecs.json_splice import BodyError, Members, parse
 from agcore.config.values import Endpoint, Provider
 from agcore.conversation.losses import Losses
 from agcore.conversation.usage import Usage
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import RequestSummary, edited
+from agcore.dialects.whole_answer import read_object
 from agcore.ingress.routes import MatchedRoute
 from agcore.machines.operation import Operation, candidates_at, resolve
 from agcore.machines.upstream_call import UpstreamCall
@@ -28,7 +28,6 @@ from agcore.protocol.http import Body, Headers
 from agcore.routing.catalog import Resolution
 from agcore.routing.conversation_key import seat_of
 from agcore.routing.selection import Candidate
-from agcore.upstream.errors import fault_from_answer
 from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
@@ -275,35 +274,10 @@ class PassThrough(Operation, ABC):
     def read_answer(self, call: UpstreamCall) -> dict[str, object] | Fault:
         """The collected answer decoded, or what is wrong with it."""
         status, headers = self._head
-        return read_object(call, status=status, headers=headers, body=b"".join(self._answer))
-
-
-def read_object(call: UpstreamCall, *, status: int, headers: Headers, body: bytes) -> dict[str, object] | Fault:
-    """The JSON object that a call was answered with, or what is wrong with it."""
-    try:
-        answer = json_text.decode(body)
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        kind = header_tables.media_type(headers).decode("latin-1") or "no content type"
-        return Fault(
-            status=502,
-            message=f"{call.candidate.provider.name} answered {status} without a JSON object ({kind})",
-            code="upstream_invalid_answer",
-        )
-    # A failed Response is that dialect's own form of an answer, and says so itself.
-    if answer.get("error") and answer.get("object") != "response":
-        return fault_from_answer(
-            DIALECTS[call.candidate.endpoint.dialect],
+        return read_object(
+            b"".join(self._answer),
+            dialect=DIALECTS[call.candidate.endpoint.dialect],
             provider=call.candidate.provider.name,
-            status=error_status(answer["error"]),
+            status=status,
             headers=headers,
-            body=body,
         )
-    return answer
-
-
-def error_status(error: object) -> int:
-    """The status that an error inside a 200 names for itself; 502 when it names none."""
-    code = error.get("code") if isinstance(error, dict) else None
-    return code if isinstance(code, int) and 400 <= code <= 599 else 502

@@ -1,9 +1,9 @@
-"""An upstream's error answer, turned into a fault that a client may see.
+"""A fault in an upstream's words, made fit for a client.
 
-Nothing of the upstream's body passes raw: what its JSON says is kept as values, with every occurrence of the key that
-was used replaced by its label. Trouble with the gateway's own credential is not the client's: as a 401 it would make
-agents log their users out, and as a 5xx it would make them try again and again. So it leaves as a 424 that names the
-key by its label, and tells clients not to retry.
+What the upstream's JSON says is kept as values, with every occurrence of the key that was used replaced by its label.
+Trouble with the gateway's own credential is not the client's: as a 401 it would make agents log their users out, and as
+a 5xx it would make them try again and again. So it leaves as a 424 that names the key by its label, and tells clients
+not to retry.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ from typing import Final
 
 import msgspec
 
-from agcore.codecs import json_text
-from agcore.codecs.header_fields import media_type
-from agcore.dialects.base import Dialect
 from agcore.protocol.fault import Fault, Vendor
 from agcore.protocol.http import Headers
 from agcore.routing.retry_after import is_key_refused, is_moderated
@@ -27,25 +24,6 @@ NO_RETRY: Final[Headers] = ((b"x-should-retry", b"false"),)
 no better."""
 OWN_CREDENTIAL: Final = "upstream_credential"
 """The code of a fault that tells of trouble with the gateway's own key."""
-
-
-def fault_from_answer(dialect: Dialect, *, provider: str, status: int, headers: Headers, body: bytes) -> Fault:
-    """The fault, in the upstream's own words, for an answer with `status` 300 or more, or a 200 that holds an error.
-
-    Before a client sees it, it goes through `presentable`.
-    """
-    if status < 400:
-        message = f"{provider} answered {status}, which the gateway does not follow"
-        return Fault(status=502, message=message, code="upstream_redirect")
-    try:
-        fault = dialect.parse_error(status, json_text.decode(body))
-    except ValueError:
-        fault = Fault(status=status, message="")
-    if fault.message:
-        return fault
-    kind = media_type(headers).decode("latin-1") or "no content type"
-    message = f"{provider} answered {status} without an error message ({kind})"
-    return msgspec.structs.replace(fault, message=message)
 
 
 def presentable(fault: Fault, key: Credential) -> Fault:

@@ -26,10 +26,11 @@ from agcore import (
 from agcore.config.values import Secret
 from agcore.dialects import DIALECTS, ERROR_SHAPES
 from agcore.dialects.anthropic import errors as anthropic_error
+from agcore.dialects.whole_answer import fault_from_answer
 from agcore.protocol.fault import Fault, Vendor
 from agcore.protocol.http import Headers
 from agcore.routing.selection import Credential
-from agcore.upstream.errors import fault_from_answer, presentable
+from agcore.upstream.errors import presentable
 from tests.support.dialogues import (
     ANTHROPIC,
     CHAT,

@@ -38,6 +38,7 @@ from agcore.conversion.translated_stream import UpstreamStream
 from agcore.conversion.translation import Translation
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import RequestSummary
+from agcore.dialects.whole_answer import read_object
 from agcore.machines.operation import candidates_at, resolve
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp import vision_tools
@@ -46,7 +47,6 @@ from agcore.mcp.server import ToolCall
 from agcore.mcp.sources import MAX_BYTES, BadSource, Inline, Kind, Local, Remote, parse, type_of
 from agcore.mcp.vision_tools import Parameter
 from agcore.operations.generate import model_target, translatable
-from agcore.operations.pass_through import read_object
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.routing.selection import Candidate
@@ -259,7 +259,13 @@ class VisionCall:
             self._deltas += self._stream.end()
         else:
             status, headers = self._head
-            answer = read_object(call, status=status, headers=headers, body=b"".join(self._whole))
+            answer = read_object(
+                b"".join(self._whole),
+                dialect=DIALECTS[call.candidate.endpoint.dialect],
+                provider=call.candidate.provider.name,
+                status=status,
+                headers=headers,
+            )
             if isinstance(answer, Fault):
                 return call.reject(answer, now=now)
             self._deltas += self._stream.whole(answer)

@@ -1,0 +1,67 @@
+"""An upstream's whole answer, read: the JSON object that it is, or the fault that it holds.
+
+An answer with an error status, and a 200 that holds an error, become a fault in the upstream's own words. Nothing of
+the body passes raw. Before a client sees such a fault, the gateway's credential is taken out of it
+(`upstream.errors.presentable`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from agcore.codecs import json_text
+from agcore.codecs.header_fields import media_type
+from agcore.dialects.base import Dialect
+from agcore.protocol.fault import Fault
+from agcore.protocol.http import Headers
+
+
+def read_object(
+    body: bytes, *, dialect: Dialect, provider: str, status: int, headers: Headers
+) -> dict[str, object] | Fault:
+    """The JSON object that an upstream answered with success, or what is wrong with it.
+
+    Args:
+        body: The whole answer.
+        dialect: What the upstream speaks.
+        provider: Its name, for people.
+        status: Of the answer, for people.
+        headers: Of the answer.
+    """
+    try:
+        answer = json_text.decode(body)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        message = f"{provider} answered {status} without a JSON object ({_kind(headers)})"
+        return Fault(status=502, message=message, code="upstream_invalid_answer")
+    # A failed Response is that dialect's own form of an answer, and says so itself.
+    if answer.get("error") and answer.get("object") != "response":
+        named = error_status(answer["error"])
+        return fault_from_answer(dialect, provider=provider, status=named, headers=headers, body=body)
+    return answer
+
+
+def error_status(error: object) -> int:
+    """The status that an error inside a 200 names for itself; 502 when it names none."""
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) and 400 <= code <= 599 else 502
+
+
+def fault_from_answer(dialect: Dialect, *, provider: str, status: int, headers: Headers, body: bytes) -> Fault:
+    """The fault, in the upstream's own words, for an answer with `status` 300 or more."""
+    if status < 400:
+        message = f"{provider} answered {status}, which the gateway does not follow"
+        return Fault(status=502, message=message, code="upstream_redirect")
+    try:
+        fault = dialect.parse_error(status, json_text.decode(body))
+    except ValueError:
+        fault = Fault(status=status, message="")
+    if fault.message:
+        return fault
+    message = f"{provider} answered {status} without an error message ({_kind(headers)})"
+    return msgspec.structs.replace(fault, message=message)
+
+
+def _kind(headers: Headers) -> str:
+    return media_type(headers).decode("latin-1") or "no content type"
