@@ -1,7 +1,7 @@
 """How a request is divided into calls, where one call does not give all the answers that the client asks for.
 
-Two things are divided: the prompts of legacy Completions, because a conversation has one beginning, and `n` answers
-towards dialects that give one. The client's choices are numbered prompt by prompt.
+Two things are divided: several prompts, because a conversation has one beginning, and several answers towards dialects
+that give one. The client's choices are numbered prompt by prompt.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Final
 import msgspec
 
 from agcore.conversation.values import Conversation, Invalid
-from agcore.dialects.openai_completions import request_reader as openai_completions_request
 
 MAX_CALLS: Final = 8
 """Calls that one request may become; all run at once, and each is paid for."""
@@ -28,14 +27,14 @@ class Part(msgspec.Struct, frozen=True):
     """The client's number for the call's first choice."""
 
 
-def split(conversation: Conversation, *, client: str, upstream: str) -> list[Part]:
-    """Divide a request of a `client` dialect for an `upstream` one; one share is the rule.
+def split(conversation: Conversation, *, upstream: str) -> list[Part]:
+    """The parts of a request, one for each call to an `upstream` of that dialect; nearly always one.
 
     Raises `conversation.Invalid` for more than `MAX_CALLS`.
     """
     parts = [conversation]
-    if client == "openai_completions":
-        parts = openai_completions_request.separated(conversation)
+    if conversation.prompts:
+        parts = [msgspec.structs.replace(conversation, turns=turns, prompts=()) for turns in conversation.prompts]
     wanted = conversation.settings.choices
     repeated = wanted if upstream in _ONE_ANSWER else 1
     count = len(parts) * repeated

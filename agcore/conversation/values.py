@@ -254,6 +254,8 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """As the client named it."""
     turns: tuple[Turn, ...]
     """System and developer turns stand where they were said, leading ones first."""
+    prompts: tuple[tuple[Turn, ...], ...] = ()
+    """The turns of each conversation, where one request asks for several; `turns` are those of the first one."""
     tools: tuple[Tool, ...] = ()
     hosted_tools: tuple[HostedTool, ...] = ()
     tool_choice: ToolChoice | None = None

@@ -147,7 +147,7 @@ def translate(
         conversation = CLIENTS[dialect].parse_request(decoded, model=model, stream=stream, losses=losses)
         if signed_calls is not None:
             conversation = signed_calls.recalled(conversation)
-        parts = split(conversation, client=dialect, upstream=target.dialect)
+        parts = split(conversation, upstream=target.dialect)
         if len(parts) == 1:
             translations = [Translation(dialect, target, conversation, losses)]
         else:

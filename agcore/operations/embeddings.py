@@ -1,4 +1,4 @@
-"""Embeddings: to a provider of the client's own dialect as they are, else translated between OpenAI's and Gemini's."""
+"""Embeddings: to a provider of the client's own dialect as they are, else translated for one of another dialect."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import ClassVar
 
 from agcore.codecs import json_text
 from agcore.codecs.json_splice import Members
-from agcore.conversation import embeddings
 from agcore.conversation.embeddings import EmbeddingRequest
-from agcore.conversation.token_estimate import of_texts
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import Invalid
-from agcore.dialects.gemini import traits as gemini
+from agcore.dialects import task_registry
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.count_tokens import ESTIMATED
 from agcore.operations.media import Media
@@ -25,7 +23,7 @@ from agcore.upstream.request import UpstreamPlan
 class Embeddings(Media):
     """`/v1/embeddings`, `:embedContent` and `:batchEmbedContents`."""
 
-    speaking: ClassVar[tuple[str, ...]] = ("openai", "gemini")
+    speaking: ClassVar[tuple[str, ...]] = task_registry.embeddings().dialects
     subject: ClassVar[str] = "embeddings"
 
     _asked: EmbeddingRequest | None = None
@@ -37,30 +35,22 @@ class Embeddings(Media):
         if candidate.endpoint.dialect == self.dialect.NAME:
             return super().plan_for(members, candidate, now=now)
         try:
-            self._asked = asked = self._parse(members)
+            self._asked = asked = self._read(members)
         except Invalid as error:
             return invalid(str(error), param=error.param)
         except ValueError as error:  # what passes as it is may be nested deeper than what has to be looked into
             return invalid(str(error))
-        if candidate.endpoint.dialect == "gemini":
-            body = embeddings.render_gemini(asked, model=candidate.model)
-            target = gemini.action_target(
-                candidate.endpoint.prefix, self.match_there(), candidate.model, b"batchEmbedContents"
-            )
-        else:
-            body = embeddings.render_openai(asked, model=candidate.model)
-            target = candidate.endpoint.prefix + b"/embeddings"
-        return self.plan(target, json_text.encode(body))
+        upstream, at = task_registry.embeddings().upstreams[candidate.endpoint.dialect], self.destination(candidate)
+        (body,) = upstream.write_requests(asked, at, self._losses)
+        return self.plan(upstream.target(asked, at), body)
 
-    def _parse(self, members: Members) -> EmbeddingRequest:
+    def _read(self, members: Members) -> EmbeddingRequest:
         match = self.request.match
         assert match is not None
         body = json_text.decode(members.body)
         assert isinstance(body, dict)
-        if self.dialect.NAME == "openai":
-            return embeddings.parse_openai(body, self._losses)
-        batch = match.route.path.endswith(":batchEmbedContents")
-        return embeddings.parse_gemini(body, self._losses, model=self.ask.model, batch=batch)
+        client = task_registry.embeddings().clients[self.dialect.NAME]
+        return client.read_request(body, path=match.route.path, model=self.ask.model, losses=self._losses)
 
     def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """A translated answer is read whole, whatever type it says it has."""
@@ -76,21 +66,20 @@ class Embeddings(Media):
         answer = self.read_answer(call)
         if isinstance(answer, Fault):
             return call.reject(answer, now=now)
-        read = embeddings.read_gemini if call.candidate.endpoint.dialect == "gemini" else embeddings.read_openai
-        found = read(answer, count=len(self._asked.texts))
+        task = task_registry.embeddings()
+        upstream = task.upstreams[call.candidate.endpoint.dialect]
+        found = upstream.read_answer(answer, self._asked, self.destination(call.candidate))
         if isinstance(found, Fault):
             return call.reject(found, now=now)
         call.commit()
         self.usage = found.usage
+        client = task.clients[self.dialect.NAME]
+        written = client.write_answer(found, self._asked, model=self.ask.model, created=int(now))
         headers = self.headers_down(call, ())
-        if self.dialect.NAME == "gemini":
-            body = embeddings.answer_gemini(found, self._asked)
-        else:
-            tokens = of_texts(self._asked.texts) if found.usage is None else found.usage.input
-            headers = headers if found.usage is not None else (*headers, *ESTIMATED)
-            body = embeddings.answer_openai(found, self._asked, model=self.ask.model, tokens=tokens)
-        return self.exchange.answer(200, json_text.encode(body), headers=headers, now=now)
+        if written.estimated:
+            headers = (*headers, *ESTIMATED)
+        return self.exchange.answer(200, written.body, headers=headers, now=now)
 
     def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
-        """As media count, or as Gemini counts where it does."""
-        return super().read_usage(answer) or gemini.read_usage(answer)
+        """As media count, or as those of another dialect do: some providers answer in that one's words."""
+        return next(filter(None, (media.read_usage(answer) for media in task_registry.media().values())), None)

@@ -10,21 +10,17 @@ text), whose bytes pass as they come.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Final
-from urllib.parse import quote
+from typing import TYPE_CHECKING, ClassVar
 
 from agcore.codecs import header_fields as header_tables
-from agcore.codecs import json_text
 from agcore.codecs.header_fields import media_type
 from agcore.codecs.json_splice import Members
-from agcore.codecs.sse import Frame
 from agcore.config.values import Endpoint, Provider
 from agcore.conversation.usage import Usage
 from agcore.conversion.passthrough import PassThroughStream
-from agcore.dialects.base import Meaning, RequestSummary, ask_of_body
-from agcore.dialects.openai import errors as openai_error
-from agcore.dialects.openai_chat import traits as openai_chat
-from agcore.dialects.openai_responses import traits as openai_responses
+from agcore.dialects import task_registry
+from agcore.dialects.base import RequestSummary, ask_of_body
+from agcore.dialects.tasks import Destination
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.generate import SSE_HEADERS
 from agcore.operations.pass_through import PassThrough
@@ -33,56 +29,8 @@ from agcore.protocol.http import Headers
 from agcore.routing.catalog import Resolution
 from agcore.routing.selection import Candidate
 
-DEFAULT_MODELS: Final = {"/v1/moderations": "omni-moderation-latest"}
-"""What OpenAI documents for a request that names no model. Elsewhere a missing one is a 400: nothing is guessed."""
-
-_TERMINAL: Final = frozenset(
-    {"image_generation.completed", "image_edit.completed", "transcript.text.done", "speech.audio.done"}
-)
-
-
-class MediaTap:
-    """Watches the events of streamed images, transcripts and speech."""
-
-    def __init__(self) -> None:
-        self.usage: Usage | None = None
-        self.finished = False
-        self.fault: Fault | None = None
-
-    def read(self, frame: Frame) -> tuple[Meaning, bytes]:
-        """See `base.StreamTap`. Several images end in several terminal events, so none of them ends the stream."""
-        if frame.data is None or frame.data.strip() == b"[DONE]":
-            return Meaning.LIFECYCLE, frame.raw
-        try:
-            event = json_text.decode(frame.data)
-        except ValueError:
-            event = None
-        if not isinstance(event, dict):
-            self.fault = Fault(status=502, message="the upstream sent an event that is not JSON")
-            return Meaning.ERROR, b""
-        if event.get("type") == "error" or event.get("error"):
-            self.fault = openai_error.parse_error(502, event.get("error") or event)
-            return Meaning.ERROR, b""
-        self.usage = read_usage(event) or self.usage
-        self.finished = self.finished or event.get("type") in _TERMINAL
-        return Meaning.CONTENT, frame.raw
-
-    def closing(self) -> bytes:
-        """Nothing: these streams end with their connection."""
-        return b""
-
-    def error(self, fault: Fault, request_id: str) -> bytes:
-        """An `error` event."""
-        return b"event: error\n" + openai_error.stream_error(fault, request_id)
-
-
-def read_usage(answer: Mapping[str, object]) -> Usage | None:
-    """Usage of an answer or an event: images, transcripts and speech count as Responses do, embeddings as Chat does."""
-    usage = answer.get("usage")
-    if not isinstance(usage, Mapping) or usage.get("type") == "duration":
-        return None
-    read = openai_responses.read_usage if "input_tokens" in usage else openai_chat.read_usage
-    return read(answer)
+if TYPE_CHECKING:
+    from agcore.machines.exchange import Exchange
 
 
 class Media(PassThrough):
@@ -95,6 +43,10 @@ class Media(PassThrough):
 
     _stream: PassThroughStream | None = None
     _raw = False
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange)
+        self._media = task_registry.media()[self.dialect.NAME]
 
     def endpoint_at(self, provider: Provider) -> Endpoint | None:
         """The client's own dialect, if the provider speaks that, else another that such requests can go to."""
@@ -118,7 +70,7 @@ class Media(PassThrough):
         assert match is not None
         if match.model:
             return RequestSummary(model=match.model)
-        default = DEFAULT_MODELS.get(match.route.path)
+        default = self._media.DEFAULT_MODELS.get(match.route.path)
         if default is not None and members.value("model") is None:
             return RequestSummary(model=default)
         ask = ask_of_body(members)
@@ -147,21 +99,25 @@ class Media(PassThrough):
 
     def upstream_target(self, candidate: Candidate) -> bytes | None:
         """The same path below the provider's prefix."""
-        match = self.request.match
-        assert match is not None
-        if match.model:
-            action = match.route.path.rpartition(":")[2]
-            path = f"/{match.version}/{match.collection}/{quote(candidate.model, safe='/-._~@:')}:{action}"
-        else:
-            path = match.route.path.removeprefix("/v1")
-        return candidate.endpoint.prefix + path.encode("ascii")
+        assert self.request.match is not None
+        return self._media.target(self.request.match.route.path, self.destination(candidate))
+
+    def destination(self, candidate: Candidate) -> Destination:
+        """Where a candidate's requests go."""
+        match = self.match_there()
+        return Destination(
+            candidate.endpoint.prefix,
+            candidate.model,
+            self.services.catalog.profile(candidate.model),
+            match.version,
+            match.collection,
+        )
 
     @property
     def repeatable(self) -> bool:
-        """An image or a recording that was made twice was also paid for twice."""
+        """Whether an answer that comes twice is not paid for twice."""
         assert self.request.match is not None
-        path = self.request.match.route.path
-        return not (path.startswith(("/v1/images", "/v1/audio")) or path.endswith(":predict"))
+        return self._media.is_repeatable(self.request.match.route.path)
 
     def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """Choose by content type how the answer passes."""
@@ -169,7 +125,7 @@ class Media(PassThrough):
         self._stream = None
         kind = media_type(headers)
         if kind == b"text/event-stream":
-            self._stream = PassThroughStream(MediaTap(), framing="sse")
+            self._stream = PassThroughStream(self._media.StreamTap(), framing="sse")
             self.exchange.stream_head((*SSE_HEADERS, *self.headers_down(call, headers)))
         elif kind != b"application/json":
             self._raw = True
@@ -206,8 +162,8 @@ class Media(PassThrough):
         return self.exchange.end(now=now)
 
     def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
-        """See the function of that name."""
-        return read_usage(answer)
+        """What the answer says it consumed."""
+        return self._media.read_usage(answer)
 
     def row(self) -> dict[str, object]:
         """Usage as the stream told it."""
@@ -219,4 +175,4 @@ class Media(PassThrough):
         """An error event in an event stream; raw bytes can only be broken off."""
         if self._stream is not None:
             return self._stream.error(fault, self.request.id)
-        return None if self._raw else MediaTap().error(fault, self.request.id)
+        return None if self._raw else self._media.StreamTap().error(fault, self.request.id)

@@ -13,11 +13,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agcore.config.values import Config, Endpoint, ModelRule, Provider, Proxy, Secret
-from agcore.conversation import embeddings
 from agcore.conversation.embeddings import EmbeddingRequest, Embeddings
 from agcore.conversation.losses import Losses
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import Invalid
+from agcore.dialects.gemini import embeddings as gemini
+from agcore.dialects.openai import embeddings as openai
+from agcore.dialects.tasks import Destination, WrittenAnswer
+from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Origin
 from tests.support.story import JSON, Story, gateway
@@ -26,6 +29,7 @@ KEY: Final = "sk-vectors-0123456789abcdef"
 OPENAI: Final = "/v1/embeddings"
 ONE: Final = "/v1beta/models/MODEL:embedContent"
 BATCH: Final = "/v1beta/models/MODEL:batchEmbedContents"
+AT: Final = Destination(b"/v1", "m", profile("m"), "v1beta", "models")
 VECTORS: Final = [[0.1, -0.5], [1.0, 2.0]]
 
 floats32 = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -78,6 +82,10 @@ def answered(story: Story) -> Any:
 
 def error(story: Story) -> Any:
     return json.loads(story.body)["error"]
+
+
+def written(answer: WrittenAnswer) -> Any:
+    return json.loads(answer.body)
 
 
 def content(*parts: str) -> dict[str, Any]:
@@ -385,24 +393,24 @@ def test_an_upstreams_error_keeps_its_status_in_the_clients_shape() -> None:
 @given(st.lists(floats32, min_size=1, max_size=50))
 @example([0.0, -0.0, 3.4028234663852886e38, 1.401298464324817e-45])
 def test_vectors_of_32_bit_floats_come_through_base64_unchanged(vector: list[float]) -> None:
-    coded = embeddings.packed(vector)
-    assert embeddings.unpacked(coded) == vector
+    coded = openai.packed(vector)
+    assert openai.unpacked(coded) == vector
     assert len(base64.b64decode(coded)) == 4 * len(vector)
     assert struct.unpack_from("<f", base64.b64decode(coded)) == (vector[0],)
 
 
 @given(st.lists(st.floats(min_value=-1e38, max_value=1e38), min_size=1, max_size=9))
 def test_base64_and_floats_of_one_answer_differ_by_rounding_only(vector: list[float]) -> None:
-    found = embeddings.read_gemini({"embeddings": [{"values": vector}]}, count=1)
+    found = gemini.read_answer({"embeddings": [{"values": vector}]}, EmbeddingRequest(("a",)), AT)
     assert isinstance(found, Embeddings)
     plain, coded = (
-        embeddings.answer_openai(found, EmbeddingRequest(("a",), packed=packed), model="m", tokens=1)["data"]
+        written(openai.write_answer(found, EmbeddingRequest(("a",), packed=packed), model="m", created=0))["data"]
         for packed in (False, True)
     )
     assert isinstance(plain, list)
     assert isinstance(coded, list)
     assert plain[0]["embedding"] == vector
-    for exact, rounded in zip(vector, embeddings.unpacked(coded[0]["embedding"]), strict=True):
+    for exact, rounded in zip(vector, openai.unpacked(coded[0]["embedding"]), strict=True):
         assert math.isclose(exact, rounded, rel_tol=2**-24, abs_tol=2**-149)
 
 
@@ -410,10 +418,10 @@ def test_base64_and_floats_of_one_answer_differ_by_rounding_only(vector: list[fl
 def test_a_request_means_the_same_in_both_shapes(inputs: list[str], dimensions: int | None) -> None:
     losses = Losses()
     request = EmbeddingRequest(tuple(inputs), dimensions)
-    google: Any = json.loads(json.dumps(embeddings.render_gemini(request, model="m")))
-    assert embeddings.parse_gemini(google, losses, model="m", batch=True) == request
-    plain: Any = json.loads(json.dumps(embeddings.render_openai(request, model="m")))
-    assert embeddings.parse_openai(plain, losses) == request
+    (google,) = map(json.loads, gemini.write_requests(request, AT, losses))
+    assert gemini.read_request(google, path=BATCH, model="m", losses=losses) == request
+    (plain,) = map(json.loads, openai.write_requests(request, AT, losses))
+    assert openai.read_request(plain, path=OPENAI, model="m", losses=losses) == request
     assert len(losses) == 0
 
 
@@ -421,10 +429,10 @@ def test_a_request_means_the_same_in_both_shapes(inputs: list[str], dimensions: 
 def test_an_answer_means_the_same_in_both_shapes(vectors: list[list[float]], packed: bool, tokens: int) -> None:
     request = EmbeddingRequest(("a",) * len(vectors), packed=packed)
     given = Embeddings(tuple(vectors), Usage(fresh=tokens))
-    google = embeddings.answer_gemini(given, request)
-    assert embeddings.read_gemini(google, count=len(vectors)) == given
-    plain = embeddings.answer_openai(given, request, model="m", tokens=tokens)
-    assert embeddings.read_openai(plain, count=len(vectors)) == given
+    google = written(gemini.write_answer(given, request, model="m", created=0))
+    assert gemini.read_answer(google, request, AT) == given
+    plain = written(openai.write_answer(given, request, model="m", created=0))
+    assert openai.read_answer(plain, request, AT) == given
 
 
 json_values = st.recursive(
@@ -448,8 +456,8 @@ def _shaped(names: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
 @given(_shaped(request_names), st.booleans())
 def test_whatever_a_client_sends_is_read_or_refused(body: dict[str, Any], batch: bool) -> None:
     for parse in (
-        lambda: embeddings.parse_openai(body, Losses()),
-        lambda: embeddings.parse_gemini(body, Losses(), model="m", batch=batch),
+        lambda: openai.read_request(body, path=OPENAI, model="m", losses=Losses()),
+        lambda: gemini.read_request(body, path=BATCH if batch else ONE, model="m", losses=Losses()),
     ):
         try:
             request = parse()
@@ -461,10 +469,10 @@ def test_whatever_a_client_sends_is_read_or_refused(body: dict[str, Any], batch:
 
 @given(_shaped(answer_names))
 def test_whatever_an_upstream_answers_is_read_or_a_502(answer: dict[str, Any]) -> None:
-    for read in (embeddings.read_openai, embeddings.read_gemini):
-        found = read(answer, count=1)
+    for read in (openai.read_answer, gemini.read_answer):
+        found = read(answer, EmbeddingRequest(("a",)), AT)
         if isinstance(found, Fault):
             assert (found.status, found.code) == (502, "upstream_invalid_answer")
         else:
             assert len(found.vectors) == 1
-            assert embeddings.packed(found.vectors[0])
+            assert openai.packed(found.vectors[0])

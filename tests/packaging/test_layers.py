@@ -36,8 +36,6 @@ LAYERS: Final = (
 
 STILL_TO_CUT: Final = frozenset(
     {
-        ("conversation/embeddings.py", "dialects"),
-        ("conversation/split.py", "dialects"),
         ("dialects/base.py", "ingress"),
         ("dialects/openai_completions/traits.py", "ingress"),
         ("dialects/openai_responses/traits.py", "ingress"),

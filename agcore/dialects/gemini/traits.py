@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 
@@ -16,6 +15,7 @@ from agcore.conversation.usage import Usage, count
 from agcore.dialects import base
 from agcore.dialects.base import Meaning, RequestSummary, edited
 from agcore.dialects.gemini import errors as gemini_error
+from agcore.dialects.gemini.paths import action_path
 from agcore.ingress.routes import MatchedRoute
 from agcore.protocol.fault import Fault
 
@@ -46,8 +46,7 @@ def count_target(prefix: bytes, match: MatchedRoute, model: str) -> bytes:
 
 def action_target(prefix: bytes, match: MatchedRoute, model: str, action: bytes) -> bytes:
     """`PREFIX/VERSION/models/MODEL:ACTION`."""
-    name = quote(model, safe="/-._~@:").encode("ascii")
-    return b"%b/%b/%b/%b:%b" % (prefix, match.version.encode(), match.collection.encode(), name, action)
+    return action_path(prefix, match.version, match.collection, model, action)
 
 
 def edits(members: Members, ask: RequestSummary, model: str) -> tuple[dict[str, bytes | None], bool]:

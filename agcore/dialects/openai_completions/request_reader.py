@@ -1,14 +1,12 @@
 """Requests of legacy Completions, for clients only: one user's prompt (docs/wire/openai-completions.md).
 
-A list of prompts is as many conversations: `prompts` gives them, and the operation asks for each. Choice `c` of the
-whole answer is then the answer number `c % n` to prompt `c // n`.
+A list of prompts is as many conversations (`Conversation.prompts`), each of which is asked for by a call of its own.
+Choice `c` of the whole answer is then the answer number `c % n` to prompt `c // n`.
 """
 
 from __future__ import annotations
 
 from typing import Final
-
-import msgspec
 
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, Invalid, Text, Turn
@@ -40,7 +38,7 @@ def prompts(body: Fields) -> list[str]:
 
 
 def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: Losses) -> Conversation:
-    """See `translator.ParseRequest`. The conversation is that of the first prompt."""
+    """See `translator.ParseRequest`. Several prompts are in `Conversation.prompts`."""
     said = prompts(body)
     if not all(said):
         losses.add("prompt", "a conversation cannot go on from nothing", weight="refuse")
@@ -59,18 +57,12 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     return Conversation(
         model=model,
         turns=_turns(said[0]),
+        prompts=tuple(map(_turns, said)) if len(said) > 1 else (),
         settings=read_settings(body, max_output=limit if limit is not None and limit > 0 else DEFAULT_MAX_OUTPUT),
         stream=stream,
         include_usage=asks_for_usage(body),
         echo=body,
     )
-
-
-def separated(conversation: Conversation) -> list[Conversation]:
-    """One conversation for each prompt of the request that `conversation` was read from."""
-    body = conversation.echo
-    assert isinstance(body, dict)
-    return [msgspec.structs.replace(conversation, turns=_turns(said)) for said in prompts(body)]
 
 
 def _turns(said: str) -> tuple[Turn, ...]:

@@ -53,7 +53,10 @@ def test_a_prompt_is_a_user_turn_with_sixteen_tokens_to_answer() -> None:
 def test_a_list_of_prompts_is_several_conversations() -> None:
     body: dict[str, object] = {"prompt": ["a", "b"]}
     assert prompts(body) == ["a", "b"]
-    assert parsed(**body).turns == (Turn("user", (Text("a"),)),)
+    conversation = parsed(**body)
+    assert conversation.turns == (Turn("user", (Text("a"),)),)
+    assert conversation.prompts == (conversation.turns, (Turn("user", (Text("b"),)),))
+    assert parsed(prompt=["a"]).prompts == ()
 
 
 @pytest.mark.parametrize("prompt", [None, [], 5, [1, 2], [[1], [2]], ["a", 1]])

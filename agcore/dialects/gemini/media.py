@@ -1,0 +1,30 @@
+"""Media by Google's models that pass through: Imagen's `:predict`, and embeddings (docs/wire/gemini.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from agcore.dialects.gemini import traits as gemini
+from agcore.dialects.gemini.paths import action_path
+from agcore.dialects.openai import media as openai
+from agcore.dialects.tasks import Destination
+
+DEFAULT_MODELS: Final[Mapping[str, str]] = {}
+"""Empty: every path names its model."""
+
+StreamTap = openai.StreamTap
+"""Google streams no media; what comes as a stream all the same is read as OpenAI's."""
+
+read_usage = gemini.read_usage
+
+
+def target(path: str, at: Destination) -> bytes:
+    """The same action of the provider's model."""
+    action = path.rpartition(":")[2].encode("ascii")
+    return action_path(at.prefix, at.version, at.collection, at.model, action)
+
+
+def is_repeatable(path: str) -> bool:
+    """Whether it draws no pictures: one that was made twice was also paid for twice."""
+    return not path.endswith(":predict")

@@ -1,0 +1,119 @@
+"""What dialects have beside conversations, and the shape that all of it shares.
+
+A task is embeddings, images, transcripts or token counts. A dialect has a half of it for its clients (`ClientTask`), a
+half for its upstreams (`UpstreamTask`), or both; a half is a module in the folder of its vendor. Between the halves
+stand the task's own request and answer, in no vendor's words. `task_registry` says which dialect has what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from agcore.conversation.losses import Losses
+from agcore.conversation.usage import Usage
+from agcore.dialects.base import StreamTap
+from agcore.models.profiles import Profile
+from agcore.protocol.fault import Fault
+
+JSON = b"application/json"
+
+Body = TypeVar("Body", contravariant=True)
+Request = TypeVar("Request")
+Sent = TypeVar("Sent", contravariant=True)
+Shown = TypeVar("Shown", contravariant=True)
+Found = TypeVar("Found", covariant=True)
+Client = TypeVar("Client")
+Upstream = TypeVar("Upstream")
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """Where the request of a task goes."""
+
+    prefix: bytes
+    """Path that stands before all others at the provider's endpoint."""
+    model: str
+    """The model's name at the provider."""
+    profile: Profile
+    version: str
+    """Of Gemini's API, as its paths name it."""
+    collection: str
+    """Gemini's: `models` or `tunedModels`."""
+
+
+class WrittenAnswer(msgspec.Struct, frozen=True):
+    """A whole answer for a client."""
+
+    body: bytes
+    content_type: bytes = JSON
+    estimated: bool = False
+    """Its token count is an estimate."""
+
+
+class ClientTask(Protocol[Body, Request, Shown]):
+    """What serves a dialect's clients in a task."""
+
+    def read_request(self, body: Body, *, path: str, model: str, losses: Losses) -> Request:
+        """A client's request.
+
+        Args:
+            body: Its decoded JSON object, or its form.
+            path: The path of its route.
+            model: The model that it asks for.
+            losses: Gets what an upstream of another dialect has no word for.
+
+        Raises:
+            Invalid: For what the dialect itself would refuse, and for what means nothing elsewhere.
+        """
+
+    def write_answer(self, answer: Shown, request: Request, *, model: str, created: int) -> WrittenAnswer:
+        """The answer to `request`, which named the model `model`; `created` is in seconds since the epoch."""
+
+
+class UpstreamTask(Protocol[Sent, Found]):
+    """What asks a dialect's upstreams in a task."""
+
+    def target(self, request: Sent, at: Destination) -> bytes:
+        """Path and query of each call."""
+
+    def write_requests(self, request: Sent, at: Destination, losses: Losses) -> list[bytes]:
+        """The body of each call that the request takes, at least one; `losses` get what cannot be said here."""
+
+    def read_answer(self, answer: dict[str, object], request: Sent, at: Destination) -> Found | Fault:
+        """What one call was answered with, or the fault that the answer really is."""
+
+
+class MediaTask(Protocol):
+    """What passes requests for media on to a dialect's upstreams, and watches the answers."""
+
+    @property
+    def DEFAULT_MODELS(self) -> Mapping[str, str]:
+        """Path of a route -> the model of a request that names none, as its vendor documents it."""
+
+    @property
+    def StreamTap(self) -> Callable[[], StreamTap]:
+        """Makes what watches an event stream."""
+
+    def target(self, path: str, at: Destination) -> bytes:
+        """Path and query at the provider for the route of that path."""
+
+    def is_repeatable(self, path: str) -> bool:
+        """Whether a request to the route of that path does no harm, and costs nothing, when it is answered twice."""
+
+    def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
+        """The usage that an answer reports."""
+
+
+class Task(msgspec.Struct, Generic[Client, Upstream], frozen=True):
+    """The dialects that have a task."""
+
+    clients: Mapping[str, Client]
+    upstreams: Mapping[str, Upstream]
+    """The preferred ones first."""
+
+    @property
+    def dialects(self) -> tuple[str, ...]:
+        """Dialects whose providers can be asked: those that pass through and those that are translated for."""
+        return tuple(dict.fromkeys((*self.clients, *self.upstreams)))
