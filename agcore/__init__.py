@@ -2,79 +2,113 @@
 
 Nothing in this package opens a socket, reads a clock or a file, draws a random number or writes a log. A frontend does
 the IO: it makes one `Gateway`, opens an `Exchange` for each request, tells it what happened and performs the effects it
-returns. docs/write-a-frontend.md shows the loop, and tests/support/story.py runs exchanges without any IO at all.
+returns. `load_config` makes the configuration that a `Gateway` takes; `demo_answer` is an upstream that needs no key.
+
+This module, `agcore.protocol` (the same words once more) and `agcore.config` are public; all other modules are private
+and change without notice.
 """
 
 from __future__ import annotations
 
-from agcore.codecs.body_patches import Patcher
-from agcore.config.values import Config, Secret
+import importlib
+from typing import TYPE_CHECKING, Final
+
+from agcore.codecs.sse import Decoder as SSEDecoder
+from agcore.codecs.sse import Frame as SSEFrame
+from agcore.config import Config, Secret
 from agcore.gateway import VERSION as __version__
 from agcore.gateway import Gateway
 from agcore.machines.exchange import Exchange
-from agcore.protocol.effects import (
+from agcore.models.profiles import Profile
+from agcore.protocol import (
     AbortClient,
     AbortUpstream,
+    Body,
+    ClientGone,
     CloseIdle,
+    DrainRequested,
     DropSpool,
     Effect,
     EndUpstream,
+    Fault,
+    FileRead,
+    FileRefused,
     Finish,
     GatewayEffect,
     Halt,
+    Headers,
+    Input,
+    LocalProtocolError,
     Note,
+    Notified,
     NotifyExchange,
     OpenUpstream,
-    ReadFile,
-    ReadSpool,
-    SendData,
-    SendEnd,
-    SendHead,
-    SendUpstream,
-    Spool,
-    StopAccepting,
-)
-from agcore.protocol.fault import Fault, LocalProtocolError
-from agcore.protocol.http import (
-    Headers,
     Origin,
     Patch,
     Peer,
     ProxyServer,
-    RequestHead,
-    Spooled,
-    Streamed,
-    UpstreamRequest,
-)
-from agcore.protocol.inputs import (
-    ClientGone,
-    DrainRequested,
-    FileRead,
-    FileRefused,
-    Input,
-    Notified,
+    ReadFile,
+    ReadSpool,
     RequestBroken,
     RequestData,
     RequestEnd,
+    RequestHead,
+    SendData,
+    SendEnd,
+    SendHead,
+    SendUpstream,
     Sent,
+    Spool,
+    Spooled,
     SpoolFailed,
     Stage,
+    State,
+    StopAccepting,
+    Streamed,
     UpstreamConnected,
     UpstreamData,
     UpstreamEnd,
     UpstreamFailed,
     UpstreamHead,
     UpstreamInput,
+    UpstreamRequest,
+    Vendor,
     Written,
 )
-from agcore.protocol.legality import State
+from agcore.routing.catalog import Catalog, ListedModel, Miss, Resolution
+
+if TYPE_CHECKING:
+    from agcore.config import ConfigError, load_config
+    from agcore.demo.provider import DemoAnswer, demo_answer
+    from agcore.ingress.report import describe_routes
+    from agcore.protocol import Patcher, is_public
+else:
+    _ON_FIRST_USE: Final = {
+        "ConfigError": "agcore.config",
+        "DemoAnswer": "agcore.demo.provider",
+        "Patcher": "agcore.protocol",
+        "demo_answer": "agcore.demo.provider",
+        "describe_routes": "agcore.ingress.report",
+        "is_public": "agcore.protocol",
+        "load_config": "agcore.config",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _ON_FIRST_USE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(_ON_FIRST_USE[name]), name)
+
 
 __all__ = [
     "AbortClient",
     "AbortUpstream",
+    "Body",
+    "Catalog",
     "ClientGone",
     "CloseIdle",
     "Config",
+    "ConfigError",
+    "DemoAnswer",
     "DrainRequested",
     "DropSpool",
     "Effect",
@@ -89,7 +123,9 @@ __all__ = [
     "Halt",
     "Headers",
     "Input",
+    "ListedModel",
     "LocalProtocolError",
+    "Miss",
     "Note",
     "Notified",
     "NotifyExchange",
@@ -98,6 +134,7 @@ __all__ = [
     "Patch",
     "Patcher",
     "Peer",
+    "Profile",
     "ProxyServer",
     "ReadFile",
     "ReadSpool",
@@ -105,6 +142,9 @@ __all__ = [
     "RequestData",
     "RequestEnd",
     "RequestHead",
+    "Resolution",
+    "SSEDecoder",
+    "SSEFrame",
     "Secret",
     "SendData",
     "SendEnd",
@@ -125,6 +165,11 @@ __all__ = [
     "UpstreamHead",
     "UpstreamInput",
     "UpstreamRequest",
+    "Vendor",
     "Written",
     "__version__",
+    "demo_answer",
+    "describe_routes",
+    "is_public",
+    "load_config",
 ]

@@ -1,9 +1,9 @@
-"""Configuration: from the text of a file, or the environment, to a `Config`.
+"""Configuration: from the text of a file, a dict of the same shape, or the environment, to a `Config`.
 
-The core reads no files and no environment. A frontend asks `secret_refs` what the text refers to, looks that up, and
-passes it to `parse` with the environment's variables. `config_schema` checks each value by itself; this module, and
-`config_providers` for `[[providers]]`, check what takes more than one of them and make the values of `config`. All
-problems are found in one run and raised together.
+The core reads no files and no environment. A frontend asks `secret_refs` what a document refers to, looks that up, and
+passes it to `parse` with the environment's variables. The schema checks each value by itself; this module, and
+`providers` for `[[providers]]`, check what takes more than one of them and make the values of a `Config`. All problems
+are found in one run and raised together.
 
 A file without `[[providers]]` gets those that the environment has keys for, as no file at all does.
 """
@@ -17,6 +17,7 @@ import attrs
 import msgspec
 
 from agcore.codecs.url import Url, is_host, is_loopback, parse_url
+from agcore.config.document import read_document
 from agcore.config.outbound_proxy import Outbound
 from agcore.config.providers import build_providers, endpoint, environment_providers, is_name, on_server, through
 from agcore.config.schema import SCHEMA, ConfigError, Problem, Reading, at, nearest, quoted, secrets_in
@@ -66,35 +67,35 @@ class Parsed(msgspec.Struct, frozen=True):
     """Paths of the keys in the file that are not yet in effect."""
 
 
-def secret_refs(text: str) -> tuple[str, ...]:
-    """List the references that stand in secrets' places of a configuration.
+def secret_refs(source: str | Mapping[str, Any]) -> tuple[str, ...]:
+    """The references that stand in secrets' places of a configuration.
 
     Args:
-        text: the TOML text of the file.
+        source: The TOML text of a file, or a dict of the same shape.
 
     Returns:
         Every `"env:NAME"` and `"file:PATH"`, as written, in order and without repeats; none for invalid TOML.
     """
     try:
-        document = _load(text)
+        document = read_document(source)
     except ConfigError:
         return ()
     return tuple(dict.fromkeys(secret for secret in secrets_in(SCHEMA, document) if reference(secret)[1]))
 
 
-def parse(text: str, *, secrets: Mapping[str, str], environ: Mapping[str, str]) -> Parsed:
-    """Make a configuration of the text of a file.
+def parse(source: str | Mapping[str, Any], *, secrets: Mapping[str, str], environ: Mapping[str, str]) -> Parsed:
+    """A configuration and the warnings about it.
 
     Args:
-        text: the TOML text of the file; may be empty.
-        secrets: reference as written -> value, for those of `secret_refs(text)` that could be looked up.
-        environ: the environment's variables: `AGCORE_API_KEY`, and the providers' own where the file names none.
+        source: The TOML text of a file, or a dict of the same shape; either may be empty.
+        secrets: Reference as written -> value, for those of `secret_refs(source)` that could be looked up.
+        environ: The environment's variables: `AGCORE_API_KEY`, and the providers' own where `source` names none.
 
     Raises:
-        ConfigError: with every problem there is.
+        ConfigError: With every problem there is.
     """
     reading = Reading()
-    config = _config(reading.read(SCHEMA, _load(text)), reading, Vault(reading, secrets), environ)
+    config = _config(reading.read(SCHEMA, read_document(source)), reading, Vault(reading, secrets), environ)
     if reading.problems:
         raise ConfigError(reading.problems)
     return Parsed(config, tuple(reading.warnings), tuple(reading.unused))
@@ -184,23 +185,6 @@ def startup_warnings(config: Config) -> tuple[str, ...]:
     if proxy.auth_mode == "off" and proxy.keys:
         warnings.append('proxy.auth_mode: "off", so that the configured client keys are not asked for')
     return tuple(warnings)
-
-
-def _load(text: str) -> dict[str, Any]:
-    # Imported here: without a file, it is never needed.
-    import tomllib
-
-    try:
-        return tomllib.loads(text.removeprefix("\ufeff"))
-    except tomllib.TOMLDecodeError as error:
-        what, _, where = str(error).rpartition(" (at ")
-        if not where.startswith("line"):
-            where = f"line {text.count(chr(10)) + 1}, column {len(text) - text.rfind(chr(10))}"
-        raise ConfigError([Problem(where.rstrip(")"), f"not valid TOML: {what}")]) from None
-    except ValueError:
-        raise ConfigError([Problem("the file", "not valid TOML: a number with too many digits")]) from None
-    except RecursionError:
-        raise ConfigError([Problem("the file", "not valid TOML: nested too deeply")]) from None
 
 
 def _config(values: Mapping[str, Any], reading: Reading, vault: Vault, environ: Mapping[str, str]) -> Config:

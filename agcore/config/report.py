@@ -16,7 +16,7 @@ _MEANING = {
 _MEANING_AUTO = "requests from this machine need no key; any from elsewhere do, except health checks"
 
 
-def render(parsed: Parsed) -> str:
+def describe_config(parsed: Parsed) -> str:
     """Describe a configuration.
 
     Returns:

@@ -428,7 +428,7 @@ class Reading:
 
 
 def described(value: object, *, hide: bool = False) -> str:
-    """A TOML value in words; with `hide`, its type only."""
+    """A value in words; with `hide`, its type only."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -440,4 +440,8 @@ def described(value: object, *, hide: bool = False) -> str:
             return "a list"
         case dict():
             return "a table"
-    return "a date or time"
+        case None:
+            return "None"
+    from datetime import date, time
+
+    return "a date or time" if isinstance(value, date | time) else f"a value of the type {type(value).__name__}"

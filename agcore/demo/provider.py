@@ -1,10 +1,10 @@
 """The demo provider: answers every upstream dialect out of nothing, so that agcore can be tried without a key.
 
-`answer` is a pure function from a request to an answer with a pace: no model, no clock, no randomness, no state. The
-same request always gets the same bytes. It is total: any bytes get an answer, at worst an error in the dialect's shape.
-What it says begins with `[agcore demo]`, names the model and the dialect, and repeats what it understood. It calls the
-first tool that it is offered, and quotes what the tool returned; it gives reasoning, JSON, vectors and token counts to
-those who ask for them. `agcore.demo_requests` reads the dialects, `agcore.demo_wire` writes them.
+`demo_answer` is a pure function from a request to an answer with a pace: no model, no clock, no randomness, no state.
+The same request always gets the same bytes. The function is total: any bytes get an answer, at worst an error in the
+dialect's shape. An answer begins with `[agcore demo]`, names the model and the dialect, and repeats what was understood
+of the request. It calls the first tool that is offered, and quotes what the tool returned; requests that ask for
+reasoning, JSON, vectors or token counts get them. `requests.py` reads the dialects, `wire.py` writes them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from agcore.demo.requests import Ask, Refused, Tool
 from agcore.demo.wire import Call, Chunk, DemoAnswer, Json, Reply
 from agcore.protocol.http import Headers
 
-__all__ = ["MODEL", "Chunk", "DemoAnswer", "answer"]
+__all__ = ["MODEL", "Chunk", "DemoAnswer", "demo_answer"]
 
 MODEL: Final = "agcore-demo"
 """The only model in the demo's lists; requests may name any."""
@@ -373,7 +373,7 @@ def _error(request: _Request, refused: Refused) -> DemoAnswer:
     return demo_wire.whole(status, {"error": error}, request.identity)
 
 
-def answer(method: str, target: bytes, headers: Headers, body: bytes) -> DemoAnswer:
+def demo_answer(method: str, target: bytes, headers: Headers, body: bytes) -> DemoAnswer:
     """Answers one request to the demo provider.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agcore.ingress.routes import ROUTES, Route
 
 
-def as_text() -> str:
+def describe_routes() -> str:
     """The table in aligned columns, a line for each route; those that wait for something say for what."""
     rows = [(route.row, ",".join(route.methods), route.path, route.dialect, _what(route)) for route in ROUTES]
     rows.insert(0, ("row", "methods", "path", "dialect", "what"))

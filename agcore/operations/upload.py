@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from agcore.codecs.body_patches import Patcher, patched_length
 from agcore.codecs.header_fields import first
 from agcore.codecs.multipart import FormScan, boundary_of
 from agcore.config.values import Limits
@@ -23,6 +22,7 @@ from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.media import Media
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers, Patch, Spooled, Streamed
+from agcore.protocol.patches import Patcher, patched_length
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 

@@ -1,1 +1,138 @@
-"""The words between the core and its frontends: inputs, effects, faults, and which of them is legal when."""
+"""The words between the core and its frontends: inputs, effects, faults, and which of them is legal when.
+
+All of it is public, and `agcore` exports the same names. Inputs are facts that a frontend reports, effects are commands
+that it carries out; `is_public` and `Patcher` are what it takes to carry two of them out by the rules.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+from agcore.protocol.effects import (
+    AbortClient,
+    AbortUpstream,
+    CloseIdle,
+    DropSpool,
+    Effect,
+    EndUpstream,
+    Finish,
+    GatewayEffect,
+    Halt,
+    Note,
+    NotifyExchange,
+    OpenUpstream,
+    ReadFile,
+    ReadSpool,
+    SendData,
+    SendEnd,
+    SendHead,
+    SendUpstream,
+    Spool,
+    StopAccepting,
+)
+from agcore.protocol.fault import Fault, LocalProtocolError, Vendor
+from agcore.protocol.http import (
+    Body,
+    Headers,
+    Origin,
+    Patch,
+    Peer,
+    ProxyServer,
+    RequestHead,
+    Spooled,
+    Streamed,
+    UpstreamRequest,
+)
+from agcore.protocol.inputs import (
+    ClientGone,
+    DrainRequested,
+    FileRead,
+    FileRefused,
+    Input,
+    Notified,
+    RequestBroken,
+    RequestData,
+    RequestEnd,
+    Sent,
+    SpoolFailed,
+    Stage,
+    UpstreamConnected,
+    UpstreamData,
+    UpstreamEnd,
+    UpstreamFailed,
+    UpstreamHead,
+    UpstreamInput,
+    Written,
+)
+from agcore.protocol.legality import State
+
+if TYPE_CHECKING:
+    from agcore.protocol.addresses import is_public
+    from agcore.protocol.patches import Patcher
+else:
+    _ON_FIRST_USE: Final = {"is_public": "agcore.protocol.addresses", "Patcher": "agcore.protocol.patches"}
+
+    def __getattr__(name: str) -> object:
+        if name not in _ON_FIRST_USE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(_ON_FIRST_USE[name]), name)
+
+
+__all__ = [
+    "AbortClient",
+    "AbortUpstream",
+    "Body",
+    "ClientGone",
+    "CloseIdle",
+    "DrainRequested",
+    "DropSpool",
+    "Effect",
+    "EndUpstream",
+    "Fault",
+    "FileRead",
+    "FileRefused",
+    "Finish",
+    "GatewayEffect",
+    "Halt",
+    "Headers",
+    "Input",
+    "LocalProtocolError",
+    "Note",
+    "Notified",
+    "NotifyExchange",
+    "OpenUpstream",
+    "Origin",
+    "Patch",
+    "Patcher",
+    "Peer",
+    "ProxyServer",
+    "ReadFile",
+    "ReadSpool",
+    "RequestBroken",
+    "RequestData",
+    "RequestEnd",
+    "RequestHead",
+    "SendData",
+    "SendEnd",
+    "SendHead",
+    "SendUpstream",
+    "Sent",
+    "Spool",
+    "SpoolFailed",
+    "Spooled",
+    "Stage",
+    "State",
+    "StopAccepting",
+    "Streamed",
+    "UpstreamConnected",
+    "UpstreamData",
+    "UpstreamEnd",
+    "UpstreamFailed",
+    "UpstreamHead",
+    "UpstreamInput",
+    "UpstreamRequest",
+    "Vendor",
+    "Written",
+    "is_public",
+]

@@ -33,7 +33,7 @@ class Terminal(io.StringIO):
 
 
 def demo_answer(sample: Sample) -> bytes:
-    said = demo.answer("POST", sample.target.encode(), (), msgspec.json.encode(sample.body))
+    said = demo.demo_answer("POST", sample.target.encode(), (), msgspec.json.encode(sample.body))
     assert said.status == 200
     return b"".join(chunk.data for chunk in said.chunks)
 

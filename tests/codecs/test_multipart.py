@@ -15,10 +15,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agcore.codecs.body_patches import Patcher, apply, patched_length
 from agcore.codecs.multipart import Field, FormFile, FormScan, boundary_of, read_form
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Patch
+from agcore.protocol.patches import Patcher, apply, patched_length
 
 BOUNDARY = b"cut-here"
 DELIMITER = b"\r\n--" + BOUNDARY

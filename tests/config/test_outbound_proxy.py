@@ -4,7 +4,7 @@ import pytest
 
 from agcore.config.outbound_proxy import exempts
 from agcore.config.parser import ConfigError, Parsed, from_environment, parse
-from agcore.config.report import render
+from agcore.config.report import describe_config
 from agcore.protocol.http import Origin, ProxyServer
 
 SECRET = "s3cret"
@@ -195,7 +195,7 @@ def test_the_report_shows_proxies_and_none_of_their_secrets() -> None:
         f'[[providers]]\npreset = "anthropic"\nkeys = ["sk-0123456789abcdef"]\nproxy_url = "http://u:{SECRET}@own:1"\n'
         f'[proxy]\nproxy_url = "http://user:{SECRET}@squid:3128"\n'
     )
-    report = render(parsed)
+    report = describe_config(parsed)
     shown = [line.split() for line in report.splitlines() if "through" in line]
     assert shown == [["through", "http://squid:3128"], ["through", "http://own:1"]]
     assert SECRET not in report

@@ -25,7 +25,7 @@ from agcore.config.parser import (
     with_demo,
 )
 from agcore.config.presets import AUTH_NAMES, PRESETS
-from agcore.config.report import render
+from agcore.config.report import describe_config
 from agcore.config.schema import (
     NOT_YET_IN_EFFECT,
     SCHEMA,
@@ -957,7 +957,7 @@ def test_any_document_is_parsed_or_refused_and_shows_no_secret(document: Any) ->
     except ConfigError as error:
         shown = str(error)
     else:
-        shown = render(parsed) + repr(parsed.config.proxy.keys)
+        shown = describe_config(parsed) + repr(parsed.config.proxy.keys)
         Catalog(parsed.config)
     assert shown
     assert SECRET not in shown
@@ -1008,7 +1008,7 @@ def test_settings_that_fit_together_make_providers_and_a_report_without_secrets(
         assert all(dialect == each.dialect for dialect, each in made.endpoints.items())
         assert len(made.keys) == len({key for key in written.get("keys", ()) if key != "env:UNSET"})
     Catalog(parsed.config)
-    assert SECRET not in render(parsed) + repr(parsed.config.proxy) + "".join(parsed.warnings)
+    assert SECRET not in describe_config(parsed) + repr(parsed.config.proxy) + "".join(parsed.warnings)
 
 
 @given(st.text())

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.config.parser import Parsed, from_environment, parse
-from agcore.config.report import render
+from agcore.config.report import describe_config
 
 SECRETS = {
     "env:MAIN": "main-secret-0123456789abcdef",
@@ -114,11 +114,11 @@ Not yet in effect
 
 
 def test_the_report_says_what_a_configuration_means() -> None:
-    assert render(parse(TEXT, secrets=SECRETS, environ={})) == REPORT
+    assert describe_config(parse(TEXT, secrets=SECRETS, environ={})) == REPORT
 
 
 def test_the_report_of_nothing_names_what_answers_anyway() -> None:
-    assert render(from_environment({})) == (
+    assert describe_config(from_environment({})) == (
         "Listens on\n  http://127.0.0.1:8045  (this machine only)\n\n"
         "Authentication\n"
         "  off (auto): requests from this machine need no key; any from elsewhere do, except health checks\n\n"
@@ -138,31 +138,33 @@ def test_the_report_of_nothing_names_what_answers_anyway() -> None:
 )
 def test_the_report_says_whether_clients_of_an_mcp_server_can_log_in(mode: str, shown: str) -> None:
     proxy = f'[proxy]\napi_key = "k"\npublic_url = "https://gw.example"\nauth_mode = "{mode}"\n'
-    assert shown in render(parse(proxy + '[mcp.x]\nurl = "https://h/mcp"\nauth = "client"', secrets={}, environ={}))
+    assert shown in describe_config(
+        parse(proxy + '[mcp.x]\nurl = "https://h/mcp"\nauth = "client"', secrets={}, environ={})
+    )
 
 
 def test_the_report_points_out_a_provider_that_takes_the_names_of_those_below() -> None:
     provider = '[[providers]]\nname = "{}"\ndialect = "openai"\nbase_url = "http://h/v1"\nauth = "none"\n'
     special = provider.format("special") + 'models = ["x-*"]\n'
-    above = render(parse(provider.format("general") + special, secrets={}, environ={}))
-    below = render(parse(special + provider.format("general"), secrets={}, environ={}))
+    above = describe_config(parse(provider.format("general") + special, secrets={}, environ={}))
+    below = describe_config(parse(special + provider.format("general"), secrets={}, environ={}))
     assert "models  *  (is asked before the providers below, for every name)\n" in above
     assert "models  *\n" in below
 
 
 def test_a_vision_server_reads_no_files_unless_told_where() -> None:
     vision = '[[providers]]\npreset = "gemini"\nkeys = ["k"]\n[mcp.eyes]\nbuiltin = "vision"\nmodel = "gemini/x"\n'
-    assert "with gemini/x; no files\n" in render(parse(vision, secrets={}, environ={}))
+    assert "with gemini/x; no files\n" in describe_config(parse(vision, secrets={}, environ={}))
 
 
 def test_the_report_says_why_a_server_would_not_start() -> None:
-    text = render(parse('[proxy]\nauth_mode = "strict"', secrets={}, environ={}))
+    text = describe_config(parse('[proxy]\nauth_mode = "strict"', secrets={}, environ={}))
     assert "strict: every request needs a key, health checks too\n" in text
     assert 'Refuses to start\n  proxy.auth_mode: "strict" needs a client key' in text
 
 
 def test_the_report_warns_of_an_explicit_off() -> None:
-    text = render(parse('[proxy]\nauth_mode = "off"\nhost = "0.0.0.0"', secrets={}, environ={}))
+    text = describe_config(parse('[proxy]\nauth_mode = "off"\nhost = "0.0.0.0"', secrets={}, environ={}))
     assert "off: no request needs a key\n" in text
     assert 'Warnings\n  proxy.auth_mode: "off" while listening on "0.0.0.0"' in text
 
@@ -173,6 +175,6 @@ SECRET = st.text(st.sampled_from("!~QXZ#%@"), min_size=9, max_size=40)
 @given(st.lists(SECRET, min_size=6, max_size=6, unique=True))
 def test_no_secret_is_shown(values: list[str]) -> None:
     parsed: Parsed = parse(TEXT, secrets=dict(zip(SECRETS, values, strict=True)), environ={})
-    text = render(parsed)
+    text = describe_config(parsed)
     assert not any(value in text for value in values)
     assert not any(secret in text for secret in ("password", "url-secret"))

@@ -24,7 +24,7 @@ from google.genai import types as gemini_types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agcore.demo.provider import MODEL, DemoAnswer, answer
+from agcore.demo.provider import MODEL, DemoAnswer, demo_answer
 
 TAG = "[agcore demo]"
 PARAMETERS = {
@@ -48,7 +48,7 @@ class Answer(pydantic.BaseModel):
 
 
 def post(path: str, body: Any) -> DemoAnswer:
-    return answer("POST", path.encode(), (), body if isinstance(body, bytes) else json.dumps(body).encode())
+    return demo_answer("POST", path.encode(), (), body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
 def text_of(reply: DemoAnswer) -> bytes:
@@ -80,11 +80,11 @@ def gemini(**fields: Any) -> Any:
 
 
 class DemoTransport(httpx2.BaseTransport):
-    """Carries an SDK's requests to `answer` and the chunks back, without their delays."""
+    """Carries an SDK's requests to `demo_answer` and the chunks back, without their delays."""
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         headers = tuple((name.lower(), value) for name, value in request.headers.raw)
-        reply = answer(request.method, request.url.raw_path, headers, request.read())
+        reply = demo_answer(request.method, request.url.raw_path, headers, request.read())
         return httpx2.Response(reply.status, headers=reply.headers, content=(chunk.data for chunk in reply.chunks))
 
 
@@ -636,7 +636,7 @@ def test_a_response_repeats_the_request():
 )
 def test_the_model_list_has_the_shape_that_the_headers_ask_for(path, headers, shape):
     fields = tuple((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())
-    assert shape in json_of(answer("GET", path.encode(), fields, b""))
+    assert shape in json_of(demo_answer("GET", path.encode(), fields, b""))
 
 
 OPENAI_ERROR, ANTHROPIC_ERROR, GEMINI_ERROR = "openai", "anthropic", "gemini"
@@ -669,7 +669,7 @@ def error_shape(reply: DemoAnswer) -> str:
     ],
 )
 def test_anything_else_is_not_found_in_the_shape_of_its_path(method, path, shape):
-    reply = answer(method, path.encode(), (), b"{}")
+    reply = demo_answer(method, path.encode(), (), b"{}")
     assert (reply.status, error_shape(reply)) == (404, shape)
 
 
@@ -785,4 +785,4 @@ def test_any_json_gets_an_answer(route, body):
 @settings(deadline=None)
 @given(st.sampled_from(["GET", "POST", "PUT"]), st.binary(max_size=40), st.binary(max_size=40))
 def test_any_bytes_get_an_answer(method, target, body):
-    assert answer(method, target, (), body).status in (200, 400, 404)
+    assert demo_answer(method, target, (), body).status in (200, 400, 404)

@@ -16,7 +16,7 @@ import pytest
 
 from agcore.config.values import Config, Endpoint, ModelRule, Provider, Retry, Secret
 from agcore.dialects.translators import CLIENTS, UPSTREAMS
-from agcore.ingress.report import as_markdown, as_text
+from agcore.ingress.report import as_markdown, describe_routes
 from agcore.ingress.routes import ROUTES
 from agcore.protocol.http import Origin
 from agcore.protocol.legality import EXCHANGE, EXCHANGE_TIMED, LEG, LEG_TIMED, LegState, State
@@ -62,7 +62,7 @@ def test_the_command_takes_one_option() -> None:
 
 
 def test_the_text_has_a_line_for_every_route_in_order() -> None:
-    head, *lines = as_text().splitlines()
+    head, *lines = describe_routes().splitlines()
     assert head.split() == ["row", "methods", "path", "dialect", "what"]
     assert [(line.split()[0], line.split()[2]) for line in lines] == [(route.row, route.path) for route in ROUTES]
     for line, route in zip(lines, ROUTES, strict=True):

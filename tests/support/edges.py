@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from agcore.codecs.body_patches import apply
 from agcore.config.values import Config, Endpoint, Limits, McpServer, ModelRule, Provider, Proxy, Secret, Timeouts
 from agcore.protocol.effects import DropSpool, Effect, EndUpstream, ReadSpool, SendUpstream, Spool
 from agcore.protocol.http import Headers, Origin, Spooled, Streamed
 from agcore.protocol.inputs import FileRead, RequestData, RequestEnd, UpstreamConnected
+from agcore.protocol.patches import apply
 from tests.support.story import Story, gateway
 
 PROVIDER_KEY: Final = "sk-media-0123456789abcdef"

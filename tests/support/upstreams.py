@@ -150,6 +150,6 @@ class Upstream:
 
 def demo_answer(request: Recorded) -> Answer:
     """The demo provider's answer, without its pauses."""
-    answer = demo.answer(request.method, request.target, request.headers, request.body)
+    answer = demo.demo_answer(request.method, request.target, request.headers, request.body)
     headers = tuple((name, value) for name, value in answer.headers if name != b"content-length")
     return Answer(status=answer.status, headers=headers, pieces=tuple(chunk.data for chunk in answer.chunks))

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import anyio
 import httpcore
 
-from agcore.codecs.ip_addresses import is_public
+from agcore.protocol.addresses import is_public
 
 PATIENCE: Final = 2.0
 """Seconds for an address while there is another one to try: a broken IPv6 must not cost all the time there is."""

@@ -335,11 +335,11 @@ def _config_words(options: argparse.Namespace) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from agcore.config.report import render
+    from agcore.config.report import describe_config
     from agcore_trio.settings import refusals
 
     loaded = _load(options)
-    print(f"Configuration\n  {loaded.origin}\n\n{render(loaded.parsed)}", end="")
+    print(f"Configuration\n  {loaded.origin}\n\n{describe_config(loaded.parsed)}", end="")
     problems = refusals(loaded.parsed.config)
     if problems:
         return _refuse("with this configuration `agcore serve` refuses to start", *problems)
@@ -383,7 +383,7 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _routes(_: argparse.Namespace) -> int:
-    from agcore.ingress.report import as_text
+    from agcore.ingress.report import describe_routes
 
-    print(as_text(), end="")
+    print(describe_routes(), end="")
     return OK

@@ -6,7 +6,7 @@ from typing import Final
 
 import trio
 
-from agcore.demo.provider import DemoAnswer, answer
+from agcore.demo.provider import DemoAnswer, demo_answer
 from agcore.protocol.effects import SendData, SendEnd, SendHead
 from agcore.protocol.http import RequestHead
 from agcore.protocol.inputs import RequestBroken, RequestData
@@ -37,7 +37,7 @@ async def serve_client(stream: trio.abc.Stream) -> None:
             if request is None:
                 return
             head, body = request
-            said = answer(head.method, head.target, head.headers, body)
+            said = demo_answer(head.method, head.target, head.headers, body)
             await _write(stream, engine, said, with_body=head.method != "HEAD")
             if not engine.start_next_cycle():
                 return

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import trio
 
-from agcore.codecs.ip_addresses import is_public
+from agcore.protocol.addresses import is_public
 from agcore.protocol.http import Origin
 from agcore.protocol.inputs import Stage
 from agcore_trio.connector import Unreachable, place, reason

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.codecs.ip_addresses import GLOBAL_IPV6, NAT64, SPECIAL_IPV4, SPECIAL_IPV6, is_public
+from agcore.protocol.addresses import GLOBAL_IPV6, NAT64, SPECIAL_IPV4, SPECIAL_IPV6, is_public
 
 PUBLIC = (
     "1.1.1.1",
