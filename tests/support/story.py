@@ -70,7 +70,7 @@ class Story:
         self.effects: list[Effect] = []
         self.requests: dict[int, UpstreamRequest] = {}
         self.exchange: Exchange
-        self._lines: list[str] = []
+        self._told: list[tuple[float, str | Input | Effect]] = []
 
     def open(
         self,
@@ -86,7 +86,7 @@ class Story:
         if body is not None and not any(name == b"content-type" for name, _ in headers):
             fields += JSON
         head = RequestHead(method=method, target=target.encode(), headers=fields)
-        self._lines.append(f"{self._time()} > {method} {target}")
+        self._note(f"{method} {target}")
         self.exchange, effects = self.gateway.open(head, self.peer, now=self.now)
         self._take(effects)
         if body is not None and self.exchange.wants_request:
@@ -96,7 +96,7 @@ class Story:
 
     def tell(self, input: Input) -> list[Effect]:
         """One input, now."""
-        self._lines.append(f"{self._time()} > {_show(input)}")
+        self._note(input)
         return self._take(self.exchange.receive(input, now=self.now))
 
     def wait(self, seconds: float) -> list[Effect]:
@@ -104,7 +104,7 @@ class Story:
         end, effects = self.now + seconds, []
         while (at := self.exchange.deadline) is not None and at <= end:
             self.now = max(self.now, at)
-            self._lines.append(f"{self._time()} > (timeout)")
+            self._note("(timeout)")
             effects += self._take(self.exchange.handle_timeout(now=self.now))
         self.now = end
         return effects
@@ -145,7 +145,7 @@ class Story:
 
     def abandon(self) -> list[Effect]:
         """The driver gives up."""
-        self._lines.append(f"{self._time()} > (abandoned)")
+        self._note("(abandoned)")
         return self._take(self.exchange.abandon(now=self.now))
 
     @property
@@ -187,18 +187,24 @@ class Story:
 
     def text(self) -> str:
         """The story for people: what happened (`>`) and what was commanded (`<`), with times."""
-        return "\n".join(self._lines) + "\n"
+        return "".join(f"{at - EPOCH:7.3f} {_line(thing)}\n" for at, thing in self._told)
 
     def _take(self, effects: list[Effect]) -> list[Effect]:
         for effect in effects:
             if isinstance(effect, OpenUpstream):
                 self.requests[effect.leg] = effect.request
-            self._lines.append(f"{self._time()} <   {_show(effect)}")
+            self._note(effect)
         self.effects += effects
         return effects
 
-    def _time(self) -> str:
-        return f"{self.now - EPOCH:7.3f}"
+    def _note(self, thing: str | Input | Effect) -> None:
+        self._told.append((self.now, thing))
+
+
+def _line(thing: str | Input | Effect) -> str:
+    if isinstance(thing, str):
+        return f"> {thing}"
+    return f"<   {_show(thing)}" if isinstance(thing, Effect) else f"> {_show(thing)}"
 
 
 def _show(thing: Input | Effect) -> str:
