@@ -1,7 +1,7 @@
-"""Requests for pictures and their answers, in no vendor's words (docs/wire/openai-media.md#images).
+"""Requests for pictures and their answers, in no vendor's words.
 
-OpenAI's clients ask for `n` pictures in one request; what an upstream makes in one call is its own affair. So a request
-is divided into calls, each call has its `ImageAnswer` or its `Fault`, and `merged` makes one answer of them. Prompts
+A client asks for `n` pictures in one request; what an upstream makes in one call is its own affair. So a request is
+divided into calls, each call has its `ImageAnswer` or its `Fault`, and `merged` makes one answer of them. Prompts
 and pictures go across as they are: no word is added to a prompt, and nothing is encoded anew.
 """
 
@@ -127,5 +127,5 @@ def note_format(request: ImageRequest, answer: ImageAnswer, losses: Losses) -> N
 
 
 def format_of(image: Drawn) -> str:
-    """The format of a picture in OpenAI's words: `png`, `jpeg`, `webp`."""
+    """The format of a picture as requests name it: `png`, `jpeg`, `webp`."""
     return image.header().media_type.rpartition("/")[2]

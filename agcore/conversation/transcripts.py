@@ -1,26 +1,25 @@
-"""What was said in a recording, and the forms in which clients get it (docs/wire/openai-media.md#transcriptions).
+"""Recordings to be heard and what was said in them, in no vendor's words.
 
-Subtitles (SubRip, and WebVTT as the W3C defines it) leave well-formed whatever a model wrote: one line a cue, nothing
-in it that would read as a time or a tag, and times that only go forward. Models estimate times, sometimes badly, and
-players skip or refuse cues that run backwards.
+Models estimate times, sometimes badly, and players skip or refuse cues that run backwards. So the times of segments
+only go forward.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, Literal
 
 import msgspec
 
-from agcore.codecs import json_text
+from agcore.codecs.audio_header import AudioHeader
 from agcore.conversation.usage import Usage
 
 Format = Literal["json", "text", "srt", "vtt", "verbose_json"]
 
-PLAIN: Final = b"text/plain; charset=utf-8"
-JSON: Final = b"application/json"
+TIMED: Final[frozenset[Format]] = frozenset({"srt", "vtt", "verbose_json"})
+"""The forms of an answer that need times."""
 
 LATEST: Final = 360_000.0
 """Seconds: no time is later than 100 hours, which is more than any model hears."""
@@ -65,10 +64,32 @@ class Shown(msgspec.Struct, frozen=True):
 
     format: Format
     translated: bool = False
-    """It is an answer to `/v1/audio/translations`."""
+    """It is in English, whatever was spoken."""
     segments: bool = True
     words: bool = False
     temperature: float = 0.0
+
+
+class TranscriptRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client wants heard. Texts are empty where it said nothing."""
+
+    audio: bytes
+    header: AudioHeader
+    shown: Shown
+    stream: bool = False
+    """The answer is `json` or `text`, and is to come in events."""
+    language: str = ""
+    """Of the speech: an ISO 639 code, or a name."""
+    languages: tuple[str, ...] = ()
+    prompt: str = ""
+    keywords: tuple[str, ...] = ()
+    temperature: float | None = None
+    """0 to 1."""
+
+    @property
+    def timed(self) -> bool:
+        """Whether the answer needs times."""
+        return self.shown.format in TIMED
 
 
 # Text and times.
@@ -109,100 +130,3 @@ def in_order(segments: Iterable[Segment]) -> tuple[Segment, ...]:
 
 def _milliseconds(seconds: float) -> int:
     return round(min(max(seconds, 0.0), LATEST) * 1000) if math.isfinite(seconds) else 0
-
-
-def _stamp(seconds: float, point: str) -> str:
-    """`HH:MM:SS.mmm`; hours may need more digits."""
-    minutes, rest = divmod(round(seconds * 1000), 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"
-
-
-# Answers.
-
-
-def write_answer(transcript: Transcript, shown: Shown) -> tuple[bytes, bytes]:
-    """The `content-type` and the body of an answer that is not streamed."""
-    if shown.format == "text":
-        return PLAIN, _encoded(transcript.text + "\n")
-    if shown.format == "srt":
-        return PLAIN, _encoded(_srt(transcript.segments))
-    if shown.format == "vtt":
-        return PLAIN, _encoded(_vtt(transcript.segments))
-    body = _verbose(transcript, shown) if shown.format == "verbose_json" else _json(transcript, shown)
-    return JSON, json_text.encode(body)
-
-
-def _encoded(text: str) -> bytes:
-    """UTF-8; the halves of characters that a model cut in two become question marks."""
-    return text.encode(errors="replace")
-
-
-def _srt(segments: Sequence[Segment]) -> str:
-    cues = []
-    for number, cue in enumerate(segments, 1):
-        text = cue.text.replace("-->", "->")
-        cues.append(f"{number}\n{_stamp(cue.start, ',')} --> {_stamp(cue.end, ',')}\n{text}\n\n")
-    return "".join(cues)
-
-
-def _vtt(segments: Sequence[Segment]) -> str:
-    cues = ["WEBVTT\n\n"]
-    for cue in segments:
-        text = cue.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        cues.append(f"{_stamp(cue.start, '.')} --> {_stamp(cue.end, '.')}\n{text}\n\n")
-    return "".join(cues)
-
-
-def _json(transcript: Transcript, shown: Shown) -> dict[str, object]:
-    # A translation has nothing but its text.
-    usage = None if shown.translated else usage_of(transcript)
-    return {"text": transcript.text} if usage is None else {"text": transcript.text, "usage": usage}
-
-
-def _verbose(transcript: Transcript, shown: Shown) -> dict[str, object]:
-    body: dict[str, object] = {
-        "task": "translate" if shown.translated else "transcribe",
-        "language": "english" if shown.translated else transcript.language or "unknown",
-        "duration": transcript.duration,
-        "text": transcript.text,
-    }
-    if shown.segments:
-        body["segments"] = [_segment(number, each, shown) for number, each in enumerate(transcript.segments)]
-    if shown.words:
-        body["words"] = [{"word": each.text, "start": each.start, "end": each.end} for each in transcript.words]
-    if not shown.translated:
-        body["usage"] = {"type": "duration", "seconds": transcript.duration}
-    return body
-
-
-def _segment(number: int, segment: Segment, shown: Shown) -> dict[str, object]:
-    """With what OpenAI's clients insist on: Whisper's inner values, which say here that nothing is amiss."""
-    return {
-        "id": number,
-        "seek": 0,
-        "start": segment.start,
-        "end": segment.end,
-        "text": segment.text,
-        "tokens": [],
-        "temperature": shown.temperature,
-        "avg_logprob": 0.0,
-        "compression_ratio": 1.0,
-        "no_speech_prob": 0.0,
-    }
-
-
-def usage_of(transcript: Transcript) -> dict[str, object] | None:
-    """The `usage` of an answer, in tokens; None where they are not known."""
-    usage = transcript.usage
-    if usage is None:
-        return None
-    return {
-        "type": "tokens",
-        "input_tokens": usage.input,
-        "input_token_details": {
-            "text_tokens": max(usage.input - transcript.audio_input, 0),
-            "audio_tokens": transcript.audio_input,
-        },
-        "output_tokens": usage.output,
-        "total_tokens": usage.input + usage.output,
-    }

@@ -7,7 +7,16 @@ from functools import cache
 from typing import TypeAlias
 
 from agcore.conversation.embeddings import EmbeddingRequest, Embeddings
-from agcore.dialects.tasks import ClientTask, MediaTask, Task, UpstreamTask
+from agcore.conversation.images import ImageAnswer, ImageRequest
+from agcore.dialects.tasks import (
+    ClientTask,
+    ImagesClient,
+    MediaTask,
+    Task,
+    TranscriptsClient,
+    TranscriptsUpstream,
+    UpstreamTask,
+)
 
 _Object: TypeAlias = dict[str, object]
 
@@ -28,3 +37,21 @@ def embeddings() -> Task[ClientTask[_Object, EmbeddingRequest, Embeddings], Upst
     from agcore.dialects.openai import embeddings as openai
 
     return Task({"openai": openai, "gemini": gemini}, {"openai": openai, "gemini": gemini})
+
+
+@cache
+def images() -> Task[ImagesClient, UpstreamTask[ImageRequest, ImageAnswer]]:
+    """Pictures drawn and edited: OpenAI's clients, Google's models."""
+    from agcore.dialects.gemini import images as gemini
+    from agcore.dialects.openai import images as openai
+
+    return Task({"openai": openai}, {"gemini": gemini})
+
+
+@cache
+def transcripts() -> Task[TranscriptsClient, TranscriptsUpstream]:
+    """Recordings heard: OpenAI's clients, Google's models."""
+    from agcore.dialects.gemini import transcripts as gemini
+    from agcore.dialects.openai import transcriptions as openai
+
+    return Task({"openai": openai}, {"gemini": gemini})

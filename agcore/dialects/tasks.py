@@ -7,12 +7,16 @@ stand the task's own request and answer, in no vendor's words. `task_registry` s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from agcore.codecs.multipart import Form
+from agcore.codecs.sse import Frame
+from agcore.conversation.images import ImageAnswer, ImageRequest
 from agcore.conversation.losses import Losses
+from agcore.conversation.transcripts import Transcript, TranscriptRequest
 from agcore.conversation.usage import Usage
 from agcore.dialects.base import StreamTap
 from agcore.models.profiles import Profile
@@ -83,6 +87,68 @@ class UpstreamTask(Protocol[Sent, Found]):
 
     def read_answer(self, answer: dict[str, object], request: Sent, at: Destination) -> Found | Fault:
         """What one call was answered with, or the fault that the answer really is."""
+
+
+class ImagesClient(ClientTask[dict[str, object] | Form, ImageRequest, ImageAnswer], Protocol):
+    """What serves a dialect's clients with pictures."""
+
+    def write_events(self, answer: ImageAnswer, request: ImageRequest, *, created: int) -> Iterator[bytes]:
+        """The frames for the pictures of one call in a stream."""
+
+
+class TranscriptReader(Protocol):
+    """Reads an upstream's event stream of a transcript."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the stream consumed, as far as it told."""
+
+    @property
+    def audio_input(self) -> int:
+        """The part of the input tokens that the recording took."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the transcript is complete."""
+
+    @property
+    def fault(self) -> Fault | None:
+        """Set when the stream failed; nothing more is to be fed."""
+
+    def feed(self, frame: Frame) -> str:
+        """What was said, as far as a frame tells."""
+
+
+class TranscriptWriter(Protocol):
+    """Writes a client's event stream of a transcript."""
+
+    def feed(self, text: str) -> bytes:
+        """The frames for more of what was said."""
+
+    def end(self, transcript: Transcript) -> bytes:
+        """The frames that end the stream; `transcript` is all of it."""
+
+    def error(self, fault: Fault, request_id: str) -> bytes:
+        """The frames that end the stream in an error."""
+
+
+class TranscriptsClient(ClientTask[Form, TranscriptRequest, Transcript], Protocol):
+    """What serves a dialect's clients with transcripts."""
+
+    @property
+    def StreamWriter(self) -> Callable[[], TranscriptWriter]:
+        """Makes the writer of a stream."""
+
+
+class TranscriptsUpstream(UpstreamTask[TranscriptRequest, Transcript], Protocol):
+    """What has a dialect's upstreams hear a recording."""
+
+    MAX_AUDIO: int
+    """Bytes of a recording that the vendor takes."""
+
+    @property
+    def StreamReader(self) -> Callable[[], TranscriptReader]:
+        """Makes the reader of a stream."""
 
 
 class MediaTask(Protocol):

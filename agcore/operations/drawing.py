@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agcore.codecs import json_text
 from agcore.conversation.images import ImageAnswer, ImageRequest, merged
 from agcore.conversation.losses import Losses
 from agcore.conversation.usage import total
-from agcore.dialects.gemini.images import Method, read_gemini, read_imagen
-from agcore.dialects.openai.images import write_answer, write_events
+from agcore.dialects import task_registry
+from agcore.dialects.tasks import Destination
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.fan_out import Branch, FanOut
 from agcore.protocol.fault import Fault
@@ -34,8 +33,7 @@ class Drawing(FanOut):
     Args:
         operation: Whose request it is.
         request: What the client wants; the pictures that it sent along are not needed.
-        method: How the model is called.
-        target: Path and query of each call.
+        at: Where all calls go.
         bodies: One for each call.
         way: Where all calls go.
         instead_of: See `FanOut`. Its choice is for the first call: a single one is no division, and takes its turn.
@@ -46,19 +44,21 @@ class Drawing(FanOut):
         self,
         operation: Images,
         request: ImageRequest,
-        method: Method,
+        at: Destination,
         *,
-        target: bytes,
         bodies: Sequence[bytes],
         candidate: Candidate,
         instead_of: UpstreamCall,
         losses: Losses,
     ) -> None:
         super().__init__(operation, candidate, instead_of=instead_of)
-        self.read = read_gemini if method == "generateContent" else read_imagen
-        """Reads the answer to one call."""
+        task = task_registry.images()
+        self._client = task.clients[operation.dialect.NAME]
+        self._upstream = task.upstreams[candidate.endpoint.dialect]
         self._request = request
+        self._at = at
         self._losses = losses
+        target = self._upstream.target(request, at)
         self._legs = [ImageBranch(self, operation, target, body) for body in bodies]
         self._shown = 0
         self._first = instead_of.hand_over()
@@ -71,6 +71,10 @@ class Drawing(FanOut):
     def begin(self, *, now: float) -> None:
         """Make all calls."""
         self.call(self._legs, now=now, first=self._first)
+
+    def read(self, answer: dict[str, object]) -> ImageAnswer | Fault:
+        """The pictures of one call, or why there are none."""
+        return self._upstream.read_answer(answer, self._request, self._at)
 
     def drawn(self, call: UpstreamCall, answer: ImageAnswer, *, now: float) -> None:
         """One of the calls was answered."""
@@ -91,8 +95,9 @@ class Drawing(FanOut):
         if isinstance(answer, Fault):
             return self.give_up(answer, final=any(leg.final for leg in self._legs), now=now)
         if not self._request.stream:
-            body = json_text.encode(write_answer(self._request, answer, created=int(now)))
-            return self._exchange.answer(200, body, headers=self._operation.headers_down(call, ()), now=now)
+            model = self._operation.ask.model
+            written = self._client.write_answer(answer, self._request, model=model, created=int(now))
+            return self._exchange.answer(200, written.body, headers=self._operation.headers_down(call, ()), now=now)
         fault = next((each for each in outcomes if isinstance(each, Fault)), None)
         return self._exchange.end(now=now) if fault is None else self._exchange.fail(fault, now=now)
 
@@ -100,7 +105,7 @@ class Drawing(FanOut):
         images = answer.images[: self._request.n - self._shown]
         self._shown += len(images)
         shown = msgspec.structs.replace(answer, images=images)
-        frames = b"".join(write_events(self._request, shown, created=int(now)))
+        frames = b"".join(self._client.write_events(shown, self._request, created=int(now)))
         if frames:
             self._exchange.write(frames, now=now)
 

@@ -1,7 +1,7 @@
-"""Pictures drawn and edited: passed on to OpenAI's dialect, or drawn by Google's models for clients of that dialect.
+"""Pictures drawn and edited: passed on to the client's own dialect, or drawn by models of another one.
 
-What passes on is `Media`'s and `Upload`'s affair. For Gemini's and Imagen's models the request is read, divided into
-calls of their kind and handed to a `Drawing`. A way whose model draws nothing, or cannot do what is asked, is ruled out
+What passes on is `Media`'s and `Upload`'s affair. For models of another dialect the request is read, divided into calls
+of their kind and handed to a `Drawing`. A way whose model draws nothing, or cannot do what is asked, is ruled out
 before anything is sent: the next one may be able to.
 """
 
@@ -12,14 +12,11 @@ from typing import ClassVar
 import msgspec
 
 from agcore.codecs import json_text
-from agcore.codecs.multipart import boundary_of, read_form
+from agcore.codecs.multipart import Form, boundary_of, read_form
 from agcore.conversation.images import ImageRequest
 from agcore.conversation.losses import refusal
 from agcore.conversation.values import Invalid
-from agcore.dialects.gemini import images as images_google
-from agcore.dialects.gemini import traits as gemini
-from agcore.dialects.gemini.images import Method
-from agcore.dialects.openai import images as images_openai
+from agcore.dialects import task_registry
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.drawing import Drawing
 from agcore.operations.generate import SSE_HEADERS
@@ -33,7 +30,7 @@ from agcore.upstream.request import UpstreamPlan
 class Images(Media):
     """`/v1/images/generations`, and `/v1/images/edits` in JSON."""
 
-    speaking: ClassVar[tuple[str, ...]] = ("openai", "gemini")
+    speaking: ClassVar[tuple[str, ...]] = task_registry.images().dialects
     subject: ClassVar[str] = "images"
 
     _drawing: Drawing | None = None
@@ -49,14 +46,14 @@ class Images(Media):
         if candidate.endpoint.dialect == self.dialect.NAME:
             return super().call_plan(call, candidate, now=now)
         self.start_anew(candidate)
-        profile = self.services.catalog.profile(candidate.model)
-        if profile.vendor and not profile.image_output:
+        at = self.destination(candidate)
+        if at.profile.vendor and not at.profile.image_output:
             return invalid(f"{candidate.model!r} at {candidate.provider.name!r} draws no pictures", param="model")
         request = self._read()
         if isinstance(request, Fault):
             return request
-        method = images_google.method_of(profile)
-        bodies = self._bodies(request, method, candidate.model)
+        upstream = task_registry.images().upstreams[candidate.endpoint.dialect]
+        bodies = upstream.write_requests(request, at, self._losses)
         on_loss = self.services.config.proxy.on_loss
         refused = refusal(self._losses, model=candidate.model, dialect=candidate.endpoint.dialect, on_loss=on_loss)
         if refused is not None:
@@ -68,10 +65,7 @@ class Images(Media):
         self._drawing = Drawing(
             self,
             msgspec.structs.replace(request, images=(), mask=None),  # the bodies have them
-            method,
-            target=gemini.action_target(
-                candidate.endpoint.prefix, self.match_there(), candidate.model, method.encode("ascii")
-            ),
+            at,
             bodies=bodies,
             candidate=candidate,
             instead_of=call,
@@ -84,35 +78,24 @@ class Images(Media):
         return None
 
     def _read(self) -> ImageRequest | Fault:
+        match = self.request.match
+        assert match is not None
+        client = task_registry.images().clients[self.dialect.NAME]
         try:
-            return self.read_request()
+            body = self.decoded()
+            if isinstance(body, Fault):
+                return body
+            return client.read_request(body, path=match.route.path, model=self.ask.model, losses=self._losses)
         except Invalid as error:
             return invalid(str(error), param=error.param)
         except ValueError as error:  # what passes as it is may be nested deeper than what has to be looked into
             return invalid(str(error))
 
-    def read_request(self) -> ImageRequest | Fault:
-        """What the client wants drawn. Raises `Invalid`, or another ValueError, for what cannot be read."""
-        match = self.request.match
-        assert match is not None
+    def decoded(self) -> dict[str, object] | Form | Fault:
+        """The request's body as an object or a form. Raises ValueError for what cannot be read."""
         body = json_text.decode(self._members.body)
         assert isinstance(body, dict)
-        edit = match.route.path.endswith("/edits")
-        return (images_openai.parse_edit if edit else images_openai.parse_generation)(body, self._losses)
-
-    def _bodies(self, request: ImageRequest, method: Method, model: str) -> list[bytes]:
-        """The body of each call."""
-        counts = images_google.division(request, method)
-        if method == "generateContent":
-            body = json_text.encode(images_google.render_gemini(request, model=model, losses=self._losses))
-            return [body] * len(counts)
-        bodies = {
-            count: json_text.encode(
-                images_google.render_imagen(request, model=model, images=count, losses=self._losses)
-            )
-            for count in dict.fromkeys(counts)
-        }
-        return [bodies[count] for count in counts]
+        return body
 
     def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """A stream that opens before the upstream answered tells where it is going to come from."""
@@ -127,11 +110,8 @@ class Images(Media):
 class ImageForms(Images, Upload):
     """`/v1/images/edits` as a form."""
 
-    def read_request(self) -> ImageRequest | Fault:
-        """What the form asks for."""
+    def decoded(self) -> dict[str, object] | Form | Fault:
+        """The form, or what is wrong with it."""
         boundary = boundary_of(self.request.head.headers)
         assert isinstance(boundary, bytes)  # `Upload` has looked
-        form = read_form(b"".join(self._held), boundary)
-        if isinstance(form, Fault):
-            return form
-        return images_openai.parse_edit_form(form.fields, form.files, self._losses)
+        return read_form(b"".join(self._held), boundary)

@@ -1,8 +1,8 @@
-"""Transcripts and translations of recordings: passed on to OpenAI's dialect, and translated for Gemini's.
+"""Transcripts and translations of recordings: passed on to the client's own dialect, or translated for another one.
 
-What passes on is `Upload`'s affair. For Gemini the recording becomes part of a JSON document, so that the form is held
-in memory, up to `MAX_FORM`, as long as its model may go there: that keeps both kinds of ways open for failover. A form
-that grows beyond that, or announces it, cannot go to Gemini anyhow, and only ways that take it as it is are left.
+What passes on is `Upload`'s affair. For another dialect the recording becomes part of a JSON document, so that the form
+is held in memory, up to `MAX_FORM`, as long as its model may go there: that keeps both kinds of candidates open for
+failover. A form that grows beyond that, or announces it, can only go to candidates that take it as it is.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from agcore.codecs.header_fields import media_type
 from agcore.codecs.multipart import boundary_of, read_form
 from agcore.codecs.sse import encode
 from agcore.conversation.losses import refusal
-from agcore.conversation.transcripts import write_answer
+from agcore.conversation.transcripts import TranscriptRequest
 from agcore.conversation.values import Invalid
 from agcore.conversion.passthrough import PassThroughStream
-from agcore.dialects import DIALECTS
+from agcore.conversion.transcript_stream import TranscriptTap
+from agcore.dialects import task_registry
 from agcore.dialects.base import RequestSummary
-from agcore.dialects.gemini.transcripts import MAX_AUDIO, TranscriptTap, read_gemini, render_gemini
-from agcore.dialects.openai import transcriptions as transcription
-from agcore.dialects.openai.transcriptions import TranscriptionRequest
+from agcore.dialects.tasks import TranscriptsClient, TranscriptsUpstream
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.generate import SSE_HEADERS
 from agcore.operations.pass_through import PassThrough
@@ -33,6 +32,8 @@ from agcore.protocol.http import Headers
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 
+MAX_AUDIO: Final = max(each.MAX_AUDIO for each in task_registry.transcripts().upstreams.values())
+"""Bytes of the largest recording that is translated."""
 MAX_FORM: Final = MAX_AUDIO + 256 * 1024
 """Bytes of a form that may be held in memory: a recording, and room for the other fields."""
 
@@ -40,22 +41,22 @@ MAX_FORM: Final = MAX_AUDIO + 256 * 1024
 class Transcribe(Upload):
     """`/v1/audio/transcriptions` and `/v1/audio/translations`."""
 
-    speaking: ClassVar[tuple[str, ...]] = ("openai", "gemini")
+    speaking: ClassVar[tuple[str, ...]] = task_registry.transcripts().dialects
     subject: ClassVar[str] = "recordings"
 
-    _asked: TranscriptionRequest | None = None
+    _asked: TranscriptRequest | None = None
     """The request without its recording, where it is translated."""
     _streaming = False
     _rendered = 0
-    """Bytes of the request for Gemini, which are accounted for as long as it may be repeated."""
+    """Bytes of the translated request, which are accounted for as long as it may be repeated."""
 
     @property
     def max_whole(self) -> int:
-        """A recording that may go to Gemini, and room for the other fields."""
+        """A recording that may be translated, and the other fields."""
         return MAX_FORM
 
     def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
-        """Pass the form on, or write a request for Gemini."""
+        """Pass the form on, or write a request of another dialect."""
         self.exchange.release_memory(self._rendered)
         self._rendered = 0
         self._asked = self._stream = None
@@ -64,25 +65,29 @@ class Transcribe(Upload):
         if not self._needs_whole(candidate):
             return super().call_plan(call, candidate, now=now)
         self.start_anew(candidate)
-        asked = self._read_form(candidate)
+        task = task_registry.transcripts()
+        client, upstream = task.clients[self.dialect.NAME], task.upstreams[candidate.endpoint.dialect]
+        asked = self._read_form(client, upstream, candidate)
         if isinstance(asked, Fault):
             return asked
         if asked.stream:
             self.ask = RequestSummary(model=self.ask.model, stream=True)
-            self._stream = PassThroughStream(TranscriptTap(), framing="sse")
+            tap = TranscriptTap(upstream.StreamReader(), client.StreamWriter())
+            self._stream = PassThroughStream(tap, framing="sse")
             # An upstream of the client's own dialect may answer with no stream, which one that is open could not take.
             if all(map(self._needs_whole, call.candidates)):
                 self.exchange.expect_stream(SSE_HEADERS, keepalive=self.dialect.KEEPALIVE, now=now)
-        body = json_text.encode(render_gemini(asked))
+        at = self.destination(candidate)
+        (body,) = upstream.write_requests(asked, at, self._losses)
         if not self.exchange.reserve(len(body), now=now):
             return None
         self._rendered = len(body)
         self._asked = msgspec.structs.replace(asked, audio=b"")
-        gemini = DIALECTS[candidate.endpoint.dialect]
-        target = gemini.generate_target(candidate.endpoint.prefix, self.match_there(), candidate.model, self.ask)
-        return self.plan(target, body)
+        return self.plan(upstream.target(asked, at), body)
 
-    def _read_form(self, candidate: Candidate) -> TranscriptionRequest | Fault:
+    def _read_form(
+        self, client: TranscriptsClient, upstream: TranscriptsUpstream, candidate: Candidate
+    ) -> TranscriptRequest | Fault:
         boundary = boundary_of(self.request.head.headers)
         assert isinstance(boundary, bytes)
         form = read_form(b"".join(self._held), boundary)
@@ -91,10 +96,10 @@ class Transcribe(Upload):
         match = self.request.match
         assert match is not None
         try:
-            asked = transcription.parse(form, self._losses, translate=match.route.path.endswith("/translations"))
+            asked = client.read_request(form, path=match.route.path, model=self.ask.model, losses=self._losses)
         except Invalid as error:
             return invalid(str(error), param=error.param)
-        if len(asked.audio) > MAX_AUDIO:
+        if len(asked.audio) > upstream.MAX_AUDIO:
             return self._too_large()
         on_loss = self.services.config.proxy.on_loss
         return (
@@ -131,14 +136,17 @@ class Transcribe(Upload):
             # A whole answer has the shape of a stream's only event.
             super().call_data(call, encode(json_text.encode(answer)), now=now)
             return None if self._stream.fault is not None else super().call_end(call, now=now)
-        found = read_gemini(answer, self._asked)
+        task = task_registry.transcripts()
+        upstream = task.upstreams[call.candidate.endpoint.dialect]
+        found = upstream.read_answer(answer, self._asked, self.destination(call.candidate))
         if isinstance(found, Fault):
             return call.reject(found, now=now)
         call.commit()
         self.usage = found.usage
-        content_type, body = write_answer(found, self._asked.shown)
+        client = task.clients[self.dialect.NAME]
+        written = client.write_answer(found, self._asked, model=self.ask.model, created=int(now))
         headers = self.headers_down(call, ())
-        return self.exchange.answer(200, body, headers=headers, content_type=content_type, now=now)
+        return self.exchange.answer(200, written.body, headers=headers, content_type=written.content_type, now=now)
 
     def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """A connection that breaks after the transcript was complete takes nothing from it."""

@@ -8,6 +8,8 @@ import struct
 import zlib
 from typing import Any, Final
 
+from agcore.codecs.audio_header import AudioHeader
+from agcore.conversation.transcripts import Format, Shown, TranscriptRequest
 from tests.support.upstreams import Answer, Recorded
 
 
@@ -96,3 +98,8 @@ def _structured(words: list[str], wanted: dict[str, Any]) -> dict[str, Any]:
             {"start": start, "end": end, "word": word} for (start, end), word in zip(times, words, strict=True)
         ]
     return answer
+
+
+def wanting(format: Format, **more: Any) -> TranscriptRequest:
+    """A request that wants a form of answer; `more` are fields of `Shown`."""
+    return TranscriptRequest(audio=wav(2), header=AudioHeader("audio/wav"), shown=Shown(format=format, **more))

@@ -1,7 +1,7 @@
 """Pictures by Google's models: Gemini's `generateContent`, Imagen's `predict` (docs/wire/gemini.md#pictures).
 
 Gemini makes one picture a call and edits pictures; Imagen makes up to four and edits none. What neither can be told is
-a loss; how a size becomes one of theirs is told in `gemini_pictures`.
+a loss; how a size becomes one of theirs is told in `pictures`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
+from agcore.codecs import json_text
 from agcore.conversation.images import Drawn, ImageAnswer, ImageRequest
 from agcore.conversation.losses import Losses, Weight
 from agcore.conversation.usage import count
 from agcore.conversation.values import Consumed, Finished, ImageMade, Pictures, Source, Stop, TextDelta
 from agcore.dialects.gemini import answer_reader as gemini_answer
 from agcore.dialects.gemini.contents_writer import OWN_FILES
+from agcore.dialects.gemini.paths import action_path
 from agcore.dialects.gemini.pictures import image_config
 from agcore.dialects.openai.media_parts import clean_base64
+from agcore.dialects.tasks import Destination
 from agcore.models.profiles import Profile
 from agcore.protocol.fault import Fault
 
@@ -58,6 +61,24 @@ def division(request: ImageRequest, method: Method) -> list[int]:
 
 
 # Requests
+
+
+def target(request: ImageRequest, at: Destination) -> bytes:
+    """The path of the model's own action."""
+    return action_path(at.prefix, at.version, at.collection, at.model, method_of(at.profile).encode("ascii"))
+
+
+def write_requests(request: ImageRequest, at: Destination, losses: Losses) -> list[bytes]:
+    """The body of each call; calls that make equally many pictures share theirs."""
+    method = method_of(at.profile)
+    counts = division(request, method)
+    if method == "generateContent":
+        return [json_text.encode(render_gemini(request, model=at.model, losses=losses))] * len(counts)
+    bodies = {
+        count: json_text.encode(render_imagen(request, model=at.model, images=count, losses=losses))
+        for count in dict.fromkeys(counts)
+    }
+    return [bodies[count] for count in counts]
 
 
 def render_gemini(request: ImageRequest, *, model: str, losses: Losses) -> _Object:
@@ -129,6 +150,11 @@ def _part(source: Source, path: str, losses: Losses) -> list[_Object]:
 
 
 # Answers
+
+
+def read_answer(answer: _Object, request: ImageRequest, at: Destination) -> ImageAnswer | Fault:
+    """The answer to one call."""
+    return (read_gemini if method_of(at.profile) == "generateContent" else read_imagen)(answer)
 
 
 def read_gemini(answer: _Object) -> ImageAnswer | Fault:

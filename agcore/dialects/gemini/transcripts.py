@@ -1,7 +1,7 @@
 """Transcripts by Gemini, which has no endpoint for them: `generateContent` hears it (docs/wire/gemini.md#recordings).
 
 Where the client wants text, the answer is that text. Where it wants times (`srt`, `vtt`, `verbose_json`), a schema has
-Gemini answer in segments, from which `transcript` builds those forms. Times are asked for as `MM:SS.mmm`, near to the
+Gemini answer in segments, from which those forms are built. Times are asked for as `MM:SS.mmm`, near to the
 notation that Google's documentation has for them.
 
 What a client says of its recording (language, prompt, keywords) reaches the model as quoted data beside the recording,
@@ -18,14 +18,14 @@ from typing import Final
 import msgspec
 
 from agcore.codecs import json_text
-from agcore.codecs.sse import Frame, encode
-from agcore.conversation.transcripts import Segment, Shown, Transcript, cleaned, in_order, joined, usage_of
+from agcore.codecs.sse import Frame
+from agcore.conversation.losses import Losses
+from agcore.conversation.transcripts import Segment, Shown, Transcript, TranscriptRequest, cleaned, in_order, joined
 from agcore.conversation.usage import Usage, count
 from agcore.conversation.values import Consumed, Delta, Finished, Stop, TextDelta
-from agcore.dialects.base import Meaning
 from agcore.dialects.gemini import answer_reader as gemini_answer
-from agcore.dialects.openai import errors as openai_error
-from agcore.dialects.openai.transcriptions import TranscriptionRequest
+from agcore.dialects.gemini.paths import action_path
+from agcore.dialects.tasks import Destination
 from agcore.protocol.fault import Fault
 
 _Object = dict[str, object]
@@ -40,8 +40,18 @@ _FENCED: Final = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
 # Requests
 
 
-def render_gemini(request: TranscriptionRequest) -> _Object:
-    """The body of `generateContent` and of `streamGenerateContent`. Its bytes become base64 when it is encoded."""
+def target(request: TranscriptRequest, at: Destination) -> bytes:
+    """The path of `generateContent`, or of its stream."""
+    action = b"streamGenerateContent?alt=sse" if request.stream else b"generateContent"
+    return action_path(at.prefix, at.version, at.collection, at.model, action)
+
+
+def write_requests(request: TranscriptRequest, at: Destination, losses: Losses) -> list[bytes]:
+    """The body of the one call. The recording's bytes become base64 as it is encoded."""
+    return [json_text.encode(_rendered(request))]
+
+
+def _rendered(request: TranscriptRequest) -> _Object:
     recording = {"inlineData": {"mimeType": request.header.media_type, "data": request.audio}}
     hints = _hints(request)
     config: _Object = {} if request.temperature is None else {"temperature": request.temperature}
@@ -54,7 +64,7 @@ def render_gemini(request: TranscriptionRequest) -> _Object:
     return {**body, "generationConfig": config} if config else body
 
 
-def _instruction(request: TranscriptionRequest) -> str:
+def _instruction(request: TranscriptRequest) -> str:
     if request.shown.translated:
         task = "Translate the speech in the recording into English, completely and closely."
     else:
@@ -76,7 +86,7 @@ def _instruction(request: TranscriptionRequest) -> str:
     return f"{task} {said} {form}{words}"
 
 
-def _hints(request: TranscriptionRequest) -> str:
+def _hints(request: TranscriptRequest) -> str:
     """What the client says of its recording; empty where it says nothing."""
     lines: list[str] = []
     if request.language:
@@ -133,8 +143,8 @@ class _Structured(msgspec.Struct):
     duration: str | float | None = None
 
 
-def read_gemini(answer: _Object, request: TranscriptionRequest) -> Transcript | Fault:
-    """The answer to `render_gemini`. Nothing said is an empty transcript; nothing answered is a fault."""
+def read_answer(answer: _Object, request: TranscriptRequest, at: Destination) -> Transcript | Fault:
+    """An upstream's transcript. Nothing said is an empty transcript; nothing answered is a fault."""
     deltas = gemini_answer.read_answer(answer, signer="")
     if isinstance(deltas, Fault):
         return deltas
@@ -215,45 +225,25 @@ def audio_tokens(answer: Mapping[str, object]) -> int:
     return sum(count(each, "tokenCount") for each in found if each.get("modality") == "AUDIO")
 
 
-class TranscriptTap:
-    """A Gemini stream as OpenAI's events of a transcript; see `base.StreamTap`."""
+class StreamReader:
+    """Reads an upstream's stream; see `tasks.TranscriptReader`."""
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
+        self.audio_input = 0
         self.finished = False
         self.fault: Fault | None = None
         self._reader = gemini_answer.ResponseReader(signer="")
-        self._texts: list[str] = []
-        self._audio_input = 0
 
-    def read(self, frame: Frame) -> tuple[Meaning, bytes]:
-        """A delta for what was said."""
+    def feed(self, frame: Frame) -> str:
+        """What was said, as far as a frame tells."""
         deltas = self._reader.feed(frame)
         self.fault = self._reader.fault or _stopped(deltas)
         if self.fault is not None:
-            return Meaning.ERROR, b""
+            return ""
         if frame.data is not None and b'"AUDIO"' in frame.data:
             chunk = json_text.decode(frame.data)
-            self._audio_input = audio_tokens(chunk) if isinstance(chunk, dict) else 0
+            self.audio_input = audio_tokens(chunk) if isinstance(chunk, dict) else 0
         self.usage = _usage(deltas) or self.usage
         self.finished = self.finished or any(isinstance(delta, Finished) for delta in deltas)
-        text = _said(deltas)
-        if not text:
-            return Meaning.LIFECYCLE, b""
-        self._texts.append(text)
-        return Meaning.CONTENT, _event({"type": "transcript.text.delta", "delta": text})
-
-    def closing(self) -> bytes:
-        """The whole text, and what it took."""
-        text = "".join(self._texts)
-        usage = usage_of(Transcript(text=text, usage=self.usage, audio_input=self._audio_input))
-        event: _Object = {"type": "transcript.text.done", "text": text}
-        return _event(event if usage is None else {**event, "usage": usage})
-
-    def error(self, fault: Fault, request_id: str) -> bytes:
-        """An `error` event."""
-        return b"event: error\n" + openai_error.stream_error(fault, request_id)
-
-
-def _event(event: Mapping[str, object]) -> bytes:
-    return encode(json_text.encode(event), event=str(event["type"]))
+        return _said(deltas)

@@ -17,13 +17,14 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.image_header import read_header
-from agcore.codecs.multipart import FormFile
+from agcore.codecs.multipart import Form, FormFile
 from agcore.conversation.images import MAX_IMAGES, Drawn, ImageAnswer, ImageRequest, format_of
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Invalid, Source
 from agcore.dialects.openai.fields import as_members, flag, integer, items, needed_text, text, wrong
 from agcore.dialects.openai.media_parts import source_of, url_of
 from agcore.dialects.shared.picture_fields import RESOLUTIONS, is_ratio, read_pixels, read_ratio, read_resolution
+from agcore.dialects.tasks import WrittenAnswer
 
 MAX_INPUTS: Final = 16
 """The most pictures that one edit may name."""
@@ -59,13 +60,20 @@ _TRUTH: Final = {"true": True, "false": False, "1": True, "0": False}
 # Requests
 
 
-def parse_generation(body: dict[str, object], losses: Losses) -> ImageRequest:
+def read_request(body: Mapping[str, object] | Form, *, path: str, model: str, losses: Losses) -> ImageRequest:
+    """A client's request; see `tasks.ClientTask`."""
+    if isinstance(body, Form):
+        return parse_edit_form(body.fields, body.files, losses)
+    return (parse_edit if path.endswith("/edits") else parse_generation)(body, losses)
+
+
+def parse_generation(body: Mapping[str, object], losses: Losses) -> ImageRequest:
     """A client's `/v1/images/generations`."""
     _note_unread(body, _READ - {"input_fidelity"}, losses)
     return _read(body)
 
 
-def parse_edit(body: dict[str, object], losses: Losses) -> ImageRequest:
+def parse_edit(body: Mapping[str, object], losses: Losses) -> ImageRequest:
     """A client's `/v1/images/edits` in JSON, where `images` and `mask` are `{"image_url"}` or `{"file_id"}`."""
     _note_unread(body, _READ | {"images", "mask"}, losses)
     references = items(body, "images")
@@ -209,7 +217,7 @@ def _uploaded(file: FormFile, field: str) -> Source:
 # Answers
 
 
-def write_answer(request: ImageRequest, answer: ImageAnswer, *, created: int) -> dict[str, object]:
+def write_answer(answer: ImageAnswer, request: ImageRequest, *, model: str, created: int) -> WrittenAnswer:
     """The answer to a request that is not streamed; `created` is in seconds since the epoch.
 
     Size and format are those of the first picture itself, whatever was asked for.
@@ -218,10 +226,10 @@ def write_answer(request: ImageRequest, answer: ImageAnswer, *, created: int) ->
     out |= {name: value for name, value in _described(request, answer.images[0]).items() if value != "auto"}
     if answer.usage is not None:
         out["usage"] = _usage(answer)
-    return out
+    return WrittenAnswer(json_text.encode(out))
 
 
-def write_events(request: ImageRequest, answer: ImageAnswer, *, created: int) -> Iterator[bytes]:
+def write_events(answer: ImageAnswer, request: ImageRequest, *, created: int) -> Iterator[bytes]:
     """The frames for the pictures of one call in a stream: a `completed` event each, the last one with the usage."""
     kind = "image_edit.completed" if request.edit else "image_generation.completed"
     for number, image in enumerate(answer.images, 1):

@@ -1,4 +1,4 @@
-"""Requests to hear a recording, as OpenAI's clients send them: forms (docs/wire/openai-media.md#transcriptions).
+"""OpenAI's transcriptions: forms of clients read, answers to them written (docs/wire/openai-media.md#transcriptions).
 
 What OpenAI would refuse raises `conversation.Invalid`, which names the field. What a recording is, its bytes say. What
 Gemini cannot do is a loss, or a 400 where the answer would be of another kind.
@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Final, cast, get_args
 
-import msgspec
-
-from agcore.codecs import audio_header
+from agcore.codecs import audio_header, json_text
 from agcore.codecs.multipart import Form, FormFile
+from agcore.codecs.sse import encode
 from agcore.conversation.losses import Losses
-from agcore.conversation.transcripts import Format, Shown
+from agcore.conversation.subtitles import srt, vtt
+from agcore.conversation.transcripts import TIMED, Format, Segment, Shown, Transcript, TranscriptRequest
 from agcore.conversation.values import Invalid
+from agcore.dialects.openai.errors import stream_error
 from agcore.dialects.openai.fields import wrong
+from agcore.dialects.tasks import WrittenAnswer
+from agcore.protocol.fault import Fault
 
 MAX_HINTS: Final = 64 * 1024
 """Characters of all that a client says of its recording."""
 
-_TIMED: Final = frozenset({"srt", "vtt", "verbose_json"})
 _SINGLE: Final = ("model", "language", "prompt", "response_format", "temperature", "stream", "chunking_strategy")
 _LISTS: Final = ("timestamp_granularities", "include", "languages", "keywords")
 _SPEAKERS: Final = ("known_speaker_names", "known_speaker_references")
@@ -36,36 +39,14 @@ _SHOWN: Final = 64
 """Characters of a wrong value that an error message shows."""
 
 
-class TranscriptionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client wants heard. Texts are empty where it said nothing."""
+def read_request(body: Form, *, path: str, model: str, losses: Losses) -> TranscriptRequest:
+    """A client's `/v1/audio/transcriptions` or `/v1/audio/translations`; see `tasks.ClientTask`.
 
-    audio: bytes
-    header: audio_header.AudioHeader
-    shown: Shown
-    stream: bool = False
-    """The answer is `json` or `text`, and is to come in events."""
-    language: str = ""
-    """Of the speech: an ISO 639 code, or a name."""
-    languages: tuple[str, ...] = ()
-    prompt: str = ""
-    keywords: tuple[str, ...] = ()
-    temperature: float | None = None
-    """0 to 1."""
-
-    @property
-    def timed(self) -> bool:
-        """Whether the answer needs times."""
-        return self.shown.format in _TIMED
-
-
-def parse(form: Form, losses: Losses, *, translate: bool) -> TranscriptionRequest:
-    """A client's `/v1/audio/transcriptions`, or with `translate` its `/v1/audio/translations`.
-
-    Raises `Invalid` for what OpenAI would refuse, and for a recording in a format that nobody knows. How large it may
-    be is not checked.
+    Raises `Invalid` for a recording in a format that nobody knows, too. How large it may be is not checked.
     """
-    single, lists = _sorted(form, losses)
-    file = _recording(form, losses)
+    translate = path.endswith("/translations")
+    single, lists = _sorted(body, losses)
+    file = _recording(body, losses)
     header = audio_header.read_header(file.data)
     if header is None:
         what = "a recording" if file.data else "a recording that is not empty"
@@ -76,7 +57,7 @@ def parse(form: Form, losses: Losses, *, translate: bool) -> TranscriptionReques
         losses.add("include", "Gemini tells no probabilities of tokens")
     for value in lists["timestamp_granularities"]:
         _choice("timestamp_granularities", value, ("word", "segment"))
-    request = TranscriptionRequest(
+    request = TranscriptRequest(
         audio=file.data,
         header=header,
         shown=_shown(kind, lists["timestamp_granularities"], losses, translate=translate, temperature=temperature),
@@ -161,7 +142,7 @@ def _temperature(value: str) -> float | None:
 def _shown(
     kind: Format, granularities: list[str], losses: Losses, *, translate: bool, temperature: float | None
 ) -> Shown:
-    if kind in _TIMED:
+    if kind in TIMED:
         losses.add("response_format", "Gemini estimates times", action=f"{kind} with estimated times", weight="note")
     elif granularities:
         losses.add("timestamp_granularities", "only `verbose_json` shows times", weight="note")
@@ -184,7 +165,7 @@ def _stream(value: str, kind: Format, losses: Losses, *, translate: bool) -> boo
         raise wrong("stream", f"`true` or `false`; it is {value[:_SHOWN]!r}")
     if not _TRUTH.get(value.lower(), False):
         return False
-    if translate or kind in _TIMED:
+    if translate or kind in TIMED:
         # As with `whisper-1`, which ignores the field.
         what = "a translation is" if translate else f"`{kind}` is"
         losses.add("stream", f"{what} answered as a whole", action="answered as a whole")
@@ -196,3 +177,101 @@ def _language(name: str, value: str) -> str:
     if value and (len(value) > _LONGEST_LANGUAGE or _LANGUAGE.fullmatch(value) is None):
         raise wrong(name, f"an ISO 639 code such as `en`; it is {value[:_SHOWN]!r}")
     return value
+
+
+# Answers
+
+
+def write_answer(answer: Transcript, request: TranscriptRequest, *, model: str, created: int) -> WrittenAnswer:
+    """The answer to a request that is not streamed."""
+    shown = request.shown
+    if shown.format == "text":
+        return _plain(answer.text + "\n")
+    if shown.format == "srt":
+        return _plain(srt(answer.segments))
+    if shown.format == "vtt":
+        return _plain(vtt(answer.segments))
+    body = _verbose(answer, shown) if shown.format == "verbose_json" else _json(answer, shown)
+    return WrittenAnswer(json_text.encode(body))
+
+
+def _plain(text: str) -> WrittenAnswer:
+    """Text in UTF-8; the halves of characters that a model cut in two become question marks."""
+    return WrittenAnswer(text.encode(errors="replace"), b"text/plain; charset=utf-8")
+
+
+def _json(transcript: Transcript, shown: Shown) -> dict[str, object]:
+    # A translation has nothing but its text.
+    usage = None if shown.translated else _usage(transcript)
+    return {"text": transcript.text} if usage is None else {"text": transcript.text, "usage": usage}
+
+
+def _verbose(transcript: Transcript, shown: Shown) -> dict[str, object]:
+    body: dict[str, object] = {
+        "task": "translate" if shown.translated else "transcribe",
+        "language": "english" if shown.translated else transcript.language or "unknown",
+        "duration": transcript.duration,
+        "text": transcript.text,
+    }
+    if shown.segments:
+        body["segments"] = [_segment(number, each, shown) for number, each in enumerate(transcript.segments)]
+    if shown.words:
+        body["words"] = [{"word": each.text, "start": each.start, "end": each.end} for each in transcript.words]
+    if not shown.translated:
+        body["usage"] = {"type": "duration", "seconds": transcript.duration}
+    return body
+
+
+def _segment(number: int, segment: Segment, shown: Shown) -> dict[str, object]:
+    """With what OpenAI's clients insist on: Whisper's inner values, which say here that nothing is amiss."""
+    return {
+        "id": number,
+        "seek": 0,
+        "start": segment.start,
+        "end": segment.end,
+        "text": segment.text,
+        "tokens": [],
+        "temperature": shown.temperature,
+        "avg_logprob": 0.0,
+        "compression_ratio": 1.0,
+        "no_speech_prob": 0.0,
+    }
+
+
+def _usage(transcript: Transcript) -> dict[str, object] | None:
+    """The `usage` of an answer, in tokens; None where they are not known."""
+    usage = transcript.usage
+    if usage is None:
+        return None
+    return {
+        "type": "tokens",
+        "input_tokens": usage.input,
+        "input_token_details": {
+            "text_tokens": max(usage.input - transcript.audio_input, 0),
+            "audio_tokens": transcript.audio_input,
+        },
+        "output_tokens": usage.output,
+        "total_tokens": usage.input + usage.output,
+    }
+
+
+class StreamWriter:
+    """Writes a client's stream; see `tasks.TranscriptWriter`."""
+
+    def feed(self, text: str) -> bytes:
+        """A delta for what was said."""
+        return _event({"type": "transcript.text.delta", "delta": text})
+
+    def end(self, transcript: Transcript) -> bytes:
+        """The whole text, and what it took."""
+        usage = _usage(transcript)
+        event: dict[str, object] = {"type": "transcript.text.done", "text": transcript.text}
+        return _event(event if usage is None else {**event, "usage": usage})
+
+    def error(self, fault: Fault, request_id: str) -> bytes:
+        """An `error` event."""
+        return b"event: error\n" + stream_error(fault, request_id)
+
+
+def _event(event: Mapping[str, object]) -> bytes:
+    return encode(json_text.encode(event), event=str(event["type"]))

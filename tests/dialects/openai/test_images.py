@@ -347,8 +347,12 @@ def answer(*pictures: bytes, usage: Usage | None = None, revised: str = "") -> I
     return ImageAnswer(images=images, usage=usage, image_input=30, image_output=1_000)
 
 
+def write(request: ImageRequest, made: ImageAnswer, *, created: int = 1) -> Any:
+    return json.loads(images_openai.write_answer(made, request, model="m", created=created).body)
+
+
 def test_an_answer_tells_the_true_size_and_format() -> None:
-    written = images_openai.write_answer(
+    written = write(
         generation(size="1536x1024", output_format="webp", quality="high"), answer(JPEG, PNG), created=1_700_000_000
     )
     assert written == {
@@ -362,24 +366,24 @@ def test_an_answer_tells_the_true_size_and_format() -> None:
 
 
 def test_an_answer_without_a_known_size_tells_none() -> None:
-    written = images_openai.write_answer(generation(), answer(b"\x89PNG\r\n\x1a\n"), created=1)
+    written = write(generation(), answer(b"\x89PNG\r\n\x1a\n"))
     assert written.keys() == {"created", "data", "background", "output_format"}
 
 
 @pytest.mark.parametrize(("asked", "told"), [("max", "max"), ("hd", None), ("standard", None), ("auto", None)])
 def test_an_answer_tells_the_qualities_that_answers_know(asked: str, told: str | None) -> None:
-    written = images_openai.write_answer(generation(quality=asked), answer(PNG), created=1)
+    written = write(generation(quality=asked), answer(PNG))
     assert written.get("quality") == told
 
 
 def test_an_answer_by_url_holds_data_urls() -> None:
-    written = images_openai.write_answer(generation(response_format="url"), answer(PNG, revised="a dog"), created=1)
+    written = write(generation(response_format="url"), answer(PNG, revised="a dog"))
     assert written["data"] == [{"url": URL, "revised_prompt": "a dog"}]
 
 
 def test_usage_is_told_by_kind() -> None:
     usage = Usage(fresh=40, cache_read=10, output=1_200, reasoning=200)
-    written = images_openai.write_answer(generation(), answer(PNG, usage=usage), created=1)
+    written = write(generation(), answer(PNG, usage=usage))
     assert written["usage"] == {
         "input_tokens": 50,
         "input_tokens_details": {"image_tokens": 30, "text_tokens": 20},
@@ -395,7 +399,7 @@ def test_usage_is_told_by_kind() -> None:
 )
 def test_a_stream_has_an_event_for_each_picture_and_usage_in_the_last(request_: ImageRequest, kind: str) -> None:
     made = answer(PNG, JPEG, usage=Usage(fresh=50, output=1_000))
-    frames = list(images_openai.write_events(request_, made, created=7))
+    frames = list(images_openai.write_events(made, request_, created=7))
     assert [frame.partition(b"\n")[0] for frame in frames] == [f"event: {kind}".encode()] * 2
     first, last = (json.loads(frame.partition(b"data: ")[2]) for frame in frames)
     assert first == {
