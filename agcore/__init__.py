@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from agcore.codecs.sse import Decoder as SSEDecoder
 from agcore.codecs.sse import Frame as SSEFrame
 from agcore.config import Config, Secret
+from agcore.convert import ConversionError, ConvertedRequest, ConvertedStream, convert
 from agcore.gateway import VERSION as __version__
 from agcore.gateway import Gateway
 from agcore.machines.exchange import Exchange
@@ -79,6 +80,7 @@ from agcore.routing.catalog import Catalog, ListedModel, Miss, Resolution
 
 if TYPE_CHECKING:
     from agcore.config import ConfigError, load_config
+    from agcore.conversation.losses import Loss
     from agcore.demo.provider import DemoAnswer, demo_answer
     from agcore.ingress.report import describe_routes
     from agcore.protocol import Patcher, is_public
@@ -86,6 +88,7 @@ else:
     _ON_FIRST_USE: Final = {
         "ConfigError": "agcore.config",
         "DemoAnswer": "agcore.demo.provider",
+        "Loss": "agcore.conversation.losses",
         "Patcher": "agcore.protocol",
         "demo_answer": "agcore.demo.provider",
         "describe_routes": "agcore.ingress.report",
@@ -108,6 +111,9 @@ __all__ = [
     "CloseIdle",
     "Config",
     "ConfigError",
+    "ConversionError",
+    "ConvertedRequest",
+    "ConvertedStream",
     "DemoAnswer",
     "DrainRequested",
     "DropSpool",
@@ -125,6 +131,7 @@ __all__ = [
     "Input",
     "ListedModel",
     "LocalProtocolError",
+    "Loss",
     "Miss",
     "Note",
     "Notified",
@@ -168,6 +175,7 @@ __all__ = [
     "Vendor",
     "Written",
     "__version__",
+    "convert",
     "demo_answer",
     "describe_routes",
     "is_public",
