@@ -16,7 +16,7 @@ from agcore.config.values import Proxy, Timeouts
 from agcore.protocol.effects import Note
 from agcore_asgi import Application, ResponseAborted, create_app
 from agcore_asgi.app import EnvironmentApp
-from agcore_asgi.clock import Clock
+from agcore_host.clock import Clock
 from tests.support.asgi_bridge import AsgiClient, Lifespan
 from tests.support.backends import on_both_loops
 from tests.support.raw_upstream import at_end, raw_upstream, read_request

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agcore_asgi.clock import Clock
+from agcore_host.clock import Clock
 
 
 class Times:

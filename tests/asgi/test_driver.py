@@ -10,8 +10,8 @@ from anyio.abc import SocketStream
 from agcore.protocol.effects import Note
 from agcore.protocol.inputs import ClientGone, Input, RequestData, RequestEnd, UpstreamData, UpstreamFailed, Written
 from agcore_asgi.app import Application
-from agcore_asgi.clock import Clock
 from agcore_asgi.connection import ResponseAborted
+from agcore_host.clock import Clock
 from tests.support.asgi_bridge import AsgiClient, Truncated
 from tests.support.backends import on_both_loops
 from tests.support.raw_upstream import at_end, raw_upstream, read_request

@@ -15,7 +15,7 @@ from agcore.protocol.http import Origin
 from agcore.protocol.inputs import ClientGone, FileRead, Input, RequestEnd, UpstreamConnected
 from agcore_asgi import driver
 from agcore_asgi.app import Application
-from agcore_asgi.clock import Clock
+from agcore_host.clock import Clock
 from tests.support.asgi_bridge import AsgiClient
 from tests.support.backends import SECONDS
 from tests.support.raw_upstream import at_end, raw_upstream, read_request

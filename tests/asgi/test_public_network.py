@@ -16,10 +16,10 @@ from anyio.streams.tls import TLSListener
 
 from agcore.protocol.http import Origin, ProxyServer, UpstreamRequest
 from agcore.protocol.inputs import Input, Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed
-from agcore_asgi.clock import Clock
 from agcore_asgi.inbox import Inbox
 from agcore_asgi.public_network import PATIENCE, PublicNetwork, Resolve
 from agcore_asgi.upstream import Leg, Pools
+from agcore_host.clock import Clock
 from tests.asgi.test_upstream import OK, run_leg
 from tests.support.backends import on_both_loops
 from tests.support.public_names import NOT_PUBLIC, PUBLIC, PUBLIC_TOO, Names

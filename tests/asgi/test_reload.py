@@ -7,24 +7,27 @@ import math
 import os
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import attrs
 import pytest
 
-import agcore_asgi.upkeep
-import agcore_asgi.watch
+import agcore_asgi.reload
+import agcore_host.watch
 from agcore import Config, Gateway, Note
 from agcore.config.parser import parse
 from agcore.config.values import ModelRule, Proxy, Timeouts
 from agcore_asgi import Application, create_app
 from agcore_asgi.app import EnvironmentApp
-from agcore_asgi.clock import Clock
-from agcore_asgi.settings import load_file
-from agcore_asgi.upkeep import SAVE, ConfigFile
-from agcore_asgi.watch import POLL
+from agcore_host.clock import Clock
+from agcore_host.reload import ConfigReader
+from agcore_host.settings import load
+from agcore_host.state_file import SAVE
+from agcore_host.watch import POLL, Watch
 from tests.support.asgi_bridge import AsgiClient, Lifespan
 from tests.support.asgi_servers import SERVERS, Serve, served
 from tests.support.backends import SECONDS, on_both_loops
@@ -56,9 +59,9 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever would be looked after now and then is looked after at every occasion."""
-    monkeypatch.setattr(agcore_asgi.watch, "POLL", 0)
-    monkeypatch.setattr(agcore_asgi.watch, "SETTLE", 0)
-    monkeypatch.setattr(agcore_asgi.upkeep, "SAVE", 0)
+    monkeypatch.setattr(agcore_host.watch, "POLL", 0)
+    monkeypatch.setattr(agcore_host.watch, "SETTLE", 0)
+    monkeypatch.setattr(agcore_asgi.reload, "SAVE", 0)
 
 
 @pytest.fixture
@@ -88,8 +91,8 @@ def listing(name: str) -> str:
 def test_no_request_suffers_from_a_configuration_that_is_replaced_under_load(
     serve: Serve, backend: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agcore_asgi.watch, "POLL", 0.02)
-    monkeypatch.setattr(agcore_asgi.watch, "SETTLE", 0.01)
+    monkeypatch.setattr(agcore_host.watch, "POLL", 0.02)
+    monkeypatch.setattr(agcore_host.watch, "SETTLE", 0.01)
 
     async def main() -> None:
         reloads, more = anyio.create_memory_object_stream[Note](math.inf)
@@ -164,9 +167,12 @@ def test_requests_look_at_the_file_only_now_and_then(file: Path) -> None:
     file.write_text(listing("one"))
     age(file)
     clock = Clock(wall=lambda: 0, monotonic=lambda: passed)
-    source = ConfigFile(file, lambda path: load_file(path, {}))
-    gateway = Gateway(source.load().config, secret=bytes(32), now=0)
-    app = Application(gateway, clock=clock, sink=Notes(), source=source)
+    notes = Notes()
+    reader = ConfigReader(
+        partial(load, str(file), {}), watch=Watch(file), note=notes, in_thread=anyio.to_thread.run_sync
+    )
+    gateway = Gateway(load(str(file), {}).parsed.config, secret=bytes(32), now=0)
+    app = Application(gateway, clock=clock, sink=notes, reader=reader)
     replace(file, listing("two"))
     age(file, seconds=30)
 
@@ -306,10 +312,10 @@ async def test_a_state_that_cannot_be_saved_is_said_once_and_hurts_nobody() -> N
 
 
 def test_both_frontends_look_and_save_as_often() -> None:
-    import agcore_trio.state_file
-    import agcore_trio.watch
+    import agcore_host.state_file
+    import agcore_host.watch
 
-    assert (POLL, SAVE) == (agcore_trio.watch.POLL, agcore_trio.state_file.SAVE)
+    assert (POLL, SAVE) == (agcore_host.watch.POLL, agcore_host.state_file.SAVE)
 
 
 def test_a_configuration_by_hand_is_a_whole_one() -> None:

@@ -17,7 +17,7 @@ from starlette.routing import Mount
 from agcore.config.parser import parse
 from agcore.config.values import Config
 from agcore_asgi import Application, create_app
-from agcore_asgi.clock import Clock
+from agcore_host.clock import Clock
 from tests.support import asgi_servers
 from tests.support.asgi_servers import SERVERS, Serve
 from tests.support.backends import SECONDS

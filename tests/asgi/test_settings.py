@@ -1,14 +1,20 @@
-"""Where the ready-made app finds its configuration and its secrets."""
+"""Where a process without a command line, such as the ready-made app, finds its configuration and its secrets."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-import agcore_trio.settings
+from agcore.config.parser import Parsed, from_environment
 from agcore.config.values import Secret
-from agcore_asgi.settings import find_file, load, load_file, resolve
+from agcore_host.settings import find_file, load, named_file, read, resolve
+
+
+def found(environ: Mapping[str, str]) -> Parsed:
+    path = named_file(environ)
+    return from_environment(environ) if path is None else read(path, environ)
 
 
 @pytest.fixture
@@ -19,29 +25,29 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_named_file_comes_first_even_if_it_is_missing(here: Path) -> None:
     (here / "agcore.toml").touch()
-    assert find_file({"AGCORE_CONFIG": "other.toml"}) == Path("other.toml")
+    assert named_file({"AGCORE_CONFIG": "other.toml"}) == Path("other.toml")
 
 
 def test_the_directorys_file_comes_before_the_users(here: Path) -> None:
     users = here / "xdg" / "agcore" / "agcore.toml"
     users.parent.mkdir(parents=True)
     users.touch()
-    assert find_file({"XDG_CONFIG_HOME": str(here / "xdg")}) == users
+    assert named_file({"XDG_CONFIG_HOME": str(here / "xdg")}) == users
     (here / "agcore.toml").touch()
-    assert find_file({"XDG_CONFIG_HOME": str(here / "xdg")}) == Path("agcore.toml")
+    assert named_file({"XDG_CONFIG_HOME": str(here / "xdg")}) == Path("agcore.toml")
 
 
 def test_the_users_file_is_below_the_home_directory(here: Path) -> None:
     users = here / ".config" / "agcore" / "agcore.toml"
     users.parent.mkdir(parents=True)
     users.touch()
-    assert find_file({"HOME": str(here)}) == users
+    assert named_file({"HOME": str(here)}) == users
 
 
 def test_without_a_file_providers_come_from_the_environment(here: Path) -> None:
     environ = {"HOME": str(here), "OPENAI_API_KEY": "sk-o"}
-    assert find_file(environ) is None
-    assert [provider.keys for provider in load(environ).config.providers] == [(Secret("sk-o"),)]
+    assert named_file(environ) is None
+    assert [provider.keys for provider in found(environ).config.providers] == [(Secret("sk-o"),)]
 
 
 def test_secrets_are_read_from_the_environment_and_from_files(here: Path) -> None:
@@ -49,7 +55,7 @@ def test_secrets_are_read_from_the_environment_and_from_files(here: Path) -> Non
     (here / "agcore.toml").write_text(
         f'[[providers]]\npreset = "openai"\nkeys = ["env:ONE", "file:{here / "key"}", "sk-literal"]\n'
     )
-    assert load({"ONE": "sk-env"}).config.providers[0].keys == (
+    assert found({"ONE": "sk-env"}).config.providers[0].keys == (
         Secret("sk-env"),
         Secret("sk-file"),
         Secret("sk-literal"),
@@ -70,7 +76,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("file", FILES, ids=FILES.get)
-def test_both_frontends_make_the_same_of_the_same_files(
+def test_a_command_line_and_a_process_without_one_make_the_same_of_the_same_files(
     file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -95,12 +101,12 @@ def test_both_frontends_make_the_same_of_the_same_files(
     monkeypatch.chdir(tmp_path / "here")
     environ = {"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "HOME": str(tmp_path), "SET": "sk-set", "EMPTY": ""}
     named = str(path) if file.startswith("conf") else None
-    ours = load({**environ, "AGCORE_CONFIG": named} if named else environ)
-    theirs = agcore_trio.settings.load(named, environ).parsed
+    ours = found({**environ, "AGCORE_CONFIG": named} if named else environ)
+    theirs = load(named, environ).parsed
     assert ours == theirs
-    found = [key.reveal() for key in ours.config.providers[0].keys]
-    assert found[:3] == ["sk-beside", "sk-below", "sk-home"]
-    assert ("sk-here" in found) == file.startswith("here")
+    keys_found = [key.reveal() for key in ours.config.providers[0].keys]
+    assert keys_found[:3] == ["sk-beside", "sk-below", "sk-home"]
+    assert ("sk-here" in keys_found) == file.startswith("here")
 
 
 def test_names_of_files_start_from_the_directory_of_the_configuration(
@@ -113,19 +119,19 @@ def test_names_of_files_start_from_the_directory_of_the_configuration(
         '[proxy]\ntls_cert = "c.pem"\ntls_key = "/etc/k.pem"\n[pool]\nstate_file = "~/state"\n'
         '[[providers]]\npreset = "openai"\nca_file = "../ca.pem"\n[[providers]]\npreset = "gemini"\n'
     )
-    ours = load_file(path, {}).config
-    assert ours == agcore_trio.settings.load(str(path), {}).parsed.config
+    ours = read(path, {}).config
+    assert ours == load(str(path), {}).parsed.config
     assert (ours.proxy.tls_cert, ours.proxy.tls_key) == (str(tmp_path / "conf" / "c.pem"), "/etc/k.pem")
     assert ours.pool.state_file == str(tmp_path / "home" / "state")
     trusted = [{endpoint.origin.ca_file for endpoint in provider.endpoints.values()} for provider in ours.providers]
     assert trusted == [{str(tmp_path / "conf" / ".." / "ca.pem")}, {""}]
 
 
-def test_both_frontends_look_in_the_same_places(here: Path) -> None:
+def test_a_command_line_and_a_process_without_one_look_in_the_same_places(here: Path) -> None:
     for environ in ({}, {"HOME": str(here)}, {"HOME": str(here), "XDG_CONFIG_HOME": str(here / "xdg")}):
-        assert find_file(environ) is agcore_trio.settings.find_file(environ) is None
+        assert named_file(environ) is find_file(environ) is None
     for folder, environ in ((".config", {"HOME": str(here)}), ("xdg", {"XDG_CONFIG_HOME": str(here / "xdg")})):
         path = here / folder / "agcore" / "agcore.toml"
         path.parent.mkdir(parents=True)
         path.touch()
-        assert find_file(environ) == agcore_trio.settings.find_file(environ) == path
+        assert named_file(environ) == find_file(environ) == path

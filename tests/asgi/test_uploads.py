@@ -31,8 +31,8 @@ from agcore.protocol.inputs import (
     Written,
 )
 from agcore_asgi.app import Application
-from agcore_asgi.clock import Clock
-from agcore_asgi.spool import Spool
+from agcore_host.clock import Clock
+from agcore_host.spool import Spool
 from tests.support.asgi_bridge import AsgiClient
 from tests.support.backends import on_both_loops
 from tests.support.raw_upstream import at_end, raw_upstream, read_request
@@ -491,7 +491,7 @@ async def test_what_was_put_aside_and_is_gone_cannot_be_read_back() -> None:
 
     app = Application(UploadGateway(1, kind=ReadBackExchange), clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("agcore_asgi.driver.SpoolFile", ShortSpool)
+        patch.setattr("agcore_host.spool.Spool", ShortSpool)
         async with AsgiClient(app).request("POST", "/", body=[b"abc"]) as response:
             assert response.status == 507
     await app.aclose()

@@ -24,9 +24,9 @@ from agcore.protocol.inputs import (
     UpstreamHead,
     Written,
 )
-from agcore_asgi.clock import Clock
 from agcore_asgi.inbox import Inbox
 from agcore_asgi.upstream import Leg, Pools
+from agcore_host.clock import Clock
 from tests.support.backends import on_both_loops
 from tests.support.raw_upstream import at_end, raw_upstream, read_request
 

@@ -17,10 +17,10 @@ import trio
 from agcore.codecs.sse import Decoder
 from agcore.demo import provider as demo
 from agcore.protocol.inputs import UpstreamData, UpstreamEnd, UpstreamHead
-from agcore_trio.recipes import Recipe, recipes
-from agcore_trio.samples import SAMPLES, Sample
-from agcore_trio.showcase import Answer, ask, show
-from agcore_trio.terminal import WIDEST, Paper, table
+from agcore_cli.demo import Answer, ask, show
+from agcore_cli.recipes import Recipe, recipes
+from agcore_cli.samples import SAMPLES, Sample
+from agcore_cli.terminal import WIDEST, Paper, table
 from agcore_trio.upstream import UpstreamPool
 from tests.support.commands import PATIENCE, Command, agcore, quiet_environment
 

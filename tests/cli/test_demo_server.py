@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 
-from agcore_trio.demo_server import serve_demo
+from agcore_cli.demo_server import serve_demo
 from tests.trio_server.toys import post, read_answer
 
 

@@ -20,8 +20,8 @@ from agcore.config.parser import Parsed, parse, secret_refs
 from agcore.config.presets import PRESETS
 from agcore.config.schema import SCHEMA, Schema, Table
 from agcore.config.values import Config
-from agcore_trio import recipes, starter
-from agcore_trio.cli import main
+from agcore_cli import init, recipes
+from agcore_cli.main import main
 from tests.support.commands import PATIENCE, agcore, quiet_environment
 
 CLIENTS = ("claude", "codex", "gemini", "openai")
@@ -117,8 +117,8 @@ class TestInit:
 
     def test_every_preset_whose_key_is_there_gets_into_effect(self) -> None:
         environ = {variable: "sk-any" for preset in PRESETS.values() for variable in preset.environment}
-        found = starter.found_providers(environ)
-        made = parsed(starter.render("sk-any", found)).config.providers
+        found = init.found_providers(environ)
+        made = parsed(init.render("sk-any", found)).config.providers
         assert [provider.name for provider in made] == [name for name, each in PRESETS.items() if each.environment]
         assert all(len(provider.keys) == 1 for provider in made)
 
@@ -126,7 +126,7 @@ class TestInit:
 class TestEverySetting:
     """What stands behind `#` in the file: uncommented, it is a configuration, and it is complete."""
 
-    text = re.sub(r"^#(?=\S)", "", starter.render("sk-any", {}), flags=re.MULTILINE)
+    text = re.sub(r"^#(?=\S)", "", init.render("sk-any", {}), flags=re.MULTILINE)
 
     def test_uncommented_the_file_is_a_configuration_with_each_preset(self) -> None:
         everything = parsed(self.text)

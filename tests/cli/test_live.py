@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agcore_trio.cli import main
-from agcore_trio.live import Tried, report
+from agcore_cli.live import Tried, report
+from agcore_cli.main import main
 from tests.support.upstreams import Answer, Recorded, Upstream
 
 GOOD, BAD = "sk-good-0123456789abcdef", "sk-bad-0123456789abcdef"

@@ -18,7 +18,7 @@ import trustme
 
 from agcore import __version__
 from agcore.ingress.routes import ROUTES
-from agcore_trio.cli import main
+from agcore_cli.main import main
 from tests.support.commands import PATIENCE, agcore, quiet_environment
 
 KEY = "sk-client-0123456789abcdef"

@@ -19,7 +19,7 @@ from anyio.from_thread import start_blocking_portal
 
 from agcore import Gateway
 from agcore_asgi.app import Application
-from agcore_asgi.clock import Clock
+from agcore_host.clock import Clock
 from agcore_trio.clock import Clock as TrioClock
 from agcore_trio.server import Server
 from tests.differential.test_differential import NullSink

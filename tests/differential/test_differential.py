@@ -22,7 +22,7 @@ from starlette.routing import Mount
 
 from agcore import Gateway, Headers, Note, Peer, RequestEnd
 from agcore_asgi.app import Application
-from agcore_asgi.clock import Clock as AsgiClock
+from agcore_host.clock import Clock as AsgiClock
 from agcore_trio.server import Server
 from tests.differential.cases import CASES, PASSING, Case, config
 from tests.support.asgi_bridge import AsgiClient, Truncated

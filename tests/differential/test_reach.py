@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
-import agcore_asgi.files
-import agcore_trio.files
+import agcore_host.files
 from agcore.protocol.effects import ReadFile
 from agcore.protocol.inputs import FileRead, FileRefused, Sent, Stage, UpstreamFailed
 from tests.differential.cases import Case
@@ -25,7 +24,7 @@ TOO_LARGE = "is larger than 100 bytes"
 Reader = Callable[[ReadFile], FileRead | FileRefused]
 
 
-@pytest.fixture(params=[agcore_trio.files.read_file, agcore_asgi.files.read_file], ids=["trio", "asgi"])
+@pytest.fixture(params=[agcore_host.files.read_file, agcore_host.files.read_file], ids=["trio", "asgi"])
 def reader(request: pytest.FixtureRequest) -> Iterator[Reader]:
     """Each frontend's way to read a file, which must leave no file open."""
     before = len(os.listdir("/dev/fd"))

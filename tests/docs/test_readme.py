@@ -11,7 +11,7 @@ import pytest
 
 from agcore.config.parser import parse, secret_refs, startup_problems
 from agcore.routing.catalog import Catalog, Resolution
-from agcore_trio.recipes import recipes
+from agcore_cli.recipes import recipes
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

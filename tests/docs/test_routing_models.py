@@ -9,7 +9,7 @@ import pytest
 
 from agcore.config.parser import parse, secret_refs
 from agcore.config.values import ModelRule
-from agcore_trio.cli import main
+from agcore_cli.main import main
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "routing.md"
 BLOCK = re.compile(r"^```(toml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

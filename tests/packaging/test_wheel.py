@@ -1,4 +1,4 @@
-"""The wheel holds the three import packages and nothing else that would reach anyone's site-packages."""
+"""The wheel holds the import packages and nothing else that would reach anyone's site-packages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = {
     "agcore": ROOT / "agcore",
+    "agcore_host": ROOT / "frontends" / "host" / "agcore_host",
     "agcore_trio": ROOT / "frontends" / "trio_server" / "agcore_trio",
     "agcore_asgi": ROOT / "frontends" / "asgi" / "agcore_asgi",
+    "agcore_cli": ROOT / "frontends" / "cli" / "agcore_cli",
 }
 
 
@@ -41,7 +43,7 @@ def test_the_wheel_is_typed_and_brings_the_command(wheel: zipfile.ZipFile) -> No
     names = wheel.namelist()
     assert {f"{package}/py.typed" for package in SOURCES} <= set(names)
     (entry_points,) = (name for name in names if name.endswith("entry_points.txt"))
-    assert "agcore = agcore_trio.cli:main" in wheel.read(entry_points).decode()
+    assert "agcore = agcore_cli.main:main" in wheel.read(entry_points).decode()
     assert any(name.endswith("LICENSE") for name in names)
 
 

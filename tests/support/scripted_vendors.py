@@ -29,7 +29,7 @@ from agcore import Gateway, Headers, Note
 from agcore.config.values import ClientKey, Config, Endpoint, ModelRule, Provider, Proxy, Secret, Timeouts
 from agcore.protocol.http import Origin
 from agcore_asgi.app import Application
-from agcore_asgi.clock import Clock
+from agcore_host.clock import Clock
 from agcore_trio.server import Server
 from tests.support.asgi_servers import SERVERS, Serve, served
 from tests.support.dialogues import ANTHROPIC, CHAT, COMPLETIONS, DIALOGUES, GEMINI, RESPONSES, Dialogue

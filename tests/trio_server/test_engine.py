@@ -1,4 +1,4 @@
-"""The seam between HTTP bytes and inputs and effects, without IO: each test with the engines on h11 and the plain ones."""
+"""The seam between HTTP bytes and inputs and effects, without IO: each test with every pair of engines."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import pytest
 from agcore.protocol.effects import SendData, SendEnd, SendHead
 from agcore.protocol.http import Origin, RequestHead, Spooled, Streamed, UpstreamRequest
 from agcore.protocol.inputs import RequestBroken, RequestData, RequestEnd, UpstreamData, UpstreamEnd, UpstreamHead
-from agcore_trio.engine import PIECE, BadAnswer, BadHead, ClientEngine, Pending, ServerEngine
-from agcore_trio.plain_engine import PlainClientEngine, PlainServerEngine
+from agcore_host.http.base import PIECE, BadAnswer, BadHead, ClientEngine, Pending, ServerEngine
+from agcore_host.http.engines import ENGINES, MakeClientEngine, MakeServerEngine
 
 ORIGIN = Origin("http", "up.test", 80)
 GET = b"GET /a?b=%20c HTTP/1.1\r\nHost: x\r\nX-Thing: One\r\n\r\n"
 
 
 class Engines(NamedTuple):
-    server_class: type[ServerEngine | PlainServerEngine]
-    client: type[ClientEngine | PlainClientEngine]
+    server_class: MakeServerEngine
+    client: MakeClientEngine
 
-    def server(self) -> ServerEngine | PlainServerEngine:
+    def server(self) -> ServerEngine:
         return self.server_class(max_header=1000, max_headers=10)
 
-    def asked(self, body: bytes = b"") -> ClientEngine | PlainClientEngine:
+    def asked(self, body: bytes = b"") -> ClientEngine:
         engine = self.client()
         engine.send_request(request(body))
         return engine
@@ -34,24 +34,20 @@ class Engines(NamedTuple):
         events(engine, raw)
         return engine.send([head, *([SendData(data)] if data else []), SendEnd()])
 
-    def streamed(
-        self, *framing: tuple[bytes, bytes], first: bytes = b"ab"
-    ) -> tuple[ClientEngine | PlainClientEngine, bytes]:
+    def streamed(self, *framing: tuple[bytes, bytes], first: bytes = b"ab") -> tuple[ClientEngine, bytes]:
         engine = self.client()
         request = UpstreamRequest(ORIGIN, "POST", b"/", ((b"host", b"x"), *framing), Streamed(first))
         (raw,) = engine.send_request(request)
         return engine, bytes(raw)
 
 
-@pytest.fixture(
-    params=[Engines(ServerEngine, ClientEngine), Engines(PlainServerEngine, PlainClientEngine)], ids=["h11", "plain"]
-)
+@pytest.fixture(params=ENGINES)
 def engines(request: pytest.FixtureRequest) -> Engines:
-    made: Engines = request.param
-    return made
+    made = ENGINES[request.param]
+    return Engines(made.server, made.client)
 
 
-def events(engine: ServerEngine | PlainServerEngine, *pieces: bytes) -> list[object]:
+def events(engine: ServerEngine, *pieces: bytes) -> list[object]:
     found: list[object] = []
     for piece in pieces:
         engine.receive(piece)
@@ -62,7 +58,7 @@ def events(engine: ServerEngine | PlainServerEngine, *pieces: bytes) -> list[obj
     return found
 
 
-def inputs(engine: ClientEngine | PlainClientEngine, *pieces: bytes) -> list[object]:
+def inputs(engine: ClientEngine, *pieces: bytes) -> list[object]:
     found: list[object] = []
     for piece in pieces:
         engine.receive(piece)

@@ -12,7 +12,7 @@ import trio.testing
 
 from agcore import Config, Gateway
 from agcore.config.parser import with_demo
-from agcore_trio.demo_server import serve_demo
+from agcore_cli.demo_server import serve_demo
 from agcore_trio.server import serve
 from tests.trio_server.toys import EPOCH, ListSink, post, read_answer
 

@@ -16,7 +16,7 @@ import trustme
 from agcore.config.values import Config, Limits, Timeouts
 from agcore.protocol.effects import Note
 from agcore.protocol.inputs import ClientGone
-from agcore_trio.certificate import LOOK, Certificate, CertificateError
+from agcore_host.certificate import LOOK, Certificate, CertificateError
 from agcore_trio.server import Server
 from agcore_trio.upstream import UpstreamPool
 from tests.trio_server.toys import (

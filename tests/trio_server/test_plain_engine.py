@@ -1,4 +1,4 @@
-"""The plain engines next to those on h11: for the same bytes, however cut, they say the same and send the same."""
+"""All engines next to those on h11: for the same bytes, however cut, they say the same and send the same."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from agcore.protocol.effects import SendData, SendEnd, SendHead
 from agcore.protocol.http import Origin, RequestHead, Spooled, Streamed, UpstreamRequest
 from agcore.protocol.inputs import RequestBroken, RequestEnd, UpstreamEnd
-from agcore_trio.engine import JOINED_BODY, BadAnswer, BadHead, ClientEngine, Pending, ServerEngine
-from agcore_trio.heads import plain_request, plain_response
-from agcore_trio.plain_engine import PlainClientEngine, PlainServerEngine
+from agcore_host.http.base import JOINED_BODY, BadAnswer, BadHead, ClientEngine, Pending, ServerEngine
+from agcore_host.http.engines import ENGINES
+from agcore_host.http.heads import plain_request, plain_response
 
 ORIGIN = Origin("http", "up.test", 80)
 MAX_HEADER = 300
 MAX_HEADERS = 8
 
-AnyServer = ServerEngine | PlainServerEngine
-AnyClient = ClientEngine | PlainClientEngine
+JUDGE = ENGINES["h11"]
+OTHERS = [engines for name, engines in ENGINES.items() if name != "h11"]
 
 
 def post(*fields: bytes, body: bytes = b"", start: bytes = b"POST /v1/x HTTP/1.1") -> bytes:
@@ -162,10 +162,10 @@ ANSWERS: list[list[SendHead | SendData | SendEnd]] = [
 ]
 REFUSAL = [SendHead(400, ((b"content-length", b"2"),)), SendData(b"no"), SendEnd()]
 
-Act = Callable[[AnyServer], object]
+Act = Callable[[ServerEngine], object]
 
 
-def said(engine: AnyServer) -> list[object]:
+def said(engine: ServerEngine) -> list[object]:
     """All events up to the one that needs something first, or is the last."""
     found: list[object] = []
     while not found or not isinstance(found[-1], (Pending, BadHead, RequestBroken)):
@@ -173,7 +173,7 @@ def said(engine: AnyServer) -> list[object]:
     return found
 
 
-def state(engine: AnyServer) -> tuple[bool, ...]:
+def state(engine: ServerEngine) -> tuple[bool, ...]:
     return (
         engine.head_begun,
         engine.expects_continue,
@@ -183,7 +183,7 @@ def state(engine: AnyServer) -> tuple[bool, ...]:
     )
 
 
-def sent(engine: AnyServer, effects: Iterable[SendHead | SendData | SendEnd]) -> bytes | str:
+def sent(engine: ServerEngine, effects: Iterable[SendHead | SendData | SendEnd]) -> bytes | str:
     try:
         return engine.send(effects)
     except (h11.LocalProtocolError, AttributeError):
@@ -192,7 +192,7 @@ def sent(engine: AnyServer, effects: Iterable[SendHead | SendData | SendEnd]) ->
 
 
 def serve(
-    engine: AnyServer, pieces: Iterable[bytes], answers: list[int], *, early: bool, close: bool, go_on: bool
+    engine: ServerEngine, pieces: Iterable[bytes], answers: list[int], *, early: bool, close: bool, go_on: bool
 ) -> list[object]:
     """What a server says and sends that answers each request, at its head if `early`, until something is wrong."""
     engine.date = b"now"
@@ -224,10 +224,11 @@ def serve(
     return log
 
 
-def both_serve(pieces: list[bytes], answers: list[int], **how: bool) -> None:
+def all_serve(pieces: list[bytes], answers: list[int], **how: bool) -> None:
     limits = {"max_header": MAX_HEADER, "max_headers": MAX_HEADERS}
-    expected = serve(ServerEngine(**limits), pieces, answers, **how)
-    assert serve(PlainServerEngine(**limits), pieces, answers, **how) == expected
+    expected = serve(JUDGE.server(**limits), pieces, answers, **how)
+    for engines in OTHERS:
+        assert serve(engines.server(**limits), pieces, answers, **how) == expected
 
 
 def cut(raw: bytes, places: Iterable[int]) -> list[bytes]:
@@ -240,8 +241,8 @@ def cut(raw: bytes, places: Iterable[int]) -> list[bytes]:
 def test_requests_mean_what_h11_says_whole_or_byte_by_byte_and_with_another_behind(raw, how):
     for message in (raw, raw + post(b"host: b"), post(b"host: b") + raw, raw + raw):
         for pieces in ([message], cut(message, range(len(message)))):
-            both_serve([*pieces, b""], [0], **how)
-            both_serve(pieces, [1], **how)
+            all_serve([*pieces, b""], [0], **how)
+            all_serve(pieces, [1], **how)
 
 
 @pytest.mark.parametrize("raw", REQUESTS[:14])
@@ -250,19 +251,20 @@ def test_answers_are_what_h11_makes_of_them_to_the_byte(raw, answer):
     for close in (False, True):
         for early in (False, True):
             for go_on in (False, True):
-                both_serve([raw + raw, b""], [answer, 0], early=early, close=close, go_on=go_on)
-                both_serve([raw[:-1], b""], [answer], early=early, close=close, go_on=go_on)
+                all_serve([raw + raw, b""], [answer, 0], early=early, close=close, go_on=go_on)
+                all_serve([raw[:-1], b""], [answer], early=early, close=close, go_on=go_on)
 
 
 @pytest.mark.parametrize("answer", range(len(ANSWERS)))
 def test_a_client_that_has_ended_its_side_is_answered_alike(answer):
     logs: list[list[object]] = []
-    for engine in (ServerEngine(max_header=300, max_headers=8), PlainServerEngine(max_header=300, max_headers=8)):
+    for engines in (JUDGE, *OTHERS):
+        engine = engines.server(max_header=300, max_headers=8)
         engine.receive(REQUESTS[2])
         engine.receive(b"")
         log = [*said(engine), sent(engine, ANSWERS[answer]), state(engine)]
         logs.append(log if "refused" in log else [*log, engine.start_next_cycle(), said(engine)])
-    assert logs[0] == logs[1]
+    assert all(log == logs[0] for log in logs[1:])
 
 
 SCRAPS = [
@@ -314,7 +316,7 @@ PLACES = st.lists(st.integers(0, 1000), max_size=6)
 )
 def test_spoiled_requests_mean_what_h11_says_however_they_are_cut(raw, places, answers, early, close, go_on, eof):
     pieces = cut(raw, places)
-    both_serve([*pieces, b""] if eof else pieces, answers, early=early, close=close, go_on=go_on)
+    all_serve([*pieces, b""] if eof else pieces, answers, early=early, close=close, go_on=go_on)
 
 
 def reply(*fields: bytes, body: bytes = b"", start: bytes = b"HTTP/1.1 200 OK") -> bytes:
@@ -407,7 +409,7 @@ ASKED = [
 ]
 
 
-def ask(engine: AnyClient, request: UpstreamRequest) -> list[object]:
+def ask(engine: ClientEngine, request: UpstreamRequest) -> list[object]:
     try:
         log: list[object] = [bytes(piece) for piece in engine.send_request(request)]
         if isinstance(request.body, Spooled):
@@ -417,7 +419,7 @@ def ask(engine: AnyClient, request: UpstreamRequest) -> list[object]:
         return ["refused"]
 
 
-def call(engine: AnyClient, request: UpstreamRequest, pieces: Iterable[bytes]) -> list[object]:
+def call(engine: ClientEngine, request: UpstreamRequest, pieces: Iterable[bytes]) -> list[object]:
     """What a client sends and hears that asks once, and once more where that is possible."""
     log = ask(engine, request)
     if log == ["refused"]:
@@ -443,8 +445,10 @@ def call(engine: AnyClient, request: UpstreamRequest, pieces: Iterable[bytes]) -
     return log
 
 
-def both_call(request: UpstreamRequest, pieces: list[bytes]) -> None:
-    assert call(PlainClientEngine(), request, pieces) == call(ClientEngine(), request, pieces)
+def all_call(request: UpstreamRequest, pieces: list[bytes]) -> None:
+    expected = call(JUDGE.client(), request, pieces)
+    for engines in OTHERS:
+        assert call(engines.client(), request, pieces) == expected
 
 
 @pytest.mark.parametrize("raw", RESPONSES)
@@ -452,30 +456,29 @@ def test_answers_of_upstreams_mean_what_h11_says_whole_or_byte_by_byte(raw):
     for message in (raw, raw + RESPONSES[0]):
         for pieces in ([message], [raw, RESPONSES[0]], cut(message, range(len(message)))):
             for request in ASKED[:4]:
-                both_call(request, [*pieces, b""])
-                both_call(request, pieces)
+                all_call(request, [*pieces, b""])
+                all_call(request, pieces)
 
 
 @pytest.mark.parametrize("request_", ASKED)
 @pytest.mark.parametrize("raw", RESPONSES[:12])
 def test_requests_to_upstreams_are_what_h11_makes_of_them_to_the_byte(request_, raw):
-    both_call(request_, [raw, raw, b""])
+    all_call(request_, [raw, raw, b""])
 
 
 @settings(max_examples=400, deadline=None)
 @given(spoiled(RESPONSES), PLACES, st.sampled_from(ASKED), st.booleans())
 def test_spoiled_answers_of_upstreams_mean_what_h11_says_however_they_are_cut(raw, places, request, eof):
     pieces = cut(raw, places)
-    both_call(request, [*pieces, b""] if eof else pieces)
+    all_call(request, [*pieces, b""] if eof else pieces)
 
 
 @pytest.mark.parametrize("size", [JOINED_BODY, JOINED_BODY + 1, 600_000])
 def test_long_bodies_are_cut_alike(size):
     request = UpstreamRequest(ORIGIN, "POST", b"/", (HOST, (b"content-length", b"%d" % size)), bytes(size))
-    both_call(request, [RESPONSES[0]])
-    assert [len(piece) for piece in PlainClientEngine().send_request(request)] == [
-        len(piece) for piece in ClientEngine().send_request(request)
-    ]
+    all_call(request, [RESPONSES[0]])
+    sizes = [[len(piece) for piece in engines.client().send_request(request)] for engines in (JUDGE, *OTHERS)]
+    assert all(each == sizes[0] for each in sizes[1:])
 
 
 @pytest.mark.parametrize("raw", REQUESTS[:9])

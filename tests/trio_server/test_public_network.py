@@ -19,8 +19,8 @@ from agcore.protocol.inputs import (
     UpstreamFailed,
     UpstreamInput,
 )
-from agcore_trio.connector import Connector, Unreachable
-from agcore_trio.public_connector import PATIENCE, PublicConnector
+from agcore_trio.network import Connector, Unreachable
+from agcore_trio.public_network import PATIENCE, PublicConnector
 from agcore_trio.upstream import UpstreamPool
 from tests.support.public_names import NOT_PUBLIC, PUBLIC, PUBLIC_TOO, Names
 from tests.trio_server.test_upstream import OK, drive, request, serve_ok, upstream

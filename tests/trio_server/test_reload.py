@@ -10,20 +10,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import trio
 
-import agcore_asgi.watch
-import agcore_trio.watch
+import agcore_host.watch
 from agcore import Gateway, Note
 from agcore.config.values import Config, Timeouts
+from agcore_host.settings import Source
+from agcore_host.watch import POLL, SETTLE, Watch
 from agcore_trio.reload import Complete, Reloader, as_it_is
 from agcore_trio.server import Server, serve
-from agcore_trio.settings import Source
 from agcore_trio.upstream import UpstreamPool
-from agcore_trio.watch import POLL, SETTLE, Watch
 from tests.support.commands import PATIENCE, agcore, quiet_environment
 from tests.support.reloading import EACH, TURNS, age, ask_through, provider, replace
 from tests.support.upstreams import Answer, Upstream
@@ -33,8 +31,6 @@ SECONDS = 30
 """After which a test is taken to hang."""
 
 SECRET = '[[providers]]\npreset = "openai"\nkeys = ["file:key"]\n'
-
-of_both = pytest.mark.parametrize("watch", [agcore_trio.watch, agcore_asgi.watch], ids=["trio", "asgi"])
 
 
 @pytest.fixture
@@ -48,43 +44,38 @@ def file(tmp_path: Path) -> Path:
 # What is noticed.
 
 
-@of_both
-def test_a_file_that_stays_what_it_is_is_not_read_again(watch: ModuleType, file: Path) -> None:
-    watched = watch.Watch(file)
+def test_a_file_that_stays_what_it_is_is_not_read_again(file: Path) -> None:
+    watched = Watch(file)
     assert [watched.look() for _ in range(3)] == [False] * 3
-    assert watched.pause == watch.POLL
+    assert watched.pause == POLL
 
 
-@of_both
-def test_a_change_counts_once(watch: ModuleType, file: Path) -> None:
-    watched = watch.Watch(file)
+def test_a_change_counts_once(file: Path) -> None:
+    watched = Watch(file)
     file.write_text("[proxy]\n")
     age(file, seconds=30)
     assert [watched.look() for _ in range(3)] == [True, False, False]
 
 
-@of_both
-def test_a_file_that_is_being_written_is_left_alone_until_it_rests(watch: ModuleType, file: Path) -> None:
-    watched = watch.Watch(file)
+def test_a_file_that_is_being_written_is_left_alone_until_it_rests(file: Path) -> None:
+    watched = Watch(file)
     for size in range(3):
         file.write_text("#" * size)
         age(file, seconds=-3600)  # in the future, where no clock can tell how old it is
         assert not watched.look()
-        assert watched.pause == watch.SETTLE
+        assert watched.pause == SETTLE
     assert [watched.look() for _ in range(2)] == [True, False]
-    assert watched.pause == watch.POLL
+    assert watched.pause == POLL
 
 
-@of_both
-def test_a_file_written_a_moment_ago_is_looked_at_twice(watch: ModuleType, file: Path) -> None:
-    watched = watch.Watch(file)
+def test_a_file_written_a_moment_ago_is_looked_at_twice(file: Path) -> None:
+    watched = Watch(file)
     age(file, seconds=-1)
     assert [watched.look(), watched.look()] == [False, True]
 
 
-@of_both
-def test_a_change_that_is_undone_is_none(watch: ModuleType, file: Path) -> None:
-    watched = watch.Watch(file)
+def test_a_change_that_is_undone_is_none(file: Path) -> None:
+    watched = Watch(file)
     before = file.stat()
     age(file, seconds=-1)
     assert not watched.look()
@@ -92,9 +83,8 @@ def test_a_change_that_is_undone_is_none(watch: ModuleType, file: Path) -> None:
     assert [watched.look(), watched.look()] == [False, False]
 
 
-@of_both
-def test_another_file_of_the_same_time_and_size_is_a_change(watch: ModuleType, file: Path) -> None:
-    watched = watch.Watch(file)
+def test_another_file_of_the_same_time_and_size_is_a_change(file: Path) -> None:
+    watched = Watch(file)
     before = file.stat()
     replace(file, provider("two", "http://127.0.0.1:1"))
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -102,18 +92,16 @@ def test_another_file_of_the_same_time_and_size_is_a_change(watch: ModuleType, f
     assert watched.look()
 
 
-@of_both
-def test_a_file_that_went_away_counts_when_it_stays_away_and_when_it_is_back(watch: ModuleType, file: Path) -> None:
-    watched = watch.Watch(file)
+def test_a_file_that_went_away_counts_when_it_stays_away_and_when_it_is_back(file: Path) -> None:
+    watched = Watch(file)
     file.rename(file.with_suffix(".away"))
     assert [watched.look() for _ in range(3)] == [False, True, False]
     file.with_suffix(".away").rename(file)
     assert watched.look()
 
 
-@of_both
-def test_the_files_of_secrets_count_too_also_when_they_come_or_are_named_later(watch: ModuleType, file: Path) -> None:
-    watched = watch.Watch(file)
+def test_the_files_of_secrets_count_too_also_when_they_come_or_are_named_later(file: Path) -> None:
+    watched = Watch(file)
     key = file.with_name("key")
     key.write_text("sk-1")
     age(key)
@@ -132,12 +120,11 @@ def test_the_files_of_secrets_count_too_also_when_they_come_or_are_named_later(w
     assert watched.look()
 
 
-@of_both
 @pytest.mark.parametrize("content", [b"[proxy\n", b"\xff", b'[proxy]\napi_key = "file:\\u0000"\n'])
-def test_what_is_no_configuration_is_watched_like_any(watch: ModuleType, file: Path, content: bytes) -> None:
+def test_what_is_no_configuration_is_watched_like_any(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     age(file)
-    watched = watch.Watch(file)
+    watched = Watch(file)
     assert not watched.look()
     age(file, seconds=30)
     assert watched.look()
@@ -318,8 +305,8 @@ async def test_upstream_connections_are_kept_as_long_as_the_new_configuration_sa
 
 
 async def test_no_request_suffers_from_a_configuration_that_is_replaced_under_load(file, monkeypatch):
-    monkeypatch.setattr(agcore_trio.watch, "POLL", 0.02)
-    monkeypatch.setattr(agcore_trio.watch, "SETTLE", 0.01)
+    monkeypatch.setattr(agcore_host.watch, "POLL", 0.02)
+    monkeypatch.setattr(agcore_host.watch, "SETTLE", 0.01)
     reloads, more = trio.open_memory_channel[Note](100)
 
     class Sink(ListSink):

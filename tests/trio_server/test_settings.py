@@ -9,7 +9,7 @@ import pytest
 
 from agcore.config.parser import parse
 from agcore.config.values import Config, Provider, Proxy
-from agcore_trio.settings import SettingsError, find_file, listen_problem, load, needs_demo, refusals, resolve
+from agcore_host.settings import SettingsError, find_file, listen_problem, load, needs_demo, refusals, resolve
 
 PORTS = "[proxy]\nport = {}\n"
 

@@ -6,25 +6,21 @@ import os
 import signal
 import stat
 from pathlib import Path
-from types import ModuleType
 
 import attrs
 import pytest
 import trio
 
-import agcore_asgi.state_file
-import agcore_trio.state_file
 from agcore.config.values import Config, Pool
+from agcore_host.state_file import SAVE, StateFile, write
 from agcore_trio.clock import Clock
-from agcore_trio.state_file import SAVE, StateFile
+from agcore_trio.reload import save_often
 from tests.support.commands import agcore
 from tests.support.reloading import post, provider
 from tests.support.upstreams import Answer, Upstream
 from tests.trio_server.toys import ListSink
 
 LIMITED = Answer(429, ((b"content-type", b"application/json"), (b"retry-after", b"600")))
-
-of_both = pytest.mark.parametrize("module", [agcore_trio.state_file, agcore_asgi.state_file], ids=["trio", "asgi"])
 
 
 class Learning:
@@ -48,33 +44,30 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@of_both
-def test_a_file_is_private_and_replaced_as_a_whole(module: ModuleType, tmp_path: Path) -> None:
+def test_a_file_is_private_and_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "state"
     path.write_text("older and longer")
     path.chmod(0o644)
     with path.open() as reader:
-        module.write(str(path), b"new")
+        write(str(path), b"new")
         assert reader.read() == "older and longer"
     assert path.read_bytes() == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert os.listdir(tmp_path) == ["state"]
 
 
-@of_both
-def test_a_link_stays_a_link(module: ModuleType, tmp_path: Path) -> None:
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "state")
-    module.write(str(link), b"new")
+    write(str(link), b"new")
     assert link.is_symlink()
     assert link.read_bytes() == b"new"
 
 
-@of_both
-def test_what_cannot_be_replaced_leaves_nothing_behind(module: ModuleType, tmp_path: Path) -> None:
+def test_what_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     with pytest.raises(OSError, match="state"):
-        module.write(str(tmp_path / "state"), b"new")
+        write(str(tmp_path / "state"), b"new")
     assert os.listdir(tmp_path) == ["state"]
 
 
@@ -82,9 +75,9 @@ async def test_a_state_is_saved_within_seconds_and_only_when_it_has_changed(tmp_
     path = tmp_path / "state"
     gateway = Learning(path)
     sink = ListSink()
-    file = StateFile(gateway, Clock(), sink)  # type: ignore[arg-type]
+    file = StateFile(gateway, Clock(), sink, in_thread=trio.to_thread.run_sync)  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(file.run)
+        nursery.start_soon(save_often, file)
         await trio.sleep(3 * SAVE)
         assert not path.exists()
         for state in (b"one", b"two"):
@@ -103,7 +96,7 @@ async def test_failing_is_said_once_and_made_up_for(tmp_path):
     folder = tmp_path / "later"
     gateway = Learning(folder / "state")
     sink = ListSink()
-    file = StateFile(gateway, Clock(), sink)  # type: ignore[arg-type]
+    file = StateFile(gateway, Clock(), sink, in_thread=trio.to_thread.run_sync)  # type: ignore[arg-type]
     gateway.learn(b"one")
     for _ in range(3):
         await file.save()
@@ -118,7 +111,7 @@ async def test_failing_is_said_once_and_made_up_for(tmp_path):
 async def test_without_a_name_nothing_is_saved_and_a_name_may_come_later(tmp_path):
     gateway = Learning(tmp_path / "state")
     named, gateway.config = gateway.config, Config()
-    file = StateFile(gateway, Clock(), ListSink())  # type: ignore[arg-type]
+    file = StateFile(gateway, Clock(), ListSink(), in_thread=trio.to_thread.run_sync)  # type: ignore[arg-type]
     gateway.learn(b"one")
     await file.save()
     gateway.config = named
@@ -128,10 +121,10 @@ async def test_without_a_name_nothing_is_saved_and_a_name_may_come_later(tmp_pat
 
 async def test_a_file_that_cannot_be_read_is_a_note(tmp_path):
     gateway = Learning(tmp_path)
-    (note,) = StateFile(gateway, Clock(), ListSink()).restore()  # type: ignore[arg-type]
+    (note,) = StateFile(gateway, Clock(), ListSink(), in_thread=trio.to_thread.run_sync).restore()  # type: ignore[arg-type]
     assert note.fields["message"] == f"cannot read the state file {tmp_path}: is a directory"
     gateway.config = attrs.evolve(gateway.config, pool=Pool(state_file=str(tmp_path / "absent")))
-    assert StateFile(gateway, Clock(), ListSink()).restore() == []  # type: ignore[arg-type]
+    assert StateFile(gateway, Clock(), ListSink(), in_thread=trio.to_thread.run_sync).restore() == []  # type: ignore[arg-type]
 
 
 def test_a_limit_outlives_the_server_in_a_file_beside_its_configuration(home: Path) -> None:

@@ -14,24 +14,28 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import anyio
+import anyio.to_thread
 from anyio.lowlevel import RunVar
 
-from agcore.config.parser import startup_problems, startup_warnings
+from agcore.config.parser import from_environment, startup_problems, startup_warnings
 from agcore.config.values import Config
 from agcore.gateway import Gateway
 from agcore.protocol.effects import CloseIdle, GatewayEffect, Halt, Note, NotifyExchange, StopAccepting
-from agcore_asgi import settings
-from agcore_asgi.clock import Clock
 from agcore_asgi.connection import Connection, Receive, Scope, Send
 from agcore_asgi.driver import Driver
+from agcore_asgi.reload import Upkeep
 from agcore_asgi.sinks import LogSink, Sink
-from agcore_asgi.state_file import StateFile
-from agcore_asgi.upkeep import ConfigFile, Upkeep
 from agcore_asgi.upstream import Pools
+from agcore_host import settings
+from agcore_host.clock import Clock
+from agcore_host.reload import ConfigReader
+from agcore_host.state_file import StateFile
+from agcore_host.watch import Watch
 
 HALT_SECONDS: Final = 5.0
 """How long halted exchanges may take to close their connections."""
@@ -63,10 +67,13 @@ def create_app(config: Config | str | os.PathLike[str], *, sink: Sink | None = N
             key and has none.
     """
     sink = LogSink() if sink is None else sink
-    source = None
+    reader = None
     if not isinstance(config, Config):
-        source = ConfigFile(Path(config), lambda path: settings.load_file(path, os.environ))
-        parsed = source.load()
+        path = os.fspath(config)
+        watch = Watch(Path(path))
+        parsed = settings.read(Path(path), os.environ)
+        load = partial(settings.load, path, os.environ)
+        reader = ConfigReader(load, watch=watch, note=sink, in_thread=anyio.to_thread.run_sync)
         config = parsed.config
         _warn(sink, parsed.warnings)
     if problems := startup_problems(config):
@@ -74,7 +81,7 @@ def create_app(config: Config | str | os.PathLike[str], *, sink: Sink | None = N
     _warn(sink, startup_warnings(config))
     clock = Clock()
     gateway = Gateway(config, secret=secrets.token_bytes(32), now=clock.now())
-    return Application(gateway, clock=clock, sink=sink, source=source)
+    return Application(gateway, clock=clock, sink=sink, reader=reader)
 
 
 class Application:
@@ -84,18 +91,18 @@ class Application:
         gateway: what answers.
         clock: the time that the core is told.
         sink: takes the Notes.
-        source: the file that the configuration comes from; None where it stays what it is.
+        reader: of the file that the configuration comes from; None where it stays what it is.
     """
 
-    def __init__(self, gateway: Gateway, *, clock: Clock, sink: Sink, source: ConfigFile | None = None) -> None:
+    def __init__(self, gateway: Gateway, *, clock: Clock, sink: Sink, reader: ConfigReader | None = None) -> None:
         self._gateway = gateway
         self._clock = clock
         self._sink = sink
         self._running: set[Driver] = set()
         self._ended: anyio.Event | None = None
         self._pools: RunVar[Pools] = RunVar(f"agcore pools {id(self)}")
-        self._state = StateFile(gateway, clock, sink)
-        self._upkeep = Upkeep(self._state, source, apply=self.reload, clock=clock, sink=sink)
+        self._state = StateFile(gateway, clock, sink, in_thread=anyio.to_thread.run_sync)
+        self._upkeep = Upkeep(self._state, reader, apply=self.reload, clock=clock)
         self._perform(self._state.restore())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -250,8 +257,8 @@ class EnvironmentApp:
 
     def _ready(self) -> Application:
         if self._application is None:
-            path = settings.find_file(os.environ)
-            self._application = create_app(path or settings.load(os.environ).config)
+            path = settings.named_file(os.environ)
+            self._application = create_app(path or from_environment(os.environ).config)
         return self._application
 
 

@@ -32,28 +32,23 @@ from agcore.protocol.effects import (
     SendUpstream,
     Spool,
 )
-from agcore.protocol.http import Spooled
 from agcore.protocol.inputs import (
     ClientGone,
     DrainRequested,
-    FileRead,
-    FileRefused,
     Input,
     Notified,
     RequestBroken,
     RequestData,
     RequestEnd,
-    SpoolFailed,
     Written,
 )
-from agcore_asgi.clock import Clock
 from agcore_asgi.connection import Connection, ResponseAborted, render
-from agcore_asgi.files import read_file
 from agcore_asgi.inbox import Gate, Inbox
-from agcore_asgi.network import reason
 from agcore_asgi.sinks import Sink
-from agcore_asgi.spool import Spool as SpoolFile
 from agcore_asgi.upstream import SLOW_WRITE, Leg, Pools
+from agcore_host.clock import Clock
+from agcore_host.files import read_file
+from agcore_host.spool import Spools
 
 
 class Driver:
@@ -88,7 +83,7 @@ class Driver:
         self._client_gate = Gate(self._inbox)
         self._held: deque[Input] = deque()
         self._legs: dict[int, Leg] = {}
-        self._spools: dict[int, SpoolFile] = {}
+        self._spools = Spools()
         self._tasks: TaskGroup | None = None
 
     async def run(self, effects: list[Effect]) -> None:
@@ -111,8 +106,8 @@ class Driver:
             self._command(self._exchange.abandon(now=self._clock.now()))
             if self._spools:
                 with anyio.CancelScope(shield=True):
-                    for number in tuple(self._spools):
-                        await self._drop_spool(number)
+                    # The file system may take a while to give the room of a large file back.
+                    await anyio.to_thread.run_sync(self._spools.close)
         if self._connection.broken:
             raise ResponseAborted
 
@@ -179,7 +174,7 @@ class Driver:
             outcomes += await self._write(effects)
             for effect in effects:
                 if isinstance(effect, DropSpool):
-                    await self._drop_spool(effect.id)
+                    await anyio.to_thread.run_sync(self._spools.drop, effect.id)
             effects = []
             for fact in outcomes:
                 if not self._exchange.finished:
@@ -212,13 +207,13 @@ class Driver:
 
     def _open(self, effect: OpenUpstream) -> None:
         assert self._tasks is not None
-        limit, body = self._exchange.write_deadline, effect.request.body
+        limit = self._exchange.write_deadline
         leg = Leg(
             effect.leg,
             effect.request,
             inbox=self._inbox,
             clock=self._clock,
-            spool=self._spools[body.id] if isinstance(body, Spooled) else None,
+            spool=self._spools.find(effect.request.body),
             write_limit=None if limit is None else max(limit - self._clock.now(), 0),
             public_only=effect.public_only,
         )
@@ -230,31 +225,14 @@ class Driver:
         self._inbox.put(await anyio.to_thread.run_sync(read_file, effect, abandon_on_cancel=True))
 
     async def _read_spool(self, effect: ReadSpool) -> None:
-        try:
-            data = await anyio.to_thread.run_sync(self._spools[effect.spool].whole)
-        except OSError:
-            self._inbox.put(FileRefused(effect.id, "cannot be read"))
-        else:
-            self._inbox.put(FileRead(effect.id, data))
+        self._inbox.put(await anyio.to_thread.run_sync(self._spools.read, effect))
 
     async def _put_aside(self, effects: list[Effect]) -> list[Input]:
         failures: list[Input] = []
         for effect in effects:
-            if isinstance(effect, Spool) and not failures:
-                number = effect.id
-                try:
-                    if number not in self._spools:
-                        self._spools[number] = await anyio.to_thread.run_sync(SpoolFile)
-                    await anyio.to_thread.run_sync(self._spools[number].append, effect.data)
-                except OSError as error:
-                    await self._drop_spool(number)
-                    failures.append(SpoolFailed(number, reason(error)))
+            if isinstance(effect, Spool):
+                failures += await anyio.to_thread.run_sync(self._spools.append, effect.id, effect.data)
         return failures
-
-    async def _drop_spool(self, number: int) -> None:
-        if (file := self._spools.pop(number, None)) is not None:
-            # The file system may take a while to give the room of a large file back.
-            await anyio.to_thread.run_sync(file.close)
 
     async def _write(self, effects: list[Effect]) -> list[Input]:
         messages = render(effects)

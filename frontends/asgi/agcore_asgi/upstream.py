@@ -30,12 +30,12 @@ from agcore.protocol.inputs import (
     UpstreamHead,
     Written,
 )
-from agcore_asgi.clock import Clock
 from agcore_asgi.inbox import Gate, Inbox
 from agcore_asgi.network import UPLOAD, Network, place, reason
 from agcore_asgi.public_network import PublicNetwork
 from agcore_asgi.request_body import ArrivingBody, Body, FileBody
-from agcore_asgi.spool import Spool
+from agcore_host.clock import Clock
+from agcore_host.spool import Spool
 
 MakeNetwork: TypeAlias = Callable[[httpcore.AsyncNetworkBackend], httpcore.AsyncNetworkBackend]
 

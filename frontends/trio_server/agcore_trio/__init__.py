@@ -1,4 +1,4 @@
-"""The trio frontend: agcore's machines over trio streams and h11, the way with the least latency.
+"""The trio frontend: agcore's machines over trio streams, the way with the least latency.
 
-`server.serve` runs a gateway on TCP listeners; `cli.main` is the command `agcore`.
+`server.serve` runs a gateway on TCP listeners. `python -m agcore_trio` is the command `agcore`.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from agcore_trio.cli import main
+from agcore_cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -24,10 +24,10 @@ import trio
 from agcore.protocol.effects import Note, NotifyExchange, SendData, SendEnd, SendHead
 from agcore.protocol.http import Peer, RequestHead
 from agcore.protocol.inputs import Input, RequestData
-from agcore_trio.connector import reason
+from agcore_host.http.base import BadHead, Pending, ServerEngine
+from agcore_host.http.engines import server_engine
 from agcore_trio.driver import Driver
-from agcore_trio.engine import BadHead, Pending
-from agcore_trio.plain_engine import PlainServerEngine
+from agcore_trio.network import reason
 from agcore_trio.readers import Readers
 from agcore_trio.streams import (
     LINGER,
@@ -88,7 +88,7 @@ class Connection:
         limits = services.gateway.config.limits
         self.services = services
         self.stream = stream
-        self.engine = PlainServerEngine(max_header=limits.max_header, max_headers=limits.max_headers)
+        self.engine = server_engine(max_header=limits.max_header, max_headers=limits.max_headers)
         self.scope = trio.CancelScope()
         self.inbox: deque[Input] = deque()
         self.hung = False
@@ -279,7 +279,7 @@ class Connection:
 
 async def refuse(
     services: ServerContext,
-    engine: PlainServerEngine,
+    engine: ServerEngine,
     stream: trio.abc.Stream,
     status: int,
     reason: str,

@@ -35,10 +35,20 @@ from agcore.protocol.effects import (
     SendUpstream,
     Spool,
 )
-from agcore.protocol.inputs import ClientGone, Input, RequestBroken, RequestData, RequestEnd, UpstreamInput, Written
-from agcore_trio.engine import Pending
-from agcore_trio.files import read_file
-from agcore_trio.spool import Spools
+from agcore.protocol.inputs import (
+    ClientGone,
+    FileRead,
+    FileRefused,
+    Input,
+    RequestBroken,
+    RequestData,
+    RequestEnd,
+    UpstreamInput,
+    Written,
+)
+from agcore_host.files import read_file
+from agcore_host.http.base import Pending
+from agcore_host.spool import CANNOT_READ, Spools
 from agcore_trio.streams import write_now
 from agcore_trio.upstream import Leg, Step
 
@@ -158,7 +168,7 @@ class Driver:
                     case DropSpool(number):
                         self._spools.drop(number)
                     case ReadSpool():
-                        self._readers.start(effect, partial(self._spools.read, effect))
+                        self._readers.start(effect, partial(self._read_spool, effect))
                     case ReadFile():
                         self._readers.start(effect, partial(self._read_file, effect))
                     case NotifyExchange():
@@ -286,6 +296,17 @@ class Driver:
             return await self._send(leg, scope)
         return self._dropped(leg, await leg.cut())
 
+    async def _read_spool(self, effect: ReadSpool) -> list[Input]:
+        """Reads a file back; other tasks have their turns between its pieces."""
+        pieces = []
+        try:
+            for piece in self._spools.pieces(effect.spool):
+                pieces.append(piece)
+                await trio.lowlevel.checkpoint()
+        except OSError:
+            return [FileRefused(effect.id, CANNOT_READ)]
+        return [FileRead(effect.id, b"".join(pieces))]
+
     async def _read_file(self, effect: ReadFile) -> list[Input]:
         # A thread cannot be cancelled. One that waits for a disk that is gone is left to itself.
         return [await trio.to_thread.run_sync(read_file, effect, abandon_on_cancel=True)]
@@ -333,14 +354,14 @@ class Driver:
             self._feed([ClientGone()])
 
     def _wait_until(self, deadline: float | None) -> None:
-        self._connection.scope.deadline = self._clock.deadline_to_trio(deadline)
+        self._connection.scope.deadline = self._clock.to_monotonic(deadline)
         self.reading = True
 
     def _limit_write(self, scope: trio.CancelScope, now: float) -> None:
         deadline = self._exchange.write_deadline
         if deadline is None:
             deadline = now + self._connection.services.gateway.config.timeouts.write
-        scope.deadline = self._clock.deadline_to_trio(deadline)
+        scope.deadline = self._clock.to_monotonic(deadline)
 
     async def _not_cancelled(self) -> None:
         """Leaves `run` before a write if the scope has fired meanwhile: what cut a read must not cut a write."""

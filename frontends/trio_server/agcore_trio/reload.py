@@ -1,21 +1,20 @@
-"""Keeps a running server's configuration what its file says.
-
-The file is read again when it has changed (see `watch`) and when somebody asks. What cannot be used is said once, each
-problem in a line of its own, and changes nothing: the configuration in force stays until the file changes again.
-"""
+"""Keeps a running server's configuration what its file says, and its state file what its gateway has learned."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
 from agcore.config.parser import startup_warnings, with_bind
 from agcore.protocol.effects import Note
-from agcore_trio.settings import Settings, SettingsError, refusals
-from agcore_trio.watch import Watch
+from agcore_host.reload import ConfigReader
+from agcore_host.settings import Settings, SettingsError, refusals
+from agcore_host.state_file import SAVE, StateFile
+from agcore_host.watch import Watch
 
 if TYPE_CHECKING:
     from agcore.config.values import Config
@@ -51,9 +50,10 @@ class Reloader:
     ) -> None:
         self._load = load
         self._host = host
-        self._watch = watch
-        self._note = note
         self._complete = complete
+        # The server's end does not wait for the thread: the disk may have gone to sleep.
+        in_thread = partial(trio.to_thread.run_sync, abandon_on_cancel=True)
+        self._reader = ConfigReader(self._checked, watch=watch, note=note, in_thread=in_thread)
         self._asked = trio.Event()
 
     def ask(self) -> None:
@@ -62,33 +62,19 @@ class Reloader:
 
     async def run(self, apply: Callable[[Config], None]) -> None:
         """Calls `apply` with each new configuration that can be used, until cancelled."""
+        watch = self._reader.watch
         while True:
-            with trio.move_on_after(math.inf if self._watch is None else self._watch.pause):
+            with trio.move_on_after(math.inf if watch is None else watch.pause):
                 await self._asked.wait()
             asked, self._asked = self._asked.is_set(), trio.Event()
-            # In a thread, which the server's end does not wait for: the disk may have gone to sleep.
-            if await trio.to_thread.run_sync(self._due, asked, abandon_on_cancel=True):
-                await self._reload(apply)
-
-    def _due(self, asked: bool) -> bool:
-        if self._watch is None or not asked:
-            return asked if self._watch is None else self._watch.look()
-        self._watch.mark()
-        return True
-
-    async def _reload(self, apply: Callable[[Config], None]) -> None:
-        try:
-            loaded = await trio.to_thread.run_sync(self._checked, abandon_on_cancel=True)
-        except SettingsError as error:
-            for why in error.details or (str(error),):
-                self._warn(f"the configuration stays what it was: {why}")
-            return
-        config, parsed = loaded.parsed.config, loaded.parsed
-        for sentence in (*parsed.warnings, *startup_warnings(config)):
-            self._warn(sentence)
-        if parsed.unused:
-            self._warn(f"not yet in effect: {', '.join(parsed.unused)}")
-        apply(await self._complete(config))
+            settings = await self._reader.read(asked=asked)
+            if settings is not None:
+                config, unused = settings.parsed.config, settings.parsed.unused
+                for sentence in startup_warnings(config):
+                    self._reader.warn(sentence)
+                if unused:
+                    self._reader.warn(f"not yet in effect: {', '.join(unused)}")
+                apply(await self._complete(config))
 
     def _checked(self) -> Settings:
         loaded = self._load()
@@ -99,5 +85,9 @@ class Reloader:
             raise SettingsError("this configuration may not be served", problems)
         return loaded
 
-    def _warn(self, message: str) -> None:
-        self._note(Note("warning", {"message": message}))
+
+async def save_often(state: StateFile) -> None:
+    """Saves a gateway's state when it has changed, until cancelled."""
+    while True:
+        await trio.sleep(SAVE)
+        await state.save()

@@ -15,6 +15,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 import trio
@@ -22,18 +23,19 @@ import trio
 from agcore.protocol.effects import CloseIdle, GatewayEffect, Halt, Note, NotifyExchange, StopAccepting
 from agcore.protocol.http import Peer
 from agcore.protocol.inputs import DrainRequested
+from agcore_host.http.engines import server_engine
+from agcore_host.state_file import StateFile
 from agcore_trio.clock import Clock
 from agcore_trio.connection import Connection, ServerContext, refuse
 from agcore_trio.hangup import make_watch
-from agcore_trio.plain_engine import PlainServerEngine
-from agcore_trio.state_file import StateFile
+from agcore_trio.reload import save_often
 from agcore_trio.streams import close_now, transport_of
 from agcore_trio.upstream import UpstreamPool
 
 if TYPE_CHECKING:
     from agcore.config.values import Config
     from agcore.gateway import Gateway
-    from agcore_trio.certificate import Certificate
+    from agcore_host.certificate import Certificate
     from agcore_trio.reload import Reloader
 
 BACKLOG: Final = 1024
@@ -103,7 +105,8 @@ class Server:
         self._pool = UpstreamPool(idle=gateway.config.timeouts.pool_idle) if pool is None else pool
         self._certificate = certificate
         self._reloader = reloader
-        self._state = StateFile(gateway, self._clock, sink)
+        in_thread = partial(trio.to_thread.run_sync, abandon_on_cancel=True)
+        self._state = StateFile(gateway, self._clock, sink, in_thread=in_thread)
         self._watch = make_watch()
         self._services = ServerContext(
             gateway, self._clock, self._pool, sink, self._watch, self._reschedule, self._tell
@@ -126,7 +129,7 @@ class Server:
         try:
             async with trio.open_nursery() as servants:
                 servants.start_soon(self._sink.run)
-                servants.start_soon(self._state.run)
+                servants.start_soon(save_often, self._state)
                 if self._reloader is not None:
                     servants.start_soon(self._reloader.run, self.reconfigure)
                 servants.start_soon(self._pool.sweep)
@@ -224,7 +227,7 @@ class Server:
         try:
             if self._refusals < MAX_REFUSALS:
                 self._refusals += 1
-                engine = PlainServerEngine(max_header=limits.max_header, max_headers=limits.max_headers)
+                engine = server_engine(max_header=limits.max_header, max_headers=limits.max_headers)
                 reason = f"too many connections: limits.max_connections is {limits.max_connections}"
                 try:
                     await refuse(self._services, engine, stream, 503, reason, wait=REFUSAL)
@@ -234,13 +237,13 @@ class Server:
             await close_now(transport)
 
     def _reschedule(self) -> None:
-        deadline = self._clock.deadline_to_trio(self._gateway.deadline)
+        deadline = self._clock.to_monotonic(self._gateway.deadline)
         if deadline != self._nap.deadline:
             self._nap.deadline = deadline
 
     async def _keep_time(self) -> None:
         while True:
-            self._nap = trio.CancelScope(deadline=self._clock.deadline_to_trio(self._gateway.deadline))
+            self._nap = trio.CancelScope(deadline=self._clock.to_monotonic(self._gateway.deadline))
             with self._nap:
                 await trio.sleep_forever()
             self.perform(self._gateway.handle_timeout(now=self._clock.now()))

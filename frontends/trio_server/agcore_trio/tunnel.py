@@ -12,7 +12,7 @@ import h11
 import trio
 
 from agcore.protocol.http import ProxyServer
-from agcore_trio.heads import request_head
+from agcore_host.http.heads import request_head
 from agcore_trio.streams import RECEIVE
 
 MAX_HEAD: Final = 64 * 1024

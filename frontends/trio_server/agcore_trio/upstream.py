@@ -26,14 +26,14 @@ from agcore.protocol.inputs import (
     UpstreamHead,
     UpstreamInput,
 )
-from agcore_trio.connector import Connect, Connector, Unreachable, lost, place, reason
-from agcore_trio.engine import BadAnswer
-from agcore_trio.plain_engine import PlainClientEngine
-from agcore_trio.public_connector import PublicConnector
+from agcore_host.http.base import BadAnswer
+from agcore_host.http.engines import client_engine
+from agcore_trio.network import Connect, Connector, Unreachable, lost, place, reason
+from agcore_trio.public_network import PublicConnector
 from agcore_trio.streams import close_now, descriptor_of, receive, write_now
 
 if TYPE_CHECKING:
-    from agcore_trio.spool import Spool
+    from agcore_host.spool import Spool
 
 MAX_IDLE: Final = 32
 """Idle connections kept for one origin."""
@@ -51,7 +51,7 @@ class UpstreamConnection:
     def __init__(self, origin: Origin, stream: trio.abc.Stream) -> None:
         self.origin = origin
         self.stream = stream
-        self.engine = PlainClientEngine()
+        self.engine = client_engine()
         self.used = False
         """It has served a request before."""
         self.idle_since = 0.0

@@ -1,24 +1,25 @@
 """The file in which what is known of keys outlives the process, where `pool.state_file` names one.
 
-It is read once and replaced as a whole, so that a reader never finds half of it. What it holds can be done without: no
-failure here is more than a warning.
+It is read once and replaced as a whole, so that a reader never finds half of it; of several worker processes the last
+one to save has the word. What it holds can be done without: no failure here is more than a warning.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
-
-import trio
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from agcore.protocol.effects import GatewayEffect, Note
-from agcore_trio.settings import reason
+from agcore_host.settings import reason
 
 if TYPE_CHECKING:
     from agcore.gateway import Gateway
-    from agcore_trio.clock import Clock
+    from agcore_host.clock import Clock
+
+InThread: TypeAlias = Callable[[Callable[[str, bytes], None], str, bytes], Awaitable[None]]
+"""Awaits a call, with its two arguments, in a worker thread."""
 
 SAVE: Final = 5.0
 """Seconds between two looks for something to save."""
@@ -31,12 +32,14 @@ class StateFile:
         gateway: whose state, and whose configuration names the file.
         clock: tells the time.
         note: told of a file that cannot be read or written; of the latter once, until it can be written again.
+        in_thread: where the file is written.
     """
 
-    def __init__(self, gateway: Gateway, clock: Clock, note: Callable[[Note], None]) -> None:
+    def __init__(self, gateway: Gateway, clock: Clock, note: Callable[[Note], None], *, in_thread: InThread) -> None:
         self._gateway = gateway
         self._clock = clock
         self._note = note
+        self._in_thread = in_thread
         self._unwritten: bytes | None = None
         self._failing = False
 
@@ -54,12 +57,6 @@ class StateFile:
             return [Note("warning", {"message": f"cannot read the state file {path}: {reason(error)}"})]
         return self._gateway.restore(data, now=self._clock.now())
 
-    async def run(self) -> None:
-        """Saves the state when it has changed, until cancelled."""
-        while True:
-            await trio.sleep(SAVE)
-            await self.save()
-
     async def save(self) -> None:
         """Saves the state if it has changed."""
         path = self._gateway.config.pool.state_file
@@ -69,7 +66,7 @@ class StateFile:
         if self._unwritten is None:
             return
         try:
-            await trio.to_thread.run_sync(write, path, self._unwritten, abandon_on_cancel=True)
+            await self._in_thread(write, path, self._unwritten)
         except OSError as error:
             if not self._failing:
                 self._note(Note("warning", {"message": f"cannot write the state file {path}: {reason(error)}"}))

@@ -21,9 +21,9 @@ import trio
 from agcore.config.values import Limits
 from agcore.gateway import Gateway
 from agcore.protocol.http import Peer
+from agcore_cli.terminal import table
 from agcore_trio.clock import Clock
 from agcore_trio.connection import Connection, ServerContext
-from agcore_trio.terminal import table
 from agcore_trio.upstream import UpstreamPool
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from agcore.codecs.globs import is_glob
 from agcore.config.values import Provider
 from agcore.models.profiles import Profile
 from agcore.routing.catalog import Catalog, ListedModel, Resolution
-from agcore_trio.terminal import table
+from agcore_cli.terminal import table
 
 
 def models(catalog: Catalog, providers: Iterable[Provider]) -> list[str]:

@@ -1,8 +1,8 @@
 """The engines that connections use: what is plain is read and framed right here, h11 judges all the rest.
 
-Nearly all messages on a gateway's connections are *plain* (`agcore_trio.heads`): a complete head of HTTP/1.1 with the
-usual fields, then a body with a length or in chunks. h11 takes several times as long as one pattern to come to the
-same conclusion. So a plain message is read here, and whatever else begins (a head in two pieces, HTTP/1.0,
+Nearly all messages on a gateway's connections are *plain* (`heads`): a complete head of HTTP/1.1 with the usual fields,
+then a body with a length or in chunks. h11 takes several times as long as one pattern to come to the same conclusion.
+So a plain message is read here, and whatever else begins (a head in two pieces, HTTP/1.0,
 `expect`, an upload in chunks, an interim response, a body that only the end of the connection ends, nonsense) is given
 to an engine on h11, as it came and before any of it was used. That engine keeps the connection until the message is
 over. What is wrong with a head or a chunk is found wrong by h11, in its words.
@@ -10,8 +10,7 @@ over. What is wrong with a head or a chunk is found wrong by h11, in its words.
 A message that began plain may go on otherwise: a chunk with an extension, or an answer of ours that is framed in an
 unusual way. Then the engine on h11 is told a head that stands for what was read, and takes over in the same state.
 
-The two classes have the interface of `agcore_trio.engine`, and say the same for the same bytes
-(docs/decisions/0017).
+Both kinds say the same for the same bytes (docs/decisions/0017).
 """
 
 from __future__ import annotations
@@ -26,17 +25,9 @@ import h11
 from agcore.protocol.effects import SendData, SendEnd, SendHead
 from agcore.protocol.http import Origin, RequestHead, UpstreamRequest
 from agcore.protocol.inputs import RequestBroken, RequestData, RequestEnd, UpstreamData, UpstreamEnd, UpstreamHead
-from agcore_trio.engine import (
-    JOINED_BODY,
-    PIECE,
-    REASONS,
-    BadAnswer,
-    ClientEngine,
-    Pending,
-    ServerEngine,
-    ServerEvent,
-)
-from agcore_trio.heads import FRAMING, field_lines, is_length, plain_request, plain_response, request_head
+from agcore_host.http.base import JOINED_BODY, PIECE, REASONS, BadAnswer, Pending, ServerEvent
+from agcore_host.http.h11_engine import H11ClientEngine, H11ServerEngine
+from agcore_host.http.heads import FRAMING, field_lines, is_length, plain_request, plain_response, request_head
 
 _BODYLESS: Final = (204, 304)
 _match_size: Final = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n").match
@@ -59,8 +50,8 @@ class _At(enum.Enum):
     BROKEN = enum.auto()
 
 
-class PlainServerEngine:
-    """The server's side of one client connection, as `agcore_trio.engine.ServerEngine`.
+class FastServerEngine:
+    """The server's side of one client connection.
 
     Args:
         max_header: bytes of a request head.
@@ -76,7 +67,7 @@ class PlainServerEngine:
         self.date = b""
         self._max_header = max_header
         self._max_headers = max_headers
-        self._other: ServerEngine | None = None
+        self._other: H11ServerEngine | None = None
         """The engine on h11, while it has the connection; the fields below hold between two messages only, then."""
         self._begun = False
         self._unread = b""
@@ -184,7 +175,7 @@ class PlainServerEngine:
         if not self._unread and not self._eof:
             return Pending.NEED_DATA
         head = plain_request(self._unread)
-        # One field counts a byte more than it may have, see `ServerEngine`: what is near the limit is measured there.
+        # One field counts a byte more than it may have: what is near the limit is measured by `H11ServerEngine`.
         if head is None or len(head.headers) > self._max_headers or head.size + len(head.headers) > self._max_header:
             return self._hand_over().next_event()
         self._unread = self._unread[head.size :]
@@ -246,9 +237,9 @@ class PlainServerEngine:
             self._writing = _At.BROKEN
             raise h11.LocalProtocolError("not what the head of the answer has said")
 
-    def _hand_over(self) -> ServerEngine:
+    def _hand_over(self) -> H11ServerEngine:
         """Gives the connection to an engine on h11, until the next request."""
-        other = self._other = ServerEngine(max_header=self._max_header, max_headers=self._max_headers)
+        other = self._other = H11ServerEngine(max_header=self._max_header, max_headers=self._max_headers)
         if self._reading is not _At.HEAD:
             head = b"%s / HTTP/1.1\r\nhost: _\r\n" % self._method.encode()
             other.receive(head + (b"content-length: %d\r\n\r\n" % self._to_read if self._to_read else b"\r\n"))
@@ -265,11 +256,11 @@ class PlainServerEngine:
         return other
 
 
-class PlainClientEngine:
-    """The client's side of one upstream connection, as `agcore_trio.engine.ClientEngine`."""
+class FastClientEngine:
+    """The client's side of one upstream connection."""
 
     def __init__(self) -> None:
-        self._other: ClientEngine | None = None
+        self._other: H11ClientEngine | None = None
         """The engine on h11, while it has the connection; the fields below mean nothing, then."""
         self._asked = False
         self._reading = _At.DONE
@@ -309,7 +300,7 @@ class PlainClientEngine:
             or request.method in ("HEAD", "CONNECT")
             or framing != ([(b"content-length", b"%d" % len(body))] if framing or body else [])
         ):
-            self._other = self._other or ClientEngine()
+            self._other = self._other or H11ClientEngine()
             return self._other.send_request(request)
         head = request_head(request.method, request.target, request.headers)
         self._asked = True
@@ -416,15 +407,15 @@ class PlainClientEngine:
             self._reading = _At.CHUNK_END
         return UpstreamData(leg, data)
 
-    def _uploading(self) -> ClientEngine:
+    def _uploading(self) -> H11ClientEngine:
         """The engine on h11, which has every body that is not there at once."""
         if self._other is None:
             raise h11.LocalProtocolError("the request was complete with its head")
         return self._other
 
-    def _hand_over(self) -> ClientEngine:
+    def _hand_over(self) -> H11ClientEngine:
         """Gives the connection to an engine on h11, until the next request."""
-        other = self._other = ClientEngine()
+        other = self._other = H11ClientEngine()
         other.send_request(_STAND_IN)
         if self._reading is not _At.HEAD:
             other.receive(_CHUNKED)

@@ -1,8 +1,9 @@
 """The IO side of configuration: finds the file, reads it, looks up its secrets, and has the core make sense of it.
 
-The file is the one that is named, else `./agcore.toml`, else `agcore/agcore.toml` below `$XDG_CONFIG_HOME`
-(`~/.config`). Without any, providers come from the environment. Where those give no provider either, the demo provider
-answers, on loopback only: `refusals` is the whole list of reasons for which a server must not start.
+The file is the one that is named (on the command line, or by `AGCORE_CONFIG` for a process without one), else
+`./agcore.toml`, else `agcore/agcore.toml` below `$XDG_CONFIG_HOME` (`~/.config`). Without any, providers come from the
+environment. Where those give no provider either, the demo provider answers, on loopback only: `refusals` is the whole
+list of reasons for which a server must not start.
 
 Names of files in a configuration file, those of secrets too, are relative to its own directory.
 """
@@ -24,7 +25,7 @@ from agcore.config.values import Config
 from agcore.protocol.effects import Note
 
 if TYPE_CHECKING:
-    from agcore_trio.certificate import Certificate
+    from agcore_host.certificate import Certificate
 
 FILE_NAME = "agcore.toml"
 
@@ -97,11 +98,7 @@ def load(named: str | None, environ: Mapping[str, str]) -> Settings:
     try:
         if path is None:
             return Settings(config_parser.from_environment(environ))
-        text = path.read_text(encoding="utf-8")
-        secrets = resolve(config_parser.secret_refs(text), environ, beside=path.parent)
-        parsed = config_parser.parse(text, secrets=secrets, environ=environ)
-        config = config_parser.with_file_names(parsed.config, partial(file_name, beside=path.parent))
-        return Settings(msgspec.structs.replace(parsed, config=config), path)
+        return Settings(read(path, environ), path)
     except ConfigError as error:
         count = len(error.problems)
         message = f"{count} {'problem' if count == 1 else 'problems'} in the configuration of {origin}"
@@ -110,6 +107,28 @@ def load(named: str | None, environ: Mapping[str, str]) -> Settings:
         raise SettingsError(f"cannot read the configuration {origin}: {reason(error)}") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"cannot read the configuration {origin}: not UTF-8 at byte {error.start}") from None
+
+
+def read(path: Path, environ: Mapping[str, str]) -> Parsed:
+    """Reads the configuration in a file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no text, or (`ConfigError`) no configuration.
+    """
+    text = path.read_text(encoding="utf-8")
+    secrets = resolve(config_parser.secret_refs(text), environ, beside=path.parent)
+    parsed = config_parser.parse(text, secrets=secrets, environ=environ)
+    config = config_parser.with_file_names(parsed.config, partial(file_name, beside=path.parent))
+    return msgspec.structs.replace(parsed, config=config)
+
+
+def named_file(environ: Mapping[str, str]) -> Path | None:
+    """The file for a process without a command line: the one that `AGCORE_CONFIG` names, whether it exists or not, else
+    one in the usual places.
+    """
+    named = environ.get("AGCORE_CONFIG")
+    return Path(named) if named else find_file(environ)
 
 
 def find_file(environ: Mapping[str, str]) -> Path | None:
@@ -185,7 +204,7 @@ def certificate_of(config: Config, note: Callable[[Note], None] = lambda _: None
     """
     if not config.proxy.tls_cert:
         return None
-    from agcore_trio.certificate import Certificate, CertificateError
+    from agcore_host.certificate import Certificate, CertificateError
 
     try:
         return Certificate(config.proxy.tls_cert, config.proxy.tls_key, note)

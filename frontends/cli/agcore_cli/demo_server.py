@@ -10,7 +10,8 @@ from agcore.demo.provider import DemoAnswer, demo_answer
 from agcore.protocol.effects import SendData, SendEnd, SendHead
 from agcore.protocol.http import RequestHead
 from agcore.protocol.inputs import RequestBroken, RequestData
-from agcore_trio.engine import BadHead, Pending, ServerEngine
+from agcore_host.http.base import BadHead, Pending, ServerEngine
+from agcore_host.http.engines import server_engine
 from agcore_trio.server import url_of
 from agcore_trio.streams import RECEIVE, close_now
 
@@ -30,7 +31,7 @@ async def serve_demo(*, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGN
 
 async def serve_client(stream: trio.abc.Stream) -> None:
     """Answers the requests of one connection, which the gateway made, and closes it."""
-    engine = ServerEngine(max_header=64 * 1024, max_headers=200)
+    engine = server_engine(max_header=64 * 1024, max_headers=200)
     try:
         while True:
             request = await _read(stream, engine)

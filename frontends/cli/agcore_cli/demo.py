@@ -25,13 +25,13 @@ from agcore.gateway import Gateway
 from agcore.protocol.effects import Note
 from agcore.protocol.http import Headers, Origin, UpstreamRequest
 from agcore.protocol.inputs import UpstreamData, UpstreamFailed, UpstreamHead, UpstreamInput
-from agcore_trio.demo_server import serve_demo
-from agcore_trio.recipes import recipes
-from agcore_trio.samples import SAMPLES, Said, Sample
+from agcore_cli.demo_server import serve_demo
+from agcore_cli.recipes import recipes
+from agcore_cli.samples import SAMPLES, Said, Sample
+from agcore_cli.terminal import Paper, complain
+from agcore_host.settings import listen_problem
 from agcore_trio.server import serve
-from agcore_trio.settings import listen_problem
 from agcore_trio.sinks import LogSink, text_line
-from agcore_trio.terminal import Paper, complain
 from agcore_trio.upstream import Leg, Step, UpstreamPool
 
 HOST: Final = "127.0.0.1"

@@ -1,15 +1,15 @@
 """Temporary files for request bodies that memory should not hold.
 
-Reading and writing happen in the event loop's own thread: a piece of this size is a copy from or to the page cache,
-which takes tens of microseconds, less than handing it to another thread and back.
+Everything here blocks, for the time that a copy from or to the page cache takes: tens of microseconds for a piece, less
+than handing it to another thread and back. It may be called in worker threads all the same: a leg that was aborted may
+still be reading in its thread when the next one begins.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import IO, Final
-
-import trio
 
 from agcore.protocol.effects import ReadSpool
 from agcore.protocol.http import Body, Patch, Spooled
@@ -17,6 +17,11 @@ from agcore.protocol.inputs import FileRead, FileRefused, Input, SpoolFailed
 
 READ: Final = 128 * 1024
 """Bytes read at once."""
+
+CANNOT_READ: Final = "cannot be read"
+"""Said of a file that is gone, or not whole any more."""
+
+GONE: Final = "the temporary file is gone"
 
 LEAST: Final = 64 * 1024
 """Bytes of a piece, at least, but for the last: patches leave together with what is around them."""
@@ -27,6 +32,9 @@ class Spools:
 
     def __init__(self) -> None:
         self._spools: dict[int, Spool | None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._spools)
 
     def append(self, number: int, data: bytes) -> list[Input]:
         """Puts `data` into a file, which is made if need be; returns what failed. A failed file stays gone."""
@@ -44,17 +52,23 @@ class Spools:
             return [SpoolFailed(number, f"a temporary file cannot be written: {why}")]
         return []
 
-    async def read(self, effect: ReadSpool) -> list[Input]:
-        """Reads a file back as a whole; other tasks have their turns between its pieces."""
-        spool = self._spools.get(effect.spool)
-        pieces = []
+    def read(self, effect: ReadSpool) -> FileRead | FileRefused:
+        """Reads a file back as a whole."""
         try:
-            for piece in () if spool is None else spool.pieces():
-                pieces.append(piece)
-                await trio.lowlevel.checkpoint()
+            return FileRead(effect.id, b"".join(self.pieces(effect.spool)))
         except OSError:
-            spool = None
-        return [FileRefused(effect.id, "cannot be read") if spool is None else FileRead(effect.id, b"".join(pieces))]
+            return FileRefused(effect.id, CANNOT_READ)
+
+    def pieces(self, number: int) -> Iterator[bytes]:
+        """Reads a file back in pieces.
+
+        Raises:
+            OSError: it cannot be read, or is gone.
+        """
+        spool = self._spools.get(number)
+        if spool is None:
+            raise OSError(GONE)
+        yield from spool.pieces()
 
     def find(self, body: Body) -> Spool | None:
         """The file that a request's body is in, if it is in one."""
@@ -84,6 +98,7 @@ class Spool:
         import tempfile
 
         self._file: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - `close` closes it
+        self._lock = threading.Lock()
         self._size = 0
 
     def append(self, data: bytes) -> None:
@@ -93,11 +108,12 @@ class Spool:
             OSError: it cannot be written, or not all of it.
         """
         rest = memoryview(data)
-        self._file.seek(self._size)
-        while rest:
-            written = self._file.write(rest)
-            self._size += written
-            rest = rest[written:]
+        with self._lock:
+            self._file.seek(self._size)
+            while rest:
+                written = self._file.write(rest)
+                self._size += written
+                rest = rest[written:]
 
     def pieces(self, patches: Sequence[Patch] = ()) -> Iterator[bytes]:
         """Reads the file from its start, with replacements made, in pieces of 64 to 192 KiB.
@@ -118,7 +134,8 @@ class Spool:
 
     def close(self) -> None:
         """Removes the file; nothing can be read any more."""
-        self._file.close()
+        with self._lock:
+            self._file.close()
 
     def _parts(self, patches: Sequence[Patch]) -> Iterator[bytes]:
         at = 0
@@ -130,10 +147,11 @@ class Spool:
 
     def _between(self, start: int, end: int) -> Iterator[bytes]:
         while start < end:
-            if self._file.closed:
-                raise OSError("the temporary file is gone")
-            self._file.seek(start)
-            data = self._file.read(min(READ, end - start))
+            with self._lock:
+                if self._file.closed:
+                    raise OSError(GONE)
+                self._file.seek(start)
+                data = self._file.read(min(READ, end - start))
             if not data:
                 raise OSError("the temporary file is too short")
             yield data

@@ -15,7 +15,7 @@ import trio
 from agcore.protocol.addresses import is_public
 from agcore.protocol.http import Origin
 from agcore.protocol.inputs import Stage
-from agcore_trio.connector import Unreachable, place, reason
+from agcore_trio.network import Unreachable, place, reason
 
 PATIENCE: Final = 2.0
 """Seconds for an address while there is another one to try: a broken IPv6 must not cost all the time there is."""

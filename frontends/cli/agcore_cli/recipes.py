@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from agcore_trio.samples import CHAT, CLAUDE, GEMINI, RESPONSES, SAMPLES, Sample
+from agcore_cli.samples import CHAT, CLAUDE, GEMINI, RESPONSES, SAMPLES, Sample
 
 KEY: Final = "demo"
 """Stands where clients want a key; a gateway that is open on this machine takes any."""

@@ -1,92 +1,37 @@
-"""The seam between HTTP/1.1 bytes and the machines' inputs and effects; no IO.
+"""The engines on h11, which parses and keeps the state of both sides.
 
-`ServerEngine` faces a client: bytes in, `RequestHead`, `RequestData`, ... out; effects in, bytes out. `ClientEngine`
-faces an upstream: an `UpstreamRequest` in, bytes out; bytes in, `UpstreamHead`, `UpstreamData`, `UpstreamEnd` out. Each
-lives as long as its connection and serves one request after another. h11 parses, and keeps the state of both sides; we
-put our limits on top and write the heads (docs/decisions/0009). Connections use `agcore_trio.plain_engine`, which asks
-these two classes about everything that is not plain (docs/decisions/0017). They are the reference for what bytes mean.
+Our limits come on top, and we write the heads (docs/decisions/0009). They are the reference for what bytes mean:
+`fast_engine` asks them about everything that is not plain (docs/decisions/0017).
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final
 
 import h11
-import msgspec
 
 from agcore.protocol.effects import SendData, SendEnd, SendHead
 from agcore.protocol.http import Headers, RequestHead, Streamed, UpstreamRequest
 from agcore.protocol.inputs import RequestBroken, RequestData, RequestEnd, UpstreamData, UpstreamEnd, UpstreamHead
-from agcore_trio.heads import FRAMING, field_lines, request_head
-
-MAX_RESPONSE_HEAD: Final = 64 * 1024
-"""Bytes of an upstream's response head. Some vendors send long policy headers; nginx stops at 32 KiB by default."""
-
-JOINED_BODY: Final = 64 * 1024
-"""Bodies up to this many bytes leave in one write with their head: copying them is cheaper than a second write."""
-
-PIECE: Final = 256 * 1024
-"""Bytes of one write of a longer body."""
+from agcore_host.http.base import (
+    JOINED_BODY,
+    MAX_RESPONSE_HEAD,
+    PIECE,
+    REASONS,
+    BadAnswer,
+    BadHead,
+    Pending,
+    ServerEvent,
+)
+from agcore_host.http.heads import FRAMING, field_lines, request_head
 
 _END: Final = h11.EndOfMessage()
 _CLOSE: Final = (b"connection", b"close")
 
-REASONS: Final = {
-    200: b"OK",
-    201: b"Created",
-    202: b"Accepted",
-    204: b"No Content",
-    400: b"Bad Request",
-    401: b"Unauthorized",
-    403: b"Forbidden",
-    404: b"Not Found",
-    405: b"Method Not Allowed",
-    408: b"Request Timeout",
-    413: b"Content Too Large",
-    415: b"Unsupported Media Type",
-    421: b"Misdirected Request",
-    422: b"Unprocessable Content",
-    426: b"Upgrade Required",
-    429: b"Too Many Requests",
-    431: b"Request Header Fields Too Large",
-    500: b"Internal Server Error",
-    501: b"Not Implemented",
-    502: b"Bad Gateway",
-    503: b"Service Unavailable",
-    504: b"Gateway Timeout",
-}
-"""Reason phrases, for people who read traffic; statuses without one are sent without one (RFC 9112, section 4)."""
 
-
-class Pending(enum.Enum):
-    """Why there is no event."""
-
-    NEED_DATA = enum.auto()
-    """More bytes are needed."""
-    PAUSED = enum.auto()
-    """Bytes of the next request are waiting until this one is answered."""
-    CLOSED = enum.auto()
-    """The client closed the connection; no further request will come."""
-
-
-class BadHead(msgspec.Struct, frozen=True):
-    """What came is not a request that can be served: answer `status` and close."""
-
-    status: int
-    reason: str
-
-
-ServerEvent: TypeAlias = RequestHead | RequestData | RequestEnd | RequestBroken | BadHead | Pending
-
-
-class BadAnswer(Exception):
-    """An upstream's bytes are not HTTP, or end where they must not. The text goes on after the name of the upstream."""
-
-
-class ServerEngine:
+class H11ServerEngine:
     """The server's side of one client connection.
 
     Args:
@@ -225,7 +170,7 @@ class ServerEngine:
         return b"%s\r\n%s%s" % (start, lines, rest)
 
 
-class ClientEngine:
+class H11ClientEngine:
     """The client's side of one upstream connection."""
 
     def __init__(self) -> None:

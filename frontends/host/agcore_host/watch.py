@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from agcore.config import parser as config_parser
-from agcore_asgi.settings import file_name
+from agcore_host.settings import file_name
 
 POLL: Final = 2.0
 """Seconds between two looks."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from agcore.codecs.url import Url
 from agcore.config.presets import PRESETS
 from agcore.config.values import Proxy
-from agcore_trio.recipes import CLIENTS, KEY, SHELLS, codex_settings, variables
-from agcore_trio.settings import SettingsError
+from agcore_cli.recipes import CLIENTS, KEY, SHELLS, codex_settings, variables
+from agcore_host.settings import SettingsError
 
 
 def address(proxy: Proxy) -> str:

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
     from agcore.config.values import Config
-    from agcore_trio.certificate import Certificate
-    from agcore_trio.settings import Settings, Source
+    from agcore_host.certificate import Certificate
+    from agcore_host.settings import Settings, Source
+    from agcore_host.watch import Watch
     from agcore_trio.sinks import LogSink
-    from agcore_trio.watch import Watch
 
 OK: Final = 0
 NO: Final = 1
@@ -105,7 +105,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(verb: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
-    from agcore_trio.settings import SettingsError
+    from agcore_host.settings import SettingsError
 
     try:
         code = verb(options)
@@ -195,14 +195,14 @@ def _host(text: str) -> str:
 
 
 def _refuse(message: str, *details: str) -> int:
-    from agcore_trio.terminal import complain
+    from agcore_cli.terminal import complain
 
     complain("error", message, details)
     return UNUSABLE
 
 
 def _load(options: argparse.Namespace) -> Settings:
-    from agcore_trio.settings import load
+    from agcore_host.settings import load
 
     return load(options.config, os.environ)
 
@@ -222,10 +222,10 @@ def _prepare(options: argparse.Namespace) -> int:
     import trio
 
     from agcore.config.parser import startup_warnings
-    from agcore_trio import settings
+    from agcore_cli.terminal import complain
+    from agcore_host import settings
+    from agcore_host.watch import Watch
     from agcore_trio.sinks import LogSink, json_line, text_line
-    from agcore_trio.terminal import complain
-    from agcore_trio.watch import Watch
 
     source = settings.Source(options.config, os.environ, host=options.host, port=options.port)
     watch = None if source.path is None else Watch(source.path)
@@ -252,9 +252,9 @@ async def _listen(
     import trio
 
     from agcore import Gateway
+    from agcore_host.settings import listen_problem, needs_demo
     from agcore_trio.reload import Reloader
     from agcore_trio.server import serve
-    from agcore_trio.settings import listen_problem, needs_demo
 
     code = OK
     host, port = config.proxy.host, config.proxy.port
@@ -267,7 +267,7 @@ async def _listen(
             if not needs_demo(config):
                 return config
             from agcore.config.parser import with_demo
-            from agcore_trio.demo_server import serve_demo
+            from agcore_cli.demo_server import serve_demo
 
             demo = demo or await nursery.start(serve_demo)
             return with_demo(config, demo)
@@ -285,21 +285,22 @@ async def _listen(
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from agcore_trio import showcase
-    from agcore_trio.terminal import Paper
+    from agcore_cli import demo
+    from agcore_cli.terminal import Paper
 
-    return showcase.run(Paper(sys.stdout, os.environ), port=options.port, once=options.once)
+    return demo.run(Paper(sys.stdout, os.environ), port=options.port, once=options.once)
 
 
 def _init(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from agcore_trio import settings, starter
+    from agcore_cli import init
+    from agcore_host import settings
 
     path = Path(settings.FILE_NAME if options.config is None else options.config)
-    found = starter.found_providers(os.environ)
+    found = init.found_providers(os.environ)
     try:
-        starter.write_private(path, starter.render(starter.new_key(), found), replace=options.force)
+        init.write_private(path, init.render(init.new_key(), found), replace=options.force)
     except OSError as error:
         if isinstance(error, FileExistsError) and path.exists():
             return _refuse(f"{path} is there already", "to overwrite it, and lose its client key, use --force")
@@ -314,7 +315,7 @@ def _init(options: argparse.Namespace) -> int:
 
 def _env(options: argparse.Namespace) -> int:
     from agcore.config.parser import startup_problems
-    from agcore_trio import client_setup
+    from agcore_cli import env
 
     loaded = _load(options)
     proxy = loaded.parsed.config.proxy
@@ -323,7 +324,7 @@ def _env(options: argparse.Namespace) -> int:
     command = f"agcore env {options.client}{_config_words(options)}"
     if options.shell != "sh":
         command += f" --shell {options.shell}"
-    print(*client_setup.lines(options.client, options.shell, proxy, command=command), sep="\n")
+    print(*env.lines(options.client, options.shell, proxy, command=command), sep="\n")
     return OK
 
 
@@ -336,7 +337,7 @@ def _config_words(options: argparse.Namespace) -> str:
 
 def _check(options: argparse.Namespace) -> int:
     from agcore.config.report import describe_config
-    from agcore_trio.settings import refusals
+    from agcore_host.settings import refusals
 
     loaded = _load(options)
     print(f"Configuration\n  {loaded.origin}\n\n{describe_config(loaded.parsed)}", end="")
@@ -350,7 +351,7 @@ def _check_live(config: Config) -> int:
     if not config.providers:
         print("\nLive\n  nothing to try: no provider is configured")
         return OK
-    from agcore_trio.live import report, try_all
+    from agcore_cli.live import report, try_all
 
     tried = try_all(config)
     print("\nLive", *(f"  {line}" for line in report(tried)), sep="\n")
@@ -360,9 +361,9 @@ def _check_live(config: Config) -> int:
 def _models(options: argparse.Namespace) -> int:
     from agcore.config.parser import with_demo
     from agcore.routing.catalog import Catalog, Miss
-    from agcore_trio import listings
-    from agcore_trio.settings import needs_demo
-    from agcore_trio.terminal import complain
+    from agcore_cli import listings
+    from agcore_cli.terminal import complain
+    from agcore_host.settings import needs_demo
 
     config = _load(options).parsed.config
     if needs_demo(config):
