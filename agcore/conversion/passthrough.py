@@ -12,7 +12,8 @@ from typing import Final
 from agcore.codecs.sse import Decoder, Frame
 from agcore.conversation.usage import Usage
 from agcore.conversion.client_stream import DeferredPreamble
-from agcore.dialects.base import CUT, EMPTY, Meaning, StreamTap, out_of_bounds
+from agcore.dialects.base import Meaning, StreamTap
+from agcore.dialects.shared.faults import CUT, EMPTY, out_of_bounds
 from agcore.protocol.fault import Fault
 
 MAX_HELD: Final = 256 * 1024

@@ -54,7 +54,7 @@ def fault_from_answer(dialect: Dialect, *, provider: str, status: int, headers: 
         message = f"{provider} answered {status}, which the gateway does not follow"
         return Fault(status=502, message=message, code="upstream_redirect")
     try:
-        fault = dialect.parse_error(status, json_text.decode(body))
+        fault = dialect.errors.parse_error(status, json_text.decode(body))
     except ValueError:
         fault = Fault(status=status, message="")
     if fault.message:
