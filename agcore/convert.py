@@ -66,11 +66,11 @@ class ConvertedStream:
 
     def feed(self, data: bytes) -> bytes:
         """The client's bytes for a piece of the upstream's body, cut anywhere; often none."""
-        return b"" if self.finished else self._checked(self._stream.feed(data))
+        return b"" if self.finished else self._checked(self._stream.feed(data).data)
 
     def end(self) -> bytes:
         """The client's last bytes, now that the upstream's body has ended; an error if that came too early."""
-        return b"" if self.finished else self._checked(self._stream.end())
+        return b"" if self.finished else self._checked(self._stream.end().data)
 
     def _checked(self, out: bytes) -> bytes:
         self.fault = self._stream.fault
@@ -178,11 +178,10 @@ def convert(
         ValueError: There is no such dialect, or the two are one.
     """
     from agcore.conversion.translation import ModelTarget, translate
-    from agcore.dialects import DIALECTS
+    from agcore.dialects.translators import CLIENTS, UPSTREAMS
     from agcore.models.profiles import profile
 
-    upstreams = {name: dialect for name, dialect in DIALECTS.items() if dialect.translatable}
-    client, upstream = _registered(source, DIALECTS), _registered(target, upstreams)
+    client, upstream = _registered(source, CLIENTS), _registered(target, UPSTREAMS)
     if client == upstream:
         raise ValueError(f"both sides speak {source}: there is nothing to convert")
     body = request if isinstance(request, bytes) else json_text.encode(request)

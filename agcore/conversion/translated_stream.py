@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 from agcore.codecs.sse import Decoder, Frame
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import Cited, Consumed, Delta, Finished, Started
+from agcore.conversion.base import NOTHING, Output
 from agcore.conversion.client_stream import DeferredPreamble
-from agcore.dialects import DIALECTS
-from agcore.dialects.base import ResponseWriter
-from agcore.dialects.shared.faults import EMPTY, out_of_bounds
+from agcore.dialects.base import EMPTY, out_of_bounds
+from agcore.dialects.translator import ResponseWriter
+from agcore.dialects.translators import UPSTREAMS
 from agcore.protocol.fault import Fault
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class UpstreamStream:
         self._translation = translation
         self._homeward = translation.homeward(id=id)
         self._decoder = Decoder()
-        self._reader = DIALECTS[translation.target.dialect].upstream.reader(signer=translation.target.signer)
+        self._reader = UPSTREAMS[translation.target.dialect].reader(signer=translation.target.signer)
 
     def feed(self, data: bytes) -> list[Delta]:
         """What a piece of the body says. Look at `fault` and `terminal` afterwards."""
@@ -139,11 +140,11 @@ class ClientStream(DeferredPreamble):
 
 
 class StreamTranslation:
-    """One upstream's stream made into the client's; the same face as `StreamPass`."""
+    """One upstream's stream made into the client's; the same face as `PassThroughStream`."""
 
-    def __init__(self, translation: Translation, *, id: str, model: str, created: int, framing: str) -> None:
-        self._upstream = UpstreamStream(translation, id=id)
-        self._client = ClientStream(translation.writer(id=id, model=model, created=created), framing=framing)
+    def __init__(self, upstream: UpstreamStream, client: ClientStream) -> None:
+        self._upstream = upstream
+        self._client = client
 
     @property
     def terminal(self) -> bool:
@@ -175,23 +176,21 @@ class StreamTranslation:
         """Whether an end now would be a proper one."""
         return self.terminal or (self._client.committed and self._upstream.finished)
 
-    def feed(self, data: bytes) -> bytes:
-        """What the client gets for a piece of the upstream's body. Look at `fault` and `terminal` afterwards."""
-        if self.terminal:
-            return b""
-        return self._written(self._upstream.feed(data))
+    def feed(self, data: bytes) -> Output:
+        """What the client gets for a piece of the upstream's body."""
+        return NOTHING if self.terminal else self._written(self._upstream.feed(data))
 
-    def whole(self, answer: dict[str, object]) -> bytes:
+    def whole(self, answer: dict[str, object]) -> Output:
         """The client's stream for an upstream that answered a stream request as a whole."""
         return self._written(self._upstream.whole(answer))
 
-    def end(self) -> bytes:
+    def end(self) -> Output:
         """The upstream ended its body: what the client still gets. `fault` is set if the end came too early."""
-        return b"" if self.terminal else self._written(self._upstream.end())
+        return Output(terminal=True) if self.terminal else self._written(self._upstream.end())
 
-    def finish(self) -> bytes:
-        """What a stream whose answer is complete still lacks, although its upstream broke."""
-        return self.end()
+    def broken(self) -> Output | None:
+        """What a stream still lacks whose upstream broke; None where its answer is not complete."""
+        return self.end() if self.complete and self.fault is None else None
 
     def release(self) -> bytes:
         """The announcements held so far, which commits the stream."""
@@ -201,9 +200,11 @@ class StreamTranslation:
         """The bytes that end the client's stream in an error."""
         return self._client.error(fault, request_id)
 
-    def _written(self, deltas: list[Delta]) -> bytes:
+    def _written(self, deltas: list[Delta]) -> Output:
         out = self._client.write(deltas)
-        return out + self._client.close() if self.terminal else out
+        if self.terminal:
+            out += self._client.close()
+        return Output(out, self._client.holding, self.terminal, self.fault)
 
 
 def _is_terminal(frame: Frame) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from agcore.codecs import json_text
 from agcore.codecs.header_fields import media_type
 from agcore.conversation.tool_names import safe_call_id
 from agcore.conversation.usage import Usage, total
@@ -98,10 +99,10 @@ class Choices(FanOut):
         if self.client is not None:
             return self._exchange.end(now=now)
         operation = self._operation
-        body, operation.usage = self._translation.written(
+        rendered, operation.usage = self._translation.written(
             self._deltas, id=self._id, model=operation.ask.model, created=int(now)
         )
-        return self._exchange.answer(200, body, headers=operation.headers_down(call, ()), now=now)
+        return self._exchange.answer(200, json_text.encode(rendered), headers=operation.headers_down(call, ()), now=now)
 
     def _merged(self, leg: ChoiceBranch, deltas: Iterable[Delta]) -> Iterator[Delta]:
         """Deltas of one leg among the others': one start, the sum of all usage, call ids that differ."""

@@ -34,8 +34,8 @@ def events(data: bytes) -> list[Any]:
 
 def test_a_stream_becomes_deltas_and_the_whole() -> None:
     stream = PassThroughStream(tap(), framing="sse")
-    first = stream.feed(sse(chunk("Guten", last=False)))
-    rest = stream.feed(sse(chunk("", last=False), chunk(" Tag.", last=True))) + stream.end()
+    first = stream.feed(sse(chunk("Guten", last=False))).data
+    rest = stream.feed(sse(chunk("", last=False), chunk(" Tag.", last=True))).data + stream.end().data
     assert events(first) == [{"type": "transcript.text.delta", "delta": "Guten"}]
     delta, done = events(rest)
     assert delta == {"type": "transcript.text.delta", "delta": " Tag."}
@@ -47,8 +47,8 @@ def test_a_stream_becomes_deltas_and_the_whole() -> None:
 
 def test_a_stream_of_silence_is_one_event() -> None:
     stream = PassThroughStream(tap(), framing="sse")
-    assert stream.feed(sse({"candidates": [{"finishReason": "STOP"}]})) == b""
-    assert events(stream.end()) == [{"type": "transcript.text.done", "text": ""}]
+    assert stream.feed(sse({"candidates": [{"finishReason": "STOP"}]})).data == b""
+    assert events(stream.end().data) == [{"type": "transcript.text.done", "text": ""}]
 
 
 @pytest.mark.parametrize(

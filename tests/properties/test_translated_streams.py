@@ -15,7 +15,7 @@ from agcore.codecs import json_text
 from agcore.codecs.sse import Decoder
 from agcore.conversation.values import Conversation, Delta, Finished, Stop, ToolStarted
 from agcore.conversion.translation import ModelTarget, Translation, translate
-from agcore.dialects import DIALECTS
+from agcore.dialects.translators import CLIENTS
 from agcore.models.profiles import profile
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
 from tests.support.deltas import deltas
@@ -47,14 +47,14 @@ def translation(client: str, up: str) -> Translation:
 
 def upstream(up: str, said: list[Delta]) -> bytes:
     """A stream as a vendor of the dialect would send it."""
-    writer = DIALECTS[up].client.writer(id="up", model="up", created=1, conversation=ASKED)
+    writer = CLIENTS[up].writer(id="up", model="up", created=1, conversation=ASKED)
     return b"".join(map(writer.feed, said)) + writer.end()
 
 
 def streamed(client: str, up: str, pieces: list[bytes], *, framing: str = "sse") -> bytes:
     """The client's stream for these pieces of the upstream's."""
     stream = translation(client, up).stream(id="0123456789abcdef", model="m", created=1, framing=framing)
-    out = b"".join(map(stream.feed, pieces)) + stream.end()
+    out = b"".join(stream.feed(piece).data for piece in pieces) + stream.end().data
     assert stream.fault is None, stream.fault
     assert stream.terminal
     return out

@@ -1,4 +1,4 @@
-"""Gemini answers, read as deltas (docs/wire/gemini.md#stream).
+"""Gemini answers: Google's chunks as deltas, and deltas as chunks (docs/wire/gemini.md#answer).
 
 A chunk is a whole response object with incremental parts; a stream and a whole answer differ in their number only.
 There is no finish reason for tool calls, calls come whole, and the stream ends with its connection.
@@ -32,13 +32,16 @@ from agcore.conversation.values import (
     ToolEnded,
     ToolStarted,
 )
+from agcore.dialects import base
 from agcore.dialects.gemini import errors as gemini_error
+from agcore.dialects.gemini import traits as gemini
+from agcore.dialects.gemini.answer_writer import ResponseWriter, render_answer
 from agcore.dialects.gemini.contents_writer import SIGNED_IMAGE
-from agcore.dialects.gemini.stream_events import read_usage
 from agcore.dialects.shared.citation_spans import Span, span_of_segment
-from agcore.dialects.shared.faults import CUT, EMPTY, NOT_JSON
 from agcore.dialects.shared.logprobs import tokens_of_google
 from agcore.protocol.fault import Fault
+
+__all__ = ["ResponseReader", "ResponseWriter", "read_answer", "render_answer"]
 
 _STOPS: Final[Mapping[str, Stop]] = {
     "MAX_TOKENS": Stop.LENGTH,
@@ -69,7 +72,7 @@ _MALFORMED: Final = frozenset(
 
 
 def read_answer(answer: dict[str, object] | list[object], *, signer: str) -> list[Delta] | Fault:
-    """See `base.ReadAnswer`. A list is what a stream without `alt=sse` gives: its chunks."""
+    """See `translator.ReadAnswer`. A list is what a stream without `alt=sse` gives: its chunks."""
     reader = ResponseReader(signer=signer, whole=True)
     deltas: list[Delta] = []
     for chunk in answer if isinstance(answer, list) else [answer]:
@@ -95,7 +98,7 @@ class _Candidate:
 
 
 class ResponseReader:
-    """See `base.ResponseReader`. With `whole` the chunks are one answer that is complete by itself."""
+    """See `translator.ResponseReader`. With `whole` the chunks are one answer that is complete by itself."""
 
     def __init__(self, *, signer: str, whole: bool = False) -> None:
         self.fault: Fault | None = None
@@ -106,7 +109,7 @@ class ResponseReader:
         self._candidates: dict[int, _Candidate] = {}
 
     def feed(self, frame: Frame) -> list[Delta]:
-        """See `base.ResponseReader`."""
+        """See `translator.ResponseReader`."""
         data = frame.data
         if self.fault is not None or data is None or data.strip() in (b"", b"[DONE]"):
             return []
@@ -121,7 +124,7 @@ class ResponseReader:
         if self.fault is not None:
             return []
         if not isinstance(chunk, dict):
-            self.fault = NOT_JSON
+            self.fault = base.NOT_JSON
             return []
         error = chunk.get("error")
         if error:
@@ -132,18 +135,18 @@ class ResponseReader:
         return list(self._chunk(chunk))
 
     def end(self) -> list[Delta]:
-        """See `base.ResponseReader`."""
+        """See `translator.ResponseReader`."""
         if self.fault is not None or self._ended:
             return []
         self._ended = True
         out: list[Delta] = []
         if not self._candidates:
-            self.fault = EMPTY
+            self.fault = base.EMPTY
         for index, candidate in sorted(self._candidates.items()):
             if candidate.finished:
                 continue
             if not self._whole:
-                self.fault = CUT
+                self.fault = base.CUT
                 break
             out += self._finish(candidate, index, "STOP")
         return out
@@ -310,7 +313,7 @@ def _page(source: object, span: Span | None) -> Iterator[tuple[str, str, Span | 
 
 def _usage(chunk: dict[str, object]) -> Usage | None:
     """Usage; where only the prompt and the total are given, the rest was output (docs/wire/answers.md#usage)."""
-    usage = read_usage(chunk)
+    usage = gemini.read_usage(chunk)
     if usage is None or usage.output:
         return usage
     rest = count(chunk, "usageMetadata", "totalTokenCount") - usage.input

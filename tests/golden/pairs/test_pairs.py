@@ -14,13 +14,11 @@ from typing import Any, Final
 import pytest
 
 from agcore.conversion.translation import ModelTarget, Translation, translate
-from agcore.dialects import DIALECTS
+from agcore.dialects.translators import CLIENTS, UPSTREAMS
 from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
 from tests.golden.pairs.material import REQUESTS, STREAMS, TOPICS, Json
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
-
-UPSTREAMS = [name for name, dialect in DIALECTS.items() if dialect.translatable]
 
 FOLDER: Final = Path(__file__).parent
 MODELS: Final = {
@@ -31,7 +29,7 @@ MODELS: Final = {
 }
 PAIRS: Final = [
     (client, upstream, topic)
-    for client in DIALECTS
+    for client in CLIENTS
     for upstream in UPSTREAMS
     for topic in TOPICS
     if topic in REQUESTS[client]
@@ -60,8 +58,8 @@ def upstream_bytes(upstream: str, events: list[Json]) -> bytes:
 def answered(translation: Translation, stream: bytes) -> bytes:
     """The client's stream, the upstream's arriving in pieces that break inside frames."""
     turned = translation.stream(id="0123456789abcdef", model="m", created=1, framing="sse")
-    out = b"".join(turned.feed(stream[at : at + 100]) for at in range(0, len(stream), 100))
-    out += turned.end()
+    out = b"".join(turned.feed(stream[at : at + 100]).data for at in range(0, len(stream), 100))
+    out += turned.end().data
     assert turned.fault is None
     assert turned.terminal
     return out
@@ -205,7 +203,7 @@ def test_every_golden_file_has_its_pair() -> None:
 
 
 def test_the_material_has_every_topic() -> None:
-    assert set(REQUESTS) == set(DIALECTS)
+    assert set(REQUESTS) == set(CLIENTS)
     assert set(STREAMS) == set(UPSTREAMS)
     assert all(tuple(streams) == TOPICS for streams in STREAMS.values())
     assert all(tuple(topics) == TOPICS for client, topics in REQUESTS.items() if client != "openai_completions")
