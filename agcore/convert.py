@@ -178,10 +178,11 @@ def convert(
         ValueError: There is no such dialect, or the two are one.
     """
     from agcore.conversion.translation import ModelTarget, translate
-    from agcore.dialects.translators import CLIENTS, UPSTREAMS
+    from agcore.dialects import DIALECTS
     from agcore.models.profiles import profile
 
-    client, upstream = _registered(source, CLIENTS), _registered(target, UPSTREAMS)
+    upstreams = {name: dialect for name, dialect in DIALECTS.items() if dialect.translatable}
+    client, upstream = _registered(source, DIALECTS), _registered(target, upstreams)
     if client == upstream:
         raise ValueError(f"both sides speak {source}: there is nothing to convert")
     body = request if isinstance(request, bytes) else json_text.encode(request)

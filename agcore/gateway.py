@@ -22,7 +22,7 @@ from agcore.codecs.header_fields import first, media_type
 from agcore.codecs.request_target import RequestTarget, parse
 from agcore.config.diff import changes
 from agcore.config.values import Config
-from agcore.dialects import ERROR_SHAPES
+from agcore.dialects import FALLBACK
 from agcore.ingress.auth import Guard
 from agcore.ingress.request import Request
 from agcore.ingress.routes import MatchedRoute, NoMatch, dialect_of_path, match
@@ -111,7 +111,9 @@ class Gateway:
         target = parse(head.target)
         if isinstance(target, Fault):
             nowhere = RequestTarget(path="", query=(), raw_query=b"", key=None)
-            request = Request(id=request_id, head=head, peer=peer, started=now, target=nowhere, dialect="openai")
+            request = Request(
+                id=request_id, head=head, peer=peer, started=now, target=nowhere, dialect=FALLBACK.traits.name
+            )
             return self._refuse(request, target, now)
         origin = services.guard.cors_origin(head.headers)
         cors: Headers = ()
@@ -163,7 +165,7 @@ class Gateway:
     def refuse(self, status: int, reason: str, *, now: float) -> list[Effect]:
         """The effects for bytes that are not a request at all: a malformed or oversized head."""
         request_id = self._services.ids.mint("req_")
-        body = ERROR_SHAPES["openai"](Fault(status=status, message=reason), request_id)
+        body = FALLBACK.errors.render_error(Fault(status=status, message=reason), request_id)
         headers: Headers = (
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),

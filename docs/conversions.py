@@ -15,10 +15,12 @@ import msgspec
 from agcore.codecs import json_text
 from agcore.conversation.losses import Loss
 from agcore.conversion.translation import ModelTarget, translate
-from agcore.dialects.translators import CLIENTS, UPSTREAMS
+from agcore.dialects import DIALECTS
 from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
 from docs.conversion_corpus import BASE, BESIDE, FEATURES
+
+UPSTREAMS: Final = [name for name, dialect in DIALECTS.items() if dialect.translatable]
 
 MODELS: Final[Mapping[str, str]] = {
     "openai": "mistral-small-latest",
@@ -70,7 +72,7 @@ class Cell(msgspec.Struct, frozen=True):
 def cells() -> Iterator[tuple[str, str, str, Cell]]:
     """Every (feature, client, upstream) that there is, with its cell."""
     for feature, asking in FEATURES.items():
-        for client in CLIENTS:
+        for client in DIALECTS:
             if client in asking:
                 for upstream in UPSTREAMS:
                     yield feature, client, upstream, _cell(feature, client, upstream)
@@ -81,7 +83,7 @@ def as_markdown() -> str:
     found = {(feature, client, upstream): cell for feature, client, upstream, cell in cells()}
     models = "".join(f"- {TITLES[upstream]}: `{model}`\n" for upstream, model in MODELS.items())
     parts = [_INTRO.replace("{models}", models)]
-    for client in CLIENTS:
+    for client in DIALECTS:
         features = [feature for feature, asking in FEATURES.items() if client in asking]
         rows = {feature: [found[feature, client, upstream] for upstream in UPSTREAMS] for feature in features}
         parts.append(_table(client, rows))

@@ -8,7 +8,7 @@ original where that is needed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from hashlib import blake2s
 from typing import Final
 
@@ -18,22 +18,24 @@ from agcore.conversation.values import Conversation, Part, Tool, ToolCall, ToolR
 
 _ILLEGAL: Final = re.compile(r"[^A-Za-z0-9_-]")
 _LEGAL_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
-_RULES: Final[Mapping[str, tuple[re.Pattern[str], int]]] = {
-    "openai": (re.compile(r"[A-Za-z0-9_-]{1,64}"), 64),
-    "openai_responses": (re.compile(r"[A-Za-z0-9_-]{1,64}"), 64),
-    "anthropic": (re.compile(r"[A-Za-z0-9_-]{1,128}"), 128),
-    "gemini": (re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}"), 128),
-}
-"""dialect -> what its tool names look like, and how long they may be (docs/wire/tools.md#names)."""
+
+
+class ToolNameRule(msgspec.Struct, frozen=True):
+    """Which names of tools a vendor takes."""
+
+    pattern: re.Pattern[str]
+    """What all of a legal name matches."""
+    longest: int
+    """Characters."""
 
 
 class ToolNames:
-    """The tool names of one request, towards an upstream of one dialect."""
+    """The tool names of one request, towards an upstream with a rule of its own."""
 
-    def __init__(self, conversation: Conversation, dialect: str) -> None:
-        pattern, self._longest = _RULES[dialect]
+    def __init__(self, conversation: Conversation, rule: ToolNameRule) -> None:
+        self._longest = rule.longest
         originals = dict.fromkeys(_names(conversation))
-        taken = {name for name in originals if pattern.fullmatch(name)}
+        taken = {name for name in originals if rule.pattern.fullmatch(name)}
         self._there = {name: name for name in taken}
         for name in originals:
             if name not in taken:

@@ -214,6 +214,6 @@ class ChoiceBranch(AttemptConversion):
 
     def unsigned(self, fault: Fault, *, now: float) -> Conversion | None:
         """This call's part of the request, without signatures."""
-        if not foreign_signatures.is_refusal(self.upstream.dialect.NAME, fault):
+        if not foreign_signatures.is_refusal(self.upstream.dialect.traits.name, fault):
             return None
         return self._choices.unsigned(self._number, self.request)

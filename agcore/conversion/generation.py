@@ -21,7 +21,7 @@ from agcore.conversion.translated_stream import StreamTranslation
 from agcore.conversion.translation import Translation
 from agcore.dialects import foreign_signatures
 from agcore.dialects.base import RequestSummary
-from agcore.dialects.openai_responses.answer_reader import ResponseWriter
+from agcore.dialects.openai_responses.answer_writer import ResponseWriter
 from agcore.dialects.whole_answer import array_of_chunks
 from agcore.protocol.fault import Fault
 

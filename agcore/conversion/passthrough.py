@@ -31,14 +31,13 @@ from agcore.conversion.base import (
     replay,
 )
 from agcore.conversion.client_stream import DeferredPreamble
-from agcore.dialects.base import CUT, EMPTY, Meaning, RequestSummary, StreamTap, edited, out_of_bounds
-from agcore.dialects.openai_responses import traits as openai_responses
+from agcore.dialects.base import Meaning, RequestSummary, StreamTap
+from agcore.dialects.openai_responses import stream_tap as openai_responses
+from agcore.dialects.shared.event_edits import edited
+from agcore.dialects.shared.faults import CUT, EMPTY, out_of_bounds
 from agcore.dialects.whole_answer import array_of_chunks
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
-
-ONE_EVENT: Final = frozenset({"gemini", "openai_completions"})
-"""Dialects whose whole answer has the shape of an event of their streams."""
 
 ReadUsage: TypeAlias = Callable[[Mapping[str, object]], Usage | None]
 
@@ -80,7 +79,7 @@ class PassThrough(AttemptConversion):
             opens_early=stream is not None,
         )
         self._shown_model = shown_model
-        self._read_usage = upstream.dialect.read_usage if read_usage is None else read_usage
+        self._read_usage = upstream.dialect.pass_through.read_usage if read_usage is None else read_usage
         self._answer: dict[str, object] | None = None
 
     @property
@@ -95,7 +94,7 @@ class PassThrough(AttemptConversion):
             return answer
         self._answer = answer
         self._usage = self._read_usage(answer)
-        member = self.upstream.dialect.MODEL_MEMBER
+        member = self.upstream.dialect.traits.model_member
         if self._shown_model is not None and member in answer:
             body = edited(body, answer, {member: msgspec.json.encode(self._shown_model)})
         return WholeAnswer(body, failed=bool(answer.get("error")))
@@ -123,7 +122,7 @@ class GenerationPassThrough(PassThrough):
         self._tap: StreamTap | None = None
         stream = None
         if summary.stream:
-            self._tap = upstream.dialect.StreamTap(shown_model=shown_model, hide_usage=generation.hides_usage)
+            self._tap = upstream.dialect.pass_through.tap(shown_model=shown_model, hide_usage=generation.hides_usage)
             stream = PassThroughStream(self._tap, framing=summary.framing)
         super().__init__(
             request,
@@ -151,7 +150,7 @@ class GenerationPassThrough(PassThrough):
         answer = self.read(body)
         if isinstance(answer, Fault):
             return answer
-        if self.upstream.dialect.NAME in ONE_EVENT:
+        if self.upstream.dialect.traits.whole_is_event:
             return replay(self.stream, [answer])
         try:
             return self._synthesized(answer, now)
@@ -164,7 +163,7 @@ class GenerationPassThrough(PassThrough):
         assert isinstance(self.request.body, bytes)
         generation = self._generation
         told = synthesize_stream(
-            self.upstream.dialect.NAME,
+            self.upstream.dialect.traits.name,
             answer,
             request=self.request.body,
             signer=generation.signer,
@@ -183,7 +182,7 @@ class GenerationPassThrough(PassThrough):
         """The same bytes, but for the signatures in them."""
         from agcore.dialects import foreign_signatures  # rare
 
-        dialect = self.upstream.dialect.NAME
+        dialect = self.upstream.dialect.traits.name
         if not foreign_signatures.is_refusal(dialect, fault):
             return None
         assert isinstance(self.request.body, bytes)

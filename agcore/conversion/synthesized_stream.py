@@ -7,7 +7,6 @@ dialect to itself; ids stay, and signatures leave as they came.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 import msgspec
 
@@ -17,11 +16,8 @@ from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.usage import Usage
 from agcore.conversation.values import Delta, Invalid, ThinkingEnded, ToolStarted
 from agcore.conversion.translated_stream import ClientStream
-from agcore.dialects.translators import CLIENTS, UPSTREAMS
+from agcore.dialects import DIALECTS
 from agcore.protocol.fault import Fault
-
-_PREFIXES: Final = {"openai": "chatcmpl-", "openai_responses": "resp_", "anthropic": "msg_"}
-"""dialect -> what its answers' ids begin with."""
 
 
 def synthesize_stream(
@@ -50,19 +46,19 @@ def synthesize_stream(
     try:
         decoded = json_text.decode(request)
         assert isinstance(decoded, dict)
-        conversation = CLIENTS[dialect].parse_request(decoded, model=model, stream=True, losses=Losses())
+        conversation = DIALECTS[dialect].client.parse_request(decoded, model=model, stream=True, losses=Losses())
     except Invalid:
         # The upstream understood what this program does not, so nobody here can tell the answer anew.
         message = "the upstream answered a stream request with a whole JSON answer"
         return Fault(status=502, message=message, code="upstream_invalid_answer")
-    deltas = UPSTREAMS[dialect].read_answer(answer, signer=signer)
+    deltas = DIALECTS[dialect].upstream.read_answer(answer, signer=signer)
     if isinstance(deltas, Fault):
         return deltas
-    given, prefix = answer.get("id"), _PREFIXES[dialect]
+    given, prefix = answer.get("id"), DIALECTS[dialect].traits.answer_id_prefix
     if isinstance(given, str) and given.startswith(prefix):
         id = given.removeprefix(prefix)
     conversation = msgspec.structs.replace(conversation, include_usage=show_usage)
-    writer = CLIENTS[dialect].writer(id=id, model=model, created=created, conversation=conversation)
+    writer = DIALECTS[dialect].client.writer(id=id, model=model, created=created, conversation=conversation)
     stream = ClientStream(writer, framing="sse")
     out = stream.write(deltas)
     return _native(out + stream.close(), deltas), stream.usage

@@ -13,9 +13,9 @@ from agcore.conversation.usage import Usage
 from agcore.conversation.values import Cited, Consumed, Delta, Finished, Started
 from agcore.conversion.base import NOTHING, Output
 from agcore.conversion.client_stream import DeferredPreamble
-from agcore.dialects.base import EMPTY, out_of_bounds
-from agcore.dialects.translator import ResponseWriter
-from agcore.dialects.translators import UPSTREAMS
+from agcore.dialects import DIALECTS
+from agcore.dialects.base import ResponseWriter
+from agcore.dialects.shared.faults import EMPTY, out_of_bounds
 from agcore.protocol.fault import Fault
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class UpstreamStream:
         self._translation = translation
         self._homeward = translation.homeward(id=id)
         self._decoder = Decoder()
-        self._reader = UPSTREAMS[translation.target.dialect].reader(signer=translation.target.signer)
+        self._reader = DIALECTS[translation.target.dialect].upstream.reader(signer=translation.target.signer)
 
     def feed(self, data: bytes) -> list[Delta]:
         """What a piece of the body says. Look at `fault` and `terminal` afterwards."""

@@ -7,7 +7,6 @@ could not be carried.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 import msgspec
 
@@ -22,12 +21,10 @@ from agcore.conversation.usage import Usage
 from agcore.conversation.values import Conversation, Delta, Invalid
 from agcore.conversion.delta_mapping import DeltaMapper, Remember
 from agcore.conversion.translated_stream import ClientStream, StreamTranslation, UpstreamStream
-from agcore.dialects.translator import ResponseWriter
-from agcore.dialects.translators import CLIENTS, UPSTREAMS
+from agcore.dialects import DIALECTS
+from agcore.dialects.base import ResponseWriter
 from agcore.models.profiles import Profile
 from agcore.protocol.fault import Fault, Vendor, invalid
-
-_TAKE_USERS_IN_A_ROW: Final = frozenset({"openai", "openai_responses"})
 
 
 class ModelTarget(msgspec.Struct, frozen=True):
@@ -61,9 +58,12 @@ class Translation:
         self.others: tuple[Translation, ...] = ()
         """The translations of the other shares, where one call is not enough."""
         self._share = share
+        traits = DIALECTS[target.dialect].traits
         asked = conversation if share is None else share.conversation
-        ordered = repair_history(asked, losses=losses, apart=target.dialect in _TAKE_USERS_IN_A_ROW)
-        self.names = ToolNames(ordered, target.dialect)
+        ordered = repair_history(asked, losses=losses, apart=traits.users_in_a_row)
+        rule = traits.tool_names
+        assert rule is not None
+        self.names = ToolNames(ordered, rule)
         self._asked = self.names.applied(ordered)
         self.rendered = self._render(target.signer, losses)
         if dialect == "anthropic" and target.profile.image_output:
@@ -84,7 +84,7 @@ class Translation:
         return True
 
     def _render(self, signer: str, losses: Losses) -> dict[str, object]:
-        return UPSTREAMS[self.target.dialect].render_request(
+        return DIALECTS[self.target.dialect].upstream.render_request(
             self._asked, model=self.target.model, profile=self.target.profile, signer=signer, losses=losses
         )
 
@@ -107,14 +107,14 @@ class Translation:
     ) -> tuple[dict[str, object], Usage | None]:
         """The client's whole answer that says these deltas, which came home."""
         folded = assemble(deltas)
-        rendered = CLIENTS[self.dialect].render_answer(
+        rendered = DIALECTS[self.dialect].client.render_answer(
             folded, id=id, model=model, created=created, conversation=self.conversation
         )
         return rendered, folded.usage
 
     def read(self, answer: dict[str, object]) -> list[Delta] | Fault:
         """The deltas of the upstream's whole answer."""
-        return UPSTREAMS[self.target.dialect].read_answer(answer, signer=self.target.signer)
+        return DIALECTS[self.target.dialect].upstream.read_answer(answer, signer=self.target.signer)
 
     def homeward(self, *, id: str) -> DeltaMapper:
         """What turns the upstream's deltas into the client's; `id` is that of the answer."""
@@ -123,7 +123,7 @@ class Translation:
 
     def writer(self, *, id: str, model: str, created: int) -> ResponseWriter:
         """What writes the client's stream."""
-        return CLIENTS[self.dialect].writer(id=id, model=model, created=created, conversation=self.conversation)
+        return DIALECTS[self.dialect].client.writer(id=id, model=model, created=created, conversation=self.conversation)
 
     def stream(self, *, id: str, model: str, created: int, framing: str) -> StreamTranslation:
         """What turns the upstream's stream into the client's."""
@@ -148,7 +148,7 @@ def translate(
     try:
         decoded = json_text.decode(body)
         assert isinstance(decoded, dict)
-        conversation = CLIENTS[dialect].parse_request(decoded, model=model, stream=stream, losses=losses)
+        conversation = DIALECTS[dialect].client.parse_request(decoded, model=model, stream=stream, losses=losses)
         if signed_calls is not None:
             conversation = signed_calls.recalled(conversation)
         parts = split(conversation, upstream=target.dialect)

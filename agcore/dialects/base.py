@@ -1,25 +1,45 @@
-"""What every dialect module offers, and the words they share.
+"""The shape of a dialect: the record that the registry holds, its literal facts, and the Protocol of each of its files.
 
-A dialect is a module, not a class: `DIALECTS` maps its name to it. The pass-through needs little of a dialect: which
-model a request asks for and whether it wants a stream, where the request goes, what each frame of an upstream's stream
-means, and how that vendor spells an error.
+A dialect is a folder. `traits.py` has what other folders need to know of the vendor, `errors.py` its error shape,
+`stream_tap.py` what a stream needs that passes through, and the readers and writers translate to and from the neutral
+conversation. All but traits and errors load on first use: a gateway that only passes through never loads a reader.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote
 
 import msgspec
 
-from agcore.codecs import json_text
-from agcore.codecs.json_splice import BodyError, Members, parse, splice
-from agcore.codecs.request_target import RequestTarget
+from agcore.codecs.header_fields import Allowed
+from agcore.codecs.json_splice import Members
 from agcore.codecs.sse import Frame
+from agcore.conversation.tool_names import ToolNameRule
 from agcore.conversation.usage import Usage
-from agcore.ingress.routes import MatchedRoute
-from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.fault import Fault
+from agcore.protocol.http import Headers
+
+if TYPE_CHECKING:
+    from agcore.conversation.losses import Losses
+    from agcore.conversation.values import Answer, Conversation, Delta
+    from agcore.models.profiles import Profile
+
+
+class PathParts(msgspec.Struct, frozen=True):
+    """What a client's path and query say besides the route, for dialects that have anything there."""
+
+    version: str = ""
+    """API version; empty where the path has none."""
+    collection: str = "models"
+    model: str = ""
+    action: str = ""
+    """What stands behind the path's last colon: `countTokens`."""
+    query: tuple[tuple[str, str], ...] = ()
+    """Decoded pairs in order, without credentials."""
 
 
 class RequestSummary(msgspec.Struct, frozen=True):
@@ -29,6 +49,82 @@ class RequestSummary(msgspec.Struct, frozen=True):
     stream: bool = False
     framing: str = "sse"
     """How the client reads a stream: `sse`, or `array` for Gemini's streamed JSON array."""
+
+
+class Traits(msgspec.Struct, frozen=True, kw_only=True):
+    """The literal facts of a dialect that other folders need. Paths may hold `{version}`, `{collection}`, `{model}`."""
+
+    name: str
+    """The dialect's name in the registry, on routes and on endpoints."""
+    family: str
+    """Dialects of one family share their error shape."""
+    keepalive: bytes
+    """What may be sent on a silent stream."""
+    model_member: str = "model"
+    """The top-level member of an answer that names the model."""
+    history_member: str | None
+    """The member of a request that holds the conversation so far; None where there is none."""
+    prompt_members: tuple[str, ...] = ()
+    """The members of a request that may hold the system prompt, if it does not stand in the history."""
+
+    generate_path: str
+    """Where a request for an answer goes, below the provider's prefix."""
+    stream_path: str | None = None
+    """Where a request for a stream goes; None for the same path."""
+    count_path: str | None = None
+    """Where a token count goes; None where the vendor has no counter."""
+    list_path: str = "/models"
+    """Where the provider's model list is read, with as many entries as one answer can hold."""
+    default_version: str = ""
+    """The `{version}` in paths for clients whose own path names none."""
+
+    headers_up: Allowed
+    """The client's header fields that an upstream of the same dialect gets."""
+    headers_down: Allowed
+    """The upstream's header fields that a client of the same dialect gets."""
+    headers_required: Headers = ()
+    """What the vendor insists on, for clients that do not send it."""
+    request_id_header: bytes = b"x-request-id"
+    """Where the vendor's SDKs look for the request id."""
+    knows_529: bool = False
+    """Whether clients know the status 529 (overloaded); the others get 503."""
+
+    tool_names: ToolNameRule | None = None
+    """Which names of tools are legal; None where the dialect has no tools."""
+    answer_id_prefix: str = ""
+    """What ids of answers begin with."""
+    one_answer: bool = False
+    """Whether requests can ask for one answer only: there is no `n`."""
+    users_in_a_row: bool = False
+    """Whether several messages of the user may follow one another."""
+    whole_is_event: bool = False
+    """Whether a whole answer has the shape of an event of the stream."""
+
+    def generate_target(self, prefix: bytes, parts: PathParts, model: str, *, stream: bool) -> bytes:
+        """The request target of a generation at the provider whose base URL has the path `prefix`."""
+        path = self.stream_path if stream and self.stream_path is not None else self.generate_path
+        return self.target(prefix, path, parts, model)
+
+    def count_target(self, prefix: bytes, parts: PathParts, model: str) -> bytes | None:
+        """The request target of a token count; None where the vendor has no counter."""
+        return None if self.count_path is None else self.target(prefix, self.count_path, parts, model)
+
+    def target(self, prefix: bytes, path: str, parts: PathParts, model: str) -> bytes:
+        """The request target for a path of this dialect, its placeholders filled in."""
+        if "{" in path:
+            version = parts.version or self.default_version
+            path = path.format(version=version, collection=parts.collection, model=quote(model, safe="/-._~@:"))
+        return prefix + path.encode("ascii")
+
+
+class Errors(Protocol):
+    """`errors.py`: the vendor's error shape, read and written."""
+
+    def parse_error(self, status: int, error: object) -> Fault:
+        """A fault from an upstream's decoded error."""
+
+    def render_error(self, fault: Fault, request_id: str) -> bytes:
+        """The body of an error answer."""
 
 
 class Meaning(enum.Enum):
@@ -72,112 +168,159 @@ class StreamTapFactory(Protocol):
     def __call__(self, *, shown_model: str | None, hide_usage: bool) -> StreamTap: ...  # noqa: D102
 
 
-class Dialect(Protocol):
-    """The shape of a dialect module."""
+class PassThrough(msgspec.Struct, frozen=True):
+    """What it takes to pass requests and answers of a dialect through."""
 
-    NAME: str
-    FAMILY: str
-    """Dialects of one family share their error shape."""
-    KEEPALIVE: bytes
-    """What may be sent on a silent stream."""
-    MODEL_MEMBER: str
-    """The top-level member of an answer that names the model."""
+    read_summary: Callable[[Members, PathParts], RequestSummary | Fault]
+    """What a generation request asks for."""
+    edits: Callable[[Members, RequestSummary, str], tuple[dict[str, bytes | None], bool]]
+    """Members of the request to change on the way up to the model so named, and whether usage must be hidden on the way
+    down."""
+    read_usage: Callable[[Mapping[str, object]], Usage | None]
+    """The usage that an answer reports."""
+    tap: StreamTapFactory
+
+
+class ParseRequest(Protocol):
+    """Read a client's request.
+
+    `body` is its decoded JSON object, `model` and `stream` what was decided from path and body. What the conversation
+    has no word for is recorded in `losses`. Raises `conversation.Invalid` for what the dialect itself would refuse.
+    """
+
+    def __call__(self, body: dict[str, object], *, model: str, stream: bool, losses: Losses) -> Conversation: ...  # noqa: D102
+
+
+class RenderRequest(Protocol):
+    """Write a request for an upstream of this dialect.
+
+    The conversation's history is in order (`repair.repair_history`) and its tool names and call ids are legal here.
+    `model` is the upstream's name, `profile` what that model takes. Signatures of `signer` go along; all others are
+    left out. The same conversation always gives the same object, members in the same order; one more turn only appends.
+    What cannot be said here is recorded in `losses`, with weight `refuse` where the request means nothing without it.
+    """
+
+    def __call__(  # noqa: D102
+        self, conversation: Conversation, *, model: str, profile: Profile, signer: str, losses: Losses
+    ) -> dict[str, object]: ...
+
+
+class ResponseReader(Protocol):
+    """Reads an upstream's event stream."""
 
     @property
-    def StreamTap(self) -> StreamTapFactory:
-        """The dialect's stream tap."""
+    def fault(self) -> Fault | None:
+        """Set when the stream said that it failed, or ended before it was complete; nothing more is to be fed."""
 
-    def read_ask(self, members: Members, match: MatchedRoute, target: RequestTarget) -> RequestSummary | Fault:
-        """What a generate request asks for."""
+    def feed(self, frame: Frame) -> list[Delta]:
+        """What a frame says."""
 
-    def generate_target(self, prefix: bytes, match: MatchedRoute, model: str, ask: RequestSummary) -> bytes:
-        """Where a generate request goes upstream."""
-
-    def count_target(self, prefix: bytes, match: MatchedRoute, model: str) -> bytes | None:
-        """Where a token count goes upstream; None where the dialect has no counter."""
-
-    def edits(self, members: Members, ask: RequestSummary, model: str) -> tuple[dict[str, bytes | None], bool]:
-        """Members of the request to change on the way up, and whether usage must be hidden on the way down."""
-
-    def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
-        """The usage that an answer reports."""
-
-    def parse_error(self, status: int, error: object) -> Fault:
-        """A fault from an upstream's decoded error."""
-
-    def render_error(self, fault: Fault, request_id: str) -> bytes:
-        """The body of an error answer."""
+    def end(self) -> list[Delta]:
+        """The upstream's body ended: what is still to be said (ends of calls, a finish that only the end implies)."""
 
 
-def ask_of_body(members: Members) -> RequestSummary | Fault:
-    """The ask of a dialect that names `model` and `stream` in the body."""
-    model = members.value("model")
-    if not isinstance(model, str) or not model:
-        return invalid("`model` is required and must be a non-empty string", param="model")
-    stream = members.value("stream")
-    if stream is not None and not isinstance(stream, bool):
-        return invalid("`stream` must be true or false", param="stream")
-    return RequestSummary(model=model, stream=bool(stream))
+class ResponseReaderFactory(Protocol):
+    """Makes a reader. `signer` is whose signatures the stream holds."""
+
+    def __call__(self, *, signer: str) -> ResponseReader: ...  # noqa: D102
 
 
-def model_edit(members: Members, model: str) -> dict[str, bytes | None]:
-    """The edit that names the upstream's model; none when the client named it so already."""
-    return {} if members.value("model") == model else {"model": msgspec.json.encode(model)}
+class ReadAnswer(Protocol):
+    """Read a whole answer into the deltas that a stream of it would have given, or the fault that it really is."""
+
+    def __call__(self, answer: dict[str, object], *, signer: str) -> list[Delta] | Fault: ...  # noqa: D102
 
 
-def edited(data: bytes, event: Mapping[str, object], changes: Mapping[str, bytes | None]) -> bytes:
-    """An event's text with some top-level members replaced (or, for None, removed), all other bytes untouched.
+class ResponseWriter(Protocol):
+    """Writes a stream for a client: bytes for each delta, well-formed whatever the order of what comes."""
 
-    `event` is the same event decoded: an event that only the lenient reader can read is written anew from it.
+    def feed(self, delta: Delta) -> bytes:
+        """The frames for a delta; empty where nothing is to be said yet."""
+
+    def end(self) -> bytes:
+        """The frames that end the stream, once every delta was fed."""
+
+    def error(self, fault: Fault, request_id: str) -> bytes:
+        """The frames that end the stream in an error, fitting to what was written."""
+
+
+class ResponseWriterFactory(Protocol):
+    """Makes a writer.
+
+    `id` is unique and without a dialect's prefix, `model` the name to show, `created` in seconds since the epoch, and
+    `conversation` the client's own.
     """
-    try:
-        return parse(data).edited(changes)
-    except BodyError:
-        members = {name: value for name, value in event.items() if name not in changes}
-        members.update((name, json_text.decode(value)) for name, value in changes.items() if value is not None)
-        return json_text.encode(members)
+
+    def __call__(self, *, id: str, model: str, created: int, conversation: Conversation) -> ResponseWriter: ...  # noqa: D102
 
 
-def renamed(data: bytes, event: dict[str, object], holder: str, model: str) -> bytes:
-    """An event's text with `model` for the model named inside its member `holder`, all other bytes untouched.
+class RenderAnswer(Protocol):
+    """Write a whole answer for a client: the JSON object; arguments as for `ResponseWriterFactory`."""
 
-    `event` is the same event decoded, and follows: `holder` is an object in it that names a model.
+    def __call__(  # noqa: D102
+        self, answer: Answer, *, id: str, model: str, created: int, conversation: Conversation
+    ) -> dict[str, object]: ...
+
+
+class Client(msgspec.Struct, frozen=True):
+    """What serves a client of a dialect from the neutral conversation."""
+
+    parse_request: ParseRequest
+    writer: ResponseWriterFactory
+    render_answer: RenderAnswer
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """What asks an upstream of a dialect for the neutral conversation."""
+
+    render_request: RenderRequest
+    reader: ResponseReaderFactory
+    read_answer: ReadAnswer
+
+
+class Dialect:
+    """A vendor's wire: the record that the registry holds.
+
+    Args:
+        traits: The literal facts.
+        errors: The vendor's error shape.
+        pass_through: Loads what passes requests through.
+        client: Loads what serves clients by translation.
+        upstream: Loads what asks upstreams by translation; None where nobody is asked in this dialect.
     """
-    inner = event[holder]
-    assert isinstance(inner, dict)
-    inner["model"] = model
-    return splice(data, (holder, "model"), msgspec.json.encode(model)) or json_text.encode(event)
 
+    def __init__(
+        self,
+        traits: Traits,
+        errors: Errors,
+        *,
+        pass_through: Callable[[], PassThrough],
+        client: Callable[[], Client],
+        upstream: Callable[[], Upstream] | None = None,
+    ) -> None:
+        self.traits = traits
+        self.errors = errors
+        self._load_pass_through = pass_through
+        self._load_client = client
+        self._load_upstream = upstream
 
-def is_comment(frame: Frame) -> bool:
-    """Whether a frame holds comments and blank lines only. OpenAI's SDKs choke on any other frame without data."""
-    return all(not line or line.startswith(b":") for line in frame.raw.splitlines())
+    @cached_property
+    def pass_through(self) -> PassThrough:
+        """What passes requests and answers through; loaded on first use."""
+        return self._load_pass_through()
 
+    @cached_property
+    def client(self) -> Client:
+        """What serves clients by translation; loaded on first use."""
+        return self._load_client()
 
-def unwrapped(error: object) -> Mapping[str, object]:
-    """The object that an upstream's decoded error comes down to; empty where there is none.
+    @property
+    def translatable(self) -> bool:
+        """Whether requests of other dialects can be written for an upstream of this one."""
+        return self._load_upstream is not None
 
-    It may stand under `error`, be a mere text, or come as an array of one, as Google sends it. Servers built with
-    FastAPI have a `detail` in its place: a text, or a list of what was found wrong.
-    """
-    if isinstance(error, list) and error:
-        error = error[0]
-    if isinstance(error, Mapping):
-        error = error.get("error", error)
-    if isinstance(error, Mapping) and "detail" in error and "message" not in error:
-        detail = error["detail"]
-        found = [each.get("msg") for each in detail if isinstance(each, Mapping)] if isinstance(detail, list) else []
-        error = detail if isinstance(detail, str) else "; ".join(each for each in found if isinstance(each, str))
-    if isinstance(error, str):
-        return {"message": error}
-    return error if isinstance(error, Mapping) else {}
-
-
-NOT_JSON = Fault(status=502, message="the upstream sent an event that is not JSON")
-EMPTY = Fault(status=502, message="the upstream ended its stream without an answer")
-CUT = Fault(status=502, message="the upstream ended its stream before it was complete")
-
-
-def out_of_bounds(error: ValueError) -> Fault:
-    """The fault for a stream that exceeds what is read of one event."""
-    return Fault(status=502, message=f"the upstream's stream is out of bounds: {error}")
+    @cached_property
+    def upstream(self) -> Upstream:
+        """What asks upstreams by translation; loaded on first use. Only for a `translatable` dialect."""
+        assert self._load_upstream is not None
+        return self._load_upstream()

@@ -44,7 +44,7 @@ def read_object(
 
 def array_of_chunks(body: bytes, *, dialect: Dialect) -> list[object] | None:
     """What a Gemini server sends that ignores `alt=sse`: the chunks of its stream as one array; None for all else."""
-    if dialect.NAME != "gemini" or not body.lstrip().startswith(b"["):
+    if dialect.traits.name != "gemini" or not body.lstrip().startswith(b"["):
         return None
     try:
         chunks = json_text.decode(body)
@@ -65,7 +65,7 @@ def fault_from_answer(dialect: Dialect, *, provider: str, status: int, headers: 
         message = f"{provider} answered {status}, which the gateway does not follow"
         return Fault(status=502, message=message, code="upstream_redirect")
     try:
-        fault = dialect.parse_error(status, json_text.decode(body))
+        fault = dialect.errors.parse_error(status, json_text.decode(body))
     except ValueError:
         fault = Fault(status=status, message="")
     if fault.message:

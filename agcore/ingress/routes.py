@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from agcore.codecs.request_target import RequestTarget
+from agcore.dialects.base import PathParts
 from agcore.protocol.http import Headers
 
 
@@ -43,6 +44,12 @@ class MatchedRoute(msgspec.Struct, frozen=True):
     collection: str = "models"
     model: str = ""
     name: str = ""
+
+    def parts(self, target: RequestTarget) -> PathParts:
+        """What the path and query say besides the route."""
+        if not self.model:
+            return PathParts(query=target.query)
+        return PathParts(self.version, self.collection, self.model, self.route.path.rpartition(":")[2], target.query)
 
 
 class NoMatch(msgspec.Struct, frozen=True):

@@ -15,8 +15,8 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from agcore.codecs.header_fields import REQUEST_ID, field_value
-from agcore.dialects import ERROR_SHAPES
+from agcore.codecs.header_fields import field_value
+from agcore.dialects import DIALECTS, ERROR_SHAPES, FALLBACK
 from agcore.ingress.request import Request
 from agcore.machines.call_set import CallSet
 from agcore.machines.operation import Operation
@@ -302,7 +302,8 @@ class Exchange:
         self._tally.fault = fault
         if self._state in (State.RECEIVING, State.WAITING):
             dialect = self.request.dialect
-            status = 503 if fault.status == 529 and dialect != "anthropic" else fault.status
+            known = fault.status != 529 or DIALECTS.get(dialect, FALLBACK).traits.knows_529
+            status = fault.status if known else 503
             operation = self._operation
             body = ERROR_SHAPES[dialect](fault, self.request.id) if operation is None else operation.error_body(fault)
             self.answer(status, body, headers=(*fault.headers, *self._hints(fault)), now=now)
@@ -487,7 +488,7 @@ class Exchange:
 
     def _send_head(self, status: int, headers: Headers) -> None:
         self._tally.status = status
-        request_id = REQUEST_ID.get(self.request.dialect, b"x-request-id")
+        request_id = DIALECTS.get(self.request.dialect, FALLBACK).traits.request_id_header
         fields = list(headers)
         if not any(name == request_id for name, _ in headers):
             fields.append((request_id, self.request.id.encode("ascii")))

@@ -22,7 +22,7 @@ from typing import Final, Protocol
 import msgspec
 
 from agcore.config.values import Timeouts
-from agcore.dialects import DIALECTS
+from agcore.dialects import DIALECTS, FALLBACK
 from agcore.dialects.whole_answer import fault_from_answer
 from agcore.machines.call_set import CallSet
 from agcore.machines.timers import Timer, Timers
@@ -471,7 +471,7 @@ class UpstreamCall:
     def _read_error(self, now: float) -> None:
         # The status is what matters; an error body that broke off, or stalled, still tells it.
         assert self._error is not None
-        dialect = DIALECTS.get(self.candidate.endpoint.dialect, DIALECTS["openai"])
+        dialect = DIALECTS.get(self.candidate.endpoint.dialect, FALLBACK)
         fault = fault_from_answer(
             dialect,
             provider=self.candidate.provider.name,

@@ -9,13 +9,25 @@ from typing import Any, Final
 
 import msgspec
 
-from agcore.codecs.header_fields import first
+from agcore.codecs.header_fields import Allowed, first
 from agcore.mcp.jsonrpc import HEADER_MISMATCH, INVALID_PARAMS, UNSUPPORTED_VERSION, Error, Request
 from agcore.mcp.revisions import REVISIONS, Revision
 from agcore.protocol.http import Headers
 
 VERSION: Final = b"mcp-protocol-version"
 SESSION: Final = b"mcp-session-id"
+UP: Final = Allowed(
+    frozenset({b"user-agent", b"accept", b"content-type", b"last-event-id"}),
+    (b"mcp-",),
+)
+DOWN: Final = Allowed(
+    frozenset({b"content-type", b"content-length", b"allow", b"retry-after", b"cache-control"}),
+    (b"mcp-",),
+)
+"""Header fields that pass each way: sessions, versions, mirrors (docs/wire/mcp.md#what-a-proxy-keeps).
+
+`authorization` and `www-authenticate` pass where clients authenticate with the server themselves, see `McpProxy`."""
+
 _METHOD: Final = b"mcp-method"
 _NAME: Final = b"mcp-name"
 _NAMED: Final[Mapping[str, str]] = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}

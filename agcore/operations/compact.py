@@ -32,7 +32,7 @@ class Compact(Respond):
 
     def endpoint_at(self, provider: Provider) -> Endpoint | None:
         """Responses, and nothing else."""
-        return provider.endpoints.get(self.dialect.NAME)
+        return provider.endpoints.get(self.dialect.traits.name)
 
     def unserved(self, model: str, found: Resolution) -> Fault:
         """Nobody there can do it."""

@@ -39,8 +39,8 @@ class CountTokens(PassThrough):
 
     def upstream_target(self, candidate: Candidate) -> bytes | None:
         """The counter of the endpoint's dialect."""
-        return DIALECTS[candidate.endpoint.dialect].count_target(
-            candidate.endpoint.prefix, self.match_there(), candidate.model
+        return DIALECTS[candidate.endpoint.dialect].traits.count_target(
+            candidate.endpoint.prefix, self.parts, candidate.model
         )
 
     def start(self, candidates: Sequence[Candidate], *, now: float, further: bool = False) -> None:
@@ -51,14 +51,14 @@ class CountTokens(PassThrough):
 
     def endpoint_at(self, provider: Provider) -> Endpoint | None:
         """The client's own dialect, else one that can count, else any: then an estimate will have to do."""
-        for dialect in (self.dialect.NAME, *_COUNTERS):
+        for dialect in (self.dialect.traits.name, *_COUNTERS):
             if dialect in provider.endpoints:
                 return provider.endpoints[dialect]
         return next(iter(provider.endpoints.values()))
 
     def plan_for(self, members: Members, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
         """Ask the provider's counter in its own dialect. What it says is not worth waiting for another attempt."""
-        if candidate.endpoint.dialect == self.dialect.NAME:
+        if candidate.endpoint.dialect == self.dialect.traits.name:
             plan = super().plan_for(members, candidate, now=now)
             return msgspec.structs.replace(plan, wait_for_cooldown=False) if isinstance(plan, UpstreamPlan) else plan
         target = self.upstream_target(candidate)
@@ -108,21 +108,19 @@ class CountTokens(PassThrough):
             "gemini": {"totalTokens": count},
             "openai_responses": {"object": "response.input_tokens", "input_tokens": count},
         }
-        self.exchange.answer(200, msgspec.json.encode(shapes[self.dialect.NAME]), headers=headers, now=now)
+        self.exchange.answer(200, msgspec.json.encode(shapes[self.dialect.traits.name]), headers=headers, now=now)
 
     def _decoded(self) -> dict[str, object]:
         """The request as a generation request: Gemini wraps it, and Anthropic's counter asks for no limit."""
         decoded = json_text.decode(self._members.body)
         assert isinstance(decoded, dict)
-        if self.dialect.NAME == "gemini":
+        if self.dialect.traits.name == "gemini":
             inner = decoded.get("generateContentRequest", decoded.get("generate_content_request"))
             return inner if isinstance(inner, dict) else decoded
-        return {"max_tokens": 1, **decoded} if self.dialect.NAME == "anthropic" else decoded
+        return {"max_tokens": 1, **decoded} if self.dialect.traits.name == "anthropic" else decoded
 
     def _conversation(self) -> Conversation:
-        from agcore.dialects.translators import CLIENTS  # translating is not free to import
-
-        parse = CLIENTS[self.dialect.NAME].parse_request
+        parse = self.dialect.client.parse_request
         return parse(self._decoded(), model=self.ask.model, stream=False, losses=Losses())
 
     def _translated(self, candidate: Candidate) -> bytes:
@@ -130,7 +128,7 @@ class CountTokens(PassThrough):
         from agcore.operations.generate import model_target
 
         target = model_target(candidate, self.services.catalog)
-        rendered = Translation(self.dialect.NAME, target, self._conversation(), Losses()).rendered
+        rendered = Translation(self.dialect.traits.name, target, self._conversation(), Losses()).rendered
         if target.dialect == "gemini":
             return json_text.encode({"generateContentRequest": {"model": f"models/{candidate.model}", **rendered}})
         kept = _COUNTED[target.dialect]

@@ -53,7 +53,7 @@ class Drawing(FanOut):
     ) -> None:
         super().__init__(operation, candidate, instead_of=instead_of)
         task = task_registry.images()
-        self._client = task.clients[operation.dialect.NAME]
+        self._client = task.clients[operation.dialect.traits.name]
         self._upstream = task.upstreams[candidate.endpoint.dialect]
         self._request = request
         self._at = at

@@ -32,7 +32,7 @@ class Embeddings(Media):
     def plan_for(self, members: Members, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
         """Pass the request through, or write it anew for an endpoint of the other dialect."""
         self._asked = None
-        if candidate.endpoint.dialect == self.dialect.NAME:
+        if candidate.endpoint.dialect == self.dialect.traits.name:
             return super().plan_for(members, candidate, now=now)
         try:
             self._asked = asked = self._read(members)
@@ -49,7 +49,7 @@ class Embeddings(Media):
         assert match is not None
         body = json_text.decode(members.body)
         assert isinstance(body, dict)
-        client = task_registry.embeddings().clients[self.dialect.NAME]
+        client = task_registry.embeddings().clients[self.dialect.traits.name]
         return client.read_request(body, path=match.route.path, model=self.ask.model, losses=self._losses)
 
     def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
@@ -73,7 +73,7 @@ class Embeddings(Media):
             return call.reject(found, now=now)
         call.commit()
         self.usage = found.usage
-        client = task.clients[self.dialect.NAME]
+        client = task.clients[self.dialect.traits.name]
         written = client.write_answer(found, self._asked, model=self.ask.model, created=int(now))
         headers = self.headers_down(call, ())
         if written.estimated:

@@ -27,12 +27,6 @@ if TYPE_CHECKING:
     from agcore.operations.choices import Choices
     from agcore.routing.catalog import Catalog, Resolution
 
-TRANSLATABLE: Final = frozenset({"openai", "openai_responses", "anthropic", "gemini"})
-"""Dialects that requests of other dialects can be translated to."""
-
-ONE_EVENT: Final = frozenset({"gemini", "openai_completions"})
-"""Dialects whose whole answer has the shape of an event of their streams."""
-
 SSE_HEADERS: Final[Headers] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -43,7 +37,7 @@ ARRAY_HEADERS: Final[Headers] = ((b"content-type", b"application/json; charset=u
 
 def translatable(provider: Provider) -> Endpoint | None:
     """The first of a provider's endpoints that requests of any dialect can be translated to."""
-    return next((each for name, each in provider.endpoints.items() if name in TRANSLATABLE), None)
+    return next((each for name, each in provider.endpoints.items() if DIALECTS[name].translatable), None)
 
 
 def model_target(candidate: Candidate, catalog: Catalog) -> ModelTarget:
@@ -66,8 +60,8 @@ class Generate(PassThrough):
 
     def upstream_target(self, candidate: Candidate) -> bytes | None:
         """The dialect's generation endpoint."""
-        assert self.request.match is not None
-        return self.dialect.generate_target(candidate.endpoint.prefix, self.request.match, candidate.model, self.ask)
+        prefix = candidate.endpoint.prefix
+        return self.dialect.traits.generate_target(prefix, self.parts, candidate.model, stream=self.ask.stream)
 
     def prepare(self, *, now: float) -> None:
         """Make ready for a stream where one was asked for."""
@@ -77,7 +71,7 @@ class Generate(PassThrough):
     def _open_stream(self, now: float) -> None:
         self._streaming = False
         if self._translation is None:
-            tap = self.dialect.StreamTap(shown_model=self.shown_model, hide_usage=self.hides_usage)
+            tap = self.dialect.pass_through.tap(shown_model=self.shown_model, hide_usage=self.hides_usage)
             self._stream = PassThroughStream(tap, framing=self.ask.framing)
         else:
             self._stream = self._translated = self._translation.stream(
@@ -87,7 +81,7 @@ class Generate(PassThrough):
 
     def _expect_stream(self, now: float) -> None:
         self._stream_headers = SSE_HEADERS if self.ask.framing == "sse" else ARRAY_HEADERS
-        self.exchange.expect_stream(self._stream_headers, keepalive=self.dialect.KEEPALIVE, now=now)
+        self.exchange.expect_stream(self._stream_headers, keepalive=self.dialect.traits.keepalive, now=now)
 
     def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """A stream that opens before the upstream answered tells where it is going to come from."""
@@ -96,7 +90,7 @@ class Generate(PassThrough):
 
     def endpoint_at(self, provider: Provider) -> Endpoint | None:
         """The client's own dialect, else the first that can be translated to."""
-        return provider.endpoints.get(self.dialect.NAME) or translatable(provider)
+        return provider.endpoints.get(self.dialect.traits.name) or translatable(provider)
 
     def unserved(self, model: str, found: Resolution) -> Fault:
         """Nobody there takes what could be translated."""
@@ -108,7 +102,7 @@ class Generate(PassThrough):
         """Pass the request through, or translate it for an endpoint of another dialect."""
         self._stream = self._translation = self._translated = self._choices = None
         self._streaming = False
-        if candidate.endpoint.dialect == self.dialect.NAME and not self._is_of_another_kind(members):
+        if candidate.endpoint.dialect == self.dialect.traits.name and not self._is_of_another_kind(members):
             return super().plan_for(members, candidate, now=now)
         translation = self._translate(members, candidate)
         if isinstance(translation, Fault):
@@ -127,7 +121,7 @@ class Generate(PassThrough):
 
     def _is_of_another_kind(self, members: Members) -> bool:
         """Whether this is a Responses request on Chat's path, as editors send it (docs/wire/clients.md#editors)."""
-        return self.dialect.NAME == "openai" and "messages" not in members and "input" in members
+        return self.dialect.traits.name == "openai" and "messages" not in members and "input" in members
 
     @property
     def translated(self) -> bool:
@@ -145,8 +139,8 @@ class Generate(PassThrough):
 
     def translated_target(self, candidate: Candidate) -> bytes:
         """Path and query of the generation endpoint of another dialect."""
-        upstream = DIALECTS[candidate.endpoint.dialect]
-        return upstream.generate_target(candidate.endpoint.prefix, self.match_there(), candidate.model, self.ask)
+        traits, prefix = DIALECTS[candidate.endpoint.dialect].traits, candidate.endpoint.prefix
+        return traits.generate_target(prefix, self.parts, candidate.model, stream=self.ask.stream)
 
     def edits(self, members: Members) -> tuple[dict[str, bytes | None], bool]:
         """The dialect's own edits, and signatures that are another vendor's taken out."""
@@ -156,15 +150,17 @@ class Generate(PassThrough):
             from agcore.dialects import foreign_signatures  # a conversation that changed vendors is rare
 
             signer = self.candidate.provider.signer
-            changes.update(foreign_signatures.edits(self.dialect.NAME, members, signer=signer, losses=self._losses))
+            changes.update(
+                foreign_signatures.edits(self.dialect.traits.name, members, signer=signer, losses=self._losses)
+            )
         return changes, hides_usage
 
     def _translate(self, members: Members, candidate: Candidate) -> Translation | Fault:
         from agcore.conversion.translation import translate  # translating is not free to import
 
-        forgetful = self.dialect.NAME == "openai"
+        forgetful = self.dialect.traits.name == "openai"
         return translate(
-            self.dialect.NAME,
+            self.dialect.traits.name,
             members.body,
             model=self.ask.model,
             stream=self.ask.stream,
@@ -304,12 +300,12 @@ class Generate(PassThrough):
         assert isinstance(call.plan.body, bytes)
         assert isinstance(self._stream, PassThroughStream)
         self.exchange.stream_head((*self._stream_headers, *self.headers_down(call, self._head[1])))
-        if self.dialect.NAME in ONE_EVENT:
+        if self.dialect.traits.whole_is_event:
             return self._fed([answer])
         from agcore.conversion import synthesized_stream  # rare, and translating is not free to import
 
         told = synthesized_stream.synthesize_stream(
-            self.dialect.NAME,
+            self.dialect.traits.name,
             answer,
             request=call.plan.body,
             signer=self.candidate.provider.signer,
@@ -336,7 +332,7 @@ class Generate(PassThrough):
         outgoing = self._outgoing
         if outgoing is None:  # keepalives were sent, and then no way was left that could be asked
             outgoing = PassThroughStream(
-                self.dialect.StreamTap(shown_model=None, hide_usage=False), framing=self.ask.framing
+                self.dialect.pass_through.tap(shown_model=None, hide_usage=False), framing=self.ask.framing
             )
         return outgoing.error(fault, self.request.id)
 

@@ -43,7 +43,7 @@ class Images(Media):
         self.exchange.release_memory(self._rendered)
         self._rendered = 0
         self._drawing = None
-        if candidate.endpoint.dialect == self.dialect.NAME:
+        if candidate.endpoint.dialect == self.dialect.traits.name:
             return super().call_plan(call, candidate, now=now)
         self.start_anew(candidate)
         at = self.destination(candidate)
@@ -72,15 +72,15 @@ class Images(Media):
             losses=self._losses,
         )
         # An upstream of the client's own dialect may answer with no stream, which one that is open could not take.
-        if request.stream and all(each.endpoint.dialect != self.dialect.NAME for each in self._drawing.later):
-            self.exchange.expect_stream(SSE_HEADERS, keepalive=self.dialect.KEEPALIVE, now=now)
+        if request.stream and all(each.endpoint.dialect != self.dialect.traits.name for each in self._drawing.later):
+            self.exchange.expect_stream(SSE_HEADERS, keepalive=self.dialect.traits.keepalive, now=now)
         self._drawing.begin(now=now)
         return None
 
     def _read(self) -> ImageRequest | Fault:
         match = self.request.match
         assert match is not None
-        client = task_registry.images().clients[self.dialect.NAME]
+        client = task_registry.images().clients[self.dialect.traits.name]
         try:
             body = self.decoded()
             if isinstance(body, Fault):
@@ -104,7 +104,7 @@ class Images(Media):
 
     def keepalive(self, usual: bytes) -> bytes:
         """What keeps a stream alive that its first picture opened, while the next one is drawn."""
-        return usual if self._drawing is None else self.dialect.KEEPALIVE
+        return usual if self._drawing is None else self.dialect.traits.keepalive
 
 
 class ImageForms(Images, Upload):

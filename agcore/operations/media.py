@@ -19,7 +19,8 @@ from agcore.config.values import Endpoint, Provider
 from agcore.conversation.usage import Usage
 from agcore.conversion.passthrough import PassThroughStream
 from agcore.dialects import task_registry
-from agcore.dialects.base import RequestSummary, ask_of_body
+from agcore.dialects.base import RequestSummary
+from agcore.dialects.shared.request_edits import summary_of_body
 from agcore.dialects.tasks import Destination
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.generate import SSE_HEADERS
@@ -46,11 +47,11 @@ class Media(PassThrough):
 
     def __init__(self, exchange: Exchange) -> None:
         super().__init__(exchange)
-        self._media = task_registry.media()[self.dialect.NAME]
+        self._media = task_registry.media()[self.dialect.traits.name]
 
     def endpoint_at(self, provider: Provider) -> Endpoint | None:
         """The client's own dialect, if the provider speaks that, else another that such requests can go to."""
-        spoken = (provider.endpoints.get(dialect) for dialect in (self.dialect.NAME, *self.speaking))
+        spoken = (provider.endpoints.get(dialect) for dialect in (self.dialect.traits.name, *self.speaking))
         return next((endpoint for endpoint in spoken if endpoint is not None), None)
 
     def unserved(self, model: str, found: Resolution) -> Fault:
@@ -73,7 +74,7 @@ class Media(PassThrough):
         default = self._media.DEFAULT_MODELS.get(match.route.path)
         if default is not None and members.value("model") is None:
             return RequestSummary(model=default)
-        ask = ask_of_body(members)
+        ask = summary_of_body(members, self.parts)
         # A stream is recognised by its answer: nothing is opened before it comes.
         return ask if isinstance(ask, Fault) else RequestSummary(model=ask.model)
 
@@ -83,7 +84,7 @@ class Media(PassThrough):
         assert self.request.match is not None
         if "model" not in members and not self.request.match.model:
             return {}, False
-        return self.dialect.edits(members, self.ask, self.candidate.model)
+        return self.dialect.pass_through.edits(members, self.ask, self.candidate.model)
 
     def content_fields(self) -> Headers:
         """The client's own: what is wanted may be JSON, audio or text. What is translated is JSON."""
@@ -104,13 +105,12 @@ class Media(PassThrough):
 
     def destination(self, candidate: Candidate) -> Destination:
         """Where a candidate's requests go."""
-        match = self.match_there()
         return Destination(
             candidate.endpoint.prefix,
             candidate.model,
             self.services.catalog.profile(candidate.model),
-            match.version,
-            match.collection,
+            self.parts.version,
+            self.parts.collection,
         )
 
     @property

@@ -18,9 +18,9 @@ from agcore.config.values import Endpoint, Provider
 from agcore.conversation.losses import Losses
 from agcore.conversation.usage import Usage
 from agcore.dialects import DIALECTS
-from agcore.dialects.base import RequestSummary, edited
+from agcore.dialects.base import RequestSummary
+from agcore.dialects.shared.event_edits import edited
 from agcore.dialects.whole_answer import read_object
-from agcore.ingress.routes import MatchedRoute
 from agcore.machines.operation import Operation, candidates_at, resolve
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.protocol.fault import Fault, invalid
@@ -50,6 +50,7 @@ class PassThrough(Operation, ABC):
         super().__init__(exchange)
         assert self.request.match is not None
         self.dialect = DIALECTS[self.request.match.dialect]
+        self.parts = self.request.match.parts(self.request.target)
         self._losses = Losses()
         self._answer: list[bytes] = []
         self._answer_size = 0
@@ -87,14 +88,14 @@ class PassThrough(Operation, ABC):
 
     def endpoint_at(self, provider: Provider) -> Endpoint | None:
         """Where a provider takes such requests; None where it does not."""
-        return provider.endpoints.get(self.dialect.NAME)
+        return provider.endpoints.get(self.dialect.traits.name)
 
     def unserved(self, model: str, found: Resolution) -> Fault:
         """What is wrong with a model whose providers take no such requests."""
         first = found.targets[0].provider
         message = (
             f"model {model!r} is served by {first.name!r}, which speaks {', '.join(first.endpoints)} only; "
-            f"it cannot be asked this by a client that speaks {self.dialect.NAME}"
+            f"it cannot be asked this by a client that speaks {self.dialect.traits.name}"
         )
         return Fault(status=400, message=message, code="translation_not_available", param="model")
 
@@ -144,8 +145,7 @@ class PassThrough(Operation, ABC):
 
     def read_ask(self, members: Members) -> RequestSummary | Fault:
         """What the request asks for."""
-        assert self.request.match is not None
-        return self.dialect.read_ask(members, self.request.match, self.request.target)
+        return self.dialect.pass_through.read_summary(members, self.parts)
 
     @abstractmethod
     def upstream_target(self, candidate: Candidate) -> bytes | None:
@@ -154,7 +154,7 @@ class PassThrough(Operation, ABC):
     def edits(self, members: Members) -> tuple[dict[str, bytes | None], bool]:
         """Changes to the body's members, and whether usage must be hidden on the way back."""
         assert self.candidate is not None
-        return self.dialect.edits(members, self.ask, self.candidate.model)
+        return self.dialect.pass_through.edits(members, self.ask, self.candidate.model)
 
     def prepare(self, *, now: float) -> None:
         """Everything is decided; the call comes next."""
@@ -190,8 +190,8 @@ class PassThrough(Operation, ABC):
         call.commit()
         body = b"".join(self._answer)
         self.usage = self.read_usage(answer)
-        if self.shown_model is not None and self.dialect.MODEL_MEMBER in answer:
-            body = edited(body, answer, {self.dialect.MODEL_MEMBER: msgspec.json.encode(self.shown_model)})
+        if self.shown_model is not None and self.dialect.traits.model_member in answer:
+            body = edited(body, answer, {self.dialect.traits.model_member: msgspec.json.encode(self.shown_model)})
         if answer.get("error"):
             body = call.scrubbed(body)
         self.answered(body)
@@ -202,28 +202,19 @@ class PassThrough(Operation, ABC):
 
     def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
         """What the answer says it consumed."""
-        return self.dialect.read_usage(answer)
-
-    def match_there(self) -> MatchedRoute:
-        """The match as the endpoint's dialect builds paths from it.
-
-        Requests of dialects but Gemini's have no version in their path; `v1beta` is the one that has everything.
-        """
-        match = self.request.match
-        assert match is not None
-        return match if self.dialect.NAME == "gemini" else msgspec.structs.replace(match, version="v1beta")
+        return self.dialect.pass_through.read_usage(answer)
 
     @property
     def translated(self) -> bool:
         """Whether the endpoint speaks another dialect than the client."""
-        return self.candidate is not None and self.candidate.endpoint.dialect != self.dialect.NAME
+        return self.candidate is not None and self.candidate.endpoint.dialect != self.dialect.traits.name
 
     def headers_down(self, call: UpstreamCall, headers: Headers) -> Headers:
         """What of the upstream's headers the client sees, where the answer came from, and what was lost on the way.
 
         Another vendor's limits and ids mean nothing to the client.
         """
-        table = header_tables.DOWN[self.dialect.NAME]
+        table = self.dialect.traits.headers_down
         passing = () if self.translated else header_tables.passing(headers, table)
         lost: Headers = ()
         if len(self._losses):
@@ -264,9 +255,9 @@ class PassThrough(Operation, ABC):
             assert self.candidate is not None
             agent = header_tables.first(self.request.head.headers, b"user-agent")
             fields.append((b"user-agent", agent) if agent is not None else header_tables.USER_AGENT)
-            return (*fields, *header_tables.REQUIRED_UP.get(self.candidate.endpoint.dialect, ()))
-        fields.extend(header_tables.passing(self.request.head.headers, header_tables.UP[self.dialect.NAME]))
-        for field in (*header_tables.REQUIRED_UP.get(self.dialect.NAME, ()), header_tables.USER_AGENT):
+            return (*fields, *DIALECTS[self.candidate.endpoint.dialect].traits.headers_required)
+        fields.extend(header_tables.passing(self.request.head.headers, self.dialect.traits.headers_up))
+        for field in (*self.dialect.traits.headers_required, header_tables.USER_AGENT):
             if not any(name == field[0] for name, _ in fields):
                 fields.append(field)
         return tuple(fields)

@@ -17,7 +17,8 @@ from agcore.codecs import json_text
 from agcore.codecs.json_splice import BodyError, Members, parse
 from agcore.conversion.passthrough import PassThroughStream
 from agcore.dialects.base import RequestSummary
-from agcore.dialects.openai_responses import traits as openai_responses
+from agcore.dialects.openai_responses.stream_tap import StreamTap
+from agcore.dialects.openai_responses.traits import NAME
 from agcore.machines.operation import resolve
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.generate import Generate
@@ -156,11 +157,11 @@ class Respond(Generate):
             return
         if isinstance(self._stream, PassThroughStream):
             tap = self._stream.tap
-            assert isinstance(tap, openai_responses.StreamTap)
+            assert isinstance(tap, StreamTap)
             if tap.response is not None:
                 self._remember(tap.response, b"")
             return
-        from agcore.dialects.openai_responses.answer_reader import ResponseWriter  # loaded by the translation
+        from agcore.dialects.openai_responses.answer_writer import ResponseWriter  # loaded by the translation
 
         writer = self._stream.writer
         assert isinstance(writer, ResponseWriter)
@@ -204,7 +205,7 @@ def items_of(members: Members) -> bytes:
 def pinned_candidate(pin: Pinned, services: GatewayServices) -> Candidate | None:
     """Where a pinned response is held; None where its key is gone, or its provider speaks no Responses any more."""
     for provider in services.config.providers:
-        endpoint = provider.endpoints.get(openai_responses.NAME)
+        endpoint = provider.endpoints.get(NAME)
         if provider.name == pin.provider and endpoint is not None:
             if all(key.id != pin.key for key in services.ledger.pool.keys(provider)):
                 return None

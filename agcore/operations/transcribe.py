@@ -66,7 +66,7 @@ class Transcribe(Upload):
             return super().call_plan(call, candidate, now=now)
         self.start_anew(candidate)
         task = task_registry.transcripts()
-        client, upstream = task.clients[self.dialect.NAME], task.upstreams[candidate.endpoint.dialect]
+        client, upstream = task.clients[self.dialect.traits.name], task.upstreams[candidate.endpoint.dialect]
         asked = self._read_form(client, upstream, candidate)
         if isinstance(asked, Fault):
             return asked
@@ -76,7 +76,7 @@ class Transcribe(Upload):
             self._stream = PassThroughStream(tap, framing="sse")
             # An upstream of the client's own dialect may answer with no stream, which one that is open could not take.
             if all(map(self._needs_whole, call.candidates)):
-                self.exchange.expect_stream(SSE_HEADERS, keepalive=self.dialect.KEEPALIVE, now=now)
+                self.exchange.expect_stream(SSE_HEADERS, keepalive=self.dialect.traits.keepalive, now=now)
         at = self.destination(candidate)
         (body,) = upstream.write_requests(asked, at, self._losses)
         if not self.exchange.reserve(len(body), now=now):
@@ -143,7 +143,7 @@ class Transcribe(Upload):
             return call.reject(found, now=now)
         call.commit()
         self.usage = found.usage
-        client = task.clients[self.dialect.NAME]
+        client = task.clients[self.dialect.traits.name]
         written = client.write_answer(found, self._asked, model=self.ask.model, created=int(now))
         headers = self.headers_down(call, ())
         return self.exchange.answer(200, written.body, headers=headers, content_type=written.content_type, now=now)

@@ -131,7 +131,7 @@ class Upload(Media):
         return self.services.config.limits.max_json * 3 // 4  # what is no larger as JSON than JSON may be
 
     def _needs_whole(self, candidate: Candidate) -> bool:
-        return candidate.endpoint.dialect != self.dialect.NAME
+        return candidate.endpoint.dialect != self.dialect.traits.name
 
     @property
     def _able(self) -> tuple[Candidate, ...]:

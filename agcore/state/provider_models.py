@@ -14,15 +14,16 @@ Only listings look in here. Where a name goes depends on the configuration alone
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final, TypeAlias
 
 import msgspec
 
 from agcore.codecs import json_text
-from agcore.codecs.header_fields import REQUIRED_UP, USER_AGENT
+from agcore.codecs.header_fields import USER_AGENT
 from agcore.config.values import Endpoint, Provider
+from agcore.dialects import DIALECTS
 from agcore.protocol.http import Headers, Origin
 
 MAX_BODY: Final = 4 * 1024 * 1024
@@ -44,12 +45,6 @@ AFTER_DELAY: Final = 10.0
 LISTING: Final = "model list"
 """Stands for the model in a `Way`: what a list fails of says nothing about the models that a key is good for."""
 
-_TARGETS: Final[Mapping[str, bytes]] = {
-    "anthropic": b"/v1/models?limit=1000",
-    "gemini": b"/v1beta/models?pageSize=1000",
-}
-"""Dialect -> target, for as much of the list as one answer can hold; all of OpenAI's dialects have `/models`."""
-
 _SERVED: Final = frozenset({"generateContent", "embedContent", "predict"})
 """Google's models that have methods, but none of these, can be reached by no route of the gateway."""
 
@@ -66,13 +61,13 @@ def has_credential(provider: Provider) -> bool:
 
 def list_target(endpoint: Endpoint) -> bytes:
     """The request target of the model list."""
-    return endpoint.prefix + _TARGETS.get(endpoint.dialect, b"/models")
+    return endpoint.prefix + DIALECTS[endpoint.dialect].traits.list_path.encode("ascii")
 
 
 def list_headers(endpoint: Endpoint) -> Headers:
     """The fields of the request for it, without credentials."""
     fields = ((b"accept", b"application/json"), (b"accept-encoding", b"identity"), USER_AGENT)
-    return (*fields, *REQUIRED_UP.get(endpoint.dialect, ()))
+    return (*fields, *DIALECTS[endpoint.dialect].traits.headers_required)
 
 
 def read_ids(body: bytes) -> tuple[str, ...] | None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation.tool_names import ToolNames, safe_call_id
+from agcore.conversation.tool_names import ToolNameRule, ToolNames, safe_call_id
 from agcore.conversation.values import Conversation, Text, Tool, ToolCall, ToolChoice, ToolResult, Turn
+from agcore.dialects import DIALECTS
 
 LEGAL = {
     "openai": r"[A-Za-z0-9_-]{1,64}",
@@ -19,7 +20,7 @@ LEGAL = {
 }
 """docs/wire/tools.md#names, once more."""
 
-DIALECTS = st.sampled_from(sorted(LEGAL))
+NAMED = st.sampled_from(sorted(LEGAL))
 NAMES = st.one_of(
     st.text(max_size=140),
     st.text("a.b/_1", max_size=4),
@@ -31,9 +32,15 @@ def conversation(*names: str, turns: tuple[Turn, ...] = ()) -> Conversation:
     return Conversation(model="m", turns=turns, tools=tuple(Tool(name) for name in names))
 
 
+def rule(dialect: str) -> ToolNameRule:
+    rule = DIALECTS[dialect].traits.tool_names
+    assert rule is not None
+    return rule
+
+
 def applied(dialect: str, *names: str) -> list[str]:
     asked = conversation(*names)
-    return [tool.name for tool in ToolNames(asked, dialect).applied(asked).tools]
+    return [tool.name for tool in ToolNames(asked, rule(dialect)).applied(asked).tools]
 
 
 def called(*names: str) -> tuple[Turn, ...]:
@@ -41,10 +48,10 @@ def called(*names: str) -> tuple[Turn, ...]:
     return (Turn("assistant", calls),)
 
 
-@given(DIALECTS, st.lists(NAMES, unique=True, max_size=12))
+@given(NAMED, st.lists(NAMES, unique=True, max_size=12))
 def test_every_name_becomes_legal_distinct_and_finds_home(dialect: str, names: list[str]) -> None:
     asked = conversation(*names)
-    mapping = ToolNames(asked, dialect)
+    mapping = ToolNames(asked, rule(dialect))
     there = [tool.name for tool in mapping.applied(asked).tools]
     assert all(re.fullmatch(LEGAL[dialect], name) for name in there)
     assert len(set(there)) == len(names)
@@ -52,12 +59,12 @@ def test_every_name_becomes_legal_distinct_and_finds_home(dialect: str, names: l
     assert all(there[at] == name for at, name in enumerate(names) if re.fullmatch(LEGAL[dialect], name))
 
 
-@given(DIALECTS, st.lists(NAMES, unique=True, max_size=8))
+@given(NAMED, st.lists(NAMES, unique=True, max_size=8))
 def test_the_same_names_are_always_mapped_alike(dialect: str, names: list[str]) -> None:
     assert applied(dialect, *names) == applied(dialect, *names)
 
 
-@given(DIALECTS, st.lists(NAMES, unique=True, max_size=8), NAMES)
+@given(NAMED, st.lists(NAMES, unique=True, max_size=8), NAMES)
 def test_an_illegal_name_at_the_end_changes_no_other(dialect: str, names: list[str], more: str) -> None:
     if more not in names and not re.fullmatch(LEGAL[dialect], more):
         assert applied(dialect, *names, more)[:-1] == applied(dialect, *names)
@@ -117,7 +124,7 @@ def test_names_are_mapped_in_definitions_choice_history_and_output_alike() -> No
             Turn("user", (ToolResult("1", (), name="a.b"), ToolResult("2", (), name="c"), ToolResult("3", ()))),
         ),
     )
-    mapping = ToolNames(asked, "anthropic")
+    mapping = ToolNames(asked, rule("anthropic"))
     found = mapping.applied(asked)
     assert [tool.name for tool in found.tools] == ["a_b", "c"]
     assert found.tool_choice == ToolChoice("required", ("a_b", "c", "unknown.tool"))
@@ -131,7 +138,7 @@ def test_names_are_mapped_in_definitions_choice_history_and_output_alike() -> No
 
 def test_a_name_that_only_the_history_has_is_mapped_too() -> None:
     asked = conversation("a_b", turns=called("a.b"))
-    mapping = ToolNames(asked, "openai")
+    mapping = ToolNames(asked, rule("openai"))
     ((call,),) = (turn.parts for turn in mapping.applied(asked).turns)
     assert isinstance(call, ToolCall)
     assert call.name != "a_b"
@@ -141,7 +148,7 @@ def test_a_name_that_only_the_history_has_is_mapped_too() -> None:
 def test_what_is_legal_already_is_the_same_conversation() -> None:
     turns = (*called("a"), Turn("user", (ToolResult("c0", (), name="a"),)))
     asked = conversation("a", turns=turns)
-    assert ToolNames(asked, "gemini").applied(asked) is asked
+    assert ToolNames(asked, rule("gemini")).applied(asked) is asked
 
 
 # Ids.
@@ -166,7 +173,7 @@ def test_a_call_and_its_result_get_the_same_id() -> None:
         Turn("user", (ToolResult("call.1", (Text("x"),), name="get"),)),
     )
     asked = conversation("get", turns=turns)
-    said, answered = ToolNames(asked, "openai").applied(asked).turns
+    said, answered = ToolNames(asked, rule("openai")).applied(asked).turns
     (call,), (result,) = said.parts, answered.parts
     assert isinstance(call, ToolCall)
     assert isinstance(result, ToolResult)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agcore.codecs.json_splice import parse as members_of
 from agcore.codecs.request_target import RequestTarget, parse
 from agcore.dialects import DIALECTS
-from agcore.ingress.routes import match
+from agcore.ingress.routes import MatchedRoute, match
 from agcore.protocol.fault import Fault
 from tests.support.dialogues import ANTHROPIC, CHAT, DIALOGUES, GEMINI
 
@@ -14,10 +14,8 @@ def test_dialects_have_their_own_counters_or_none() -> None:
     target = parse(b"/v1beta/models/m:countTokens")
     assert isinstance(target, RequestTarget)
     found = match("POST", target, ())
-    counts = {
-        name: dialect.count_target(b"/p", found, "m")  # type: ignore[arg-type] # the path matches
-        for name, dialect in DIALECTS.items()
-    }
+    assert isinstance(found, MatchedRoute)
+    counts = {name: dialect.traits.count_target(b"/p", found.parts(target), "m") for name, dialect in DIALECTS.items()}
     assert counts == {
         "openai": None,
         "openai_completions": None,
@@ -33,8 +31,9 @@ def test_a_request_that_names_its_model_right_needs_no_edit() -> None:
         target = parse(dialogue.target("m", stream=False).encode())
         assert isinstance(target, RequestTarget)
         found = match("POST", target, ())
+        assert isinstance(found, MatchedRoute)
         members = members_of(dialogue.request("m", stream=False))
-        ask = dialect.read_ask(members, found, target)  # type: ignore[arg-type] # the path matches
+        ask = dialect.pass_through.read_summary(members, found.parts(target))
         assert not isinstance(ask, Fault)
-        assert dialect.edits(members, ask, "m") == ({}, False)
+        assert dialect.pass_through.edits(members, ask, "m") == ({}, False)
     assert len(DIALOGUES) == len(DIALECTS)

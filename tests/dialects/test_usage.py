@@ -67,16 +67,16 @@ from agcore.dialects import DIALECTS
     ],
 )
 def test_each_vendors_counts_become_disjoint_parts(dialect: str, answer: dict[str, object], usage: Usage) -> None:
-    assert DIALECTS[dialect].read_usage(answer) == usage
+    assert DIALECTS[dialect].pass_through.read_usage(answer) == usage
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_an_answer_without_usage_has_none(dialect: str) -> None:
-    assert DIALECTS[dialect].read_usage({"usage": 5, "usageMetadata": []}) is None
+    assert DIALECTS[dialect].pass_through.read_usage({"usage": 5, "usageMetadata": []}) is None
 
 
 def test_what_a_message_ends_with_overrides_what_it_started_with() -> None:
-    tap = DIALECTS["anthropic"].StreamTap(shown_model=None, hide_usage=False)
+    tap = DIALECTS["anthropic"].pass_through.tap(shown_model=None, hide_usage=False)
     assert tap.usage is None
     for event in (
         b'{"type":"message_start","message":{"usage":{"input_tokens":5,"output_tokens":1}}}',

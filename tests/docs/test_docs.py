@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from agcore.config.values import Config, Endpoint, ModelRule, Provider, Retry, Secret
-from agcore.dialects.translators import CLIENTS, UPSTREAMS
+from agcore.dialects import DIALECTS
 from agcore.ingress.report import as_markdown, describe_routes
 from agcore.ingress.routes import ROUTES
 from agcore.protocol.http import Origin
@@ -23,6 +23,8 @@ from agcore.protocol.legality import EXCHANGE, EXCHANGE_TIMED, LEG, LEG_TIMED, L
 from docs import conversions, generate
 from docs.conversion_corpus import BASE, BESIDE, FEATURES
 from tests.support.reach_machine import ReachGateway, fetches, reads
+
+UPSTREAMS = [name for name, dialect in DIALECTS.items() if dialect.translatable]
 
 DOCS = Path(generate.__file__).parent
 
@@ -89,13 +91,13 @@ def test_every_feature_has_a_cell_for_every_pair_and_none_vanishes_unnoticed() -
     assert set(found) == {(feature, client, upstream) for feature, client in asked for upstream in UPSTREAMS}
     assert {key: cell.verdict for key, cell in found.items() if cell.verdict not in VERDICTS} == {}
     assert all(bool(cell.reasons) == (cell.verdict not in ("passes", "carried")) for cell in found.values())
-    assert {client for _, client in asked} == set(CLIENTS) == set(BASE)
+    assert {client for _, client in asked} == set(DIALECTS) == set(BASE)
     assert BESIDE.items() <= {(detail, whole) for detail in FEATURES for whole in FEATURES}
 
 
 def test_the_page_of_conversions_has_a_row_for_every_feature_of_every_client() -> None:
     page = conversions.as_markdown()
-    for client, section in zip(CLIENTS, page.split("\n## From ")[1:], strict=True):
+    for client, section in zip(DIALECTS, page.split("\n## From ")[1:], strict=True):
         rows = [line.split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
         assert [row[0].removeprefix("| ") for row in rows] == [name for name in FEATURES if client in FEATURES[name]]
         assert all(len(row) == len(UPSTREAMS) + 1 for row in rows)

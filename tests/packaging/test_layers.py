@@ -36,12 +36,6 @@ LAYERS: Final = (
 
 STILL_TO_CUT: Final = frozenset(
     {
-        ("dialects/base.py", "ingress"),
-        ("dialects/openai_completions/traits.py", "ingress"),
-        ("dialects/openai_responses/traits.py", "ingress"),
-        ("dialects/gemini/traits.py", "ingress"),
-        ("dialects/anthropic/traits.py", "ingress"),
-        ("dialects/openai_chat/traits.py", "ingress"),
         ("dialects/model_lists.py", "routing"),
         ("state/shared.py", "machines"),
         ("state/shared.py", "routing"),

@@ -15,7 +15,7 @@ from agcore.codecs import json_text
 from agcore.codecs.sse import Decoder
 from agcore.conversation.values import Conversation, Delta, Finished, Stop, ToolStarted
 from agcore.conversion.translation import ModelTarget, Translation, translate
-from agcore.dialects.translators import CLIENTS
+from agcore.dialects import DIALECTS
 from agcore.models.profiles import profile
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
 from tests.support.deltas import deltas
@@ -47,7 +47,7 @@ def translation(client: str, up: str) -> Translation:
 
 def upstream(up: str, said: list[Delta]) -> bytes:
     """A stream as a vendor of the dialect would send it."""
-    writer = CLIENTS[up].writer(id="up", model="up", created=1, conversation=ASKED)
+    writer = DIALECTS[up].client.writer(id="up", model="up", created=1, conversation=ASKED)
     return b"".join(map(writer.feed, said)) + writer.end()
 
 

@@ -32,7 +32,7 @@ NOW = 1_790_000_000.0  # Mon, 21 Sep 2026 14:13:20 GMT
 
 
 def parsed(dialect: str, status: int, body: object) -> Fault:
-    return DIALECTS[dialect].parse_error(status, json_text.decode(json.dumps(body).encode()))
+    return DIALECTS[dialect].errors.parse_error(status, json_text.decode(json.dumps(body).encode()))
 
 
 def fields(**values: str) -> Headers:
@@ -548,7 +548,7 @@ def test_whatever_a_peer_writes_gives_a_credible_wait_or_none(
 
 @given(VALUES, st.sampled_from(sorted(DIALECTS)))
 def test_any_json_that_a_dialect_takes_for_an_error_can_be_asked(body: object, dialect: str) -> None:
-    fault = DIALECTS[dialect].parse_error(429, body)
+    fault = DIALECTS[dialect].errors.parse_error(429, body)
     wait = stated_retry_after(fault, (), now=NOW)
     assert wait is None or 0 <= wait <= LONGEST
     assert is_quota(fault) or not scope_is_key(fault)

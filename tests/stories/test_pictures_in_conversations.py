@@ -12,8 +12,8 @@ from agcore.codecs.sse import Decoder
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Image, Invalid, Source, Text
 from agcore.conversion.translation import ModelTarget, Translation, translate
+from agcore.dialects import DIALECTS
 from agcore.dialects.gemini.contents_writer import SKIP_SIGNATURE
-from agcore.dialects.translators import CLIENTS
 from agcore.models.profiles import profile
 from tests.support import grammar_anthropic, grammar_openai_chat, grammar_openai_responses
 from tests.support.pictures import coded, jpeg, png
@@ -221,7 +221,7 @@ def test_spoken_answers_are_refused_whatever_else_is_wanted() -> None:
 )
 def test_a_shape_that_is_none_is_refused_with_its_field(client: str, body: dict[str, Any], param: str) -> None:
     with pytest.raises(Invalid) as caught:
-        CLIENTS[client].parse_request(body, model="m", stream=False, losses=Losses())
+        DIALECTS[client].client.parse_request(body, model="m", stream=False, losses=Losses())
     assert caught.value.param == param
 
 
@@ -355,11 +355,11 @@ def test_pictures_beside_an_answer_are_read() -> None:
     image = {"type": "image_url", "image_url": {"url": URL}}
     message = {"role": "assistant", "content": "Here", "images": [image]}
     body = chat(messages=[{"role": "user", "content": "a cat"}, message])
-    turn = CLIENTS["openai"].parse_request(body, model="m", stream=False, losses=Losses()).turns[1]
+    turn = DIALECTS["openai"].client.parse_request(body, model="m", stream=False, losses=Losses()).turns[1]
     assert turn.parts == (Text("Here"), Image(Source("image/png", data=PNG)))
     broken = chat(messages=[{"role": "assistant", "content": "", "images": [{"image_url": {"url": "x"}}]}])
     with pytest.raises(Invalid) as caught:
-        CLIENTS["openai"].parse_request(broken, model="m", stream=False, losses=Losses())
+        DIALECTS["openai"].client.parse_request(broken, model="m", stream=False, losses=Losses())
     assert caught.value.param == "messages[0].images[0].image_url.url"
 
 

@@ -14,7 +14,8 @@ from agcore.conversation.values import (
     Turn,
 )
 from agcore.dialects.gemini.contents_writer import SKIP_SIGNATURE
-from agcore.dialects.gemini.request_reader import parse_request, render_request
+from agcore.dialects.gemini.request_reader import parse_request
+from agcore.dialects.gemini.request_writer import render_request
 from agcore.models.profiles import Profile, profile
 
 FLASH = profile("gemini-3-flash")

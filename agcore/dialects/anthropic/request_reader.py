@@ -1,7 +1,5 @@
 """Anthropic requests, read as the neutral conversation (docs/wire/anthropic-messages.md#request).
 
-`render_request` is the way back.
-
 Reading is strict where a wrong guess would change the meaning (a block without its text, a call without its id) and
 lenient where the API's own limits are the upstream's business (ranges, counts). Tools that the client runs but whose
 schema Anthropic knows by a type (`bash_20250124`) become ordinary tools with that schema: their calls look the same to
@@ -42,10 +40,8 @@ from agcore.conversation.values import (
     Turn,
 )
 from agcore.dialects.anthropic.arguments import object_text
-from agcore.dialects.anthropic.request_writer import render_request
+from agcore.dialects.anthropic.traits import NAME
 from agcore.dialects.anthropic.typed_tools import typed_tool
-
-__all__ = ["ThreadUnsupported", "parse_request", "render_request"]
 
 _BILLING: Final = "x-anthropic-billing-header:"
 _KNOWN: Final = frozenset(
@@ -80,7 +76,7 @@ class ThreadUnsupported(Invalid):
 
 
 def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: Losses) -> Conversation:
-    """Read a request; see `translator.ParseRequest`. A `thread` raises ThreadUnsupported."""
+    """Read a request; see `base.ParseRequest`. A `thread` raises ThreadUnsupported."""
     if body.get("thread") is not None:
         raise ThreadUnsupported
     for name in ("container", "mcp_servers"):
@@ -197,7 +193,7 @@ def _content(blocks: list[dict[str, object]], role: str, path: str, losses: Loss
             parts += [Text(summary)] if isinstance(summary, str) and summary else []
         else:
             media = _media(block, kind, here, losses)
-            parts += [Foreign("anthropic", kind, block)] if media is None else media
+            parts += [Foreign(NAME, kind, block)] if media is None else media
     return tuple(parts)
 
 
@@ -331,7 +327,7 @@ def _tools(tools: object, losses: Losses) -> tuple[list[Tool], list[HostedTool]]
             family = _RELEASE.sub("", kind)
             known = typed_tool(family, tool)
             if known is None:
-                hosted.append(HostedTool("anthropic", family, tool))
+                hosted.append(HostedTool(NAME, family, tool))
             else:
                 losses.add(
                     path, f"a model elsewhere does not know `{kind}`", action="sent as a function", weight="note"

@@ -32,6 +32,7 @@ from agcore.conversation.values import (
 from agcore.dialects.anthropic.arguments import arguments_object
 from agcore.dialects.anthropic.reasoning import ThinkingBudget, plan
 from agcore.dialects.anthropic.tools_writer import Block, ask_structure, marked, rendered_choice, rendered_tools
+from agcore.dialects.anthropic.traits import NAME
 from agcore.models.profiles import Profile
 
 _SEEN: Final = "[image]"
@@ -56,7 +57,7 @@ _TIERS: Final = {
 def render_request(
     conversation: Conversation, *, model: str, profile: Profile, signer: str, losses: Losses
 ) -> dict[str, object]:
-    """Write a request; see `translator.RenderRequest`."""
+    """Write a request; see `base.RenderRequest`."""
     split = next((at for at, turn in enumerate(conversation.turns) if not _instructs(turn)), len(conversation.turns))
     system = [block for at in range(split) for block in _instructions(conversation.turns[at], at, losses)]
     messages = _messages(conversation.turns[split:], split, signer, losses)
@@ -165,7 +166,7 @@ def _part(part: Part, path: str, signer: str, losses: Losses) -> list[Block]:
     if isinstance(part, ToolResult):
         return [_result(part, path, losses)]
     if isinstance(part, Foreign):
-        if part.dialect == "anthropic":
+        if part.dialect == NAME:
             return [dict(part.value)]
         losses.add(path, f"`{part.kind}` is known to its own vendor only")
         return []

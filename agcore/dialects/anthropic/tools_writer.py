@@ -13,6 +13,7 @@ from agcore.codecs.json_text import encode
 from agcore.conversation.json_schema import for_anthropic
 from agcore.conversation.losses import Losses, Weight
 from agcore.conversation.values import Conversation, Json, Tool
+from agcore.dialects.anthropic.traits import NAME
 from agcore.dialects.shared.web_search import anthropic_tool, terms_of
 from agcore.models.profiles import Profile
 
@@ -42,7 +43,7 @@ def rendered_tools(conversation: Conversation, profile: Profile, losses: Losses)
         else:
             tools.append(_tool(tool, f"tools[{at}]", profile, losses))
     for hosted in conversation.hosted_tools:
-        if hosted.dialect == "anthropic":
+        if hosted.dialect == NAME:
             tools.append(dict(hosted.value))
         elif hosted.kind == "web_search" and profile.vendor == "anthropic":
             tools.append(anthropic_tool(terms_of(hosted), losses))

@@ -1,4 +1,4 @@
-"""Gemini answers: Google's chunks as deltas, and deltas as chunks (docs/wire/gemini.md#answer).
+"""Gemini answers, read as deltas (docs/wire/gemini.md#stream).
 
 A chunk is a whole response object with incremental parts; a stream and a whole answer differ in their number only.
 There is no finish reason for tool calls, calls come whole, and the stream ends with its connection.
@@ -32,16 +32,13 @@ from agcore.conversation.values import (
     ToolEnded,
     ToolStarted,
 )
-from agcore.dialects import base
 from agcore.dialects.gemini import errors as gemini_error
-from agcore.dialects.gemini import traits as gemini
-from agcore.dialects.gemini.answer_writer import ResponseWriter, render_answer
 from agcore.dialects.gemini.contents_writer import SIGNED_IMAGE
+from agcore.dialects.gemini.stream_events import read_usage
 from agcore.dialects.shared.citation_spans import Span, span_of_segment
+from agcore.dialects.shared.faults import CUT, EMPTY, NOT_JSON
 from agcore.dialects.shared.logprobs import tokens_of_google
 from agcore.protocol.fault import Fault
-
-__all__ = ["ResponseReader", "ResponseWriter", "read_answer", "render_answer"]
 
 _STOPS: Final[Mapping[str, Stop]] = {
     "MAX_TOKENS": Stop.LENGTH,
@@ -72,7 +69,7 @@ _MALFORMED: Final = frozenset(
 
 
 def read_answer(answer: dict[str, object] | list[object], *, signer: str) -> list[Delta] | Fault:
-    """See `translator.ReadAnswer`. A list is what a stream without `alt=sse` gives: its chunks."""
+    """See `base.ReadAnswer`. A list is what a stream without `alt=sse` gives: its chunks."""
     reader = ResponseReader(signer=signer, whole=True)
     deltas: list[Delta] = []
     for chunk in answer if isinstance(answer, list) else [answer]:
@@ -98,7 +95,7 @@ class _Candidate:
 
 
 class ResponseReader:
-    """See `translator.ResponseReader`. With `whole` the chunks are one answer that is complete by itself."""
+    """See `base.ResponseReader`. With `whole` the chunks are one answer that is complete by itself."""
 
     def __init__(self, *, signer: str, whole: bool = False) -> None:
         self.fault: Fault | None = None
@@ -109,7 +106,7 @@ class ResponseReader:
         self._candidates: dict[int, _Candidate] = {}
 
     def feed(self, frame: Frame) -> list[Delta]:
-        """See `translator.ResponseReader`."""
+        """See `base.ResponseReader`."""
         data = frame.data
         if self.fault is not None or data is None or data.strip() in (b"", b"[DONE]"):
             return []
@@ -124,7 +121,7 @@ class ResponseReader:
         if self.fault is not None:
             return []
         if not isinstance(chunk, dict):
-            self.fault = base.NOT_JSON
+            self.fault = NOT_JSON
             return []
         error = chunk.get("error")
         if error:
@@ -135,18 +132,18 @@ class ResponseReader:
         return list(self._chunk(chunk))
 
     def end(self) -> list[Delta]:
-        """See `translator.ResponseReader`."""
+        """See `base.ResponseReader`."""
         if self.fault is not None or self._ended:
             return []
         self._ended = True
         out: list[Delta] = []
         if not self._candidates:
-            self.fault = base.EMPTY
+            self.fault = EMPTY
         for index, candidate in sorted(self._candidates.items()):
             if candidate.finished:
                 continue
             if not self._whole:
-                self.fault = base.CUT
+                self.fault = CUT
                 break
             out += self._finish(candidate, index, "STOP")
         return out
@@ -313,7 +310,7 @@ def _page(source: object, span: Span | None) -> Iterator[tuple[str, str, Span | 
 
 def _usage(chunk: dict[str, object]) -> Usage | None:
     """Usage; where only the prompt and the total are given, the rest was output (docs/wire/answers.md#usage)."""
-    usage = gemini.read_usage(chunk)
+    usage = read_usage(chunk)
     if usage is None or usage.output:
         return usage
     rest = count(chunk, "usageMetadata", "totalTokenCount") - usage.input

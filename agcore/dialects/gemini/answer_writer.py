@@ -158,7 +158,7 @@ class _Candidate:
 
 
 class ResponseWriter:
-    """See `translator.ResponseWriter`. The last chunk has all finish reasons and the usage."""
+    """See `base.ResponseWriter`. The last chunk has all finish reasons and the usage."""
 
     def __init__(self, *, id: str, model: str, created: int, conversation: Conversation) -> None:
         self._tail: _Object = {"modelVersion": model, "responseId": id}
@@ -168,7 +168,7 @@ class ResponseWriter:
         self._usage: Usage | None = None
 
     def feed(self, delta: Delta) -> bytes:
-        """See `translator.ResponseWriter`."""
+        """See `base.ResponseWriter`."""
         if isinstance(delta, Started):
             return b""
         if isinstance(delta, Consumed):
@@ -182,7 +182,7 @@ class ResponseWriter:
         return self._chunk(delta.choice, _parts(candidate, delta))
 
     def end(self) -> bytes:
-        """See `translator.ResponseWriter`."""
+        """See `base.ResponseWriter`."""
         candidates = self._candidates or {0: _Candidate(visible=False)}
         # As Google does: Google's SDKs drop a whole turn of a chat of which one chunk has no part.
         nothing: _Object = {"role": "model", "parts": [{"text": ""}]}
@@ -196,7 +196,7 @@ class ResponseWriter:
         )
 
     def error(self, fault: Fault, request_id: str) -> bytes:
-        """See `translator.ResponseWriter`."""
+        """See `base.ResponseWriter`."""
         return gemini_error.stream_error(fault, request_id)
 
     def _chunk(self, choice: int, parts: list[_Object]) -> bytes:
@@ -209,7 +209,7 @@ class ResponseWriter:
 def render_answer(
     answer: Answer, *, id: str, model: str, created: int, conversation: Conversation
 ) -> dict[str, object]:
-    """See `translator.RenderAnswer`."""
+    """See `base.RenderAnswer`."""
     visible = _visible(conversation)
     candidates: list[_Object] = []
     for index, choice in enumerate(answer.choices):

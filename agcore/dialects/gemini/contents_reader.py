@@ -33,8 +33,9 @@ from agcore.conversation.values import (
     Turn,
     Video,
 )
-from agcore.dialects.gemini.contents_writer import NAME, OWN_FILES, SKIP_SIGNATURE, YOUTUBE
+from agcore.dialects.gemini.contents_writer import OWN_FILES, SKIP_SIGNATURE, YOUTUBE
 from agcore.dialects.gemini.fields import Message
+from agcore.dialects.gemini.traits import NAME
 
 _Media = Image | Document | Audio | Video
 _Object = dict[str, object]

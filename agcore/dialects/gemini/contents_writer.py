@@ -29,9 +29,9 @@ from agcore.conversation.values import (
     Turn,
     Video,
 )
+from agcore.dialects.gemini.traits import NAME
 from agcore.models.profiles import Profile
 
-NAME: Final = "gemini"
 SKIP_SIGNATURE: Final = "skip_thought_signature_validator"
 """Google's word for a call that Gemini did not make."""
 SIGNED_IMAGE: Final = "image"

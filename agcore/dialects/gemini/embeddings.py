@@ -13,7 +13,7 @@ from agcore.codecs import json_text
 from agcore.conversation.embeddings import EmbeddingRequest, Embeddings, checked, unreadable
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Invalid
-from agcore.dialects.gemini import traits as gemini
+from agcore.dialects.gemini import stream_events as gemini
 from agcore.dialects.gemini.fields import Message
 from agcore.dialects.gemini.paths import action_path
 from agcore.dialects.tasks import Destination, WrittenAnswer

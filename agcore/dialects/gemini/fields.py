@@ -13,6 +13,9 @@ from typing import Final
 
 from agcore.conversation.values import Invalid
 
+MAX_CHOICES: Final = 8
+"""Answers that one request may ask for."""
+
 _UNDERSCORE: Final = re.compile(r"(?<=[A-Za-z0-9])_+([A-Za-z0-9])")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from agcore.dialects.gemini import traits as gemini
+from agcore.dialects.gemini import stream_events as gemini
 from agcore.dialects.gemini.paths import action_path
 from agcore.dialects.openai import media as openai
 from agcore.dialects.tasks import Destination

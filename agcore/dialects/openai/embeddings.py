@@ -21,7 +21,7 @@ from agcore.conversation.losses import Losses
 from agcore.conversation.token_estimate import of_texts
 from agcore.conversation.values import Invalid
 from agcore.dialects.openai.fields import integer, text, wrong
-from agcore.dialects.openai_chat import traits as openai_chat
+from agcore.dialects.openai_chat import stream_events as openai_chat
 from agcore.dialects.tasks import Destination, WrittenAnswer
 from agcore.protocol.fault import Fault
 

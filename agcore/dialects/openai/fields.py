@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from agcore.conversation.values import Invalid
 
 Fields: TypeAlias = Mapping[str, object]
+
+EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""How hard a model may be asked to think, from nothing to all."""
 
 
 def text(fields: Fields, name: str, path: str = "") -> str:

@@ -10,8 +10,9 @@ from agcore.codecs.sse import Frame
 from agcore.conversation.usage import Usage
 from agcore.dialects.base import Meaning
 from agcore.dialects.openai.errors import parse_error, stream_error
-from agcore.dialects.openai_chat import traits as openai_chat
-from agcore.dialects.openai_responses import traits as openai_responses
+from agcore.dialects.openai_chat import stream_events as openai_chat
+from agcore.dialects.openai_responses import stream_events as openai_responses
+from agcore.dialects.shared.faults import NOT_JSON
 from agcore.dialects.tasks import Destination
 from agcore.protocol.fault import Fault
 
@@ -61,7 +62,7 @@ class StreamTap:
         except ValueError:
             event = None
         if not isinstance(event, dict):
-            self.fault = Fault(status=502, message="the upstream sent an event that is not JSON")
+            self.fault = NOT_JSON
             return Meaning.ERROR, b""
         if event.get("type") == "error" or event.get("error"):
             self.fault = parse_error(502, event.get("error") or event)

@@ -31,10 +31,11 @@ from agcore.conversation.values import (
     ToolEnded,
     ToolStarted,
 )
-from agcore.dialects import base
 from agcore.dialects.openai.media_parts import source_of
-from agcore.dialects.openai_chat import traits as openai_chat
+from agcore.dialects.openai_chat import errors
+from agcore.dialects.openai_chat.stream_events import read_usage
 from agcore.dialects.shared.citation_spans import span_of
+from agcore.dialects.shared.faults import CUT, EMPTY, NOT_JSON
 from agcore.dialects.shared.logprobs import tokens_of
 from agcore.protocol.fault import Fault
 
@@ -102,7 +103,7 @@ class _Choice:
 
 
 class ResponseReader:
-    """See `translator.ResponseReader`."""
+    """See `base.ResponseReader`."""
 
     def __init__(self, *, signer: str) -> None:
         self.fault: Fault | None = None
@@ -123,7 +124,7 @@ class ResponseReader:
         except ValueError:
             chunk = None
         if not isinstance(chunk, dict):
-            self.fault = base.NOT_JSON
+            self.fault = NOT_JSON
             return []
         return self.take(chunk)
 
@@ -131,16 +132,16 @@ class ResponseReader:
         """The body ended: properly only if every choice had finished."""
         if self.fault is None and not self._done:
             if not self._choices:
-                self.fault = base.EMPTY
+                self.fault = EMPTY
             elif not all(choice.finished for choice in self._choices.values()):
-                self.fault = base.CUT
+                self.fault = CUT
         return []
 
     def finish(self) -> list[Delta]:
         """The upstream says that its answer is complete: choices that did not say so are ended now."""
         self._done = True
         if not self._choices:
-            self.fault = base.EMPTY
+            self.fault = EMPTY
         deltas: list[Delta] = []
         for index, choice in self._choices.items():
             if not choice.finished:
@@ -150,7 +151,7 @@ class ResponseReader:
     def take(self, chunk: dict[str, object]) -> list[Delta]:
         """What a decoded chunk says."""
         if chunk.get("error"):
-            self.fault = openai_chat.parse_error(openai_chat.status_in_stream(chunk["error"]), chunk)
+            self.fault = errors.parse_error(errors.status_in_stream(chunk["error"]), chunk)
             return []
         deltas: list[Delta] = []
         if not self._started:
@@ -358,7 +359,7 @@ class ResponseReader:
 
 
 def read_answer(answer: dict[str, object], *, signer: str) -> list[Delta] | Fault:
-    """See `translator.ReadAnswer`."""
+    """See `base.ReadAnswer`."""
     reader = ResponseReader(signer=signer)
     choices = answer.get("choices")
     numbered = [_numbered(item) for item in choices if isinstance(item, dict)] if isinstance(choices, list) else []
@@ -384,7 +385,7 @@ def _usage(holder: dict[str, object]) -> Consumed | None:
     """Usage of a chunk, of a choice (Moonshot), or where Groq has it."""
     for place in (holder, holder.get("x_groq")):
         if isinstance(place, dict) and place.get("usage"):
-            usage = openai_chat.read_usage(place)
+            usage = read_usage(place)
             if usage is not None:
                 return Consumed(usage)
     return None

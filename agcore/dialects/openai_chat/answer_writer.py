@@ -44,10 +44,7 @@ from agcore.conversation.values import (
 from agcore.dialects.openai import errors as openai_error
 from agcore.dialects.openai.chunks import Chunks, finish_reason, usage_object
 from agcore.dialects.openai.media_parts import url_of
-from agcore.dialects.openai_chat.answer_reader import ResponseReader, read_answer
 from agcore.protocol.fault import Fault
-
-__all__ = ["ResponseReader", "ResponseWriter", "read_answer", "render_answer"]
 
 _ID: Final = "chatcmpl-"
 _MINTED_ID: Final = 24
@@ -76,7 +73,7 @@ class _State(msgspec.Struct):
 
 
 class ResponseWriter:
-    """See `translator.ResponseWriter`."""
+    """See `base.ResponseWriter`."""
 
     def __init__(self, *, id: str, model: str, created: int, conversation: Conversation) -> None:
         self._old_style = _is_old_style(conversation)
@@ -199,7 +196,7 @@ class ResponseWriter:
 def render_answer(
     answer: Answer, *, id: str, model: str, created: int, conversation: Conversation
 ) -> dict[str, object]:
-    """See `translator.RenderAnswer`. Usage that no upstream reported is left out."""
+    """See `base.RenderAnswer`. Usage that no upstream reported is left out."""
     ids, old_style, logprobs = _CallIds(id), _is_old_style(conversation), conversation.settings.logprobs
     written: dict[str, object] = {
         "id": _ID + id,

@@ -14,8 +14,8 @@ from agcore.codecs import json_text
 from agcore.conversation.losses import Losses, Weight
 from agcore.conversation.values import Conversation, HostedTool, Invalid, Json, Tool, ToolChoice
 from agcore.dialects.openai.fields import Fields, as_members, flag, items, needed_text, text, wrong
-from agcore.dialects.openai_chat import traits as openai_chat
 from agcore.dialects.openai_chat.messages_reader import cache_marker
+from agcore.dialects.openai_chat.traits import NAME
 from agcore.dialects.shared.web_search import chat_options, terms_of
 from agcore.models.profiles import Profile
 
@@ -47,7 +47,7 @@ def read_tools(body: Fields) -> tuple[tuple[Tool, ...], tuple[HostedTool, ...]]:
         tools.append(_function(as_members(item, f"functions[{index}]"), f"functions[{index}]."))
     search = body.get("web_search_options")
     if isinstance(search, dict):
-        hosted.append(HostedTool(openai_chat.NAME, "web_search", search))
+        hosted.append(HostedTool(NAME, "web_search", search))
     return tuple(tools), tuple(hosted)
 
 
@@ -66,7 +66,7 @@ def _read_tool(item: dict[str, object], path: str) -> Tool | HostedTool:
             {"cache_control": item.get("cache_control"), **as_members(nested, path + "function")}, path + "function."
         )
     neutral = next((word for prefix, word in _HOSTED if kind.startswith(prefix)), kind)
-    return HostedTool(openai_chat.NAME, neutral, item)
+    return HostedTool(NAME, neutral, item)
 
 
 def _function(fields: Fields, path: str) -> Tool:
@@ -166,7 +166,7 @@ def _write_hosted(conversation: Conversation, profile: Profile, body: dict[str, 
         if hosted.kind == "image_generation":
             continue  # what `pictures` says
         if hosted.kind == "web_search" and official(profile) and _SEARCHES.search(profile.model):
-            own = hosted.dialect == openai_chat.NAME and isinstance(hosted.value, dict) and "type" not in hosted.value
+            own = hosted.dialect == NAME and isinstance(hosted.value, dict) and "type" not in hosted.value
             body["web_search_options"] = hosted.value if own else chat_options(terms_of(hosted), losses)
         else:
             weight: Weight = "refuse" if hosted.forced else "warn"

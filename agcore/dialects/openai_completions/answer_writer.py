@@ -28,7 +28,7 @@ _KIND: Final = "text_completion"
 
 
 class ResponseWriter:
-    """See `translator.ResponseWriter`. With `echo` each choice begins with its prompt."""
+    """See `base.ResponseWriter`. With `echo` each choice begins with its prompt."""
 
     def __init__(self, *, id: str, model: str, created: int, conversation: Conversation) -> None:
         self._echoed = _Echoed(conversation)
@@ -77,7 +77,7 @@ class ResponseWriter:
 def render_answer(
     answer: Answer, *, id: str, model: str, created: int, conversation: Conversation
 ) -> dict[str, object]:
-    """See `translator.RenderAnswer`. Usage that no upstream reported is left out."""
+    """See `base.RenderAnswer`. Usage that no upstream reported is left out."""
     echoed = _Echoed(conversation)
     choices = []
     for index, choice in enumerate(answer.choices):

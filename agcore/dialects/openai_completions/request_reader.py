@@ -38,7 +38,7 @@ def prompts(body: Fields) -> list[str]:
 
 
 def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: Losses) -> Conversation:
-    """See `translator.ParseRequest`. Several prompts are in `Conversation.prompts`."""
+    """See `base.ParseRequest`. Several prompts are in `Conversation.prompts`."""
     said = prompts(body)
     if not all(said):
         losses.add("prompt", "a conversation cannot go on from nothing", weight="refuse")

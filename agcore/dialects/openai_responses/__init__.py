@@ -1,1 +1,34 @@
 """OpenAI's Responses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agcore.dialects.base import Client, Dialect, PassThrough, Upstream
+from agcore.dialects.openai_responses import errors
+from agcore.dialects.openai_responses.traits import TRAITS
+
+
+def _pass_through() -> PassThrough:
+    from agcore.dialects.openai_responses.stream_events import read_usage
+    from agcore.dialects.openai_responses.stream_tap import StreamTap
+    from agcore.dialects.shared.request_edits import edit_model, summary_of_body
+
+    return PassThrough(read_summary=summary_of_body, edits=edit_model, read_usage=read_usage, tap=StreamTap)
+
+
+def _client() -> Client:
+    from agcore.dialects.openai_responses.answer_writer import ResponseWriter, render_answer
+    from agcore.dialects.openai_responses.request_reader import parse_request
+
+    return Client(parse_request, ResponseWriter, render_answer)
+
+
+def _upstream() -> Upstream:
+    from agcore.dialects.openai_responses.answer_reader import ResponseReader, read_answer
+    from agcore.dialects.openai_responses.request_writer import render_request
+
+    return Upstream(render_request, ResponseReader, read_answer)
+
+
+DIALECT: Final = Dialect(TRAITS, errors, pass_through=_pass_through, client=_client, upstream=_upstream)

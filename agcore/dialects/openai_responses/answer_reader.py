@@ -1,47 +1,38 @@
-"""Responses answers to and from the neutral deltas, whole and streamed (docs/wire/openai-responses.md#stream)."""
+"""Responses answers, whole and streamed, read as deltas (docs/wire/openai-responses.md#stream)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from agcore.codecs import json_text, sse
+from agcore.codecs import json_text
 from agcore.codecs.sse import Frame
 from agcore.conversation.values import (
-    Answer,
     Cited,
     Consumed,
-    Conversation,
     Delta,
     Finished,
-    Image,
     ImageMade,
-    Refusal,
     RefusalDelta,
     Signature,
     Source,
     Started,
     Stop,
-    Text,
     TextDelta,
-    Thinking,
     ThinkingDelta,
     ThinkingEnded,
     ToolArguments,
-    ToolCall,
     ToolEnded,
     ToolStarted,
 )
-from agcore.dialects import base
-from agcore.dialects.openai import errors as openai_error
 from agcore.dialects.openai import media_parts as openai_media
-from agcore.dialects.openai_responses.answer_items import Event
-from agcore.dialects.openai_responses.answer_object import Response
-from agcore.dialects.openai_responses.traits import failure_code, read_usage, status_in_stream
+from agcore.dialects.openai_responses import errors
+from agcore.dialects.openai_responses.stream_events import read_usage
 from agcore.dialects.shared.citation_spans import span_of
-from agcore.dialects.shared.logprobs import divided, tokens_of
+from agcore.dialects.shared.faults import CUT, EMPTY, NOT_JSON
+from agcore.dialects.shared.logprobs import tokens_of
 from agcore.protocol.fault import Fault
 
 _UNFINISHED = Fault(status=502, message="the upstream's response was not finished")
@@ -63,7 +54,7 @@ class _Seen(msgspec.Struct):
 
 
 class ResponseReader:
-    """Reads an upstream's response events. See `translator.ResponseReader`.
+    """Reads an upstream's response events. See `base.ResponseReader`.
 
     Deltas and `done` events say the same twice, and some upstreams leave out one or the other: whichever comes first is
     passed on, and the other only adds what is missing.
@@ -93,14 +84,14 @@ class ResponseReader:
         except ValueError:
             event = None
         if not isinstance(event, dict):
-            self.fault = base.NOT_JSON
+            self.fault = NOT_JSON
             return []
         return list(self._read(event))
 
     def end(self) -> list[Delta]:
         """Nothing: the terminal event is the end, and an end without it is a fault."""
         if not self._finished and self.fault is None:
-            self.fault = base.CUT if self._started else base.EMPTY
+            self.fault = CUT if self._started else EMPTY
         return []
 
     def whole(self, answer: Mapping[str, object]) -> Iterator[Delta]:
@@ -129,7 +120,7 @@ class ResponseReader:
             yield Started(id if isinstance(id, str) else "")
 
     def _fail(self, error: object) -> None:
-        fault = openai_error.parse_error(status_in_stream(error), error)
+        fault = errors.parse_error(errors.status_in_stream(error), error)
         self.fault = (
             fault if fault.message else msgspec.structs.replace(fault, message="the upstream's response failed")
         )
@@ -338,93 +329,3 @@ def read_answer(answer: dict[str, object], *, signer: str) -> list[Delta] | Faul
     reader = ResponseReader(signer=signer)
     deltas = list(reader.whole(answer))
     return deltas if reader.fault is None else reader.fault
-
-
-class ResponseWriter:
-    """Writes a stream of response events for a client. See `translator.ResponseWriter`.
-
-    The terminal event waits for `end`, so that usage which trails the finish is in it.
-    """
-
-    def __init__(self, *, id: str, model: str, created: int, conversation: Conversation) -> None:
-        self.response: Event | None = None
-        """The response as the terminal event showed it; None before that."""
-        self._response = Response(id=id, model=model, created=created, conversation=conversation)
-        self._sequence = 0
-
-    def feed(self, delta: Delta) -> bytes:
-        """The frames for a delta."""
-        return self._begun() + self._frames(self._response.take(delta))
-
-    def end(self) -> bytes:
-        """The frames that end the stream."""
-        frames = self._begun() + self._frames(self._response.finish())
-        status = "completed" if self._response.reason is None else "incomplete"
-        self.response = self._response.shown(status)
-        return frames + self._frames([{"type": f"response.{status}", "response": self.response}])
-
-    def error(self, fault: Fault, request_id: str) -> bytes:
-        """`response.failed` inside a response, the flat `error` event before one."""
-        error = openai_error.error_object(fault)
-        code, message = failure_code(fault), error.get("message") or "the upstream failed"
-        if not self._sequence:
-            return self._frames([{"type": "error", "code": code, "message": message, "param": error.get("param")}])
-        response = self._response.shown("failed", error={"code": code, "message": message})
-        return self._frames([{"type": "response.failed", "response": response}])
-
-    def _begun(self) -> bytes:
-        if self._sequence:
-            return b""
-        response = self._response.shown("in_progress")
-        return self._frames({"type": f"response.{kind}", "response": response} for kind in ("created", "in_progress"))
-
-    def _frames(self, events: Iterable[Event]) -> bytes:
-        frames = []
-        for event in events:
-            kind = event.pop("type")
-            numbered = {"type": kind, "sequence_number": self._sequence, **event}
-            frames.append(sse.encode(json_text.encode(numbered), event=kind))
-            self._sequence += 1
-        return b"".join(frames)
-
-
-def render_answer(
-    answer: Answer, *, id: str, model: str, created: int, conversation: Conversation
-) -> dict[str, object]:
-    """Write a whole answer, its first choice: the response that a stream of it would have ended with."""
-    response = Response(id=id, model=model, created=created, conversation=conversation)
-    for delta in _deltas(answer):
-        for _ in response.take(delta):
-            pass
-    for _ in response.finish():
-        pass
-    return response.shown("completed" if response.reason is None else "incomplete")
-
-
-def _deltas(answer: Answer) -> Iterator[Delta]:
-    choice = answer.choices[0]
-    last_text = max((index for index, part in enumerate(choice.parts) if isinstance(part, Text)), default=-1)
-    waiting, said = list(choice.citations), 0
-    logprobs = iter(divided(choice.logprobs, [part.text for part in choice.parts if isinstance(part, Text)]))
-    for index, part in enumerate(choice.parts):
-        match part:
-            case Text(text):
-                yield TextDelta(text, 0, next(logprobs))
-                said += len(text)
-                due = [each for each in waiting if index == last_text or (each.span and each.span[1] <= said)]
-                waiting = [each for each in waiting if each not in due]
-                yield from due
-            case Refusal(text):
-                yield RefusalDelta(text)
-            case Thinking(text, signature):
-                yield ThinkingDelta(text)
-                yield ThinkingEnded(signature)
-            case ToolCall(id, name, arguments, custom, signature):
-                yield ToolStarted(index, id, name, custom=custom, signature=signature)
-                yield ToolArguments(index, arguments)
-                yield ToolEnded(index)
-            case Image(source):
-                yield ImageMade(source)
-    yield Finished(choice.stop, choice.sequence)
-    if answer.usage is not None:
-        yield Consumed(answer.usage)

@@ -31,10 +31,15 @@ from agcore.conversation.values import (
 from agcore.dialects.openai import fields
 from agcore.dialects.openai import media_parts as openai_media
 from agcore.dialects.openai_responses import tools
-from agcore.dialects.openai_responses.tools import NAME, TYPED_CALLS, TYPED_OUTPUTS
+from agcore.dialects.openai_responses.tools import TYPED_CALLS, TYPED_OUTPUTS
+from agcore.dialects.openai_responses.traits import NAME
 
 Content = Text | Image | Document | Audio | Video
 Item = dict[str, object]
+
+ENCRYPTED_REASONING: Final = "reasoning.encrypted_content"
+LOGPROBS: Final = "message.output_text.logprobs"
+"""What a request may ask to have included."""
 
 _FILE_TYPES: Final = {"pdf": "application/pdf", "txt": "text/plain", "md": "text/plain", "csv": "text/plain"}
 _ROLES: Final = ("user", "assistant", "system", "developer")

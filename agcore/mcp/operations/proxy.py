@@ -26,6 +26,7 @@ from agcore.dialects import jsonrpc_errors as jsonrpc_error
 from agcore.machines.operation import Operation
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp import http_sse_endpoint as message_endpoint
+from agcore.mcp import transport
 from agcore.mcp.oauth_metadata import metadata_url, with_metadata
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
@@ -69,7 +70,7 @@ class McpProxy(Operation):
             return self.exchange.fail(Fault(status=502, message=message), now=now)
         self._head_came = True
         self._streams = header_tables.media_type(headers) == b"text/event-stream"
-        fields = header_tables.passing(headers, header_tables.MCP_DOWN)
+        fields = header_tables.passing(headers, transport.DOWN)
         if self._server.auth == "client":
             fields += self._challenges(headers)
         if self._streams:
@@ -156,7 +157,7 @@ class McpProxy(Operation):
         query = b"" if self._announced is not None else self.request.target.raw_query
         prefix = candidate.endpoint.prefix
         joint = b"&" if b"?" in prefix else b"?"
-        headers = self._credential() + header_tables.passing(self.request.head.headers, header_tables.MCP_UP)
+        headers = self._credential() + header_tables.passing(self.request.head.headers, transport.UP)
         return UpstreamPlan(
             target=prefix + joint + query if query else prefix,
             method=self.request.head.method,

@@ -36,8 +36,8 @@ from agcore.conversation.values import (
 from agcore.conversation.values import Source as PartSource
 from agcore.conversion.translated_stream import UpstreamStream
 from agcore.conversion.translation import Translation
-from agcore.dialects import DIALECTS
-from agcore.dialects.base import RequestSummary
+from agcore.dialects import DIALECTS, FALLBACK
+from agcore.dialects.base import PathParts
 from agcore.dialects.whole_answer import read_object
 from agcore.machines.operation import candidates_at, resolve
 from agcore.machines.upstream_call import UpstreamCall
@@ -197,7 +197,7 @@ class VisionCall:
         told = Text(vision_tools.instruction(self.ask.tool, self.ask.given))
         turn = Turn("user", (*self._parts, told))
         conversation = Conversation(model=self._server.model, turns=(turn,), stream=True)
-        self._translation = Translation("openai", target, conversation, Losses())
+        self._translation = Translation(FALLBACK.traits.name, target, conversation, Losses())
         refusal = self._translation.refusal(on_loss=services.config.proxy.on_loss)
         if refusal is not None:
             return refusal
@@ -205,15 +205,10 @@ class VisionCall:
         self._deltas.clear()
         self._whole = None
         self._size = 0
-        match = self._exchange.request.match
-        assert match is not None
-        match = msgspec.structs.replace(match, version="v1beta")  # the one of Gemini's that has everything
-        ask = RequestSummary(model=self._server.model, stream=True)
+        traits = DIALECTS[candidate.endpoint.dialect].traits
         return UpstreamPlan(
-            target=DIALECTS[candidate.endpoint.dialect].generate_target(
-                candidate.endpoint.prefix, match, candidate.model, ask
-            ),
-            headers=(*_HEADERS, *header_tables.REQUIRED_UP.get(candidate.endpoint.dialect, ())),
+            target=traits.generate_target(candidate.endpoint.prefix, PathParts(), candidate.model, stream=True),
+            headers=(*_HEADERS, *traits.headers_required),
             body=self._translation.body,
         )
 

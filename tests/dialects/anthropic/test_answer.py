@@ -36,7 +36,8 @@ from agcore.conversation.values import (
     ToolEnded,
     ToolStarted,
 )
-from agcore.dialects.anthropic.answer_reader import ResponseReader, ResponseWriter, read_answer, render_answer
+from agcore.dialects.anthropic.answer_reader import ResponseReader, read_answer
+from agcore.dialects.anthropic.answer_writer import ResponseWriter, render_answer
 from agcore.dialects.anthropic.tools_writer import RESPOND
 from agcore.protocol.fault import Fault
 from tests.support.deltas import deltas

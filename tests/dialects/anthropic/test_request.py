@@ -37,7 +37,8 @@ from agcore.conversation.values import (
     ToolResult,
     Turn,
 )
-from agcore.dialects.anthropic.request_reader import ThreadUnsupported, parse_request, render_request
+from agcore.dialects.anthropic.request_reader import ThreadUnsupported, parse_request
+from agcore.dialects.anthropic.request_writer import render_request
 from agcore.dialects.anthropic.tools_writer import RESPOND
 from agcore.models.profiles import profile
 

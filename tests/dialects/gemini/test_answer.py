@@ -38,7 +38,8 @@ from agcore.conversation.values import (
     ToolStarted,
     Turn,
 )
-from agcore.dialects.gemini.answer_reader import ResponseReader, ResponseWriter, read_answer, render_answer
+from agcore.dialects.gemini.answer_reader import ResponseReader, read_answer
+from agcore.dialects.gemini.answer_writer import ResponseWriter, render_answer
 from agcore.dialects.gemini.request_reader import parse_request
 from agcore.protocol.fault import Fault
 from tests.support.deltas import deltas

@@ -12,8 +12,8 @@ from agcore.conversation.values import Conversation, TextDelta
 from agcore.dialects.anthropic import errors as anthropic_error
 from agcore.dialects.gemini import errors as gemini_error
 from agcore.dialects.openai import errors as openai_error
-from agcore.dialects.openai_responses.answer_reader import ResponseWriter
-from agcore.dialects.openai_responses.traits import StreamTap
+from agcore.dialects.openai_responses.answer_writer import ResponseWriter
+from agcore.dialects.openai_responses.stream_tap import StreamTap
 from agcore.protocol.fault import Fault
 
 MISSING = {"type": "error", "error": {"type": "not_found_error", "message": "model: m"}}

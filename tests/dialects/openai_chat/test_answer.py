@@ -32,7 +32,8 @@ from agcore.conversation.values import (
     ToolStarted,
     Turn,
 )
-from agcore.dialects.openai_chat.answer_writer import ResponseReader, ResponseWriter, read_answer, render_answer
+from agcore.dialects.openai_chat.answer_reader import ResponseReader, read_answer
+from agcore.dialects.openai_chat.answer_writer import ResponseWriter, render_answer
 from agcore.dialects.openai_chat.request_reader import parse_request
 from agcore.protocol.fault import Fault
 from tests.support.deltas import deltas

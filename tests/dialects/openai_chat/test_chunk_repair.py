@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agcore.codecs.sse import Decoder
-from agcore.dialects.openai_chat.traits import StreamTap
+from agcore.dialects.openai_chat.stream_tap import StreamTap
 
 ROLE = {"role": "assistant", "content": ""}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}

@@ -35,7 +35,8 @@ from agcore.conversation.values import (
     ToolStarted,
     Turn,
 )
-from agcore.dialects.openai_responses.answer_reader import ResponseReader, ResponseWriter, read_answer, render_answer
+from agcore.dialects.openai_responses.answer_reader import ResponseReader, read_answer
+from agcore.dialects.openai_responses.answer_writer import ResponseWriter, render_answer
 from agcore.dialects.openai_responses.request_reader import parse_request
 from agcore.protocol.fault import Fault, Vendor
 from tests.support import grammar_openai_responses as grammar

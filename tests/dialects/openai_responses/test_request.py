@@ -35,7 +35,8 @@ from agcore.conversation.values import (
     Turn,
     Video,
 )
-from agcore.dialects.openai_responses.request_reader import StateNotFound, parse_request, render_request
+from agcore.dialects.openai_responses.request_reader import StateNotFound, parse_request
+from agcore.dialects.openai_responses.request_writer import render_request
 from agcore.models.profiles import Profile, profile
 
 PNG = base64.b64encode(b"\x89PNG").decode()

@@ -11,8 +11,8 @@ import pytest
 from agcore.codecs.sse import Decoder
 from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
+from agcore.dialects import DIALECTS
 from agcore.dialects.shared.logprobs import divided, google_result, tokens_of, tokens_of_google
-from agcore.dialects.translators import CLIENTS, UPSTREAMS
 from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
 
@@ -72,10 +72,12 @@ def tokens_shown(dialect: str, answer: dict[str, Any]) -> object:
 
 
 def answered(client: str, upstream: str, request: dict[str, object]) -> dict[str, Any]:
-    conversation = CLIENTS[client].parse_request(dict(request), model="m", stream=False, losses=Losses())
-    deltas = UPSTREAMS[upstream].read_answer(ANSWERS[upstream], signer="up")
+    conversation = DIALECTS[client].client.parse_request(dict(request), model="m", stream=False, losses=Losses())
+    deltas = DIALECTS[upstream].upstream.read_answer(ANSWERS[upstream], signer="up")
     assert not isinstance(deltas, Fault)
-    rendered = CLIENTS[client].render_answer(assemble(deltas), id="1", model="m", created=1, conversation=conversation)
+    rendered = DIALECTS[client].client.render_answer(
+        assemble(deltas), id="1", model="m", created=1, conversation=conversation
+    )
     answer: dict[str, Any] = json.loads(msgspec.json.encode(rendered))
     return answer
 
@@ -95,9 +97,11 @@ def test_who_did_not_ask_does_not_get_them(client: str) -> None:
 @pytest.mark.parametrize("upstream", MODELS)
 def test_the_question_is_carried(client: str, upstream: str) -> None:
     losses = Losses()
-    conversation = CLIENTS[client].parse_request(dict(REQUESTS[client]), model="m", stream=False, losses=losses)
+    conversation = DIALECTS[client].client.parse_request(dict(REQUESTS[client]), model="m", stream=False, losses=losses)
     known = profile(MODELS[upstream])
-    body = UPSTREAMS[upstream].render_request(conversation, model="m", profile=known, signer="up", losses=losses)
+    body = DIALECTS[upstream].upstream.render_request(
+        conversation, model="m", profile=known, signer="up", losses=losses
+    )
     asked = {
         "openai": lambda: (body["logprobs"], body["top_logprobs"]) == (True, 1),
         "openai_responses": lambda: "message.output_text.logprobs" in body["include"] and body["top_logprobs"] == 1,  # type: ignore[operator] # a list
@@ -111,9 +115,11 @@ def test_the_question_is_carried(client: str, upstream: str) -> None:
 def test_a_reasoning_model_is_not_asked(upstream: str) -> None:
     losses = Losses()
     request = dict(REQUESTS["openai"])
-    conversation = CLIENTS["openai"].parse_request(request, model="m", stream=False, losses=losses)
+    conversation = DIALECTS["openai"].client.parse_request(request, model="m", stream=False, losses=losses)
     known = profile("gpt-5")
-    body = UPSTREAMS[upstream].render_request(conversation, model="m", profile=known, signer="up", losses=losses)
+    body = DIALECTS[upstream].upstream.render_request(
+        conversation, model="m", profile=known, signer="up", losses=losses
+    )
     assert "top_logprobs" not in body
     assert "logprobs" in [loss.path for loss in losses]
 
@@ -148,9 +154,11 @@ def frames(dialect: str) -> list[dict[str, Any]]:
 
 def streamed(client: str, upstream: str) -> list[dict[str, Any]]:
     """The events of a client's stream."""
-    conversation = CLIENTS[client].parse_request(dict(REQUESTS[client]), model="m", stream=True, losses=Losses())
-    writer = CLIENTS[client].writer(id="1", model="m", created=1, conversation=conversation)
-    reader = UPSTREAMS[upstream].reader(signer="up")
+    conversation = DIALECTS[client].client.parse_request(
+        dict(REQUESTS[client]), model="m", stream=True, losses=Losses()
+    )
+    writer = DIALECTS[client].client.writer(id="1", model="m", created=1, conversation=conversation)
+    reader = DIALECTS[upstream].upstream.reader(signer="up")
     data = b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in frames(upstream))
     out = b"".join(writer.feed(delta) for frame in Decoder().feed(data) for delta in reader.feed(frame)) + writer.end()
     return [json.loads(frame.data) for frame in Decoder().feed(out) if frame.data not in (None, b"[DONE]")]
@@ -179,7 +187,7 @@ def test_a_gemini_stream_ends_with_them(upstream: str) -> None:
 
 
 def test_what_a_server_says_of_the_tokens_of_thoughts_is_not_the_texts() -> None:
-    reader = UPSTREAMS["openai"].reader(signer="up")
+    reader = DIALECTS["openai"].upstream.reader(signer="up")
     chunks = [
         {"choices": [{"delta": {"reasoning_content": "Hm"}, "logprobs": {"content": TOKENS[:1]}}]},
         {"choices": [{"delta": {"content": "lo"}, "logprobs": {"content": TOKENS[1:]}, "finish_reason": "stop"}]},

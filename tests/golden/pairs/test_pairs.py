@@ -14,11 +14,13 @@ from typing import Any, Final
 import pytest
 
 from agcore.conversion.translation import ModelTarget, Translation, translate
-from agcore.dialects.translators import CLIENTS, UPSTREAMS
+from agcore.dialects import DIALECTS
 from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
 from tests.golden.pairs.material import REQUESTS, STREAMS, TOPICS, Json
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
+
+UPSTREAMS = [name for name, dialect in DIALECTS.items() if dialect.translatable]
 
 FOLDER: Final = Path(__file__).parent
 MODELS: Final = {
@@ -29,7 +31,7 @@ MODELS: Final = {
 }
 PAIRS: Final = [
     (client, upstream, topic)
-    for client in CLIENTS
+    for client in DIALECTS
     for upstream in UPSTREAMS
     for topic in TOPICS
     if topic in REQUESTS[client]
@@ -203,7 +205,7 @@ def test_every_golden_file_has_its_pair() -> None:
 
 
 def test_the_material_has_every_topic() -> None:
-    assert set(REQUESTS) == set(CLIENTS)
+    assert set(REQUESTS) == set(DIALECTS)
     assert set(STREAMS) == set(UPSTREAMS)
     assert all(tuple(streams) == TOPICS for streams in STREAMS.values())
     assert all(tuple(topics) == TOPICS for client, topics in REQUESTS.items() if client != "openai_completions")

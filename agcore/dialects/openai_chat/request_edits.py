@@ -1,0 +1,22 @@
+"""The edits that send a Chat Completions request on."""
+
+from __future__ import annotations
+
+import msgspec
+
+from agcore.codecs.json_splice import Members
+from agcore.dialects.base import RequestSummary
+from agcore.dialects.shared.request_edits import model_edit
+
+
+def edits(members: Members, summary: RequestSummary, model: str) -> tuple[dict[str, bytes | None], bool]:
+    """Name the upstream's model; ask a stream for its usage, which is hidden again unless the client asked too."""
+    changes = model_edit(members, model)
+    if not summary.stream:
+        return changes, False
+    options = members.value("stream_options")
+    options = options if isinstance(options, dict) else {}
+    if options.get("include_usage") is True:
+        return changes, False
+    changes["stream_options"] = msgspec.json.encode({**options, "include_usage": True})
+    return changes, True

@@ -1,0 +1,104 @@
+"""Watches a Chat Completions stream on its way through. Format: docs/wire/openai-chat.md."""
+
+from __future__ import annotations
+
+import msgspec
+
+from agcore.codecs import json_text
+from agcore.codecs.sse import Frame, encode
+from agcore.conversation.usage import Usage
+from agcore.dialects.base import Meaning
+from agcore.dialects.openai_chat import errors
+from agcore.dialects.openai_chat.chunk_repair import Mender
+from agcore.dialects.openai_chat.stream_events import read_usage
+from agcore.dialects.shared.event_edits import edited, is_comment
+from agcore.dialects.shared.faults import EMPTY, NOT_JSON
+from agcore.protocol.fault import Fault
+
+
+class StreamTap:
+    """Watches chunks, of Chat and of legacy Completions: they differ only inside `choices`."""
+
+    def __init__(self, *, shown_model: str | None, hide_usage: bool) -> None:
+        self.usage: Usage | None = None
+        self.finished = False
+        self.fault: Fault | None = None
+        self._shown_model = None if shown_model is None else msgspec.json.encode(shown_model)
+        self._hide_usage = hide_usage
+        self._mender = Mender()
+        self._content = False
+        self._done = False
+
+    def read(self, frame: Frame) -> tuple[Meaning, bytes]:
+        """See `base.StreamTap`. Frames without data that are more than comments are dropped: SDKs choke on them."""
+        data = frame.data
+        if data is None or not data.strip():
+            return Meaning.LIFECYCLE, frame.raw if is_comment(frame) else b""
+        if data.strip() == b"[DONE]":
+            if not self._content:
+                self.fault = EMPTY
+                return Meaning.ERROR, b""
+            self.finished = self._done = True
+            return Meaning.TERMINAL, self._late_usage() + frame.raw
+        try:
+            chunk = json_text.decode(data)
+        except ValueError:
+            chunk = None
+        if not isinstance(chunk, dict):
+            self.fault = NOT_JSON
+            return Meaning.ERROR, b""
+        if chunk.get("error"):
+            self.fault = errors.parse_error(errors.status_in_stream(chunk["error"]), chunk)
+            return Meaning.ERROR, b""
+        if chunk.get("usage"):
+            self.usage = read_usage(chunk) or self.usage
+        meaning = Meaning.CONTENT if self._has_content(chunk.get("choices")) else Meaning.LIFECYCLE
+        return meaning, self._edited(frame, chunk)
+
+    def closing(self) -> bytes:
+        """`[DONE]`, where the upstream left it out."""
+        return b"" if self._done else self._late_usage() + b"data: [DONE]\n\n"
+
+    def error(self, fault: Fault, request_id: str) -> bytes:
+        """An error frame, after which nothing follows."""
+        return errors.stream_error(fault, request_id)
+
+    def _has_content(self, choices: object) -> bool:
+        found = False
+        for choice in choices if isinstance(choices, list) else ():
+            if not isinstance(choice, dict):
+                continue
+            if choice.get("finish_reason") is not None:
+                self.finished = found = True
+            delta = choice.get("delta")
+            if choice.get("text") or (
+                isinstance(delta, dict) and any(value for name, value in delta.items() if name != "role")
+            ):
+                found = True
+        self._content = self._content or found
+        return found
+
+    def _edited(self, frame: Frame, chunk: dict[str, object]) -> bytes:
+        changes: dict[str, bytes | None] = {}
+        if self._shown_model is not None and "model" in chunk:
+            changes["model"] = self._shown_model
+        if self._hide_usage and "usage" in chunk:
+            if chunk["usage"] and not chunk.get("choices"):
+                return b""
+            changes["usage"] = None
+            del chunk["usage"]
+        mended = self._mender.mend(chunk)
+        if not changes and not mended and frame.id is None:
+            return frame.raw
+        assert frame.data is not None
+        data = json_text.encode(chunk) if mended else frame.data
+        # An `id:` line would make a later keepalive comment look like an event to OpenAI's SDKs.
+        return encode(edited(data, chunk, changes) if changes else data, event=frame.event)
+
+    def _late_usage(self) -> bytes:
+        chunk = self._mender.usage_chunk()
+        if chunk is None:
+            return b""
+        if self._shown_model is not None:
+            chunk["model"] = json_text.decode(self._shown_model)
+        return encode(json_text.encode(chunk))
