@@ -1,8 +1,8 @@
 """One request and its answer, or its stream, between two dialects: the translator of the gateway without the gateway.
 
-    converted = agcore.convert(chat_request, source="openai_chat", target="anthropic", model="claude-sonnet-5")
-    answer = post(converted.body)            # or an SDK: client.messages.create(**converted.request)
-    chat_answer = converted.answer(answer)   # or converted.stream(), fed with the bytes of an event stream
+    converted = agcore.convert(request, source=..., target=..., model=...)
+    upstreams = post(base_url + converted.path, converted.body)
+    answer = converted.answer(upstreams)  # or converted.stream(), fed with the bytes of an event stream
 
 Nothing is read or drawn: the same arguments give the same bytes. `losses` lists what the upstream's dialect or model
 has no word for; a request that would mean something else without such a thing raises `ConversionError`.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from agcore.codecs import json_text
 from agcore.protocol.fault import Fault
@@ -22,14 +22,8 @@ from agcore.protocol.fault import Fault
 if TYPE_CHECKING:
     from agcore.conversation.losses import Loss
     from agcore.conversion.translation import Translation
-
-Source: TypeAlias = Literal["openai_chat", "openai", "openai_completions", "openai_responses", "anthropic", "gemini"]
-"""What a client may speak; `openai` is another word for `openai_chat`."""
-Target: TypeAlias = Literal["openai_chat", "openai", "openai_responses", "anthropic", "gemini"]
-"""What an upstream may speak."""
-
-_SIGNERS: Final = {"openai_responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
-"""Whose reasoning signatures an upstream of the dialect makes and accepts, unless somebody says otherwise."""
+    from agcore.dialects import ClientDialect, UpstreamDialect
+    from agcore.dialects.base import Dialect, Traits
 
 
 class ConversionError(ValueError):
@@ -84,15 +78,25 @@ class ConvertedRequest:
     Attributes:
         source: The client's dialect, as it was given.
         target: The upstream's dialect, as it was given.
+        path: Path and query of the request, below a base URL as configurations have it.
         request: The JSON object for the upstream. Gemini's paths name the model, and whether to stream; the other
             dialects name both in the object.
     """
 
     def __init__(
-        self, translation: Translation, *, source: str, target: str, model: str, id: str, created: int
+        self,
+        translation: Translation,
+        *,
+        source: ClientDialect,
+        target: UpstreamDialect,
+        path: str,
+        model: str,
+        id: str,
+        created: int,
     ) -> None:
         self.source = source
         self.target = target
+        self.path = path
         self.request: dict[str, Any] = translation.rendered
         self._translation = translation
         self._model = model
@@ -124,7 +128,7 @@ class ConvertedRequest:
         from agcore.dialects.whole_answer import fault_from_answer, read_object
 
         body = answer if isinstance(answer, bytes) else json_text.encode(answer)
-        dialect = DIALECTS[_registered(self.target, DIALECTS)]
+        dialect = DIALECTS[self._translation.target.dialect]
         if status >= 300:
             fault = fault_from_answer(dialect, provider="the upstream", status=status, headers=(), body=body)
             raise _error(fault, self.source, self._id)
@@ -144,8 +148,8 @@ class ConvertedRequest:
 def convert(
     request: Mapping[str, Any] | bytes,
     *,
-    source: Source,
-    target: Target,
+    source: ClientDialect,
+    target: UpstreamDialect,
     model: str = "",
     stream: bool | None = None,
     capabilities: Mapping[str, Mapping[str, object]] | None = None,
@@ -179,11 +183,12 @@ def convert(
     """
     from agcore.conversion.translation import ModelTarget, translate
     from agcore.dialects import DIALECTS
+    from agcore.dialects.base import PathParts
     from agcore.models.profiles import profile
 
-    upstreams = {name: dialect for name, dialect in DIALECTS.items() if dialect.translatable}
-    client, upstream = _registered(source, DIALECTS), _registered(target, upstreams)
-    if client == upstream:
+    client = _registered(source, DIALECTS).name
+    upstream = _registered(target, {name: each for name, each in DIALECTS.items() if each.translatable})
+    if client == upstream.name:
         raise ValueError(f"both sides speak {source}: there is nothing to convert")
     body = request if isinstance(request, bytes) else json_text.encode(request)
     id = id or hashlib.blake2s(body, digest_size=12).hexdigest()
@@ -197,7 +202,7 @@ def convert(
         raise _error(Fault(status=400, message="the request names no model", param="model"), source, id)
     model = model or shown
     streamed = asked.get("stream") is True if stream is None else stream
-    place = ModelTarget(upstream, model, profile(model, capabilities), signer or _SIGNERS.get(upstream, ""))
+    place = ModelTarget(upstream.name, model, profile(model, capabilities), signer or upstream.signer)
     translation = translate(client, body, model=shown, stream=streamed, target=place)
     if isinstance(translation, Fault):
         raise _error(translation, source, id)
@@ -208,15 +213,17 @@ def convert(
         count = len(translation.others) + 1
         message = f"{target} gives one answer to a request: this one would take {count} requests"
         raise _error(Fault(status=400, message=message, code="not_translatable"), source, id)
-    return ConvertedRequest(translation, source=source, target=target, model=shown, id=id, created=created)
+    path = upstream.generate_target(b"", PathParts(), model, stream=streamed).decode("ascii")
+    return ConvertedRequest(translation, source=source, target=target, path=path, model=shown, id=id, created=created)
 
 
-def _registered(name: str, registry: Mapping[str, object]) -> str:
-    """The name under which a dialect is registered."""
-    found = "openai" if name == "openai_chat" else name
-    if found not in registry:
+def _registered(name: str, registry: Mapping[str, Dialect]) -> Traits:
+    from agcore.dialects import OTHER_NAMES
+
+    found = registry.get(OTHER_NAMES.get(name, name))
+    if found is None:
         raise ValueError(f"{name!r} is none of {', '.join(registry)}")
-    return found
+    return found.traits
 
 
 def _object(data: bytes) -> dict[str, Any]:
@@ -227,6 +234,7 @@ def _object(data: bytes) -> dict[str, Any]:
 
 
 def _error(fault: Fault, source: str, request_id: str) -> ConversionError:
-    from agcore.dialects import ERROR_SHAPES
+    from agcore.dialects import DIALECTS, OTHER_NAMES
 
-    return ConversionError(fault, _object(ERROR_SHAPES[_registered(source, ERROR_SHAPES)](fault, request_id)))
+    errors = DIALECTS[OTHER_NAMES.get(source, source)].errors
+    return ConversionError(fault, _object(errors.render_error(fault, request_id)))

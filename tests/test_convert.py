@@ -15,16 +15,12 @@ import pytest
 
 import agcore
 from agcore import Loss, convert
-from agcore.convert import ConversionError, Source, Target
+from agcore.convert import ConversionError
+from agcore.dialects import ClientDialect as Source
+from agcore.dialects import UpstreamDialect as Target
 from docs.conversion_corpus import BASE
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
 
-PATHS = {
-    "openai_chat": b"/v1/chat/completions",
-    "openai_responses": b"/v1/responses",
-    "anthropic": b"/v1/messages",
-    "gemini": b"/v1beta/models/gemini-3-flash:%s",
-}
 MODELS = {
     "openai_chat": "mistral-small-latest",
     "openai_responses": "gpt-5.5",
@@ -43,12 +39,14 @@ def request(source: str, **members: Any) -> dict[str, Any]:
     return {**named, **BASE["openai" if source == "openai_chat" else source], **members}
 
 
-def demo(target: str, body: bytes, *, stream: bool = False) -> bytes:
+BASES = {"openai_chat": "/v1", "openai": "/v1", "openai_responses": "/v1"}
+"""The paths of base URLs."""
+
+
+def demo(converted: agcore.ConvertedRequest) -> bytes:
     """What the demo provider answers."""
-    path = PATHS[target]
-    if target == "gemini":
-        path %= b"streamGenerateContent?alt=sse" if stream else b"generateContent"
-    answer = agcore.demo_answer("POST", path, (), body)
+    target = BASES.get(converted.target, "") + converted.path
+    answer = agcore.demo_answer("POST", target.encode(), (), converted.body)
     assert answer.status == 200
     return b"".join(chunk.data for chunk in answer.chunks)
 
@@ -73,9 +71,9 @@ CHECKS: dict[str, Callable[[bytes], object]] = {
 def test_an_answer_comes_back_in_the_words_of_the_client(source: Source, target: Target) -> None:
     converted = convert(request(source), source=source, target=target, model=MODELS[target], id="x1", created=7)
     assert converted.body == json.dumps(converted.request, separators=(",", ":"), ensure_ascii=False).encode()
-    answer = converted.answer(demo(target, converted.body))
+    answer = converted.answer(demo(converted))
     assert TEXTS[source](answer).startswith("[agcore demo]")
-    assert answer == converted.answer(json.loads(demo(target, converted.body)))
+    assert answer == converted.answer(json.loads(demo(converted)))
     shown = "asked-for" if source != "gemini" else MODELS[target]
     assert answer.get("model", answer.get("modelVersion")) == shown
     assert "x1" in answer.get("id", answer.get("responseId"))
@@ -84,7 +82,7 @@ def test_an_answer_comes_back_in_the_words_of_the_client(source: Source, target:
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_a_stream_comes_back_in_the_words_of_the_client_however_it_is_cut(source: Source, target: Target) -> None:
     converted = convert(request(source), source=source, target=target, model=MODELS[target], stream=True)
-    told = demo(target, converted.body, stream=True)
+    told = demo(converted)
     whole, cut = converted.stream(), converted.stream()
     expected = whole.feed(told) + whole.end()
     pieces = [cut.feed(told[at : at + 7]) for at in range(0, len(told), 7)]
@@ -100,7 +98,7 @@ def test_a_stream_that_breaks_off_ends_in_the_clients_own_error(source: Source) 
     target: Target = "openai_responses" if source == "anthropic" else "anthropic"
     plain = "openai_chat" if source == "openai" else source
     converted = convert(request(plain), source=source, target=target, model=MODELS[target], stream=True)
-    told = demo(target, converted.body, stream=True)
+    told = demo(converted)
     stream = converted.stream()
     out = stream.feed(told[: len(told) // 2]) + stream.end()
     assert stream.fault is not None
@@ -133,7 +131,7 @@ def test_equal_arguments_give_equal_bytes_and_other_requests_other_ids() -> None
     def ids(text: str) -> tuple[bytes, str]:
         messages = [{"role": "user", "content": text}]
         converted = convert(request("openai_chat", messages=messages), source="openai_chat", target="anthropic")
-        return converted.body, converted.answer(demo("anthropic", converted.body))["id"]
+        return converted.body, converted.answer(demo(converted))["id"]
 
     assert ids("a") == ids("a")
     assert ids("a")[1] != ids("b")[1]
@@ -151,7 +149,7 @@ def test_openai_is_another_word_for_openai_chat() -> None:
         == convert(asked, source="anthropic", target="openai_chat").body
     )
     converted = convert(asked, source="anthropic", target="openai")
-    assert TEXTS["anthropic"](converted.answer(demo("openai_chat", converted.body))).startswith("[agcore demo]")
+    assert TEXTS["anthropic"](converted.answer(demo(converted))).startswith("[agcore demo]")
 
 
 def test_losses_are_listed_and_refused_where_that_is_asked_for() -> None:

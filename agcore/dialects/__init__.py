@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from agcore.dialects import anthropic, gemini, jsonrpc_errors, openai_chat, openai_completions, openai_responses
 from agcore.dialects.base import Dialect
@@ -19,6 +19,15 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         gemini.DIALECT,
     )
 }
+
+ClientDialect: TypeAlias = Literal[
+    "openai_chat", "openai", "openai_completions", "openai_responses", "anthropic", "gemini"
+]
+"""What clients may speak, as programs say it."""
+UpstreamDialect: TypeAlias = Literal["openai_chat", "openai", "openai_responses", "anthropic", "gemini"]
+"""What upstreams may be asked in by translation, as programs say it."""
+OTHER_NAMES: Final = {"openai_chat": "openai"}
+"""Names of dialects that mean one of the registry."""
 
 FALLBACK: Final = openai_chat.DIALECT
 """Whose shapes serve where no dialect is known."""

@@ -93,6 +93,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """Which names of tools are legal; None where the dialect has no tools."""
     answer_id_prefix: str = ""
     """What ids of answers begin with."""
+    signer: str = ""
+    """Whose reasoning signatures the dialect's own vendor makes and accepts, as presets name it; empty for nobody's."""
     one_answer: bool = False
     """Whether requests can ask for one answer only: there is no `n`."""
     users_in_a_row: bool = False

@@ -40,5 +40,6 @@ TRAITS: Final = Traits(
     knows_529=True,
     tool_names=ToolNameRule(re.compile(r"[A-Za-z0-9_-]{1,128}"), 128),
     answer_id_prefix="msg_",
+    signer="anthropic",
     one_answer=True,
 )

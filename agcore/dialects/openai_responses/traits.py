@@ -24,6 +24,7 @@ TRAITS: Final = Traits(
     headers_down=headers.DOWN,
     tool_names=ToolNameRule(re.compile(r"[A-Za-z0-9_-]{1,64}"), 64),
     answer_id_prefix="resp_",
+    signer="openai",
     one_answer=True,
     users_in_a_row=True,
 )
