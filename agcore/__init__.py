@@ -20,6 +20,7 @@ from agcore.convert import ConversionError, ConvertedRequest, ConvertedStream, c
 from agcore.gateway import VERSION as __version__
 from agcore.gateway import Gateway
 from agcore.machines.exchange import Exchange
+from agcore.models.listing import ListedModel
 from agcore.models.profiles import Profile
 from agcore.protocol import (
     AbortClient,
@@ -76,7 +77,7 @@ from agcore.protocol import (
     Vendor,
     Written,
 )
-from agcore.routing.catalog import Catalog, ListedModel, Miss, Resolution
+from agcore.routing.catalog import Catalog, Miss, Resolution
 
 if TYPE_CHECKING:
     from agcore.config import ConfigError, load_config

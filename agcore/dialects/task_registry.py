@@ -12,6 +12,7 @@ from agcore.dialects.tasks import (
     ClientTask,
     ImagesClient,
     MediaTask,
+    ModelsTask,
     Task,
     TranscriptsClient,
     TranscriptsUpstream,
@@ -55,3 +56,14 @@ def transcripts() -> Task[TranscriptsClient, TranscriptsUpstream]:
     from agcore.dialects.openai import transcriptions as openai
 
     return Task({"openai": openai}, {"gemini": gemini})
+
+
+@cache
+def models() -> Mapping[str, ModelsTask]:
+    """Lists of models, by the dialect of the route that asks for them."""
+    from agcore.dialects.anthropic import models as anthropic
+    from agcore.dialects.gemini import models as gemini
+    from agcore.dialects.openai import codex_models as codex
+    from agcore.dialects.openai import models as openai
+
+    return {"openai": openai, "codex": codex, "anthropic": anthropic, "gemini": gemini}

@@ -7,18 +7,20 @@ stand the task's own request and answer, in no vendor's words. `task_registry` s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
 from agcore.codecs.multipart import Form
+from agcore.codecs.request_target import RequestTarget
 from agcore.codecs.sse import Frame
 from agcore.conversation.images import ImageAnswer, ImageRequest
 from agcore.conversation.losses import Losses
 from agcore.conversation.transcripts import Transcript, TranscriptRequest
 from agcore.conversation.usage import Usage
 from agcore.dialects.base import StreamTap
+from agcore.models.listing import ListedModel
 from agcore.models.profiles import Profile
 from agcore.protocol.fault import Fault
 
@@ -170,6 +172,16 @@ class MediaTask(Protocol):
 
     def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
         """The usage that an answer reports."""
+
+
+class ModelsTask(Protocol):
+    """What writes lists of models for a dialect's clients."""
+
+    def write_list(self, models: Sequence[ListedModel], target: RequestTarget) -> bytes:
+        """The page of a list that the query of `target` asks for. Raises ValueError for a query that is wrong."""
+
+    def write_model(self, model: ListedModel) -> bytes:
+        """A single model."""
 
 
 class Task(msgspec.Struct, Generic[Client, Upstream], frozen=True):

@@ -6,21 +6,20 @@ name resolves, and where it goes, never depends on that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
 from agcore.codecs.globs import is_glob
 from agcore.codecs.json_splice import parse
-from agcore.codecs.request_target import RequestTarget
 from agcore.config.values import DIALECT_NAMES, Provider
-from agcore.dialects import model_lists
+from agcore.dialects import task_registry
 from agcore.machines.operation import Operation, resolve
 from agcore.machines.upstream_call import UpstreamCall
+from agcore.models.profiles import Profile
 from agcore.operations.provider_lists import ListReader, list_way
 from agcore.protocol.fault import Fault, invalid
-from agcore.routing.catalog import ListedModel
+from agcore.routing.catalog import Resolution
 from agcore.state.provider_models import AFTER_DELAY, has_credential
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class ListModels(ListReader):
         offered = {name: lists.ids(each, now=now) for name, each in self._open.items()}
         models = self.services.catalog.ids(allowed=allowed, dialect=match.dialect, offered=offered)
         try:
-            body = _list(match.dialect, models, self.request.target)
+            body = task_registry.models()[match.dialect].write_list(models, self.request.target)
         except ValueError as error:
             return self.exchange.fail(invalid(str(error)), now=now)
         return self.exchange.answer(200, body, now=now)
@@ -105,8 +104,7 @@ class GetModel(Operation):
         allowed = identity.models if identity is not None else ()
         listed = self.services.catalog.listed(match.model, allowed=allowed, dialect=match.dialect)
         assert listed is not None
-        render = {"gemini": model_lists.gemini_model, "anthropic": model_lists.anthropic_model}
-        return self.exchange.answer(200, render.get(match.dialect, model_lists.openai_model)(listed), now=now)
+        return self.exchange.answer(200, task_registry.models()[match.dialect].write_model(listed), now=now)
 
 
 class Detect(Operation):
@@ -130,27 +128,57 @@ class Detect(Operation):
         if isinstance(found, Fault):
             return self.exchange.fail(found, now=now)
         profile = self.services.catalog.profile(found.targets[0].model)
-        return self.exchange.answer(200, model_lists.detect(found, profile), now=now)
+        return self.exchange.answer(200, detected(found, profile), now=now)
 
 
-def _list(dialect: str, models: Sequence[ListedModel], target: RequestTarget) -> bytes:
-    if dialect == "gemini":
-        size = _whole(target, "pageSize", default=0)
-        return model_lists.gemini_list(models, page_size=size, page_token=target.first("pageToken") or "")
-    if dialect == "anthropic":
-        return model_lists.anthropic_list(
-            models,
-            limit=_whole(target, "limit", default=model_lists.ANTHROPIC_LIMIT),
-            before_id=target.first("before_id"),
-            after_id=target.first("after_id"),
-        )
-    return model_lists.codex_catalogue(models) if dialect == "codex" else model_lists.openai_list(models)
+def detected(resolution: Resolution, profile: Profile) -> bytes:
+    """The answer of `Detect`: where a name goes, by which rule, and what answers there.
 
+    The members beside `targets` tell of the first of them.
 
-def _whole(target: RequestTarget, name: str, *, default: int) -> int:
-    text = target.first(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise ValueError(f"{name}: expected a whole number, found {text!r}")
-    return int(text)
+    Args:
+        resolution: Of the name asked about.
+        profile: Of the first target's model.
+    """
+    targets = [
+        {
+            "step": target.step,
+            "provider": target.provider.name,
+            "model": target.model,
+            "dialects": list(target.provider.endpoints),
+            "weight": target.provider.weight,
+        }
+        for target in resolution.targets
+    ]
+    first = resolution.targets[0]
+    dialects = list(first.provider.endpoints)
+    return msgspec.json.encode(
+        {
+            "model": resolution.requested,
+            "provider": first.provider.name,
+            "upstream_model": first.model,
+            "dialect": dialects[0],
+            "dialects": dialects,
+            "rule": resolution.rule,
+            "targets": targets,
+            "capabilities": {
+                "chat": profile.chat,
+                "tools": profile.tools,
+                "vision": profile.vision,
+                "pdf": profile.pdf,
+                "reasoning": profile.reasoning != "none",
+                "reasoning_kind": profile.reasoning,
+                "reasoning_efforts": profile.efforts,
+                "structured_output": profile.structured_output,
+                "sampling": profile.sampling,
+                "images": profile.image_output,
+                "audio": profile.audio_in or profile.transcription or profile.speech,
+                "audio_input": profile.audio_in,
+                "transcription": profile.transcription,
+                "speech": profile.speech,
+                "embeddings": profile.embeddings,
+                "context_window": profile.context_window,
+                "max_output_tokens": profile.max_output_tokens,
+            },
+        }
+    )

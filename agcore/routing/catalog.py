@@ -37,6 +37,7 @@ import msgspec
 
 from agcore.codecs.globs import is_glob, literal_length, matches
 from agcore.config.values import ASKED_MODEL, Config, ModelRule, Provider
+from agcore.models.listing import ListedModel
 from agcore.models.profiles import KNOWN_IDS, Profile, capability_problem, profile
 
 PRESET_VENDORS: Final[Mapping[str, str]] = {
@@ -88,24 +89,6 @@ class Miss(msgspec.Struct, frozen=True):
     """Up to five listed names that look like it, best first; only such as the allow list permits."""
     denied: bool = False
     """The name would resolve, but is not on the allow list."""
-
-
-class ListedModel(msgspec.Struct, frozen=True):
-    """One line of a listing."""
-
-    id: str
-    """What clients ask for."""
-    provider: str
-    """The name of the provider tried first."""
-    model: str
-    """The name of the model there."""
-    profile: Profile
-    """That model's profile, overrides applied."""
-
-    @property
-    def display_name(self) -> str:
-        """The model's own name, or the id where that is an alias of something else."""
-        return self.profile.display_name if self.id == self.model else self.id
 
 
 class _Lines(msgspec.Struct, frozen=True):

@@ -8,8 +8,10 @@ from typing import Any
 import attrs
 import pytest
 
-from agcore.config.values import Config, ModelRule
-from agcore.protocol.http import Headers
+from agcore.config.values import Config, Endpoint, ModelRule, Provider
+from agcore.operations.models import detected
+from agcore.protocol.http import Headers, Origin
+from agcore.routing.catalog import Catalog, Resolution
 from tests.support.dialogues import ANTHROPIC, CHAT, config, with_literal_models
 from tests.support.story import JSON, Story, gateway
 
@@ -68,3 +70,58 @@ def test_detection_tells_where_a_name_goes_for_the_clients_of_a_dialect(dialect:
     body = {"model": "my-openai", "dialect": dialect} if dialect else {"model": "my-openai"}
     story = opened("POST", "/v1/models/detect", body=json.dumps(body).encode())
     assert [target["provider"] for target in value(story)["targets"]] == [provider]
+
+
+def endpoint(dialect: str) -> Endpoint:
+    return Endpoint(dialect, Origin("https", "up.example", 443), b"", "bearer")
+
+
+def test_detect_tells_where_a_name_goes_and_what_answers() -> None:
+    spoken = {"anthropic": endpoint("anthropic"), "openai": endpoint("openai")}
+    zai = Provider(name="zai", endpoints=spoken, weight=2.5)
+    gemini = Provider(name="gemini", endpoints={"gemini": endpoint("gemini")})
+    rule = ModelRule("gpt-*", ((("zai", "glm-4.6v"), ("gemini", "gemini-3-flash")), (("zai", "*"),)))
+    catalog = Catalog(Config(providers=(zai, gemini), models=(rule,)))
+    found = catalog.resolve("gpt-4o")
+    assert isinstance(found, Resolution)
+    assert json.loads(detected(found, catalog.profile("glm-4.6v"))) == {
+        "model": "gpt-4o",
+        "provider": "zai",
+        "upstream_model": "glm-4.6v",
+        "dialect": "anthropic",
+        "dialects": ["anthropic", "openai"],
+        "rule": '[models] glob "gpt-*"',
+        "targets": [
+            {"step": 0, "provider": "zai", "model": "glm-4.6v", "dialects": ["anthropic", "openai"], "weight": 2.5},
+            {"step": 0, "provider": "gemini", "model": "gemini-3-flash", "dialects": ["gemini"], "weight": 1},
+            {"step": 1, "provider": "zai", "model": "gpt-4o", "dialects": ["anthropic", "openai"], "weight": 2.5},
+        ],
+        "capabilities": {
+            "chat": True,
+            "tools": True,
+            "vision": True,
+            "pdf": False,
+            "reasoning": True,
+            "reasoning_kind": "budget",
+            "reasoning_efforts": ["none"],
+            "structured_output": True,
+            "sampling": True,
+            "images": False,
+            "audio": False,
+            "audio_input": False,
+            "transcription": False,
+            "speech": False,
+            "embeddings": False,
+            "context_window": 128_000,
+            "max_output_tokens": 32_768,
+        },
+    }
+
+
+def test_detect_counts_hearing_and_speaking_as_audio() -> None:
+    provider = Provider(name="openai", endpoints={"openai": endpoint("openai")})
+    catalog = Catalog(Config(providers=(provider,)))
+    for model in ("whisper-1", "tts-1", "gpt-audio"):
+        found = catalog.resolve(model)
+        assert isinstance(found, Resolution)
+        assert json.loads(detected(found, catalog.profile(model)))["capabilities"]["audio"] is True

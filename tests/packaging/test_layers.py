@@ -36,7 +36,6 @@ LAYERS: Final = (
 
 STILL_TO_CUT: Final = frozenset(
     {
-        ("dialects/model_lists.py", "routing"),
         ("state/shared.py", "machines"),
         ("state/shared.py", "routing"),
         ("state/mcp_sessions.py", "machines"),

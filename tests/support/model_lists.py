@@ -1,0 +1,29 @@
+"""Lists of models to be written: every model that is known, and what is not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from agcore.codecs.request_target import RequestTarget
+from agcore.models.listing import ListedModel
+from agcore.models.profiles import KNOWN_IDS, profile
+
+
+def listed(model: str, provider: str = "somewhere", upstream: str = "") -> ListedModel:
+    """A line of a list."""
+    return ListedModel(model, provider, upstream or model, profile(upstream or model))
+
+
+EVERY: Final = tuple(listed(model) for model in (*KNOWN_IDS, "my-own-llm", "models with / strange: names"))
+
+
+def query(**pairs: object) -> RequestTarget:
+    """The target of a request for a list, with such a query."""
+    asked = tuple((name, str(value)) for name, value in pairs.items())
+    return RequestTarget(path="/v1/models", query=asked, raw_query=b"", key=None)
+
+
+def read(body: bytes) -> Any:
+    """What a body says."""
+    return json.loads(body)
