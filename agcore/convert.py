@@ -20,10 +20,10 @@ from agcore.codecs import json_text
 from agcore.protocol.fault import Fault
 
 if TYPE_CHECKING:
-    from agcore.conversation.losses import Loss
     from agcore.conversion.translation import Translation
     from agcore.dialects import ClientDialect, UpstreamDialect
     from agcore.dialects.base import Dialect, Traits
+    from agcore.protocol.report import Loss
 
 
 class ConversionError(ValueError):

@@ -34,15 +34,16 @@ from agcore.operations import operation as operation_class
 from agcore.protocol.effects import (
     CloseIdle,
     Effect,
+    Emit,
     Finish,
     GatewayEffect,
     Halt,
-    Note,
     SendData,
     SendEnd,
     SendHead,
     StopAccepting,
 )
+from agcore.protocol.events import Draining, HeadRefused, Reloaded, Warned
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers, Peer, RequestHead
 from agcore.routing.catalog import Catalog
@@ -171,31 +172,33 @@ class Gateway:
             (b"content-length", b"%d" % len(body)),
             (b"x-request-id", request_id.encode("ascii")),
         )
-        row = {"id": request_id, "status": status, "outcome": "error", "error": reason, "bytes_out": len(body)}
-        return [SendHead(status=status, headers=headers), SendData(body), SendEnd(), Note("access", row), Finish()]
+        refused = HeadRefused(id=request_id, at=now, status=status, error=reason, bytes_out=len(body))
+        return [SendHead(status=status, headers=headers), SendData(body), SendEnd(), Emit(refused), Finish()]
 
     def reconfigure(self, config: Config, *, now: float, fixed: Collection[str] = LISTENER) -> list[GatewayEffect]:
         """Go by another configuration from now on; what runs ends by the one that it began with.
 
         What has been learned lives on: keys and their cooldowns, allowances, stored responses, signatures. A
-        configuration that cannot be used changes nothing, and a Note says why. What a frontend must not serve at all
+        configuration that cannot be used changes nothing, and a warning says why. What a frontend must not serve at all
         (`config_parser.startup_problems`) it does not pass on, here as at the start.
 
         Args:
             config: A whole configuration.
             now: Seconds since the epoch.
-            fixed: The settings, as in `proxy.port`, that this frontend reads once. The Note names those among them
-                that are not what they were at the start, under `needs_restart`.
+            fixed: The settings, as in `proxy.port`, that this frontend reads once. The event names those among
+                them that are not what they were at the start, under `needs_restart`.
         """
         services = self._services
         try:
             catalog = Catalog(config)
         except ValueError as error:
-            return [Note("warning", {"message": f"the configuration stays what it was: {error}"})]
-        fields = {"changed": ", ".join(changes(self.config, config)) or "nothing"}
-        waiting = [path for path in fixed if attrgetter(path)(config) != attrgetter(path)(self._first_config)]
-        if waiting:
-            fields["needs_restart"] = ", ".join(waiting)
+            return [Emit(Warned(f"the configuration stays what it was: {error}"))]
+        reloaded = Reloaded(
+            changed=tuple(changes(self.config, config)),
+            needs_restart=tuple(
+                path for path in fixed if attrgetter(path)(config) != attrgetter(path)(self._first_config)
+            ),
+        )
         self.config = config
         self._services = msgspec.structs.replace(
             services,
@@ -206,15 +209,15 @@ class Gateway:
         )
         services.ledger.max_buffered = config.limits.max_buffered
         services.ledger.allowances.keep({key.name for key in config.proxy.keys})
-        return [Note("reload", fields)]
+        return [Emit(reloaded)]
 
     def restore(self, data: bytes, *, now: float) -> list[GatewayEffect]:
-        """Take over a state that `unsaved_state` gave, perhaps to another process; anything else is a Note."""
+        """Take over a state that `unsaved_state` gave, perhaps to another process; anything else is a warning."""
         pool = self._services.ledger.pool
         try:
             pool.load(data, now=now)
         except (ValueError, RecursionError) as error:
-            return [Note("warning", {"message": f"the saved state of the keys cannot be used: {error}"})]
+            return [Emit(Warned(f"the saved state of the keys cannot be used: {error}"))]
         self._saved = pool.changes
         return []
 
@@ -233,8 +236,8 @@ class Gateway:
             self._status.draining = True
             self._phase = Phase.GRACE
             self.deadline = now + timeouts.drain_grace
-            note = Note("drain", {"grace": timeouts.drain_grace, "drain": timeouts.drain})
-            return [note, *self.handle_timeout(now=now)]
+            draining = Draining(grace=timeouts.drain_grace, drain=timeouts.drain)
+            return [Emit(draining), *self.handle_timeout(now=now)]
         if self._phase is Phase.GRACE:
             self.deadline = now
             return self.handle_timeout(now=now)

@@ -13,11 +13,11 @@ from typing import Any, Final
 import msgspec
 
 from agcore.codecs import json_text
-from agcore.conversation.losses import Loss
 from agcore.conversion.translation import ModelTarget, translate
 from agcore.dialects import DIALECTS
 from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Loss
 from docs.conversion_corpus import BASE, BESIDE, FEATURES
 
 UPSTREAMS: Final = [name for name, dialect in DIALECTS.items() if dialect.translatable]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from agcore import (
     CloseIdle,
     Effect,
+    Emit,
     Finish,
     Gateway,
     Halt,
-    Note,
     OpenUpstream,
     RequestBroken,
     RequestData,
@@ -35,6 +35,7 @@ from agcore import (
 )
 from agcore.config.values import Config, Endpoint, Limits, Provider, Proxy, Timeouts
 from agcore.operations.provider_lists import MAX_PARALLEL
+from agcore.protocol.events import Draining
 from agcore.protocol.http import Headers, Origin
 from agcore.state.provider_models import MAX_BODY
 from tests.support.dialogues import (
@@ -85,7 +86,7 @@ def test_a_gateway_that_drains_stops_accepting_and_later_halts() -> None:
     assert (machine.deadline, machine.draining) == (None, False)
     assert machine.handle_timeout(now=EPOCH + 1e6) == []
     effects = machine.drain(now=EPOCH)
-    assert effects == [Note("drain", {"grace": 0, "drain": 30}), StopAccepting(), CloseIdle()]
+    assert effects == [Emit(Draining(grace=0, drain=30)), StopAccepting(), CloseIdle()]
     assert (machine.deadline, machine.draining) == (EPOCH + 30, True)
     assert machine.drain(now=EPOCH + 1) == []
     assert machine.handle_timeout(now=EPOCH + 29.9) == []
@@ -95,7 +96,7 @@ def test_a_gateway_that_drains_stops_accepting_and_later_halts() -> None:
 
 def test_during_the_grace_period_connections_are_taken_though_readiness_is_denied() -> None:
     machine = gateway(config(timeouts=Timeouts(drain_grace=5)))
-    assert kinds(machine.drain(now=EPOCH)) == [Note]
+    assert kinds(machine.drain(now=EPOCH)) == [Emit]
     assert machine.deadline == EPOCH + 5
     story = Story(machine)
     story.open("GET", "/readyz")
@@ -116,7 +117,7 @@ def test_asking_twice_ends_the_grace_period() -> None:
 
 def test_a_drain_without_time_halts_at_once() -> None:
     machine = gateway(config(timeouts=Timeouts(drain=0)))
-    assert kinds(machine.drain(now=EPOCH)) == [Note, StopAccepting, CloseIdle, Halt]
+    assert kinds(machine.drain(now=EPOCH)) == [Emit, StopAccepting, CloseIdle, Halt]
 
 
 # Answers from nothing but the gateway itself.
@@ -150,7 +151,7 @@ def test_a_head_request_gets_the_head_of_the_answer_only(path: str) -> None:
     assert head.head.status == get.head.status
     assert head.headers.keys() == get.headers.keys()
     assert head.body == b""
-    assert kinds(head.effects) == [SendHead, SendEnd, Note, Finish]
+    assert kinds(head.effects) == [SendHead, SendEnd, Emit, Finish]
 
 
 @pytest.mark.parametrize("path", ["/v1/api/event_logging", "/api/event_logging/batch"])
@@ -178,7 +179,7 @@ def test_what_a_gateway_cannot_have_is_a_501(method: str, path: str) -> None:
     story = opened(method, path, headers=JSON)
     assert story.status == 501
     assert value(story)["error"]["type"] == "invalid_request_error"
-    assert kinds(story.effects) == [SendHead, SendData, SendEnd, Note, Finish]
+    assert kinds(story.effects) == [SendHead, SendData, SendEnd, Emit, Finish]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_bytes_that_are_no_request_are_refused_in_one_go() -> None:
     head, data, *rest = effects
     assert isinstance(head, SendHead)
     assert isinstance(data, SendData)
-    assert (head.status, kinds(rest)) == (431, [SendEnd, Note, Finish])
+    assert (head.status, kinds(rest)) == (431, [SendEnd, Emit, Finish])
     assert dict(head.headers)[b"content-length"] == b"%d" % len(data.data)
     assert json.loads(data.data)["error"]["message"] == "the head is too large"
 

@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from agcore.conversation.usage import Usage
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 _MAX_FLOAT: Final = (2 - 2**-23) * 2.0**127
 """The largest finite 32-bit float."""

@@ -14,9 +14,10 @@ import msgspec
 
 from agcore.codecs.image_header import ImageHeader, read_base64_header
 from agcore.conversation.losses import Losses
-from agcore.conversation.usage import Usage, total
+from agcore.conversation.usage import total
 from agcore.conversation.values import Source
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 MAX_IMAGES: Final = 10
 """The most pictures that one request may ask for."""

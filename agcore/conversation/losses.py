@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Literal
-
-import msgspec
+from typing import Final
 
 from agcore.codecs.header_fields import field_value
 from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.report import Loss, Weight
 
-Weight = Literal["note", "warn", "refuse"]
 _ORDER: Final = ("note", "warn", "refuse")
 MAX_HEADER: Final = 1024
 """Bytes of the header that lists losses."""
 _ROOM_FOR_MORE: Final = 32
 MAX_LISTED: Final = 20
 """Losses that an error message lists."""
-
-
-class Loss(msgspec.Struct, frozen=True):
-    """One thing that did not make it across."""
-
-    path: str
-    """Where it stood in the client's request (`messages[2].content[0]`), or in the answer."""
-    why: str
-    """For people: what the other side lacks."""
-    action: str = "dropped"
-    """What was done instead: `dropped`, `clamped to 1`, `sent as text`."""
-    weight: Weight = "warn"
-    """`note`: nobody will miss it (cache markers, metadata). `warn`: the answer may differ. `refuse`: without it the
-    request cannot mean what it says, which is a 400 in any mode."""
 
 
 class Losses:

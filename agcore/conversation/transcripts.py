@@ -14,7 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from agcore.codecs.audio_header import AudioHeader
-from agcore.conversation.usage import Usage
+from agcore.protocol.report import Usage
 
 Format = Literal["json", "text", "srt", "vtt", "verbose_json"]
 

@@ -1,9 +1,4 @@
-"""What an exchange consumed, in disjoint parts.
-
-Vendors overlap their counts in different ways (OpenAI's prompt tokens include the cached ones, Anthropic's do not;
-Gemini's candidate tokens exclude the thoughts, everybody else's output includes them). Each dialect module reads its
-own form into this one, in which nothing is counted twice.
-"""
+"""Token counts: read from what vendors write, and added up."""
 
 from __future__ import annotations
 
@@ -11,22 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-
-class Usage(msgspec.Struct, frozen=True):
-    """Tokens of one exchange."""
-
-    fresh: int = 0
-    """Input that no cache served."""
-    cache_read: int = 0
-    cache_write: int = 0
-    output: int = 0
-    """All output, reasoning included."""
-    reasoning: int = 0
-
-    @property
-    def input(self) -> int:
-        """All input."""
-        return self.fresh + self.cache_read + self.cache_write
+from agcore.protocol.report import Usage
 
 
 def total(usages: Iterable[Usage]) -> Usage:

@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from agcore.conversation.usage import Usage
+from agcore.protocol.report import Usage
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant"]
 Json: TypeAlias = Any

@@ -24,11 +24,11 @@ from agcore.codecs import json_text
 from agcore.codecs.header_fields import media_type
 from agcore.codecs.sse import encode
 from agcore.conversation.losses import Losses
-from agcore.conversation.usage import Usage
 from agcore.dialects.base import Dialect
 from agcore.dialects.whole_answer import read_object
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Body, Headers
+from agcore.protocol.report import Usage
 
 SSE_HEADERS: Final[Headers] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),

@@ -13,7 +13,7 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.conversation.tool_names import safe_call_id
-from agcore.conversation.usage import Usage, total
+from agcore.conversation.usage import total
 from agcore.conversation.values import Consumed, Delta, Started, ToolStarted
 from agcore.conversion.base import (
     STREAM_HEADERS,
@@ -34,6 +34,7 @@ from agcore.dialects import foreign_signatures
 from agcore.dialects.base import RequestSummary
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
+from agcore.protocol.report import Usage
 
 
 class Choices:

@@ -12,7 +12,7 @@ import msgspec
 
 from agcore.conversation.images import ImageAnswer, ImageRequest, merged
 from agcore.conversation.losses import Losses
-from agcore.conversation.usage import Usage, total
+from agcore.conversation.usage import total
 from agcore.conversion.base import (
     SSE_HEADERS,
     Answered,
@@ -26,6 +26,7 @@ from agcore.conversion.base import (
 )
 from agcore.dialects.tasks import Destination, ImagesClient, MediaTask, UpstreamTask
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 
 class Drawing:

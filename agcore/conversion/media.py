@@ -11,7 +11,6 @@ from typing import Final, Generic, Never, Protocol, TypeVar
 
 from agcore.codecs.header_fields import media_type
 from agcore.conversation.losses import Losses
-from agcore.conversation.usage import Usage
 from agcore.conversion.base import (
     SSE_HEADERS,
     Answered,
@@ -29,6 +28,7 @@ from agcore.conversion.passthrough import PassThrough, PassThroughStream, ReadUs
 from agcore.dialects.tasks import ClientTask, Destination, MediaTask, UpstreamTask
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
+from agcore.protocol.report import Usage
 
 ESTIMATED: Final[Headers] = ((b"x-agcore-count", b"estimate"),)
 """Tells that the tokens in an answer were estimated here."""

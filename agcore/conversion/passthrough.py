@@ -16,7 +16,6 @@ import msgspec
 
 from agcore.codecs.sse import Decoder, Frame
 from agcore.conversation.losses import Losses
-from agcore.conversation.usage import Usage
 from agcore.conversion.base import (
     NOTHING,
     STREAM_HEADERS,
@@ -38,6 +37,7 @@ from agcore.dialects.shared.faults import CUT, EMPTY, out_of_bounds
 from agcore.dialects.whole_answer import array_of_chunks
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
+from agcore.protocol.report import Usage
 
 ReadUsage: TypeAlias = Callable[[Mapping[str, object]], Usage | None]
 

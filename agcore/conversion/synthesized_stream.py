@@ -13,11 +13,11 @@ import msgspec
 from agcore.codecs import json_text
 from agcore.conversation.losses import Losses
 from agcore.conversation.signature_carrier import carrier
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import Delta, Invalid, ThinkingEnded, ToolStarted
 from agcore.conversion.translated_stream import ClientStream
 from agcore.dialects import DIALECTS
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 
 def synthesize_stream(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from agcore.codecs.sse import Frame
 from agcore.conversation.transcripts import Transcript
-from agcore.conversation.usage import Usage
 from agcore.dialects.base import Meaning
 from agcore.dialects.tasks import TranscriptReader, TranscriptWriter
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 
 class TranscriptTap:

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from agcore.codecs.sse import Decoder, Frame
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import Cited, Consumed, Delta, Finished, Started
 from agcore.conversion.base import NOTHING, Output
 from agcore.conversion.client_stream import DeferredPreamble
@@ -17,6 +16,7 @@ from agcore.dialects import DIALECTS
 from agcore.dialects.base import ResponseWriter
 from agcore.dialects.shared.faults import EMPTY, out_of_bounds
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 if TYPE_CHECKING:
     from agcore.conversion.translation import Translation

@@ -17,7 +17,6 @@ from agcore.conversation.repair import repair_history
 from agcore.conversation.signed import SignedCalls
 from agcore.conversation.split import Part, split
 from agcore.conversation.tool_names import ToolNames
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import Conversation, Delta, Invalid
 from agcore.conversion.delta_mapping import DeltaMapper, Remember
 from agcore.conversion.translated_stream import ClientStream, StreamTranslation, UpstreamStream
@@ -25,6 +24,7 @@ from agcore.dialects import DIALECTS
 from agcore.dialects.base import ResponseWriter
 from agcore.models.profiles import Profile
 from agcore.protocol.fault import Fault, Vendor, invalid
+from agcore.protocol.report import Usage
 
 
 class ModelTarget(msgspec.Struct, frozen=True):

@@ -19,9 +19,9 @@ from agcore.codecs.header_fields import Allowed
 from agcore.codecs.json_splice import Members
 from agcore.codecs.sse import Frame
 from agcore.conversation.tool_names import ToolNameRule
-from agcore.conversation.usage import Usage
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
+from agcore.protocol.report import Usage
 
 if TYPE_CHECKING:
     from agcore.conversation.losses import Losses

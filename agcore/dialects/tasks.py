@@ -18,11 +18,11 @@ from agcore.codecs.sse import Frame
 from agcore.conversation.images import ImageAnswer, ImageRequest
 from agcore.conversation.losses import Losses
 from agcore.conversation.transcripts import Transcript, TranscriptRequest
-from agcore.conversation.usage import Usage
 from agcore.dialects.base import StreamTap
 from agcore.models.listing import ListedModel
 from agcore.models.profiles import Profile
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 JSON = b"application/json"
 

@@ -15,6 +15,8 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from agcore.codecs.header_fields import field_value
 from agcore.dialects import DIALECTS, ERROR_SHAPES, FALLBACK
 from agcore.ingress.request import Request
@@ -27,8 +29,8 @@ from agcore.protocol.effects import (
     AbortClient,
     DropSpool,
     Effect,
+    Emit,
     Finish,
-    Note,
     ReadFile,
     ReadSpool,
     SendData,
@@ -36,6 +38,7 @@ from agcore.protocol.effects import (
     SendHead,
     Spool,
 )
+from agcore.protocol.events import Outcome, RequestEnded, RequestStarted
 from agcore.protocol.fault import Fault, LocalProtocolError, invalid
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import (
@@ -52,8 +55,8 @@ from agcore.protocol.inputs import (
     Written,
 )
 from agcore.protocol.legality import EXCHANGE, FROM_CLIENT, FROM_UPSTREAM, State
+from agcore.protocol.report import NOTHING_TO_REPORT, Report
 from agcore.routing.selection import Candidate, Selection
-from agcore.telemetry.access_log import Counters, access_row
 
 LINGER: Final = 1.0
 """Seconds an upstream gets to end its body once its last event was passed on; then its connection is dropped."""
@@ -61,6 +64,21 @@ HOLD: Final = 5.0
 """Seconds that lifecycle events of an upstream are held back while no content follows."""
 FILE: Final = 30.0
 """Seconds for reading a file: after the last was asked for, all that are missing count as refused."""
+
+
+class Counters(msgspec.Struct):
+    """What an exchange counts as it goes."""
+
+    received: int = 0
+    """Bytes of the request's body."""
+    sent: int = 0
+    """Bytes of the answer's body."""
+    status: int = 0
+    """What the head said; 0 while none was sent."""
+    first_content: float | None = None
+    """When the first content left, in seconds since the epoch."""
+    fault: Fault | None = None
+    """What the client was told of."""
 
 
 class Exchange:
@@ -518,7 +536,7 @@ class Exchange:
         provider = (b"x-agcore-provider", field_value(candidate.provider.name))
         return (provider, *model, (b"x-agcore-attempts", b"%d" % self.legs.attempts))
 
-    def _finish(self, outcome: str, now: float) -> None:
+    def _finish(self, outcome: Outcome, now: float) -> None:
         self.legs.abort()
         self._timers.clear_all()
         self.services.ledger.release(self._reserved)
@@ -529,14 +547,45 @@ class Exchange:
         self._state = State.DONE
         if self._operation is not None:
             self._operation.over()
-        more = {} if self._operation is None else self._operation.row()
+        report = NOTHING_TO_REPORT if self._operation is None else self._operation.report()
         if self._metered:
             self._settle(outcome, now)
-        row = access_row(self.request, self._tally, self.calls, more, outcome=outcome, now=now)
-        self._effects.append(Note("access", row))
+        self._effects.append(Emit(self._ended(outcome, report, now)))
         self._effects.append(Finish())
 
-    def _settle(self, outcome: str, now: float) -> None:
+    def _ended(self, outcome: Outcome, report: Report, now: float) -> RequestEnded:
+        request, tally = self.request, self._tally
+        started = RequestStarted(
+            id=request.id,
+            at=request.started,
+            method=request.head.method,
+            path=request.target.path,
+            dialect=request.dialect,
+            operation="" if request.match is None else request.match.route.operation,
+            peer=request.peer.host,
+            client_key=request.client,
+        )
+        asked = [call for call in self.calls if call.asked]
+        # Providers that were asked side by side have no last one among them.
+        one = len({call.candidate.provider.name for call in asked if not call.further}) == 1
+        return RequestEnded(
+            started=started,
+            at=now,
+            outcome=outcome,
+            status=tally.status,
+            bytes_in=tally.received,
+            bytes_out=tally.sent,
+            first_content=tally.first_content,
+            provider=asked[-1].candidate.provider.name if one else None,
+            upstream_model=asked[-1].candidate.model if one else "",
+            key=asked[-1].key.label if one else "",
+            attempts=sum(call.attempts for call in asked) if asked else None,
+            failed=tuple(each for call in asked for each in call.trail),
+            report=report,
+            error=None if tally.fault is None else tally.fault.message,
+        )
+
+    def _settle(self, outcome: Outcome, now: float) -> None:
         """Give the client key's allowance back what it lent, and take what was consumed: nothing for an error."""
         assert self.request.identity is not None
         assert self._operation is not None

@@ -16,6 +16,7 @@ from agcore.dialects import ERROR_SHAPES
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Notified
+from agcore.protocol.report import NOTHING_TO_REPORT, Report
 from agcore.routing.catalog import Miss, Resolution
 from agcore.routing.selection import Candidate
 
@@ -121,12 +122,12 @@ class Operation:
     def over(self) -> None:
         """The exchange is over, however it ended: let go of what others can see."""
 
-    def row(self) -> dict[str, object]:
-        """What the access row should say of this operation."""
-        return {}
+    def report(self) -> Report:
+        """What the record of this request should say of models, tokens and losses."""
+        return NOTHING_TO_REPORT
 
     def consumed(self, *, received: int) -> int:
-        """The tokens for which the client's key pays, unless the answer was an error; asked after `row`.
+        """The tokens for which the client's key pays, unless the answer was an error; asked after `report`.
 
         `received` are the request's bytes, or 0 where the answer had not begun. What asks no model costs nothing.
         """

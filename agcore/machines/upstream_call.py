@@ -29,11 +29,12 @@ from agcore.machines.timers import Timer, Timers
 from agcore.protocol.effects import (
     AbortUpstream,
     Effect,
+    Emit,
     EndUpstream,
-    Note,
     OpenUpstream,
     SendUpstream,
 )
+from agcore.protocol.events import CredentialCooled
 from agcore.protocol.fault import FailureKind, Fault, LocalProtocolError
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import (
@@ -504,7 +505,16 @@ class UpstreamCall:
         )
         if news:
             self._port.emit(
-                Note("warning", {"message": f"{shown.message}; it is left alone while another way is open"})
+                Emit(
+                    CredentialCooled(
+                        key=self.key.label,
+                        provider=self.candidate.provider.name,
+                        model=self.candidate.model,
+                        failure=trouble,
+                        refused=True,
+                        message=f"{shown.message}; it is left alone while another way is open",
+                    )
+                )
             )
         if wait is not None and shown.code != OWN_CREDENTIAL:
             shown = msgspec.structs.replace(shown, retry_after=wait)

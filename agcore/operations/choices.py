@@ -16,7 +16,7 @@ import msgspec
 from agcore.codecs import json_text
 from agcore.codecs.header_fields import media_type
 from agcore.conversation.tool_names import safe_call_id
-from agcore.conversation.usage import Usage, total
+from agcore.conversation.usage import total
 from agcore.conversation.values import Consumed, Delta, Started, ToolStarted
 from agcore.conversion.translated_stream import ClientStream, UpstreamStream
 from agcore.conversion.translation import Translation
@@ -24,6 +24,7 @@ from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.fan_out import Branch, FanOut
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
+from agcore.protocol.report import Usage
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 

@@ -8,7 +8,6 @@ from typing import ClassVar
 from agcore.codecs import json_text
 from agcore.codecs.json_splice import Members
 from agcore.conversation.embeddings import EmbeddingRequest
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import Invalid
 from agcore.dialects import task_registry
 from agcore.machines.upstream_call import UpstreamCall
@@ -16,6 +15,7 @@ from agcore.operations.count_tokens import ESTIMATED
 from agcore.operations.media import Media
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers
+from agcore.protocol.report import Usage
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 

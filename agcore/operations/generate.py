@@ -17,6 +17,7 @@ from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.pass_through import PassThrough
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
+from agcore.protocol.report import Report
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 
@@ -340,8 +341,8 @@ class Generate(PassThrough):
     def _outgoing(self) -> PassThroughStream | StreamTranslation | ClientStream | None:
         return self._stream if self._choices is None else self._choices.client
 
-    def row(self) -> dict[str, object]:
-        """Usage as the stream told it."""
+    def report(self) -> Report:
+        """See `Operation`: the usage is what the stream told."""
         if self._outgoing is not None and self._outgoing.usage is not None:
             self.usage = self._outgoing.usage
-        return super().row()
+        return super().report()

@@ -16,7 +16,6 @@ from agcore.codecs import header_fields as header_tables
 from agcore.codecs.header_fields import media_type
 from agcore.codecs.json_splice import Members
 from agcore.config.values import Endpoint, Provider
-from agcore.conversation.usage import Usage
 from agcore.conversion.passthrough import PassThroughStream
 from agcore.dialects import task_registry
 from agcore.dialects.base import RequestSummary
@@ -27,6 +26,7 @@ from agcore.operations.generate import SSE_HEADERS
 from agcore.operations.pass_through import PassThrough
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers
+from agcore.protocol.report import Report, Usage
 from agcore.routing.catalog import Resolution
 from agcore.routing.selection import Candidate
 
@@ -165,11 +165,11 @@ class Media(PassThrough):
         """What the answer says it consumed."""
         return self._media.read_usage(answer)
 
-    def row(self) -> dict[str, object]:
-        """Usage as the stream told it."""
+    def report(self) -> Report:
+        """See `Operation`: the usage is what the stream told."""
         if self._stream is not None:
             self.usage = self._stream.tap.usage
-        return super().row()
+        return super().report()
 
     def error_in_stream(self, fault: Fault) -> bytes | None:
         """An error event in an event stream; raw bytes can only be broken off."""

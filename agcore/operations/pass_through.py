@@ -16,7 +16,6 @@ from agcore.codecs import header_fields as header_tables
 from agcore.codecs.json_splice import BodyError, Members, parse
 from agcore.config.values import Endpoint, Provider
 from agcore.conversation.losses import Losses
-from agcore.conversation.usage import Usage
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import RequestSummary
 from agcore.dialects.shared.event_edits import edited
@@ -25,6 +24,7 @@ from agcore.machines.operation import Operation, candidates_at, resolve
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Body, Headers
+from agcore.protocol.report import Report, Usage
 from agcore.routing.catalog import Resolution
 from agcore.routing.conversation_key import seat_of
 from agcore.routing.selection import Candidate
@@ -221,18 +221,9 @@ class PassThrough(Operation, ABC):
             lost = ((b"x-agcore-losses", header_tables.field_value(self._losses.header())),)
         return (*passing, *self.exchange.provenance(call), *lost)
 
-    def row(self) -> dict[str, object]:
+    def report(self) -> Report:
         """Model, usage, losses."""
-        row: dict[str, object] = {}
-        if self.ask.model:
-            row["model"] = self.ask.model
-        if self.ask.stream:
-            row["stream"] = True
-        if self.usage is not None:
-            row["usage"] = msgspec.structs.asdict(self.usage)
-        if len(self._losses):
-            row["losses"] = [msgspec.structs.asdict(loss) for loss in self._losses]
-        return row
+        return Report(self.ask.model, self.ask.stream, self.usage, tuple(self._losses))
 
     def consumed(self, *, received: int) -> int:
         """Input and output; an estimate where they are not known, but for what is not text."""

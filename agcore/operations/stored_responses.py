@@ -13,13 +13,13 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.request_target import RequestTarget
-from agcore.conversation.usage import Usage
 from agcore.dialects.base import RequestSummary
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.pass_through import PassThrough
 from agcore.operations.respond import pinned_candidate
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers
+from agcore.protocol.report import Usage
 from agcore.routing.selection import Candidate
 from agcore.state.responses import Kept
 from agcore.upstream.request import UpstreamPlan

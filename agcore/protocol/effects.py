@@ -6,11 +6,11 @@ again (that is the backpressure), and writes all bytes of one list to the client
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TypeAlias
 
 import msgspec
 
+from agcore.protocol.events import Event
 from agcore.protocol.http import Headers, UpstreamRequest
 from agcore.protocol.inputs import Notified
 
@@ -121,11 +121,10 @@ class NotifyExchange(msgspec.Struct, frozen=True, tag=True):
     message: Notified
 
 
-class Note(msgspec.Struct, frozen=True, tag=True):
-    """Something worth recording: an access-log row, a warning. Data for a sink to render; never holds a secret."""
+class Emit(msgspec.Struct, frozen=True, tag=True):
+    """Record `event`, or pass it to whoever folds events into logs, metrics and traces."""
 
-    kind: str
-    fields: Mapping[str, object]
+    event: Event
 
 
 class Finish(msgspec.Struct, frozen=True, tag=True):
@@ -146,7 +145,7 @@ Effect: TypeAlias = (
     | ReadSpool
     | ReadFile
     | NotifyExchange
-    | Note
+    | Emit
     | Finish
 )
 
@@ -163,4 +162,4 @@ class Halt(msgspec.Struct, frozen=True, tag=True):
     """The drain time is over: abandon every running exchange and stop."""
 
 
-GatewayEffect: TypeAlias = StopAccepting | CloseIdle | Halt | Note
+GatewayEffect: TypeAlias = StopAccepting | CloseIdle | Halt | Emit

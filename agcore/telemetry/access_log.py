@@ -1,71 +1,103 @@
-"""The access row: one Note for each exchange, with what it asked for, where it went and what it cost."""
+"""Events as rows of the log: a kind and named fields, in the order in which they are shown.
+
+An access row is a fold of one request's events, all of which `RequestEnded` holds. There is never a secret in a row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from agcore.ingress.request import Request
-from agcore.machines.upstream_call import UpstreamCall
-from agcore.protocol.fault import Fault
+from agcore.protocol.events import (
+    Crashed,
+    CredentialCooled,
+    Draining,
+    Event,
+    HeadRefused,
+    Reloaded,
+    RequestEnded,
+    Warned,
+)
+from agcore.protocol.report import Report
 
 
-class Counters(msgspec.Struct):
-    """What an exchange counts as it goes."""
+class LogRow(NamedTuple):
+    """One row of the log."""
 
-    received: int = 0
-    """Bytes of the request's body."""
-    sent: int = 0
-    """Bytes of the answer's body."""
-    status: int = 0
-    """What the head said; 0 while none was sent."""
-    first_content: float | None = None
-    """When the first content left, in seconds since the epoch."""
-    fault: Fault | None = None
-    """What the client was told of."""
+    kind: str
+    """`access`, `warning`, `error`, `reload` or `drain`."""
+    fields: dict[str, object]
 
 
-def access_row(
-    request: Request,
-    tally: Counters,
-    calls: Sequence[UpstreamCall],
-    more: Mapping[str, object],
-    *,
-    outcome: str,
-    now: float,
-) -> dict[str, object]:
-    """The row's fields. `more` is what the operation adds; there is never a secret among them."""
+def log_row(event: Event) -> LogRow | None:
+    """The row for an event; None for one that only those want to know who watch."""
+    match event:
+        case RequestEnded():
+            return LogRow("access", _access(event))
+        case HeadRefused(id, _, status, error, bytes_out):
+            row = {"id": id, "status": status, "outcome": "error", "error": error, "bytes_out": bytes_out}
+            return LogRow("access", row)
+        case Warned(message) | CredentialCooled(message=message, refused=True):
+            return LogRow("warning", {"message": message})
+        case Crashed(message, traceback):
+            return LogRow("error", {"message": message, "traceback": traceback})
+        case Reloaded(changed, needs_restart):
+            fields: dict[str, object] = {"changed": ", ".join(changed) or "nothing"}
+            if needs_restart:
+                fields["needs_restart"] = ", ".join(needs_restart)
+            return LogRow("reload", fields)
+        case Draining(grace, drain):
+            return LogRow("drain", {"grace": grace, "drain": drain})
+    return None
+
+
+def _access(ended: RequestEnded) -> dict[str, object]:
+    started = ended.started
     row: dict[str, object] = {
-        "id": request.id,
-        "method": request.head.method,
-        "path": request.target.path,
-        "status": tally.status,
-        "outcome": outcome,
-        "seconds": round(max(now - request.started, 0.0), 6),
-        "bytes_in": tally.received,
-        "bytes_out": tally.sent,
+        "id": started.id,
+        "method": started.method,
+        "path": started.path,
+        "status": ended.status,
+        "outcome": ended.outcome,
+        "seconds": _since(started.at, ended.at),
+        "bytes_in": ended.bytes_in,
+        "bytes_out": ended.bytes_out,
     }
-    if tally.first_content is not None:
-        row["first_content"] = round(max(tally.first_content - request.started, 0.0), 6)
-    if request.peer.host is not None:
-        row["peer"] = request.peer.host
-    if request.identity is not None:
-        row["client_key"] = request.identity.name
-    asked = [call for call in calls if call.asked]
-    if asked:
-        last = asked[-1]
-        if (
-            len({call.candidate.provider.name for call in asked if not call.further}) == 1
-        ):  # else they were asked side by side
-            row["provider"] = last.candidate.provider.name
-            row["upstream_model"] = last.candidate.model
-            row["key"] = last.key.label
-        row["attempts"] = sum(call.attempts for call in asked)
-        trail = [each for call in asked for each in call.trail]
-        if trail and row["attempts"] != 1:
-            row["failed"] = trail
-    row.update(more)
-    if tally.fault is not None:
-        row["error"] = tally.fault.message
+    if ended.first_content is not None:
+        row["first_content"] = _since(started.at, ended.first_content)
+    if started.peer is not None:
+        row["peer"] = started.peer
+    if started.client_key is not None:
+        row["client_key"] = started.client_key
+    if ended.provider is not None:
+        row["provider"] = ended.provider
+        row["upstream_model"] = ended.upstream_model
+        row["key"] = ended.key
+    if ended.attempts is not None:
+        row["attempts"] = ended.attempts
+    if ended.failed and ended.attempts != 1:
+        row["failed"] = list(ended.failed)
+    _report(ended.report, row)
+    if ended.error is not None:
+        row["error"] = ended.error
     return row
+
+
+def _report(report: Report, row: dict[str, object]) -> None:
+    if report.model:
+        row["model"] = report.model
+    if report.stream:
+        row["stream"] = True
+    if report.mcp:
+        row["mcp"] = report.mcp
+    if report.tools:
+        row["tools"] = list(report.tools)
+    if report.usage is not None:
+        row["usage"] = msgspec.structs.asdict(report.usage)
+    if report.losses:
+        row["losses"] = [msgspec.structs.asdict(loss) for loss in report.losses]
+
+
+def _since(start: float, at: float) -> float:
+    return round(max(at - start, 0.0), 6)

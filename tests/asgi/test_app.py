@@ -13,7 +13,7 @@ from anyio.abc import SocketStream
 import agcore_asgi
 from agcore import Config
 from agcore.config.values import Proxy, Timeouts
-from agcore.protocol.effects import Note
+from agcore.protocol.events import Event, RequestEnded, Warned
 from agcore_asgi import Application, ResponseAborted, create_app
 from agcore_asgi.app import EnvironmentApp
 from agcore_host.clock import Clock
@@ -27,12 +27,12 @@ END = b"3\r\ntwo\r\n0\r\n\r\n"
 
 
 def application(gateway: RelayGateway) -> Application:
-    return Application(gateway, clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+    return Application(gateway, clock=Clock(), sink=lambda event: None)  # type: ignore[arg-type]
 
 
 @on_both_loops
 async def test_the_lifespan_starts_and_stops() -> None:
-    app = create_app(Config(), sink=lambda note: None)
+    app = create_app(Config(), sink=lambda event: None)
     async with Lifespan(app) as lifespan:
         assert lifespan.started == {"type": "lifespan.startup.complete"}
         async with AsgiClient(app).request("GET", "/readyz") as response:
@@ -44,11 +44,11 @@ async def test_the_lifespan_starts_and_stops() -> None:
 
 @on_both_loops
 async def test_without_a_lifespan_requests_are_served() -> None:
-    notes: list[Note] = []
-    app = create_app(Config(), sink=notes.append)
+    events: list[Event] = []
+    app = create_app(Config(), sink=events.append)
     async with AsgiClient(app).request("GET", "/healthz") as response:
         assert (response.status, json.loads(await response.read())["status"]) == (200, "ok")
-    assert [(note.kind, note.fields["path"]) for note in notes] == [("access", "/healthz")]
+    assert [event.started.path for event in events if isinstance(event, RequestEnded)] == ["/healthz"]
 
 
 @on_both_loops
@@ -219,9 +219,9 @@ def test_a_configuration_that_must_not_be_served_is_refused() -> None:
 
 
 def test_what_may_not_be_meant_is_a_warning() -> None:
-    notes: list[Note] = []
-    create_app(Config(proxy=Proxy(auth_mode="off", host="0.0.0.0")), sink=notes.append)
-    assert [note.kind for note in notes] == ["warning"]
+    events: list[Event] = []
+    create_app(Config(proxy=Proxy(auth_mode="off", host="0.0.0.0")), sink=events.append)
+    assert [type(event) for event in events] == [Warned]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from anyio import wait_all_tasks_blocked
 from anyio.abc import SocketStream
 
-from agcore.protocol.effects import Note
+from agcore.protocol.events import Event, Warned
 from agcore.protocol.inputs import ClientGone, Input, RequestData, RequestEnd, UpstreamData, UpstreamFailed, Written
 from agcore_asgi.app import Application
 from agcore_asgi.connection import ResponseAborted
@@ -25,27 +25,27 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def application(gateway: RelayGateway, notes: list[Note] | None = None) -> Application:
-    return Application(gateway, clock=Clock(), sink=(lambda note: None) if notes is None else notes.append)  # type: ignore[arg-type]
+def application(gateway: RelayGateway, events: list[Event] | None = None) -> Application:
+    return Application(gateway, clock=Clock(), sink=(lambda event: None) if events is None else events.append)  # type: ignore[arg-type]
 
 
 @on_both_loops
 async def test_the_request_goes_up_and_the_answer_comes_down() -> None:
     requests: list[bytes] = []
-    notes: list[Note] = []
+    events: list[Event] = []
 
     async def serve(stream: SocketStream) -> None:
         requests.append(await read_request(stream))
         await stream.send(b"HTTP/1.1 201 Created\r\nX-Name: Value\r\nContent-Length: 4\r\n\r\nbody")
 
     async with raw_upstream(serve) as port:
-        app = application(RelayGateway(port), notes)
+        app = application(RelayGateway(port), events)
         async with AsgiClient(app).request("POST", "/a%2Fb?q=1", body=[b"one ", b"two"]) as response:
             assert (response.status, response.headers[b"x-name"]) == (201, b"Value")
             assert await response.read() == b"body"
         await app.aclose()
     assert requests == [b"POST /a%%2Fb?q=1 HTTP/1.1\r\nhost: 127.0.0.1:%d\r\ncontent-length: 7\r\n\r\none two" % port]
-    assert notes == [Note("access", {"target": "/a%2Fb?q=1"})]
+    assert events == [Warned("/a%2Fb?q=1")]
 
 
 @on_both_loops
@@ -242,7 +242,7 @@ async def test_a_slow_write_is_reported() -> None:
         gateway = RelayGateway(port)
         ticks = iter(range(10**6))
         clock = Clock(lambda: 0.0, monotonic=lambda: float(next(ticks)))
-        app = Application(gateway, clock=clock, sink=lambda note: None)  # type: ignore[arg-type]
+        app = Application(gateway, clock=clock, sink=lambda event: None)  # type: ignore[arg-type]
         async with AsgiClient(app).request("GET", "/") as response:
             await response.read()
         await app.aclose()
@@ -252,7 +252,7 @@ async def test_a_slow_write_is_reported() -> None:
 @on_both_loops
 async def test_an_exchange_whose_task_is_cancelled_is_abandoned() -> None:
     asked, ended = anyio.Event(), anyio.Event()
-    notes: list[Note] = []
+    events: list[Event] = []
 
     async def serve(stream: SocketStream) -> None:
         await read_request(stream)
@@ -262,14 +262,14 @@ async def test_an_exchange_whose_task_is_cancelled_is_abandoned() -> None:
 
     async with raw_upstream(serve) as port:
         gateway = RelayGateway(port)
-        app = application(gateway, notes)
+        app = application(gateway, events)
         async with AsgiClient(app).connect("GET", "/") as response:
             await asked.wait()
             response.cancel()
             await ended.wait()
         await app.aclose()
     assert gateway.exchanges[0].abandoned
-    assert [note.kind for note in notes] == ["access"]
+    assert len(events) == 1
 
 
 @on_both_loops

@@ -53,7 +53,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDisk]:
 
 
 def application(gateway: ReachGateway, clock: Clock | None = None) -> Application:
-    return Application(gateway, clock=clock or Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+    return Application(gateway, clock=clock or Clock(), sink=lambda event: None)  # type: ignore[arg-type]
 
 
 def listened(gateway: ReachGateway, kind: type[Input]) -> anyio.Event:

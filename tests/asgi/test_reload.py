@@ -18,9 +18,11 @@ import pytest
 
 import agcore_asgi.reload
 import agcore_host.watch
-from agcore import Config, Gateway, Note
+from agcore import Config, Gateway, LogRow, log_row
 from agcore.config.parser import parse
 from agcore.config.values import ModelRule, Proxy, Timeouts
+from agcore.protocol import Event
+from agcore.protocol.events import Reloaded
 from agcore_asgi import Application, create_app
 from agcore_asgi.app import EnvironmentApp
 from agcore_host.clock import Clock
@@ -38,14 +40,16 @@ LIMITED = Answer(429, ((b"content-type", b"application/json"), (b"retry-after", 
 JSON = [(b"content-type", b"application/json")]
 
 
-class Notes(list[Note]):
+class Rows(list[LogRow]):
     """A sink."""
 
-    def __call__(self, note: Note) -> None:
-        self.append(note)
+    def __call__(self, event: Event) -> None:
+        row = log_row(event)
+        assert row is not None
+        self.append(row)
 
     def of(self, kind: str) -> list[Any]:
-        return [note.fields.get("message", note.fields.get("changed")) for note in self if note.kind == kind]
+        return [row.fields.get("message", row.fields.get("changed")) for row in self if row.kind == kind]
 
 
 @pytest.fixture
@@ -95,11 +99,11 @@ def test_no_request_suffers_from_a_configuration_that_is_replaced_under_load(
     monkeypatch.setattr(agcore_host.watch, "SETTLE", 0.01)
 
     async def main() -> None:
-        reloads, more = anyio.create_memory_object_stream[Note](math.inf)
+        reloads, more = anyio.create_memory_object_stream[Event](math.inf)
 
-        def sink(note: Note) -> None:
-            if note.kind == "reload":
-                reloads.send_nowait(note)
+        def sink(event: Event) -> None:
+            if isinstance(event, Reloaded):
+                reloads.send_nowait(event)
 
         with Upstream(lambda _: Answer(pieces=(b'{"choices":[]}',))) as first, Upstream(first._answer) as second:
             texts = [provider(name, each.url) for name, each in (("one", first), ("two", second))]
@@ -124,10 +128,10 @@ def test_without_a_lifespan_the_next_request_sees_the_new_configuration(
 ) -> None:
     file.write_text(listing("one"))
     age(file)
-    notes = Notes()
+    rows = Rows()
 
     async def main() -> None:
-        app = create_app(str(file), sink=notes)
+        app = create_app(str(file), sink=rows)
         assert await providers(app) == {"one"}
         replace(file, listing("two"))
         age(file, seconds=30)
@@ -148,12 +152,12 @@ def test_without_a_lifespan_the_next_request_sees_the_new_configuration(
         assert await providers(app) == {"three"}
 
     anyio.run(main, backend=backend)
-    assert notes.of("reload") == [
+    assert rows.of("reload") == [
         "providers.two added, providers.one removed",
         "providers.three added, providers.two removed",
     ]
     kept = "the configuration stays what it was: "
-    first, second, gone, unsafe = notes.of("warning")
+    first, second, gone, unsafe = rows.of("warning")
     assert first.startswith(f"{kept}proxy.prot: ")
     assert second.startswith(f"{kept}proxy.allow_lan_access: ")
     assert gone.startswith(kept)
@@ -167,12 +171,12 @@ def test_requests_look_at_the_file_only_now_and_then(file: Path) -> None:
     file.write_text(listing("one"))
     age(file)
     clock = Clock(wall=lambda: 0, monotonic=lambda: passed)
-    notes = Notes()
+    rows = Rows()
     reader = ConfigReader(
-        partial(load, str(file), {}), watch=Watch(file), note=notes, in_thread=anyio.to_thread.run_sync
+        partial(load, str(file), {}), watch=Watch(file), sink=rows, in_thread=anyio.to_thread.run_sync
     )
     gateway = Gateway(load(str(file), {}).parsed.config, secret=bytes(32), now=0)
-    app = Application(gateway, clock=clock, sink=notes, reader=reader)
+    app = Application(gateway, clock=clock, sink=rows, reader=reader)
     replace(file, listing("two"))
     age(file, seconds=30)
 
@@ -188,18 +192,18 @@ def test_requests_look_at_the_file_only_now_and_then(file: Path) -> None:
 
 @on_both_loops
 async def test_a_configuration_is_replaced_by_hand() -> None:
-    notes = Notes()
+    rows = Rows()
     old, new = (parse(listing(name), secrets={}, environ={}).config for name in ("one", "two"))
-    app = create_app(old, sink=notes)
+    app = create_app(old, sink=rows)
     assert app.reload(new)
     assert await providers(app) == {"two"}
     assert not app.reload(attrs.evolve(old, proxy=Proxy(auth_mode="strict")))
     assert not app.reload(attrs.evolve(old, models=(ModelRule("m", ((("nobody", "m"),),)),)))
     assert await providers(app) == {"two"}
     assert app.reload(attrs.evolve(new, proxy=Proxy(auth_mode="off", host="0.0.0.0", port=1)))
-    reloads = [note.fields for note in notes if note.kind == "reload"]
+    reloads = [row.fields for row in rows if row.kind == "reload"]
     assert reloads[1] == {"changed": "proxy.host, proxy.port, proxy.auth_mode"}
-    refused, unknown, open_to_all = notes.of("warning")
+    refused, unknown, open_to_all = rows.of("warning")
     assert "needs a client key" in refused
     assert "nobody" in unknown
     assert "everyone who can reach this machine" in open_to_all
@@ -209,7 +213,7 @@ async def test_a_configuration_is_replaced_by_hand() -> None:
 async def test_connections_made_from_then_on_are_kept_as_long_as_the_new_configuration_says() -> None:
     with Upstream(lambda _: Answer(pieces=(b'{"choices":[]}',))) as upstream:
         config = parse(provider("one", upstream.url), secrets={}, environ={}).config
-        app = create_app(attrs.evolve(config, timeouts=Timeouts(pool_idle=1e-9)), sink=Notes())
+        app = create_app(attrs.evolve(config, timeouts=Timeouts(pool_idle=1e-9)), sink=Rows())
         counts = []
         for idle in (1e-9, 60):
             assert app.reload(attrs.evolve(config, timeouts=Timeouts(pool_idle=idle)))
@@ -257,21 +261,21 @@ def test_a_limit_outlives_the_application_in_a_file_beside_its_configuration(
     state = file.with_name("state.json")
 
     async def main() -> None:
-        notes = Notes()
+        rows = Rows()
         for _ in range(2):
-            app = create_app(file, sink=notes)
+            app = create_app(file, sink=rows)
             async with Lifespan(app):
                 assert await ask(app) == 429
             assert len(upstream.requests) == 1
         assert stat.S_IMODE(state.stat().st_mode) == 0o600
         assert "sk-upstream" not in state.read_text()
         state.write_bytes(b"\xffgarbage")
-        assert notes.of("warning") == []
-        app = create_app(file, sink=notes)
+        assert rows.of("warning") == []
+        app = create_app(file, sink=rows)
         async with Lifespan(app):
             assert await ask(app) == 429
         assert len(upstream.requests) == 2
-        (warning,) = notes.of("warning")
+        (warning,) = rows.of("warning")
         assert warning.startswith("the saved state of the keys cannot be used: ")
         assert state.read_text().startswith("{")
 
@@ -286,7 +290,7 @@ def test_without_a_lifespan_requests_save_the_state(
     state = file.with_name("state.json")
 
     async def main() -> None:
-        app = create_app(file, sink=Notes())
+        app = create_app(file, sink=Rows())
         assert await ask(app) == 429
         assert not state.exists()
         assert await ask(app) == 429
@@ -301,14 +305,14 @@ def test_without_a_lifespan_requests_save_the_state(
 @on_both_loops
 async def test_a_state_that_cannot_be_saved_is_said_once_and_hurts_nobody() -> None:
     with Upstream(lambda _: LIMITED) as upstream:
-        notes = Notes()
+        rows = Rows()
         config = parse(provider("one", upstream.url), secrets={}, environ={}).config
         config = attrs.evolve(config, pool=attrs.evolve(config.pool, state_file="/nowhere/state"))
-        app = create_app(config, sink=notes)
+        app = create_app(config, sink=rows)
         assert await ask(app) == 429
         for _ in range(2):
             await app.aclose()
-    assert notes.of("warning") == ["cannot write the state file /nowhere/state: no such file or directory"]
+    assert rows.of("warning") == ["cannot write the state file /nowhere/state: no such file or directory"]
 
 
 def test_both_frontends_look_and_save_as_often() -> None:
@@ -319,4 +323,4 @@ def test_both_frontends_look_and_save_as_often() -> None:
 
 
 def test_a_configuration_by_hand_is_a_whole_one() -> None:
-    assert create_app(Config(), sink=Notes()).configured is False
+    assert create_app(Config(), sink=Rows()).configured is False

@@ -67,7 +67,7 @@ def run(backend: str, main: Callable[[], Awaitable[None]]) -> None:
 
 def gateway_to(port: int) -> Application:
     config: Config = parse(CONFIG.format(port=port), secrets={}, environ={}).config
-    return create_app(config, sink=lambda note: None)
+    return create_app(config, sink=lambda event: None)
 
 
 @in_each_server
@@ -144,7 +144,7 @@ def test_a_client_that_leaves_ends_the_upstream_leg(serve: Serve, backend: str) 
             ended.set()
 
         async with raw_upstream(upstream) as port:
-            app = Application(RelayGateway(port), clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+            app = Application(RelayGateway(port), clock=Clock(), sink=lambda event: None)  # type: ignore[arg-type]
             async with served(serve, app) as client, client.stream("GET", "/") as response:
                 await response.aclose()
                 await ended.wait()
@@ -160,7 +160,7 @@ def test_a_response_that_cannot_be_ended_is_visibly_broken_off(serve: Serve, bac
 
     async def main() -> None:
         async with raw_upstream(upstream) as port:
-            app = Application(RelayGateway(port), clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+            app = Application(RelayGateway(port), clock=Clock(), sink=lambda event: None)  # type: ignore[arg-type]
             async with served(serve, app) as client:
                 with pytest.raises(httpx.RemoteProtocolError):
                     await client.get("/")
@@ -178,7 +178,7 @@ def test_a_websocket_handshake_is_answered_with_426(serve: Serve, backend: str) 
     }
 
     async def main() -> None:
-        async with served(serve, create_app(Config(), sink=lambda note: None)) as client:
+        async with served(serve, create_app(Config(), sink=lambda event: None)) as client:
             response = await client.get("/v1/responses", headers=headers)
             assert response.status_code == 426
             assert response.json()["error"]["code"] == "upgrade_required"
@@ -189,7 +189,7 @@ def test_a_websocket_handshake_is_answered_with_426(serve: Serve, backend: str) 
 @in_each_server
 def test_answers_without_a_body_keep_the_connection(serve: Serve, backend: str) -> None:
     async def main() -> None:
-        async with served(serve, create_app(Config(), sink=lambda note: None)) as client:
+        async with served(serve, create_app(Config(), sink=lambda event: None)) as client:
             sources = set()
             for method, target, status in (
                 ("HEAD", "/healthz", 200),
@@ -210,7 +210,7 @@ def test_answers_without_a_body_keep_the_connection(serve: Serve, backend: str) 
 @in_each_server
 def test_below_a_mount_point_the_rest_of_the_path_counts(serve: Serve, backend: str) -> None:
     gateway = RelayGateway()
-    app = Application(gateway, clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+    app = Application(gateway, clock=Clock(), sink=lambda event: None)  # type: ignore[arg-type]
     inner = Starlette(routes=[Mount("/b c", app)])
     outer = Starlette(routes=[Mount("/llm", app), Mount("/llm2", inner)])
 
@@ -278,7 +278,7 @@ def test_a_stream_without_end_does_not_outlast_its_server(serve: Serve, backend:
         async with raw_upstream(upstream) as port:
             gateway = RelayGateway(port)
             gateway.prepare = prepare
-            app = Application(gateway, clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+            app = Application(gateway, clock=Clock(), sink=lambda event: None)  # type: ignore[arg-type]
             stopping = anyio.Event()
 
             async def read(port: int) -> None:
@@ -313,7 +313,7 @@ def test_a_client_that_leaves_while_it_uploads_ends_the_leg(serve: Serve, backen
             ended.set()
 
         async with raw_upstream(upstream) as port:
-            app = Application(UploadGateway(port), clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+            app = Application(UploadGateway(port), clock=Clock(), sink=lambda event: None)  # type: ignore[arg-type]
             async with asgi_servers.served(serve, app) as own:
                 async with await anyio.connect_tcp("127.0.0.1", own) as client:
                     await client.send(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\none")
@@ -337,7 +337,7 @@ def test_a_large_upload_passes_by_to_an_upstream_that_is_slow_to_read(serve: Ser
             await stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
 
         async with raw_upstream(upstream) as port:
-            app = Application(UploadGateway(port), clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+            app = Application(UploadGateway(port), clock=Clock(), sink=lambda event: None)  # type: ignore[arg-type]
             async with served(serve, app) as client:
                 response = await client.post("/", content=bytes(size))
                 assert (response.status_code, response.content) == (200, b"ok")

@@ -1,4 +1,4 @@
-"""Notes as lines in `logging`."""
+"""Events as lines in `logging`."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ import logging
 
 import pytest
 
+from agcore import LogRow
 from agcore.config.values import Secret
-from agcore.protocol.effects import Note
+from agcore.protocol.events import Draining, FirstContent, HeadRefused, Warned
 from agcore_asgi.sinks import LogSink, json_line, text_line
 
 
-def test_access_rows_and_other_notes_go_to_loggers_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
+def test_access_rows_and_other_events_go_to_loggers_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="agcore")
     sink = LogSink()
-    sink(Note("access", {"status": 200}))
-    sink(Note("warning", {"message": "odd"}))
-    sink(Note("drain", {}))
+    sink(HeadRefused("req_1", 1.0, 400, "no", 7))
+    sink(Warned("odd"))
+    sink(Draining(1, 2))
+    sink(FirstContent("req_1", 1.0))
     assert caplog.record_tuples == [
-        ("agcore.access", logging.INFO, "access status=200"),
+        ("agcore.access", logging.INFO, "access id=req_1 status=400 outcome=error error=no bytes_out=7"),
         ("agcore", logging.WARNING, "warning message=odd"),
-        ("agcore", logging.INFO, "drain"),
+        ("agcore", logging.INFO, "drain grace=1 drain=2"),
     ]
 
 
 def test_a_level_that_nobody_listens_to_is_not_rendered(caplog: pytest.LogCaptureFixture) -> None:
-    def render(note: Note) -> str:
+    def render(row: LogRow) -> str:
         raise AssertionError
 
     caplog.set_level(logging.WARNING, logger="agcore")
-    LogSink(render)(Note("access", {}))
+    LogSink(render)(HeadRefused("req_1", 1.0, 400, "no", 7))
     assert not caplog.records
 
 
@@ -48,15 +50,15 @@ def test_a_level_that_nobody_listens_to_is_not_rendered(caplog: pytest.LogCaptur
     ],
 )
 def test_a_value_cannot_be_taken_for_more_than_one(value: object, shown: str) -> None:
-    assert text_line(Note("access", {"x": value})) == f"access x={shown}"
+    assert text_line(LogRow("access", {"x": value})) == f"access x={shown}"
 
 
 def test_a_row_can_be_json() -> None:
-    note = Note("access", {"status": 200, "path": "/\n", "key": Secret("sk-abcdefghijklmnop")})
-    assert json.loads(json_line(note)) == {
+    row = LogRow("access", {"status": 200, "path": "/\n", "key": Secret("sk-abcdefghijklmnop")})
+    assert json.loads(json_line(row)) == {
         "kind": "access",
         "status": 200,
         "path": "/\n",
         "key": "<Secret sk-a...mnop>",
     }
-    assert "\n" not in json_line(note)
+    assert "\n" not in json_line(row)

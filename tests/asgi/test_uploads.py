@@ -48,7 +48,7 @@ class Upload:
     """A client that sends its request piece by piece, as the test lets it."""
 
     def __init__(self, gateway: UploadGateway, *headers: tuple[bytes, bytes], clock: Clock) -> None:
-        self.app = Application(gateway, clock=clock, sink=lambda note: None)  # type: ignore[arg-type]
+        self.app = Application(gateway, clock=clock, sink=lambda event: None)  # type: ignore[arg-type]
         self.reads = 0
         """How often the application has asked for more."""
         self.status = 0
@@ -318,7 +318,7 @@ async def test_a_connection_that_refused_an_upload_is_not_used_again() -> None:
 
     async with raw_upstream(serve) as port:
         gateway = UploadGateway(port)
-        app = Application(gateway, clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+        app = Application(gateway, clock=Clock(), sink=lambda event: None)  # type: ignore[arg-type]
         for _ in range(2):
             async with AsgiClient(app).request("POST", "/up", body=[b"one"]) as response:
                 assert response.status == 413
@@ -419,7 +419,7 @@ def test_50_megabytes_are_put_aside_and_arrive_patched_without_being_in_memory(b
 
     async def main() -> int:
         async with raw_upstream(serve) as port:
-            app = Application(spooling(port, *patches), clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+            app = Application(spooling(port, *patches), clock=Clock(), sink=lambda event: None)  # type: ignore[arg-type]
             pieces = large(size)
             sent = 0
 
@@ -463,7 +463,7 @@ async def test_what_was_put_aside_can_be_sent_again_and_is_gone_at_the_end() -> 
         await at_end(stream)
 
     async with raw_upstream(serve) as port:
-        app = Application(spooling(port, Patch(1, 1, b"__")), clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+        app = Application(spooling(port, Patch(1, 1, b"__")), clock=Clock(), sink=lambda event: None)  # type: ignore[arg-type]
         async with AsgiClient(app).request("POST", "/", body=[b"abc", b"def"]) as response:
             assert (response.status, await response.read()) == (200, b"ok")
         assert unnamed_files() == before
@@ -475,7 +475,7 @@ async def test_what_was_put_aside_can_be_sent_again_and_is_gone_at_the_end() -> 
 @on_both_loops
 async def test_what_was_put_aside_is_read_back_and_gone_at_the_end() -> None:
     before = unnamed_files()
-    app = Application(UploadGateway(1, kind=ReadBackExchange), clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+    app = Application(UploadGateway(1, kind=ReadBackExchange), clock=Clock(), sink=lambda event: None)  # type: ignore[arg-type]
     async with AsgiClient(app).request("POST", "/", body=[PIECE] * 20) as response:
         assert (response.status, await response.read()) == (200, PIECE * 20)
     assert unnamed_files() == before
@@ -489,7 +489,7 @@ async def test_what_was_put_aside_and_is_gone_cannot_be_read_back() -> None:
             super().append(data)
             self._file.truncate(1)
 
-    app = Application(UploadGateway(1, kind=ReadBackExchange), clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+    app = Application(UploadGateway(1, kind=ReadBackExchange), clock=Clock(), sink=lambda event: None)  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("agcore_host.spool.Spool", ShortSpool)
         async with AsgiClient(app).request("POST", "/", body=[b"abc"]) as response:
@@ -512,7 +512,7 @@ async def test_an_exchange_that_is_given_up_leaves_no_file() -> None:
     async def send(message: Any) -> None:
         raise AssertionError(message)
 
-    app = Application(spooling(1), clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+    app = Application(spooling(1), clock=Clock(), sink=lambda event: None)  # type: ignore[arg-type]
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(app, {"type": "http", "method": "POST", "path": "/up", "headers": []}, receive, send)
         await asked.wait()
@@ -537,7 +537,7 @@ def test_a_file_that_cannot_be_written_is_an_input_and_gone(backend: str) -> Non
     async def main() -> None:
         before = unnamed_files()
         gateway = spooling(1)
-        app = Application(gateway, clock=Clock(), sink=lambda note: None)  # type: ignore[arg-type]
+        app = Application(gateway, clock=Clock(), sink=lambda event: None)  # type: ignore[arg-type]
         async with AsgiClient(app).request("POST", "/", body=[PIECE] * 17) as response:
             assert response.status == 507
         await app.aclose()

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from hypothesis import given
 
 from agcore.conversation.assemble import assemble
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Answer,
     Choice,
@@ -33,6 +32,7 @@ from agcore.conversation.values import (
     ToolEnded,
     ToolStarted,
 )
+from agcore.protocol.report import Usage
 from tests.support.deltas import deltas
 
 SIGNED = Signature("anthropic", "thinking", "sig")

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.codecs.header_fields import field_value
-from agcore.conversation.losses import MAX_HEADER, Loss, Losses, Weight
+from agcore.conversation.losses import MAX_HEADER, Losses
+from agcore.protocol.report import Loss, Weight
 
 
 def test_losses_are_kept_in_order_and_each_once() -> None:

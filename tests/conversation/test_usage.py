@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agcore.conversation.usage import Usage, count
+from agcore.conversation.usage import count
+from agcore.protocol.report import Usage
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from agcore.codecs.sse import Decoder
-from agcore.conversation.usage import Usage
 from agcore.conversion.passthrough import PassThroughStream
 from agcore.conversion.transcript_stream import TranscriptTap
 from agcore.dialects.base import Meaning
 from agcore.dialects.gemini import transcripts as gemini
 from agcore.dialects.openai import transcriptions as openai
+from agcore.protocol.report import Usage
 from tests.support.recordings import chunk
 
 

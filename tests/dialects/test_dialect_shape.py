@@ -9,10 +9,10 @@ from agcore import Fault
 from agcore.codecs.sse import Decoder
 from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import Consumed, Finished, Started, Stop, TextDelta
 from agcore.dialects import DIALECTS, ERROR_SHAPES
 from agcore.models.profiles import profile
+from agcore.protocol.report import Usage
 
 MINIMAL: dict[str, dict[str, object]] = {
     "openai": {"model": "m", "messages": [{"role": "user", "content": "hi"}]},

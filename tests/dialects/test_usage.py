@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agcore.codecs.sse import Decoder, encode
-from agcore.conversation.usage import Usage
 from agcore.dialects import DIALECTS
+from agcore.protocol.report import Usage
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from agcore import Gateway, Headers, Note, Peer, RequestEnd
+from agcore import Event, Gateway, Headers, Peer, RequestEnd
 from agcore_asgi.app import Application
 from agcore_host.clock import Clock as AsgiClock
 from agcore_trio.server import Server
@@ -56,9 +56,9 @@ class Script:
 
 
 class NullSink:
-    """Takes Notes and keeps none."""
+    """Takes events and keeps none."""
 
-    def __call__(self, note: Note) -> None:
+    def __call__(self, event: Event) -> None:
         pass
 
     async def run(self) -> None:

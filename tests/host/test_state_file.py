@@ -12,6 +12,8 @@ import pytest
 import trio
 
 from agcore.config.values import Config, Pool
+from agcore.protocol.effects import Emit
+from agcore.protocol.events import Warned
 from agcore_host.state_file import SAVE, StateFile, write
 from agcore_trio.clock import Clock
 from agcore_trio.reload import save_often
@@ -89,7 +91,7 @@ async def test_a_state_is_saved_within_seconds_and_only_when_it_has_changed(tmp_
         await trio.sleep(3 * SAVE)
         assert not path.exists()
         nursery.cancel_scope.cancel()
-    assert sink.notes == []
+    assert sink.rows == []
 
 
 async def test_failing_is_said_once_and_made_up_for(tmp_path):
@@ -100,12 +102,12 @@ async def test_failing_is_said_once_and_made_up_for(tmp_path):
     gateway.learn(b"one")
     for _ in range(3):
         await file.save()
-    (note,) = sink.notes
-    assert note.fields["message"] == f"cannot write the state file {folder / 'state'}: no such file or directory"
+    (row,) = sink.rows
+    assert row.fields["message"] == f"cannot write the state file {folder / 'state'}: no such file or directory"
     folder.mkdir()
     await file.save()
     assert (folder / "state").read_bytes() == b"one"
-    assert len(sink.notes) == 1
+    assert len(sink.rows) == 1
 
 
 async def test_without_a_name_nothing_is_saved_and_a_name_may_come_later(tmp_path):
@@ -121,8 +123,9 @@ async def test_without_a_name_nothing_is_saved_and_a_name_may_come_later(tmp_pat
 
 async def test_a_file_that_cannot_be_read_is_a_note(tmp_path):
     gateway = Learning(tmp_path)
-    (note,) = StateFile(gateway, Clock(), ListSink(), in_thread=trio.to_thread.run_sync).restore()  # type: ignore[arg-type]
-    assert note.fields["message"] == f"cannot read the state file {tmp_path}: is a directory"
+    (effect,) = StateFile(gateway, Clock(), ListSink(), in_thread=trio.to_thread.run_sync).restore()  # type: ignore[arg-type]
+    assert isinstance(effect, Emit)
+    assert effect.event == Warned(f"cannot read the state file {tmp_path}: is a directory")
     gateway.config = attrs.evolve(gateway.config, pool=Pool(state_file=str(tmp_path / "absent")))
     assert StateFile(gateway, Clock(), ListSink(), in_thread=trio.to_thread.run_sync).restore() == []  # type: ignore[arg-type]
 

@@ -288,7 +288,7 @@ def test_a_client_that_leaves_closes_the_leg_and_says_nothing_to_the_server(phas
         story.tell(UpstreamHead(1, 200, SSE))
     effects = story.tell(ClientGone())
     assert effects[0] == AbortUpstream(1)
-    assert [type(effect).__name__ for effect in effects[1:]] == ["Note", "Finish"]
+    assert [type(effect).__name__ for effect in effects[1:]] == ["Emit", "Finish"]
     assert list(story.requests) == [1]
 
 

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from agcore.config.values import Config, Endpoint, ModelRule, Provider, Proxy, Secret
 from agcore.conversation.embeddings import EmbeddingRequest, Embeddings
 from agcore.conversation.losses import Losses
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import Invalid
 from agcore.dialects.gemini import embeddings as gemini
 from agcore.dialects.openai import embeddings as openai
@@ -23,6 +22,7 @@ from agcore.dialects.tasks import Destination, WrittenAnswer
 from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Origin
+from agcore.protocol.report import Usage
 from tests.support.story import JSON, Story, gateway
 
 KEY: Final = "sk-vectors-0123456789abcdef"

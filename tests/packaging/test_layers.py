@@ -42,7 +42,6 @@ STILL_TO_CUT: Final = frozenset(
         ("state/mcp_sessions.py", "mcp"),
         ("ingress/auth.py", "machines"),
         ("ingress/auth.py", "mcp"),
-        ("telemetry/access_log.py", "machines"),
     }
 )
 """Arrows that point down; each goes in a commit of its own."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 import pytest
@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.protocol.effects import Effect, GatewayEffect
+from agcore.protocol.events import Event
 from agcore.protocol.inputs import Input
 
-UNIONS = {"input": Input, "effect": Effect, "gateway effect": GatewayEffect}
+UNIONS = {"event": Event, "input": Input, "effect": Effect, "gateway effect": GatewayEffect}
 
 KNOWN: dict[type, st.SearchStrategy[Any]] = {
     float: st.floats(allow_nan=False, allow_infinity=False),
@@ -42,8 +43,8 @@ def a_value(kind: Any) -> st.SearchStrategy[Any]:
         if arguments[-1] is Ellipsis:
             return st.lists(a_value(arguments[0]), max_size=3).map(tuple)
         return st.tuples(*map(a_value, arguments))
-    if getattr(kind, "__origin__", None) is not None:  # the fields of a Note
-        return st.dictionaries(st.text(), st.text() | st.booleans(), max_size=3)
+    if getattr(kind, "__origin__", None) is Literal:
+        return st.sampled_from(arguments)
     return st.one_of(*(a_value(each) for each in arguments))
 
 

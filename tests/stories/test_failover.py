@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from agcore import Gateway
 from agcore.config.values import ModelRule, Retry, Secret, Timeouts
 from agcore.protocol.inputs import ClientGone, Sent, Stage, UpstreamConnected, UpstreamFailed
-from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue, config, notes, provider
+from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue, config, provider
 from tests.support.simulation import Act, World, opened
-from tests.support.story import EPOCH, SECRET, Story
+from tests.support.story import EPOCH, SECRET, Story, rows
 
 REQUEST = 600.0
 CLIENTS = [CHAT, RESPONSES, ANTHROPIC, GEMINI]
@@ -279,7 +279,7 @@ def test_a_400_that_means_a_bad_key_is_no_fault_of_the_request(body: bytes) -> N
     story.upstream_answers(400, body)
     story.upstream_answers(200, CHAT.answer)
     assert (story.status, story.row["key"]) == (200, "a#2")
-    assert any(note.kind == "warning" and "a#1" in str(note.fields) for note in notes(story.effects))
+    assert any(row.kind == "warning" and "a#1" in str(row.fields) for row in rows(story.effects))
 
 
 def test_what_a_client_wrote_is_not_held_against_the_key_that_was_to_carry_it() -> None:

@@ -7,10 +7,21 @@ from typing import Any
 import attrs
 import pytest
 
-from agcore import Gateway, Note, RequestData, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
+from agcore import (
+    Emit,
+    Gateway,
+    LogRow,
+    RequestData,
+    UpstreamConnected,
+    UpstreamData,
+    UpstreamEnd,
+    UpstreamHead,
+    log_row,
+)
 from agcore.config.diff import changes
 from agcore.config.parser import parse
 from agcore.config.values import Config, Limits, McpServer, ModelRule, Pool, Provider, Proxy, Retry, Secret, Timeouts
+from agcore.protocol.events import Warned
 from tests.support import dialogues
 from tests.support.dialogues import CHAT, CLIENT_KEY, asked, provider, with_client_key
 from tests.support.story import EPOCH, JSON, SECRET, Story
@@ -27,10 +38,12 @@ def gateway(config: Config) -> Gateway:
     return Gateway(config, secret=SECRET, now=EPOCH)
 
 
-def note(machine: Gateway, new: Config, **more: Any) -> Note:
+def reload(machine: Gateway, new: Config, **more: Any) -> LogRow:
     (effect,) = machine.reconfigure(new, now=EPOCH, **more)
-    assert isinstance(effect, Note)
-    return effect
+    assert isinstance(effect, Emit)
+    row = log_row(effect.event)
+    assert row is not None
+    return row
 
 
 def look_up(machine: Gateway, model: str, key: str = "") -> int:
@@ -45,7 +58,7 @@ def test_new_requests_see_the_new_models_and_running_ones_end_as_they_began() ->
     running = asked(CHAT, stream=False, story=Story(machine))
     running.tell(UpstreamConnected(1, reused=False))
     assert (look_up(machine, "up-openai"), look_up(machine, "elsewhere")) == (200, 404)
-    assert note(machine, config(providers=(OTHER,), timeouts=Timeouts(first_byte=1))).kind == "reload"
+    assert reload(machine, config(providers=(OTHER,), timeouts=Timeouts(first_byte=1))).kind == "reload"
     assert (look_up(machine, "up-openai"), look_up(machine, "elsewhere")) == (404, 200)
     gone = Story(machine)
     gone.open("POST", CHAT.path, body=CHAT.request(CHAT.model, stream=False))
@@ -62,22 +75,22 @@ def test_client_keys_come_and_go_at_once() -> None:
     machine = gateway(old)
     assert (look_up(machine, "up-openai", CLIENT_KEY), look_up(machine, "up-openai", "sk-2")) == (200, 401)
     new = attrs.evolve(old, proxy=attrs.evolve(old.proxy, keys=(attrs.evolve(old.proxy.keys[0], key=Secret("sk-2")),)))
-    assert note(machine, new).fields == {"changed": "proxy.keys.alice changed"}
+    assert reload(machine, new).fields == {"changed": "proxy.keys.alice changed"}
     assert (look_up(machine, "up-openai", CLIENT_KEY), look_up(machine, "up-openai", "sk-2")) == (401, 200)
 
 
 def test_limits_hold_for_new_requests_and_the_bound_on_memory_for_all() -> None:
     machine = gateway(config())
-    note(machine, config(limits=Limits(max_json_mb=0.001)))
+    reload(machine, config(limits=Limits(max_json_mb=0.001)))
     story = Story(machine)
     story.open("POST", CHAT.path, headers=(*JSON, (b"content-length", b"2000")))
     assert story.status == 413
-    note(machine, config(limits=Limits(max_buffered_mb=0.0001)))
+    reload(machine, config(limits=Limits(max_buffered_mb=0.0001)))
     full = Story(machine)
     full.open("POST", CHAT.path, headers=JSON)
     full.tell(RequestData(b" " * 1000))
     assert full.status == 503
-    note(machine, config())
+    reload(machine, config())
     asked(CHAT, stream=False, story=Story(machine))
 
 
@@ -87,7 +100,7 @@ def test_an_mcp_server_can_be_added() -> None:
     story.open("POST", "/mcp/tools/mcp", headers=JSON)
     assert story.status == 404
     servers = parse('[mcp.tools]\nurl = "http://127.0.0.1:9/mcp"\n', secrets={}, environ={}).config.mcp
-    fields = note(machine, attrs.evolve(config(), mcp=servers)).fields
+    fields = reload(machine, attrs.evolve(config(), mcp=servers)).fields
     assert fields == {"changed": "mcp.tools added"}
     added = Story(machine)
     added.open("POST", "/mcp/tools/mcp", headers=JSON)
@@ -99,7 +112,7 @@ def test_what_was_learned_lives_on() -> None:
     asked(CHAT, stream=False, story=Story(machine))
     held = machine.buffered
     assert held
-    note(machine, config(providers=(OTHER,)))
+    reload(machine, config(providers=(OTHER,)))
     assert machine.buffered == held
     first, second = Story(machine), Story(gateway(config()))
     for story in (first, second):
@@ -112,7 +125,7 @@ def test_a_limit_that_is_used_up_stays_used_up() -> None:
     machine = gateway(old)
     headers = ((b"x-api-key", CLIENT_KEY.encode()), *JSON)
     for new, expected in ((old, 0), (attrs.evolve(old, limits=Limits(max_headers=9)), 429), (config(), 401), (old, 0)):
-        note(machine, attrs.evolve(new, proxy=attrs.evolve(new.proxy, auth_mode="strict")))
+        reload(machine, attrs.evolve(new, proxy=attrs.evolve(new.proxy, auth_mode="strict")))
         story = Story(machine)
         story.open("POST", CHAT.path, headers=headers)
         assert (story.status if story.exchange.finished else 0) == expected
@@ -122,7 +135,7 @@ def test_a_limit_that_is_used_up_stays_used_up() -> None:
 def test_a_configuration_that_cannot_be_used_changes_nothing_and_says_why() -> None:
     machine = gateway(config())
     broken = Config(models=(ModelRule("fast", ((("nobody", "m"),),)),))
-    refusal = note(machine, broken)
+    refusal = reload(machine, broken)
     assert refusal.kind == "warning"
     assert str(refusal.fields["message"]).startswith("the configuration stays what it was: ")
     assert "nobody" in str(refusal.fields["message"])
@@ -133,23 +146,23 @@ def test_a_configuration_that_cannot_be_used_changes_nothing_and_says_why() -> N
 def test_what_only_a_restart_brings_into_effect_is_said_until_it_is_put_back() -> None:
     machine = gateway(Config())
     moved = Config(proxy=Proxy(port=1, tls_cert="c", tls_key="k", host="::1"))
-    fields = note(machine, moved).fields
+    fields = reload(machine, moved).fields
     assert fields["needs_restart"] == "proxy.host, proxy.port, proxy.tls_cert, proxy.tls_key"
-    still = note(machine, attrs.evolve(moved, timeouts=Timeouts(ping=1)))
+    still = reload(machine, attrs.evolve(moved, timeouts=Timeouts(ping=1)))
     assert still.fields["changed"] == "timeouts.ping"
     assert still.fields["needs_restart"] == fields["needs_restart"]
-    assert "needs_restart" not in note(machine, Config()).fields
-    assert note(machine, moved, fixed=("proxy.port",)).fields["needs_restart"] == "proxy.port"
-    assert "needs_restart" not in note(machine, moved, fixed=()).fields
+    assert "needs_restart" not in reload(machine, Config()).fields
+    assert reload(machine, moved, fixed=("proxy.port",)).fields["needs_restart"] == "proxy.port"
+    assert "needs_restart" not in reload(machine, moved, fixed=()).fields
 
 
 def test_the_same_configuration_again_is_no_change() -> None:
-    assert note(gateway(config()), config()).fields == {"changed": "nothing"}
+    assert reload(gateway(config()), config()).fields == {"changed": "nothing"}
 
 
 def test_timeouts_of_the_way_out_are_those_in_force() -> None:
     machine = gateway(Config())
-    note(machine, Config(timeouts=Timeouts(drain=5)))
+    reload(machine, Config(timeouts=Timeouts(drain=5)))
     machine.drain(now=EPOCH)
     assert machine.deadline == EPOCH + 5
 
@@ -213,19 +226,19 @@ def test_a_limit_outlives_the_process_and_is_given_out_once() -> None:
         b'{"version":1,"x":' + b"[" * 100_000,
     ],
 )
-def test_a_state_that_is_none_is_a_note(data: bytes) -> None:
+def test_a_state_that_is_none_is_a_warning(data: bytes) -> None:
     machine = gateway(config())
     (effect,) = machine.restore(data, now=EPOCH)
-    assert isinstance(effect, Note)
-    assert effect.kind == "warning"
-    assert "cannot be used" in str(effect.fields["message"])
+    assert isinstance(effect, Emit)
+    assert isinstance(effect.event, Warned)
+    assert "cannot be used" in effect.event.message
     asked(CHAT, stream=False, story=Story(machine))
 
 
 def test_a_reload_keeps_limits() -> None:
     machine = gateway(config())
     limited(machine)
-    note(machine, config(timeouts=Timeouts(ping=1)))
+    reload(machine, config(timeouts=Timeouts(ping=1)))
     story = Story(machine)
     story.open("POST", CHAT.path, body=CHAT.request(CHAT.model, stream=False))
     assert (story.status, story.requests) == (429, {})

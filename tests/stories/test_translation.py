@@ -32,10 +32,9 @@ from tests.support.dialogues import (
     Dialogue,
     config,
     ids,
-    notes,
     provider,
 )
-from tests.support.story import JSON, SSE, Story, gateway
+from tests.support.story import JSON, SSE, Story, gateway, rows
 
 # The dialogue's answer of Responses has no output: here it says what the others say.
 _TALK = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed"}
@@ -475,7 +474,7 @@ def test_losses_are_told_in_a_header_and_in_the_access_row(
             item.partition("=")[0] for item in story.headers[b"x-agcore-losses"].decode().split("; ")
         }
         assert all(loss["why"] and loss["weight"] in ("note", "warn") for loss in losses)
-        assert [note.kind for note in notes(story.effects)].count("access") == 1
+        assert [row.kind for row in rows(story.effects)].count("access") == 1
 
 
 def test_without_losses_there_is_no_header() -> None:

@@ -604,5 +604,5 @@ def test_no_answer_is_sent_before_the_spool_is_dropped_and_finish_comes_last() -
     story = whole(file(2 * MIB), MODEL)
     story.upstream_answers(500, b'{"error": {"message": "broken"}}')
     names = [type(effect).__name__ for effect in story.effects]
-    assert names[-5:] == ["SendData", "SendEnd", "DropSpool", "Note", "Finish"]
+    assert names[-5:] == ["SendData", "SendEnd", "DropSpool", "Emit", "Finish"]
     assert story.status == 500

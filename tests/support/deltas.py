@@ -6,7 +6,6 @@ import base64
 
 from hypothesis import strategies as st
 
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Cited,
     Consumed,
@@ -25,6 +24,7 @@ from agcore.conversation.values import (
     ToolEnded,
     ToolStarted,
 )
+from agcore.protocol.report import Usage
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 NAMES = st.from_regex(r"[a-z][a-z_]{0,7}", fullmatch=True)

@@ -15,7 +15,6 @@ import msgspec
 
 from agcore.codecs.globs import is_glob
 from agcore.config.values import ClientKey, Config, Endpoint, Limits, ModelRule, Provider, Proxy, Secret, Timeouts
-from agcore.protocol.effects import Effect, Note
 from agcore.protocol.http import Origin
 from agcore.protocol.inputs import RequestData, RequestEnd, UpstreamConnected, UpstreamHead
 from tests.support.story import SSE, Story, gateway
@@ -335,8 +334,3 @@ def send(story: Story, body: bytes) -> None:
     """The request's body, in one piece."""
     story.tell(RequestData(body))
     story.tell(RequestEnd())
-
-
-def notes(effects: list[Effect]) -> list[Note]:
-    """The notes among effects."""
-    return [effect for effect in effects if isinstance(effect, Note)]

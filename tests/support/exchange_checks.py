@@ -9,15 +9,16 @@ from agcore import (
     AbortUpstream,
     DropSpool,
     Effect,
+    Emit,
     Exchange,
     Finish,
     Input,
     LocalProtocolError,
-    Note,
     OpenUpstream,
     RequestBroken,
     RequestData,
     RequestEnd,
+    RequestEnded,
     SendData,
     SendEnd,
     SendHead,
@@ -86,5 +87,5 @@ def check_effects(effects: list[Effect]) -> None:
     assert len(set(aborted)) == len(aborted)
     assert set(aborted) <= set(opened)
     if finishes:
-        rows = [effect for effect in effects if isinstance(effect, Note) and effect.kind == "access"]
+        rows = [effect for effect in effects if isinstance(effect, Emit) and isinstance(effect.event, RequestEnded)]
         assert [id(effect) for effect in rows] == [id(effects[-2])]

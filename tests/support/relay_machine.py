@@ -14,16 +14,17 @@ from agcore.protocol.effects import (
     AbortUpstream,
     CloseIdle,
     Effect,
+    Emit,
     Finish,
     GatewayEffect,
     Halt,
-    Note,
     OpenUpstream,
     SendData,
     SendEnd,
     SendHead,
     StopAccepting,
 )
+from agcore.protocol.events import Warned
 from agcore.protocol.http import Origin, Peer, RequestHead, UpstreamRequest
 from agcore.protocol.inputs import (
     ClientGone,
@@ -108,7 +109,7 @@ class RelayExchange:
 
     def _finish(self, *effects: Effect) -> list[Effect]:
         self.finished = True
-        return [*effects, Note("access", {"target": self._head.target.decode()}), Finish()]
+        return [*effects, Emit(Warned(self._head.target.decode())), Finish()]
 
 
 class RelayGateway:

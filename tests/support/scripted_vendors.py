@@ -25,7 +25,7 @@ import trio
 from anyio.from_thread import start_blocking_portal
 from msgspec import json
 
-from agcore import Gateway, Headers, Note
+from agcore import Event, Gateway, Headers, LogRow, log_row
 from agcore.config.values import ClientKey, Config, Endpoint, ModelRule, Provider, Proxy, Secret, Timeouts
 from agcore.protocol.http import Origin
 from agcore_asgi.app import Application
@@ -153,16 +153,18 @@ class Gate:
 
 
 class Log:
-    """Keeps the Notes of a gateway."""
+    """Keeps the log of a gateway, row by row."""
 
     def __init__(self) -> None:
-        self.notes: list[Note] = []
+        self.rows: list[LogRow] = []
         self._news = threading.Condition()
 
-    def __call__(self, note: Note) -> None:
-        """Takes a Note."""
+    def __call__(self, event: Event) -> None:
+        """Takes an event."""
+        row = log_row(event)
+        assert row is not None
         with self._news:
-            self.notes.append(note)
+            self.rows.append(row)
             self._news.notify_all()
 
     async def run(self) -> None:
@@ -179,7 +181,7 @@ class Log:
             return self._rows(model)[-1]
 
     def _rows(self, model: str) -> list[Mapping[str, Any]]:
-        return [note.fields for note in self.notes if note.kind == "access" and note.fields.get("model") == model]
+        return [row.fields for row in self.rows if row.kind == "access" and row.fields.get("model") == model]
 
 
 class World:

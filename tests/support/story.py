@@ -21,12 +21,13 @@ from agcore import (
     AbortUpstream,
     Config,
     Effect,
+    Emit,
     Exchange,
     Finish,
     Gateway,
     Headers,
     Input,
-    Note,
+    LogRow,
     OpenUpstream,
     Peer,
     RequestData,
@@ -43,6 +44,7 @@ from agcore import (
     UpstreamFailed,
     UpstreamHead,
     UpstreamRequest,
+    log_row,
 )
 from agcore.config.values import Retry
 from agcore.protocol.http import Body
@@ -52,6 +54,12 @@ SECRET = bytes(range(32))
 LOCAL = Peer("127.0.0.1")
 JSON: Headers = ((b"content-type", b"application/json"),)
 SSE: Headers = ((b"content-type", b"text/event-stream"),)
+
+
+def rows(effects: Iterable[Effect]) -> list[LogRow]:
+    """The rows of the log that effects bring."""
+    events = (effect.event for effect in effects if isinstance(effect, Emit))
+    return [row for event in events if (row := log_row(event)) is not None]
 
 
 def gateway(config: Config, *, attempts: int = 1) -> Gateway:
@@ -172,8 +180,8 @@ class Story:
     @property
     def row(self) -> dict[str, object]:
         """The access row."""
-        (note,) = (effect for effect in self.effects if isinstance(effect, Note) and effect.kind == "access")
-        return dict(note.fields)
+        (row,) = (row.fields for row in rows(self.effects) if row.kind == "access")
+        return row
 
     @property
     def finished(self) -> bool:
@@ -219,8 +227,8 @@ def _show(thing: Input | Effect) -> str:
             origin = request.origin
             where = f"{origin.scheme}://{origin.host}:{origin.port}{' (if public)' if public_only else ''}"
             return f"{name} {leg}: {request.method} {_text(request.target)} at {where}{fields}\n            {_body(request.body)}"
-        case Note(kind, fields):
-            return f"{name} {kind} " + " ".join(f"{key}={value!r}" for key, value in fields.items())
+        case Emit(event) if (row := log_row(event)) is not None:
+            return f"Note {row.kind} " + " ".join(f"{key}={value!r}" for key, value in row.fields.items())
         case AbortUpstream(leg):
             return f"{name} {leg}"
         case AbortClient() | Finish() | SendEnd():

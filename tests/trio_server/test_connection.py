@@ -12,7 +12,6 @@ from agcore.protocol.effects import (
     AbortUpstream,
     Effect,
     Finish,
-    Note,
     OpenUpstream,
     SendData,
     SendEnd,
@@ -42,6 +41,7 @@ from tests.trio_server.toys import (
     Upstreams,
     answer,
     bench,
+    mark,
     post,
     read_request,
 )
@@ -160,7 +160,7 @@ async def test_bytes_that_are_no_request_are_refused_and_the_connection_closed(r
         got, headers, _ = await toy.ask(raw)
         assert (got, headers[b"connection"]) == (status, b"close")
         assert await closed(toy.client) == b""
-    assert toy.sink.kinds == ["refused"]
+    assert toy.sink.marks == ["refused"]
 
 
 async def test_a_head_over_the_limits_is_a_431(autojump_clock):
@@ -270,7 +270,7 @@ async def test_a_write_that_nobody_takes_is_cut_and_the_client_counts_as_gone(au
         began = trio.current_time()
         await trio.sleep(10)
         assert toy.gateway.exchanges[0].seen[-1] == ClientGone()
-        gone = [note for note in toy.sink.notes if note.kind == "gone"]
+        gone = [each for each in toy.sink.marks if each == "gone"]
         assert len(gone) == 1
         with pytest.raises(trio.BrokenResourceError):
             await toy.client.send_all(b"x")
@@ -412,7 +412,7 @@ async def test_a_client_that_hangs_up_aborts_the_upstream_at_once(reading, autoj
         assert await closed(upstream) == b""
         assert trio.current_time() == began
         assert toy.gateway.exchanges[0].seen[-1] == ClientGone()
-        assert toy.sink.kinds == ["gone"]
+        assert toy.sink.marks == ["gone"]
 
 
 async def test_a_client_that_ends_only_its_own_side_counts_as_gone(autojump_clock):
@@ -545,7 +545,7 @@ async def test_a_cancelled_exchange_is_abandoned_and_its_upstream_closed(autojum
         await toy.client.send_all(post())
         upstream = await upstreams.accept()
         await read_request(upstream)
-    assert toy.sink.kinds == ["abandoned"]
+    assert toy.sink.marks == ["abandoned"]
     assert await closed(upstream) == b""
 
 
@@ -576,17 +576,17 @@ async def test_a_crash_of_a_machine_closes_everything_and_comes_out(autojump_clo
     assert raised.value.subgroup(ValueError) is not None
     assert (await closed(pair[0])).startswith(b"HTTP/1.1 500 ")
     assert await closed(theirs) == b""
-    assert notes[0].kinds == ["abandoned", "refused"]
+    assert notes[0].marks == ["abandoned", "refused"]
 
 
 async def test_peers_and_notes_reach_their_places(autojump_clock):
     class Noting(ToyExchange):
         def complete(self, now: float) -> list[Effect]:
-            return [Note("one", {}), *answer(200, b""), Note("two", {}), Finish()]
+            return [mark("one"), *answer(200, b""), mark("two"), Finish()]
 
     async with bench(Noting) as toy:
         await toy.ask(post())
-    assert toy.sink.kinds == ["one", "two"]
+    assert toy.sink.marks == ["one", "two"]
     assert [peer.host for peer in toy.gateway.peers] == ["127.0.0.1"]
 
 
@@ -684,7 +684,7 @@ async def test_a_write_that_breaks_tells_that_the_client_is_gone(autojump_clock)
         await trio.aclose_forcefully(toy.client)
         await trio.sleep(3)
     assert toy.gateway.exchanges[0].seen[-1] == ClientGone()
-    assert toy.sink.kinds == ["gone"]
+    assert toy.sink.marks == ["gone"]
 
 
 async def test_a_hang_up_cuts_a_write_that_waits(autojump_clock):

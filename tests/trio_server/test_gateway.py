@@ -49,16 +49,16 @@ async def test_answers_streams_and_errors_share_a_connection(client, sink):
     assert (await read_answer(client))[0] == 400
     await client.send_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
     assert (await read_answer(client, b"GET"))[0] == 200
-    assert [note.fields["status"] for note in sink.notes] == [200, 200, 400, 200]
+    assert [row.fields["status"] for row in sink.rows] == [200, 200, 400, 200]
 
 
 async def test_a_client_that_leaves_a_stream_is_in_the_log(client, sink):
     await client.send_all(asking(stream=True))
     await client.receive_some(100)
     await client.aclose()
-    while not sink.notes:
+    while not sink.rows:
         await trio.testing.wait_all_tasks_blocked()
-    assert sink.notes[0].fields["outcome"] == "client gone"
+    assert sink.rows[0].fields["outcome"] == "client gone"
 
 
 async def test_a_head_that_is_not_http_is_an_error_in_json(client, sink):
@@ -66,4 +66,4 @@ async def test_a_head_that_is_not_http_is_an_error_in_json(client, sink):
     status, headers, body = await read_answer(client)
     assert (status, headers[b"connection"]) == (400, b"close")
     assert json.loads(body)["error"]["message"]
-    assert sink.notes[0].fields["status"] == 400
+    assert sink.rows[0].fields["status"] == 400

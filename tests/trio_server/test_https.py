@@ -13,8 +13,9 @@ import trio
 import trio.testing
 import trustme
 
+from agcore import LogRow
 from agcore.config.values import Config, Limits, Timeouts
-from agcore.protocol.effects import Note
+from agcore.protocol.events import Event, Warned
 from agcore.protocol.inputs import ClientGone
 from agcore_host.certificate import LOOK, Certificate, CertificateError
 from agcore_trio.server import Server
@@ -133,9 +134,9 @@ async def test_versions_before_tls_1_2_are_not_spoken(pair, recwarn):
     async with running(pair) as toy:
         with pytest.raises(trio.BrokenResourceError):
             await toy.connect(context)
-        while not toy.sink.notes:
+        while not toy.sink.rows:
             await trio.testing.wait_all_tasks_blocked()
-    assert toy.sink.notes[0].fields["message"] == "TLS handshake with 127.0.0.1 failed: unsupported protocol"
+    assert toy.sink.rows[0].fields["message"] == "TLS handshake with 127.0.0.1 failed: unsupported protocol"
 
 
 async def test_a_client_that_hangs_up_over_tls_aborts_the_upstream(pair):
@@ -157,7 +158,7 @@ async def test_plain_http_on_the_port_for_https_fails_by_itself(pair):
                 pass
         await other.send_all(post(b"still here"))
         assert (await read_answer(other))[2] == b"still here"
-    assert toy.sink.notes == [Note("warning", {"message": "TLS handshake with 127.0.0.1 failed: http request"})]
+    assert toy.sink.rows == [LogRow("warning", {"message": "TLS handshake with 127.0.0.1 failed: http request"})]
 
 
 async def test_a_client_that_connects_and_leaves_is_not_worth_a_word(pair):
@@ -166,7 +167,7 @@ async def test_a_client_that_connects_and_leaves_is_not_worth_a_word(pair):
         async with await toy.connect() as client:
             await client.send_all(post(b"x"))
             assert (await read_answer(client))[2] == b"x"
-    assert toy.sink.notes == []
+    assert toy.sink.rows == []
 
 
 async def test_a_handshake_that_does_not_come_in_time_is_given_up(pair):
@@ -220,8 +221,8 @@ def serial(context: ssl.SSLContext, trusted: ssl.SSLContext) -> str:
 
 def test_a_certificate_is_loaded_again_when_its_files_change_but_not_at_each_look(pair):
     first = pair.renew()
-    notes: list[Note] = []
-    certificate = Certificate(str(pair.cert), str(pair.key), notes.append)
+    events: list[Event] = []
+    certificate = Certificate(str(pair.cert), str(pair.key), events.append)
     trusted = pair.client_context()
     assert serial(certificate.context(100), trusted) == first
     second = pair.renew()
@@ -229,22 +230,22 @@ def test_a_certificate_is_loaded_again_when_its_files_change_but_not_at_each_loo
     context = certificate.context(100 + LOOK)
     assert serial(context, trusted) == second
     assert certificate.context(100 + 3 * LOOK) is context
-    assert notes == []
+    assert events == []
 
 
 def test_a_pair_that_is_broken_leaves_the_old_one_in_force_and_is_said_once(pair):
     first = pair.renew()
-    notes: list[Note] = []
-    certificate = Certificate(str(pair.cert), str(pair.key), notes.append)
+    events: list[Event] = []
+    certificate = Certificate(str(pair.cert), str(pair.key), events.append)
     pair.renew(key=False)
     for now in (10, 20, 30):
         assert serial(certificate.context(now), pair.client_context()) == first
-    (note,) = notes
-    assert note.kind == "warning"
-    assert str(note.fields["message"]).startswith("the certificate stays what it was: proxy.tls_cert: ")
+    (event,) = events
+    assert isinstance(event, Warned)
+    assert event.message.startswith("the certificate stays what it was: proxy.tls_cert: ")
     pair.cert.unlink()
     assert serial(certificate.context(40), pair.client_context()) == first
-    assert len(notes) == 2
+    assert len(events) == 2
     last = pair.renew()
     assert serial(certificate.context(50), pair.client_context()) == last
 

@@ -15,8 +15,10 @@ import pytest
 import trio
 
 import agcore_host.watch
-from agcore import Gateway, Note
+from agcore import Gateway, LogRow
 from agcore.config.values import Config, Timeouts
+from agcore.protocol import Event
+from agcore.protocol.events import Reloaded, Warned
 from agcore_host.settings import Source
 from agcore_host.watch import POLL, SETTLE, Watch
 from agcore_trio.reload import Complete, Reloader, as_it_is
@@ -142,9 +144,9 @@ class Reloading:
         self._warned, self._more_warnings = trio.open_memory_channel[str](100)
         self.reloader: Reloader
 
-    def note(self, note: Note) -> None:
-        assert note.kind == "warning"
-        self.warnings.append(str(note.fields["message"]))
+    def sink(self, event: Event) -> None:
+        assert isinstance(event, Warned)
+        self.warnings.append(event.message)
         self._warned.send_nowait(self.warnings[-1])
 
     async def next(self) -> Config:
@@ -160,7 +162,7 @@ async def reloading(
 ) -> AsyncIterator[Reloading]:
     made = Reloading()
     watch = None if source.path is None else Watch(source.path)
-    made.reloader = Reloader(source.load, host=host, watch=watch, note=made.note, complete=complete)
+    made.reloader = Reloader(source.load, host=host, watch=watch, sink=made.sink, complete=complete)
     # No deadline: a clock that jumps while a thread works would jump to it.
     async with trio.open_nursery() as nursery:
         nursery.start_soon(made.reloader.run, made.apply.send_nowait)
@@ -277,14 +279,14 @@ async def test_a_hang_up_signal_has_the_configuration_read_again(tmp_path, monke
     reloaded = trio.Event()
 
     class Sink(ListSink):
-        def __call__(self, note: Note) -> None:
-            super().__call__(note)
-            if note.kind == "reload":
+        def __call__(self, event: Event) -> None:
+            super().__call__(event)
+            if isinstance(event, Reloaded):
                 reloaded.set()
 
     sink = Sink()
     gateway = Gateway(Config(), secret=bytes(32), now=0)
-    reloader = Reloader(Source(None, environ).load, host="127.0.0.1", watch=None, note=sink)
+    reloader = Reloader(Source(None, environ).load, host="127.0.0.1", watch=None, sink=sink)
     with trio.fail_after(SECONDS):
         async with trio.open_nursery() as nursery:
             await nursery.start(
@@ -294,7 +296,7 @@ async def test_a_hang_up_signal_has_the_configuration_read_again(tmp_path, monke
             signal.raise_signal(signal.SIGHUP)
             await reloaded.wait()
             nursery.cancel_scope.cancel()
-    assert sink.notes == [Note("reload", {"changed": "providers.openai added"})]
+    assert sink.rows == [LogRow("reload", {"changed": "providers.openai added"})]
 
 
 async def test_upstream_connections_are_kept_as_long_as_the_new_configuration_says():
@@ -307,19 +309,19 @@ async def test_upstream_connections_are_kept_as_long_as_the_new_configuration_sa
 async def test_no_request_suffers_from_a_configuration_that_is_replaced_under_load(file, monkeypatch):
     monkeypatch.setattr(agcore_host.watch, "POLL", 0.02)
     monkeypatch.setattr(agcore_host.watch, "SETTLE", 0.01)
-    reloads, more = trio.open_memory_channel[Note](100)
+    reloads, more = trio.open_memory_channel[Event](100)
 
     class Sink(ListSink):
-        def __call__(self, note: Note) -> None:
-            if note.kind == "reload":
-                reloads.send_nowait(note)
+        def __call__(self, event: Event) -> None:
+            if isinstance(event, Reloaded):
+                reloads.send_nowait(event)
 
     with Upstream(lambda _: Answer(pieces=(b'{"choices":[]}',))) as first, Upstream(first._answer) as second:
         texts = [provider(name, each.url) for name, each in (("one", first), ("two", second))]
         replace(file, texts[0])
         watch, source, sink = Watch(file), Source(str(file), {}), Sink()
         gateway = Gateway(source.load().parsed.config, secret=bytes(32), now=0)
-        reloader = Reloader(source.load, host="127.0.0.1", watch=watch, note=sink)
+        reloader = Reloader(source.load, host="127.0.0.1", watch=watch, sink=sink)
 
         async def change(turn: int) -> None:
             replace(file, texts[(turn + 1) % 2])

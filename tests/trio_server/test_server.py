@@ -124,7 +124,7 @@ async def test_a_client_that_hangs_up_aborts_its_upstream_at_once(how):
         await client.aclose()
         await trio.testing.wait_all_tasks_blocked()
         assert toy.gateway.exchanges[0].seen[-1] == ClientGone()
-        assert toy.sink.kinds == ["gone"]
+        assert toy.sink.marks == ["gone"]
 
 
 async def test_a_client_that_hangs_up_in_a_stream_of_silence_is_noticed():
@@ -137,9 +137,9 @@ async def test_a_client_that_hangs_up_in_a_stream_of_silence_is_noticed():
         await client.send_all(post())
         await client.receive_some(1000)
         await client.aclose()
-        while not toy.sink.kinds:
+        while not toy.sink.marks:
             await trio.testing.wait_all_tasks_blocked()
-        assert toy.sink.kinds == ["gone"]
+        assert toy.sink.marks == ["gone"]
 
 
 async def test_a_client_that_hangs_up_ends_a_long_upload_to_its_upstream():
@@ -254,9 +254,9 @@ async def test_a_crash_in_one_connection_is_noted_and_leaves_the_others_alone():
         await good.aclose()
         while "error" not in toy.sink.kinds:
             await trio.testing.wait_all_tasks_blocked()
-    (note,) = [note for note in toy.sink.notes if note.kind == "error"]
-    assert "ValueError: a bug in a machine" in str(note.fields["traceback"])
-    assert "in complete" in str(note.fields["traceback"])
+    (row,) = [row for row in toy.sink.rows if row.kind == "error"]
+    assert "ValueError: a bug in a machine" in str(row.fields["traceback"])
+    assert "in complete" in str(row.fields["traceback"])
 
 
 class FullListener(trio.abc.Listener[trio.SocketStream]):
@@ -282,7 +282,7 @@ async def test_running_out_of_descriptors_is_survived():
         await client.send_all(post(b"x"))
         assert (await read_answer(client))[2] == b"x"
     assert toy.sink.kinds == ["warning"]
-    assert toy.sink.notes[0].fields["message"] == "cannot accept a connection: Too many open files"
+    assert toy.sink.rows[0].fields["message"] == "cannot accept a connection: Too many open files"
 
 
 class Stream(ToyExchange):
@@ -341,7 +341,7 @@ async def test_a_second_request_to_end_ends_at_once():
         assert await eof(upstream)
         assert await eof(client)
         await client.aclose()
-    assert toy.sink.kinds == ["abandoned"]
+    assert toy.sink.marks == ["abandoned"]
 
 
 async def test_draining_has_an_end():
@@ -354,7 +354,7 @@ async def test_draining_has_an_end():
         await toy.ended.wait()
         assert await eof(upstream)
         await client.aclose()
-    assert toy.sink.kinds == ["abandoned"]
+    assert toy.sink.marks == ["abandoned"]
 
 
 async def test_a_cancelled_server_abandons_what_runs():
@@ -363,7 +363,7 @@ async def test_a_cancelled_server_abandons_what_runs():
         await client.send_all(post())
         upstream = await toy.upstreams.accept()
         await read_request(upstream)
-    assert toy.sink.kinds == ["abandoned"]
+    assert toy.sink.marks == ["abandoned"]
     assert await eof(upstream)
     await client.aclose()
 

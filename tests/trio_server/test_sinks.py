@@ -11,7 +11,8 @@ import pytest
 import trio
 import trio.testing
 
-from agcore.protocol.effects import Note
+from agcore import LogRow
+from agcore.protocol.events import Warned
 from agcore_trio.sinks import ATOMIC, LogSink, json_line, text_line
 
 ROW = {
@@ -48,37 +49,37 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def test_an_access_row_is_one_line_for_people(utc):
     line = "08:00:03 POST /v1/chat/completions 200 812ms openai/gpt-4o-mini in=12 out=40"
-    assert text_line(Note("access", ROW), AT) == line
+    assert text_line(LogRow("access", ROW), AT) == line
 
 
 def test_a_row_without_an_upstream_says_less(utc):
     row = {"method": "GET", "path": "/healthz", "status": 200, "outcome": "ok", "seconds": 0.0004}
-    assert text_line(Note("access", row), AT) == "08:00:03 GET /healthz 200 0ms"
+    assert text_line(LogRow("access", row), AT) == "08:00:03 GET /healthz 200 0ms"
 
 
 def test_a_row_of_a_failure_says_why(utc):
     row = {**ROW, "status": 502, "outcome": "error", "error": "openai#1 refused", "usage": None}
     expected = '502 812ms openai/gpt-4o-mini outcome=error error="openai#1 refused"'
-    assert text_line(Note("access", row), AT).endswith(expected)
+    assert text_line(LogRow("access", row), AT).endswith(expected)
 
 
 def test_a_row_says_which_attempts_failed_before_the_key_that_answered(utc):
     row = {**ROW, "key": "openai#2", "attempts": 3, "failed": ["openai#1: 429", "home#1: unreachable"]}
     expected = 'in=12 out=40 key=openai#2 failed="openai#1: 429, home#1: unreachable"'
-    assert text_line(Note("access", row), AT).endswith(expected)
+    assert text_line(LogRow("access", row), AT).endswith(expected)
 
 
 def test_attempts_that_the_error_lists_are_not_repeated(utc):
     failed = ["openai#1: 429", "openai#2: 429"]
     row = {**ROW, "key": "openai#2", "failed": failed, "outcome": "error", "error": f"slow (tried {', '.join(failed)})"}
     expected = 'key=openai#2 outcome=error error="slow (tried openai#1: 429, openai#2: 429)"'
-    assert text_line(Note("access", row), AT).endswith(f"out=40 {expected}")
+    assert text_line(LogRow("access", row), AT).endswith(f"out=40 {expected}")
 
 
 def test_a_stream_that_broke_after_a_failed_attempt_names_both(utc):
     row = {**ROW, "key": "openai#2", "failed": ["openai#1: 529"], "outcome": "error", "error": "ended early"}
     expected = 'key=openai#2 failed="openai#1: 529" outcome=error error="ended early"'
-    assert text_line(Note("access", row), AT).endswith(f"out=40 {expected}")
+    assert text_line(LogRow("access", row), AT).endswith(f"out=40 {expected}")
 
 
 def test_a_row_names_what_a_translation_lost_that_somebody_may_miss(utc):
@@ -86,35 +87,35 @@ def test_a_row_names_what_a_translation_lost_that_somebody_may_miss(utc):
         {"path": "top_k", "why": "no such setting", "action": "dropped", "weight": "warn"},
         {"path": "user", "why": "no such setting", "action": "dropped", "weight": "note"},
     ]
-    assert text_line(Note("access", {**ROW, "losses": losses}), AT).endswith("out=40 lost=top_k")
-    assert text_line(Note("access", {**ROW, "losses": losses[1:]}), AT).endswith("out=40")
+    assert text_line(LogRow("access", {**ROW, "losses": losses}), AT).endswith("out=40 lost=top_k")
+    assert text_line(LogRow("access", {**ROW, "losses": losses[1:]}), AT).endswith("out=40")
 
 
 def test_a_message_to_an_mcp_server_has_no_model_but_may_have_tools(utc):
     row = {"method": "POST", "path": "/mcp/x/mcp", "status": 200, "outcome": "ok", "seconds": 0.001}
     proxied = {**row, "provider": "x", "upstream_model": "", "key": "x#1"}
-    assert text_line(Note("access", proxied), AT) == "08:00:03 POST /mcp/x/mcp 200 1ms x"
+    assert text_line(LogRow("access", proxied), AT) == "08:00:03 POST /mcp/x/mcp 200 1ms x"
     called = {**row, "mcp": "x", "tools": ["analyze_image"]}
-    assert text_line(Note("access", called), AT) == "08:00:03 POST /mcp/x/mcp 200 1ms tools=analyze_image"
+    assert text_line(LogRow("access", called), AT) == "08:00:03 POST /mcp/x/mcp 200 1ms tools=analyze_image"
 
 
 def test_a_refusal_without_a_request_is_a_row_too(utc):
     row = {"id": "req_1", "status": 400, "outcome": "error", "error": "illegal request line"}
-    assert text_line(Note("access", row), AT) == '08:00:03 - - 400 outcome=error error="illegal request line"'
+    assert text_line(LogRow("access", row), AT) == '08:00:03 - - 400 outcome=error error="illegal request line"'
 
 
 def test_any_other_note_is_its_kind_and_its_fields(utc):
-    note = Note("warning", {"message": "two words", "count": 3, "none": None, "empty": ""})
-    assert text_line(note, AT) == '08:00:03 warning message="two words" count=3 none=None empty=""'
+    row = LogRow("warning", {"message": "two words", "count": 3, "none": None, "empty": ""})
+    assert text_line(row, AT) == '08:00:03 warning message="two words" count=3 none=None empty=""'
 
 
 def test_a_traceback_is_readable(utc):
-    note = Note("error", {"message": "crash", "traceback": "Traceback:\n  File x\nValueError: y\n"})
-    assert text_line(note, AT) == "08:00:03 error message=crash\n    Traceback:\n      File x\n    ValueError: y"
+    row = LogRow("error", {"message": "crash", "traceback": "Traceback:\n  File x\nValueError: y\n"})
+    assert text_line(row, AT) == "08:00:03 error message=crash\n    Traceback:\n      File x\n    ValueError: y"
 
 
 def test_a_json_row_has_the_time_the_kind_and_the_fields():
-    assert json.loads(json_line(Note("access", ROW), AT)) == {"time": AT, "kind": "access", **ROW}
+    assert json.loads(json_line(LogRow("access", ROW), AT)) == {"time": AT, "kind": "access", **ROW}
 
 
 @pytest.mark.parametrize("evil", ["\n", "\r\n", "\x00", "\x1b[2J", "\x7f", "\x85", "\u2028", "\u2029"])
@@ -122,13 +123,13 @@ def test_a_json_row_has_the_time_the_kind_and_the_fields():
 @pytest.mark.parametrize("render", [text_line, json_line])
 def test_no_value_can_forge_a_line_or_reach_the_terminal(render, field, evil):
     row = {**ROW, "outcome": "error", "error": "x", field: f"a{evil}12:00:00 GET /forged 200"}
-    line = render(Note("access", row), AT)
+    line = render(LogRow("access", row), AT)
     assert evil not in line
     assert len(line.splitlines()) == 1
 
 
 def test_a_value_cannot_forge_a_field():
-    line = text_line(Note("access", {**ROW, "outcome": "error", "error": 'x" in=1'}), AT)
+    line = text_line(LogRow("access", {**ROW, "outcome": "error", "error": 'x" in=1'}), AT)
     assert line.endswith('error="x\\" in=1"')
 
 
@@ -137,7 +138,7 @@ def test_surrogates_do_not_stop_the_log(pipe):
 
     async def main() -> None:
         sink = LogSink(text_line, descriptor=writer)
-        sink(Note("access", {**ROW, "path": "/\udce9"}))
+        sink(Warned("/\udce9"))
         await sink.close()
 
     trio.run(main)
@@ -150,19 +151,19 @@ async def test_rows_are_written_in_order(pipe, autojump_clock):
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sink.run)
         for number in range(3):
-            sink(Note("n", {"number": number}))
+            sink(Warned(str(number)))
             await trio.sleep(1)
         nursery.cancel_scope.cancel()
     rows = [json.loads(line) for line in os.read(reader, 1000).splitlines()]
-    assert [row["number"] for row in rows] == [0, 1, 2]
+    assert [row["message"] for row in rows] == ["0", "1", "2"]
 
 
 async def test_what_is_left_is_written_at_the_end(pipe):
     reader, writer = pipe
     sink = LogSink(json_line, descriptor=writer)
-    sink(Note("last", {}))
+    sink(Warned("last"))
     await sink.close()
-    assert json.loads(os.read(reader, 1000))["kind"] == "last"
+    assert json.loads(os.read(reader, 1000))["message"] == "last"
 
 
 async def test_a_pipe_that_nobody_reads_neither_blocks_nor_fills_the_memory(pipe):
@@ -172,7 +173,7 @@ async def test_a_pipe_that_nobody_reads_neither_blocks_nor_fills_the_memory(pipe
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sink.run)
         for _ in range(300):
-            sink(Note("n", {"big": big}))
+            sink(Warned(big))
             await trio.lowlevel.checkpoint()
         await trio.testing.wait_all_tasks_blocked(0.1)
         # Once somebody reads, the rows that waited come, whole, and the count of those that were lost.
@@ -183,7 +184,7 @@ async def test_a_pipe_that_nobody_reads_neither_blocks_nor_fills_the_memory(pipe
                 data += os.read(reader, ATOMIC)
         nursery.cancel_scope.cancel()
     lines = data.splitlines()
-    assert all(json.loads(line)["kind"] in ("n", "warning") for line in lines[:-1])
+    assert all(json.loads(line)["kind"] == "warning" for line in lines[:-1])
     assert b"rows were dropped" in data
 
 
@@ -194,7 +195,7 @@ async def test_a_pipe_whose_reader_is_gone_does_not_stop_the_server(autojump_clo
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sink.run)
         for _ in range(3):
-            sink(Note("n", {}))
+            sink(Warned("n"))
             await trio.sleep(1)
         nursery.cancel_scope.cancel()
     os.close(writer)

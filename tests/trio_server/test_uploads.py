@@ -19,7 +19,6 @@ from agcore.protocol.effects import (
     Effect,
     EndUpstream,
     Finish,
-    Note,
     OpenUpstream,
     ReadSpool,
     SendUpstream,
@@ -51,6 +50,7 @@ from tests.trio_server.toys import (
     Upstreams,
     answer,
     bench,
+    mark,
     read_request,
 )
 
@@ -87,7 +87,7 @@ class UploadExchange(RelayExchange):
             case UpstreamHead() | UpstreamFailed():
                 self.wants_request = False
             case RequestBroken():
-                return [AbortUpstream(1), Note("broken", {}), *answer(400, b"short"), Finish()]
+                return [AbortUpstream(1), mark("broken"), *answer(400, b"short"), Finish()]
         return super().handle(input, now)
 
     opened = False
@@ -366,7 +366,7 @@ async def test_a_file_of_an_exchange_that_is_given_up_is_gone(files, autojump_cl
         await toy.client.send_all(sized(4) + b"abcd")
         await head_of(await upstreams.accept())
         assert [file.closed for file in files] == [False]
-    assert toy.sink.kinds == ["abandoned"]
+    assert toy.sink.marks == ["abandoned"]
     assert [file.closed for file in files] == [True]
 
 

@@ -9,21 +9,23 @@ import h11
 import trio
 import trio.testing
 
+from agcore import LogRow, log_row
 from agcore.config.values import Config
 from agcore.protocol.effects import (
     AbortUpstream,
     CloseIdle,
     Effect,
+    Emit,
     Finish,
     GatewayEffect,
     Halt,
-    Note,
     OpenUpstream,
     SendData,
     SendEnd,
     SendHead,
     StopAccepting,
 )
+from agcore.protocol.events import Event, Warned
 from agcore.protocol.http import Origin, Peer, RequestHead, UpstreamRequest
 from agcore.protocol.inputs import (
     ClientGone,
@@ -77,7 +79,7 @@ class ToyExchange:
         return self._seal(self.late(now))
 
     def abandon(self, *, now: float) -> list[Effect]:
-        return [] if self.finished else self._seal([Note("abandoned", {}), Finish()])
+        return [] if self.finished else self._seal([mark("abandoned"), Finish()])
 
     def late(self, now: float) -> list[Effect]:
         return [*answer(504, b"late"), Finish()]
@@ -92,7 +94,7 @@ class ToyExchange:
             case RequestBroken(reason):
                 return [*answer(400, reason.encode()), Finish()]
             case ClientGone():
-                return [Note("gone", {}), Finish()]
+                return [mark("gone"), Finish()]
         return []
 
     def complete(self, now: float) -> list[Effect]:
@@ -124,13 +126,18 @@ class RelayExchange(ToyExchange):
                 kept = tuple(pair for pair in headers if pair[0] in (b"content-length", b"content-type"))
                 return [SendHead(status, kept)]
             case UpstreamEnd():
-                return [SendEnd(), Note("access", {"method": self.head.method}), Finish()]
+                return [SendEnd(), mark("access"), Finish()]
             case UpstreamFailed(_, stage, sent, reused, cause):
-                note = Note("failed", {"stage": stage, "sent": sent, "reused": reused, "cause": cause})
-                return [note, *answer(502, cause.encode()), Finish()]
+                failed = mark(f"failed in {stage} of {sent}, {reused=}: {cause}")
+                return [failed, *answer(502, cause.encode()), Finish()]
             case ClientGone():
-                return [AbortUpstream(1), Note("gone", {}), Finish()]
+                return [AbortUpstream(1), mark("gone"), Finish()]
         return super().handle(input, now)
+
+
+def mark(what: str) -> Emit:
+    """Leaves a mark in the sink."""
+    return Emit(Warned(what))
 
 
 def answer(status: int, body: bytes) -> list[Effect]:
@@ -158,7 +165,7 @@ class ToyGateway:
         return exchange, exchange._seal(exchange.begin(now))
 
     def refuse(self, status: int, reason: str, *, now: float) -> list[Effect]:
-        return [*answer(status, reason.encode()), Note("refused", {"status": status}), Finish()]
+        return [*answer(status, reason.encode()), mark("refused"), Finish()]
 
     def drain(self, *, now: float) -> list[GatewayEffect]:
         if self.draining:
@@ -175,13 +182,15 @@ class ToyGateway:
 
 
 class ListSink:
-    """Keeps Notes."""
+    """Keeps the log, row by row."""
 
     def __init__(self) -> None:
-        self.notes: list[Note] = []
+        self.rows: list[LogRow] = []
 
-    def __call__(self, note: Note) -> None:
-        self.notes.append(note)
+    def __call__(self, event: Event) -> None:
+        row = log_row(event)
+        assert row is not None
+        self.rows.append(row)
 
     async def run(self) -> None:
         await trio.sleep_forever()
@@ -191,7 +200,12 @@ class ListSink:
 
     @property
     def kinds(self) -> list[str]:
-        return [note.kind for note in self.notes]
+        return [row.kind for row in self.rows]
+
+    @property
+    def marks(self) -> list[object]:
+        """What toys left as a mark."""
+        return [row.fields.get("message") for row in self.rows]
 
 
 class Bench:

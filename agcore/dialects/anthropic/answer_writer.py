@@ -15,7 +15,6 @@ import msgspec
 from agcore.codecs import json_text
 from agcore.codecs.sse import encode
 from agcore.conversation.signature_carrier import carrier
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Answer,
     Cited,
@@ -52,6 +51,7 @@ from agcore.dialects.anthropic.message import (
     usage_object,
 )
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 _IMAGE: Final = "[image]"
 

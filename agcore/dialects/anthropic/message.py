@@ -8,8 +8,8 @@ from typing import Final
 
 from agcore.codecs import json_text
 from agcore.conversation.signature_carrier import carrier
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import Cited, Finished, Signature, Stop
+from agcore.protocol.report import Usage
 
 _ILLEGAL: Final = re.compile(r"[^A-Za-z0-9_-]")
 STOPS: Final[Mapping[str, Stop]] = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agcore.conversation.usage import Usage, count
+from agcore.conversation.usage import count
+from agcore.protocol.report import Usage
 
 
 def read_usage(answer: Mapping[str, object]) -> Usage | None:

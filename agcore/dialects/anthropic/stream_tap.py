@@ -6,13 +6,13 @@ from typing import Final
 
 from agcore.codecs import json_text
 from agcore.codecs.sse import Frame, encode
-from agcore.conversation.usage import Usage
 from agcore.dialects.anthropic import errors
 from agcore.dialects.anthropic.stream_events import read_usage
 from agcore.dialects.base import Meaning
 from agcore.dialects.shared.event_edits import renamed
 from agcore.dialects.shared.faults import NOT_JSON
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 _CONTENT: Final = frozenset({"content_block_start", "content_block_delta", "content_block_stop", "message_delta"})
 

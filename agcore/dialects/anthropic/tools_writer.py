@@ -11,11 +11,12 @@ from typing import Final
 
 from agcore.codecs.json_text import encode
 from agcore.conversation.json_schema import for_anthropic
-from agcore.conversation.losses import Losses, Weight
+from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, Json, Tool
 from agcore.dialects.anthropic.traits import NAME
 from agcore.dialects.shared.web_search import anthropic_tool, terms_of
 from agcore.models.profiles import Profile
+from agcore.protocol.report import Weight
 
 RESPOND: Final = "agcore_respond"
 """The tool that stands in for structured output: its input is the answer."""

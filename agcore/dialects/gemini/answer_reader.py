@@ -13,7 +13,7 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.sse import Frame
-from agcore.conversation.usage import Usage, count
+from agcore.conversation.usage import count
 from agcore.conversation.values import (
     Cited,
     Consumed,
@@ -39,6 +39,7 @@ from agcore.dialects.shared.citation_spans import Span, span_of_segment
 from agcore.dialects.shared.faults import CUT, EMPTY, NOT_JSON
 from agcore.dialects.shared.logprobs import tokens_of_google
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 _STOPS: Final[Mapping[str, Stop]] = {
     "MAX_TOKENS": Stop.LENGTH,

@@ -12,7 +12,6 @@ from typing import Final
 
 from agcore.codecs import json_text
 from agcore.conversation.signature_carrier import google_carrier
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Answer,
     Cited,
@@ -43,6 +42,7 @@ from agcore.dialects.gemini import errors as gemini_error
 from agcore.dialects.gemini.contents_writer import arguments
 from agcore.dialects.shared.logprobs import google_result
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 _Object = dict[str, object]
 

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from agcore.codecs import json_text
 from agcore.conversation.images import Drawn, ImageAnswer, ImageRequest
-from agcore.conversation.losses import Losses, Weight
+from agcore.conversation.losses import Losses
 from agcore.conversation.usage import count
 from agcore.conversation.values import Consumed, Finished, ImageMade, Pictures, Source, Stop, TextDelta
 from agcore.dialects.gemini import answer_reader as gemini_answer
@@ -22,6 +22,7 @@ from agcore.dialects.openai.media_parts import clean_base64
 from agcore.dialects.tasks import Destination
 from agcore.models.profiles import Profile
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Weight
 
 _Object = dict[str, object]
 

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from agcore.codecs.globs import matches
-from agcore.conversation.losses import Losses, Weight
+from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, HostedTool, Pictures
 from agcore.dialects.gemini.fields import Message
 from agcore.dialects.shared.picture_fields import RESOLUTIONS, read_ratio, read_resolution
 from agcore.models.profiles import Profile
+from agcore.protocol.report import Weight
 
 _USUAL: Final = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 _LONG: Final = ("1:4", "4:1", "1:8", "8:1")

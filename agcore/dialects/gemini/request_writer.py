@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from agcore.conversation.losses import Losses, Weight
+from agcore.conversation.losses import Losses
 from agcore.conversation.values import (
     Conversation,
     Json,
@@ -19,6 +19,7 @@ from agcore.dialects.gemini.pictures import picture_config
 from agcore.dialects.gemini.reasoning import thinking_config
 from agcore.dialects.gemini.traits import NAME
 from agcore.models.profiles import Profile
+from agcore.protocol.report import Weight
 
 _Object = dict[str, object]
 MAX_STOPS: Final = 5

@@ -6,7 +6,6 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.sse import Frame
-from agcore.conversation.usage import Usage
 from agcore.dialects.base import Meaning
 from agcore.dialects.gemini import errors
 from agcore.dialects.gemini.stream_events import read_usage
@@ -14,6 +13,7 @@ from agcore.dialects.gemini.traits import TRAITS
 from agcore.dialects.shared.event_edits import edited
 from agcore.dialects.shared.faults import NOT_JSON
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 
 class StreamTap:

@@ -21,12 +21,13 @@ from agcore.codecs import json_text
 from agcore.codecs.sse import Frame
 from agcore.conversation.losses import Losses
 from agcore.conversation.transcripts import Segment, Shown, Transcript, TranscriptRequest, cleaned, in_order, joined
-from agcore.conversation.usage import Usage, count
+from agcore.conversation.usage import count
 from agcore.conversation.values import Consumed, Delta, Finished, Stop, TextDelta
 from agcore.dialects.gemini import answer_reader as gemini_answer
 from agcore.dialects.gemini.paths import action_path
 from agcore.dialects.tasks import Destination
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 _Object = dict[str, object]
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from agcore.codecs import json_text
 from agcore.codecs.sse import encode
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import Stop
+from agcore.protocol.report import Usage
 
 _DONE: Final = b"data: [DONE]\n\n"
 _FINISH: Final = {

@@ -7,7 +7,6 @@ from typing import Final
 
 from agcore.codecs import json_text
 from agcore.codecs.sse import Frame
-from agcore.conversation.usage import Usage
 from agcore.dialects.base import Meaning
 from agcore.dialects.openai.errors import parse_error, stream_error
 from agcore.dialects.openai_chat import stream_events as openai_chat
@@ -15,6 +14,7 @@ from agcore.dialects.openai_responses import stream_events as openai_responses
 from agcore.dialects.shared.faults import NOT_JSON
 from agcore.dialects.tasks import Destination
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 DEFAULT_MODELS: Final = {"/v1/moderations": "omni-moderation-latest"}
 """What OpenAI documents for a request that names no model. Elsewhere a missing one is a 400: nothing is guessed."""

@@ -13,7 +13,6 @@ from typing import Final
 import msgspec
 
 from agcore.conversation.signature_carrier import carrier
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Answer,
     Choice,
@@ -45,6 +44,7 @@ from agcore.dialects.openai import errors as openai_error
 from agcore.dialects.openai.chunks import Chunks, finish_reason, usage_object
 from agcore.dialects.openai.media_parts import url_of
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 _ID: Final = "chatcmpl-"
 _MINTED_ID: Final = 24

@@ -11,7 +11,7 @@ import hashlib
 import re
 from typing import Final
 
-from agcore.conversation.losses import Losses, Weight
+from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, Output, Pictures, Reasoning, Settings
 from agcore.dialects.openai.fields import (
     EFFORTS,
@@ -19,6 +19,7 @@ from agcore.dialects.openai.fields import (
 from agcore.dialects.openai_chat.messages_writer import Messages
 from agcore.dialects.openai_chat.tools import official, write_tools
 from agcore.models.profiles import Profile
+from agcore.protocol.report import Weight
 
 _BUDGETS: Final = ((512, "minimal"), (1024, "low"), (8192, "medium"), (24_576, "high"))
 _SWITCHED: Final = frozenset({"deepseek", "moonshot", "zai"})

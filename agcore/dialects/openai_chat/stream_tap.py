@@ -6,7 +6,6 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.sse import Frame, encode
-from agcore.conversation.usage import Usage
 from agcore.dialects.base import Meaning
 from agcore.dialects.openai_chat import errors
 from agcore.dialects.openai_chat.chunk_repair import Mender
@@ -14,6 +13,7 @@ from agcore.dialects.openai_chat.stream_events import read_usage
 from agcore.dialects.shared.event_edits import edited, is_comment
 from agcore.dialects.shared.faults import EMPTY, NOT_JSON
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 
 class StreamTap:

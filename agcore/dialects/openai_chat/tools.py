@@ -11,13 +11,14 @@ import re
 from typing import Final, Literal
 
 from agcore.codecs import json_text
-from agcore.conversation.losses import Losses, Weight
+from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, HostedTool, Invalid, Json, Tool, ToolChoice
 from agcore.dialects.openai.fields import Fields, as_members, flag, items, needed_text, text, wrong
 from agcore.dialects.openai_chat.messages_reader import cache_marker
 from agcore.dialects.openai_chat.traits import NAME
 from agcore.dialects.shared.web_search import chat_options, terms_of
 from agcore.models.profiles import Profile
+from agcore.protocol.report import Weight
 
 EMULATED_INPUT: Final = "input"
 """The one parameter of a function that stands for a custom tool."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Answer,
     Consumed,
@@ -22,6 +21,7 @@ from agcore.dialects.openai import errors as openai_error
 from agcore.dialects.openai.chunks import Chunks, finish_reason, usage_object
 from agcore.dialects.openai_completions.request_reader import prompts
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 _ID: Final = "cmpl-"
 _KIND: Final = "text_completion"

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from agcore.codecs import json_text
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Cited,
     Consumed,
@@ -41,6 +40,7 @@ from agcore.dialects.openai_responses.answer_items import (
     TypedCall,
 )
 from agcore.dialects.openai_responses.tools import Callee
+from agcore.protocol.report import Usage
 
 _INCOMPLETE: Final[Mapping[Stop, str]] = {
     Stop.LENGTH: "max_output_tokens",

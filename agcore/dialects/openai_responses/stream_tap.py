@@ -7,13 +7,13 @@ from typing import Final
 
 from agcore.codecs import json_text
 from agcore.codecs.sse import Frame, encode
-from agcore.conversation.usage import Usage
 from agcore.dialects.base import Meaning
 from agcore.dialects.openai_responses import errors
 from agcore.dialects.openai_responses.stream_events import read_usage
 from agcore.dialects.shared.event_edits import is_comment, renamed
 from agcore.dialects.shared.faults import NOT_JSON
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 
 _LIFECYCLE: Final = frozenset({"response.created", "response.queued", "response.in_progress"})
 _TERMINAL: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})

@@ -14,11 +14,12 @@ from typing import Final
 import msgspec
 
 from agcore.codecs import json_text
-from agcore.conversation.losses import Losses, Weight
+from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, HostedTool, Invalid, Pictures, Tool, ToolChoice
 from agcore.dialects.openai_responses.traits import NAME
 from agcore.dialects.shared.picture_fields import read_pixels
 from agcore.dialects.shared.web_search import responses_tool, terms_of
+from agcore.protocol.report import Weight
 
 NO_PARAMETERS: Final[Mapping[str, object]] = {"type": "object", "properties": {}}
 

@@ -20,7 +20,7 @@ import msgspec
 from agcore.codecs import json_text, sse
 from agcore.codecs.header_fields import first, media_type
 from agcore.codecs.url import is_loopback
-from agcore.conversation.usage import Usage, total
+from agcore.conversation.usage import total
 from agcore.machines.operation import Operation
 from agcore.mcp import jsonrpc, transport
 from agcore.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Error, Id, Message, Notification, Request
@@ -32,6 +32,7 @@ from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Notified
 from agcore.protocol.legality import State
+from agcore.protocol.report import Report, Usage
 from agcore.state.mcp_sessions import Owner, Session
 
 if TYPE_CHECKING:
@@ -340,14 +341,10 @@ class McpServer(Operation):
         replies = [_event(reply.message) for reply in self._replies]
         return b"".join([*replies, *(_event(jsonrpc.error(error)) for error in self._errors(fault))])
 
-    def row(self) -> dict[str, object]:
+    def report(self) -> Report:
         """Which server, which tools, what was consumed."""
-        row: dict[str, object] = {"mcp": self._config.name}
-        if self._tools:
-            row["tools"] = self._tools
-        if self._usages:
-            row["usage"] = msgspec.structs.asdict(total(self._usages))
-        return row
+        usage = total(self._usages) if self._usages else None
+        return Report(usage=usage, mcp=self._config.name, tools=tuple(self._tools))
 
     def consumed(self, *, received: int) -> int:
         """What the models took; what needed none costs nothing."""

@@ -13,6 +13,7 @@ from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp.oauth_metadata import published, resource_url, upstream_targets
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
+from agcore.protocol.report import Report
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 
@@ -79,9 +80,9 @@ class McpMetadata(Operation):
             return self._fail(502, "has OAuth metadata that are not a JSON object", now)
         return self.exchange.answer(200, document, now=now)
 
-    def row(self) -> dict[str, object]:
+    def report(self) -> Report:
         """Which server."""
-        return {"mcp": self._name}
+        return Report(mcp=self._name)
 
     @property
     def _name(self) -> str:

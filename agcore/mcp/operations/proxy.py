@@ -30,6 +30,7 @@ from agcore.mcp import transport
 from agcore.mcp.oauth_metadata import metadata_url, with_metadata
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
+from agcore.protocol.report import Report
 from agcore.routing.selection import Candidate
 from agcore.upstream.errors import CREDENTIAL, NO_RETRY, OWN_CREDENTIAL
 from agcore.upstream.request import UpstreamPlan
@@ -111,9 +112,9 @@ class McpProxy(Operation):
         """A JSON-RPC error under the request's own id, where it has one."""
         return jsonrpc_error.render_error(fault, self.request.id, message_id=_id_of(self._message))
 
-    def row(self) -> dict[str, object]:
+    def report(self) -> Report:
         """Which server."""
-        return {"mcp": self._name}
+        return Report(mcp=self._name)
 
     @property
     def _name(self) -> str:

@@ -18,7 +18,6 @@ from agcore.codecs.header_fields import media_type
 from agcore.config.values import McpServer
 from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Answer,
     Conversation,
@@ -49,6 +48,7 @@ from agcore.mcp.vision_tools import Parameter
 from agcore.operations.generate import model_target, translatable
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
+from agcore.protocol.report import Usage
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 

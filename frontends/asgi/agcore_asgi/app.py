@@ -25,7 +25,8 @@ from anyio.lowlevel import RunVar
 from agcore.config.parser import from_environment, startup_problems, startup_warnings
 from agcore.config.values import Config
 from agcore.gateway import Gateway
-from agcore.protocol.effects import CloseIdle, GatewayEffect, Halt, Note, NotifyExchange, StopAccepting
+from agcore.protocol import Warned
+from agcore.protocol.effects import CloseIdle, Emit, GatewayEffect, Halt, NotifyExchange, StopAccepting
 from agcore_asgi.connection import Connection, Receive, Scope, Send
 from agcore_asgi.driver import Driver
 from agcore_asgi.reload import Upkeep
@@ -73,7 +74,7 @@ def create_app(config: Config | str | os.PathLike[str], *, sink: Sink | None = N
         watch = Watch(Path(path))
         parsed = settings.read(Path(path), os.environ)
         load = partial(settings.load, path, os.environ)
-        reader = ConfigReader(load, watch=watch, note=sink, in_thread=anyio.to_thread.run_sync)
+        reader = ConfigReader(load, watch=watch, sink=sink, in_thread=anyio.to_thread.run_sync)
         config = parsed.config
         _warn(sink, parsed.warnings)
     if problems := startup_problems(config):
@@ -131,8 +132,8 @@ class Application:
     def reload(self, config: Config) -> bool:
         """Goes by another configuration from now on; requests under way end by the one that they began with.
 
-        To be called in the event loop. All settings but those of the listener, which is the server's, take effect. A
-        Note says what has changed, or why nothing has.
+        To be called in the event loop. All settings but those of the listener, which is the server's, take effect. An
+        event says what has changed, or why nothing has.
 
         Returns:
             Whether `config` is in force; one that cannot be used, or must not be served, leaves the old one there.
@@ -194,8 +195,8 @@ class Application:
     def _perform(self, effects: list[GatewayEffect]) -> None:
         for effect in effects:
             match effect:
-                case Note():
-                    self._sink(effect)
+                case Emit(event):
+                    self._sink(event)
                 case CloseIdle():
                     for driver in self._running:
                         driver.drain()
@@ -286,4 +287,4 @@ async def _answer(
 
 def _warn(sink: Sink, sentences: Iterable[str]) -> None:
     for sentence in sentences:
-        sink(Note("warning", {"message": sentence}))
+        sink(Warned(sentence))

@@ -23,8 +23,8 @@ from agcore.protocol.effects import (
     AbortUpstream,
     DropSpool,
     Effect,
+    Emit,
     EndUpstream,
-    Note,
     NotifyExchange,
     OpenUpstream,
     ReadFile,
@@ -183,8 +183,8 @@ class Driver:
     def _command(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
-                case Note():
-                    self._sink(effect)
+                case Emit(event):
+                    self._sink(event)
                 case NotifyExchange():
                     self._tell(effect)
                 case OpenUpstream():

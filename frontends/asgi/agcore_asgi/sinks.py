@@ -1,7 +1,7 @@
-"""Where Notes go: the standard library's `logging`, so that the embedding service decides what becomes of them.
+"""Where events go: the standard library's `logging`, so that the embedding service decides what becomes of them.
 
 Access rows go to the logger `agcore.access`, all others to `agcore`; each is one line. A sink is any callable that
-takes a `Note`; it is called on the event loop and must not block.
+takes an `Event`; it is called on the event loop and must not block.
 """
 
 from __future__ import annotations
@@ -12,42 +12,47 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from agcore.protocol.effects import Note
+from agcore import LogRow, log_row
+from agcore.protocol import Crashed, CredentialCooled, Event, HeadRefused, RequestEnded, Warned
 
-Sink: TypeAlias = Callable[[Note], None]
+Sink: TypeAlias = Callable[[Event], None]
 
-LEVELS: Final[Mapping[str, int]] = {"warning": logging.WARNING, "error": logging.ERROR}
-"""By the kind of a Note; other kinds are `INFO`."""
+LEVELS: Final[Mapping[type, int]] = {
+    Warned: logging.WARNING,
+    CredentialCooled: logging.WARNING,
+    Crashed: logging.ERROR,
+}
+"""By the class of an event; others are `INFO`."""
 
 
-def text_line(note: Note) -> str:
-    """Renders a Note as `kind key=value ...`; values with blanks, quotes or control characters are quoted."""
-    return " ".join([note.kind, *(f"{key}={_plain(value)}" for key, value in note.fields.items())])
+def text_line(row: LogRow) -> str:
+    """Renders a row as `kind key=value ...`; values with blanks, quotes or control characters are quoted."""
+    return " ".join([row.kind, *(f"{key}={_plain(value)}" for key, value in row.fields.items())])
 
 
-def json_line(note: Note) -> str:
-    """Renders a Note as one JSON object, its kind under `"kind"`."""
-    return msgspec.json.encode({"kind": note.kind, **note.fields}, enc_hook=str).decode()
+def json_line(row: LogRow) -> str:
+    """Renders a row as one JSON object, its kind under `"kind"`."""
+    return msgspec.json.encode({"kind": row.kind, **row.fields}, enc_hook=str).decode()
 
 
 class LogSink:
-    """Hands every Note to `logging`.
+    """Hands every event that has a row to `logging`.
 
     Args:
-        render: how a Note becomes a line: `text_line` or `json_line`.
+        render: how a row becomes a line: `text_line` or `json_line`.
     """
 
-    def __init__(self, render: Callable[[Note], str] = text_line) -> None:
+    def __init__(self, render: Callable[[LogRow], str] = text_line) -> None:
         self._render = render
         self._access = logging.getLogger("agcore.access")
         self._other = logging.getLogger("agcore")
 
-    def __call__(self, note: Note) -> None:
-        """Records `note`, unless nobody listens at its level."""
-        logger = self._access if note.kind == "access" else self._other
-        level = LEVELS.get(note.kind, logging.INFO)
-        if logger.isEnabledFor(level):
-            logger.log(level, "%s", self._render(note))
+    def __call__(self, event: Event) -> None:
+        """Records `event`, unless nobody listens at its level."""
+        logger = self._access if isinstance(event, RequestEnded | HeadRefused) else self._other
+        level = LEVELS.get(type(event), logging.INFO)
+        if logger.isEnabledFor(level) and (row := log_row(event)) is not None:
+            logger.log(level, "%s", self._render(row))
 
 
 def _plain(value: object) -> str:

@@ -22,7 +22,7 @@ from agcore.codecs.url import parse_url
 from agcore.config.parser import with_demo
 from agcore.config.values import Config
 from agcore.gateway import Gateway
-from agcore.protocol.effects import Note
+from agcore.protocol import Event, RequestEnded
 from agcore.protocol.http import Headers, Origin, UpstreamRequest
 from agcore.protocol.inputs import UpstreamData, UpstreamFailed, UpstreamHead, UpstreamInput
 from agcore_cli.demo_server import serve_demo
@@ -103,9 +103,9 @@ class _Log(LogSink):
 
     open = False
 
-    def __call__(self, note: Note) -> None:
-        if self.open or note.kind != "access":
-            super().__call__(note)
+    def __call__(self, event: Event) -> None:
+        if self.open or not isinstance(event, RequestEnded):
+            super().__call__(event)
 
 
 async def show(paper: Paper, url: str, demo: str) -> bool:

@@ -273,7 +273,7 @@ async def _listen(
             return with_demo(config, demo)
 
         gateway = Gateway(await complete(config), secret=os.urandom(32), now=time.time())
-        reloader = Reloader(source.load, host=host, watch=watch, note=sink, complete=complete)
+        reloader = Reloader(source.load, host=host, watch=watch, sink=sink, complete=complete)
         gc.freeze()
         gc.enable()
         try:

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from agcore.protocol.effects import Note
+from agcore.protocol import Event, Warned
 
 LOOK: Final = 1.0
 """Seconds between two looks at the files."""
@@ -30,15 +30,15 @@ class Certificate:
     Args:
         cert_file: PEM, the server's certificate first.
         key_file: PEM, without a password.
-        note: told of a pair that cannot be used.
+        sink: told of a pair that cannot be used.
 
     Raises:
         CertificateError: they cannot be used now.
     """
 
-    def __init__(self, cert_file: str, key_file: str, note: Callable[[Note], None] = lambda _: None) -> None:
+    def __init__(self, cert_file: str, key_file: str, sink: Callable[[Event], None] = lambda _: None) -> None:
         self._files = (cert_file, key_file)
-        self._note = note
+        self._sink = sink
         self._state = self._look()
         self._looked_at = 0.0
         self._context = load(cert_file, key_file)
@@ -57,7 +57,7 @@ class Certificate:
         try:
             self._context = load(*self._files)
         except CertificateError as error:
-            self._note(Note("warning", {"message": f"the certificate stays what it was: {error}"}))
+            self._sink(Warned(f"the certificate stays what it was: {error}"))
 
     def _look(self) -> _State:
         return tuple(map(_state, self._files))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from agcore.protocol.effects import Note
+from agcore.protocol import Event, Warned
 from agcore_host.settings import Settings, SettingsError
 from agcore_host.watch import Watch
 
@@ -23,16 +23,16 @@ class ConfigReader:
     Args:
         load: reads it; blocks, and raises SettingsError where it cannot be read or must not be served.
         watch: looks after its files; None where there are none.
-        note: told of what is wrong with it, and of what may not be meant.
+        sink: told of what is wrong with it, and of what may not be meant.
         in_thread: where files are looked at.
     """
 
     def __init__(
-        self, load: Callable[[], Settings], *, watch: Watch | None, note: Callable[[Note], None], in_thread: InThread
+        self, load: Callable[[], Settings], *, watch: Watch | None, sink: Callable[[Event], None], in_thread: InThread
     ) -> None:
         self.watch = watch
         self._load = load
-        self._note = note
+        self._sink = sink
         self._in_thread = in_thread
 
     async def read(self, *, asked: bool = False) -> Settings | None:
@@ -56,7 +56,7 @@ class ConfigReader:
 
     def warn(self, message: str) -> None:
         """Notes a warning."""
-        self._note(Note("warning", {"message": message}))
+        self._sink(Warned(message))
 
     def _read(self, asked: bool) -> Settings | None:
         if asked and self.watch is not None:

@@ -22,7 +22,7 @@ from agcore.codecs.url import is_loopback
 from agcore.config import parser as config_parser
 from agcore.config.parser import ConfigError, Parsed
 from agcore.config.values import Config
-from agcore.protocol.effects import Note
+from agcore.protocol import Event
 
 if TYPE_CHECKING:
     from agcore_host.certificate import Certificate
@@ -192,12 +192,12 @@ def refusals(config: Config) -> tuple[str, ...]:
     return problems
 
 
-def certificate_of(config: Config, note: Callable[[Note], None] = lambda _: None) -> Certificate | None:
+def certificate_of(config: Config, sink: Callable[[Event], None] = lambda _: None) -> Certificate | None:
     """The certificate to serve HTTPS with; None where none is configured.
 
     Args:
         config: the configuration.
-        note: told, later on, of files that have changed and cannot be used.
+        sink: told, later on, of files that have changed and cannot be used.
 
     Raises:
         SettingsError: it cannot be loaded.
@@ -207,7 +207,7 @@ def certificate_of(config: Config, note: Callable[[Note], None] = lambda _: None
     from agcore_host.certificate import Certificate, CertificateError
 
     try:
-        return Certificate(config.proxy.tls_cert, config.proxy.tls_key, note)
+        return Certificate(config.proxy.tls_cert, config.proxy.tls_key, sink)
     except CertificateError as error:
         raise SettingsError(str(error)) from None
 

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from agcore.protocol.effects import GatewayEffect, Note
+from agcore.protocol import Event, Warned
+from agcore.protocol.effects import Emit, GatewayEffect
 from agcore_host.settings import reason
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ class StateFile:
     Args:
         gateway: whose state, and whose configuration names the file.
         clock: tells the time.
-        note: told of a file that cannot be read or written; of the latter once, until it can be written again.
+        sink: told of a file that cannot be read or written; of the latter once, until it can be written again.
         in_thread: where the file is written.
     """
 
-    def __init__(self, gateway: Gateway, clock: Clock, note: Callable[[Note], None], *, in_thread: InThread) -> None:
+    def __init__(self, gateway: Gateway, clock: Clock, sink: Callable[[Event], None], *, in_thread: InThread) -> None:
         self._gateway = gateway
         self._clock = clock
-        self._note = note
+        self._sink = sink
         self._in_thread = in_thread
         self._unwritten: bytes | None = None
         self._failing = False
@@ -54,7 +55,7 @@ class StateFile:
         except FileNotFoundError:
             return []
         except OSError as error:
-            return [Note("warning", {"message": f"cannot read the state file {path}: {reason(error)}"})]
+            return [Emit(Warned(f"cannot read the state file {path}: {reason(error)}"))]
         return self._gateway.restore(data, now=self._clock.now())
 
     async def save(self) -> None:
@@ -69,7 +70,7 @@ class StateFile:
             await self._in_thread(write, path, self._unwritten)
         except OSError as error:
             if not self._failing:
-                self._note(Note("warning", {"message": f"cannot write the state file {path}: {reason(error)}"}))
+                self._sink(Warned(f"cannot write the state file {path}: {reason(error)}"))
             self._failing = True
         else:
             self._unwritten, self._failing = None, False

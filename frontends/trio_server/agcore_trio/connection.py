@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import attrs
 import trio
 
-from agcore.protocol.effects import Note, NotifyExchange, SendData, SendEnd, SendHead
+from agcore.protocol import Event, Warned
+from agcore.protocol.effects import Emit, NotifyExchange, SendData, SendEnd, SendHead
 from agcore.protocol.http import Peer, RequestHead
 from agcore.protocol.inputs import Input, RequestData
 from agcore_host.http.base import BadHead, Pending, ServerEngine
@@ -51,7 +52,7 @@ MAX_DISCARD: Final = 64 * 1024
 MAX_INBOX: Final = 8
 """Messages of the server that wait for a connection's owner; further ones are dropped, as they would say the same."""
 
-Sink: TypeAlias = Callable[[Note], None]
+Sink: TypeAlias = Callable[[Event], None]
 
 
 @attrs.frozen
@@ -210,7 +211,7 @@ class Connection:
             # Who looks whether somebody listens connects and leaves.
             if not isinstance(error.__cause__, (ssl.SSLEOFError, ConnectionError)):
                 message = f"TLS handshake with {self._peer.host} failed: {reason(error)}"
-                self.services.sink(Note("warning", {"message": message}))
+                self.services.sink(Warned(message))
         self._expect_head()
 
     def _expect_head(self) -> None:
@@ -299,8 +300,8 @@ async def refuse(
     engine.close = True
     effects = services.gateway.refuse(status, reason, now=services.clock.now())
     for effect in effects:
-        if isinstance(effect, Note):
-            services.sink(effect)
+        if isinstance(effect, Emit):
+            services.sink(effect.event)
     answer = engine.send([effect for effect in effects if isinstance(effect, (SendHead, SendData, SendEnd))])
     with trio.move_on_after(wait), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
         await stream.send_all(answer)

@@ -22,9 +22,9 @@ from agcore.protocol.effects import (
     AbortUpstream,
     DropSpool,
     Effect,
+    Emit,
     EndUpstream,
     Finish,
-    Note,
     NotifyExchange,
     OpenUpstream,
     ReadFile,
@@ -173,8 +173,8 @@ class Driver:
                         self._readers.start(effect, partial(self._read_file, effect))
                     case NotifyExchange():
                         self._connection.services.tell(effect)
-                    case Note():
-                        self._connection.services.sink(effect)
+                    case Emit(event):
+                        self._connection.services.sink(event)
                     case AbortClient():
                         self.aborted = True
                     case Finish():

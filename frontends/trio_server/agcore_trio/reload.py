@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import trio
 
 from agcore.config.parser import startup_warnings, with_bind
-from agcore.protocol.effects import Note
+from agcore.protocol import Event
 from agcore_host.reload import ConfigReader
 from agcore_host.settings import Settings, SettingsError, refusals
 from agcore_host.state_file import SAVE, StateFile
@@ -35,7 +35,7 @@ class Reloader:
         load: reads it; raises SettingsError where that cannot be done.
         host: the address that the server listens on, whatever a later configuration says.
         watch: looks after its files; None where there are none.
-        note: told of what is wrong with it, and of what may not be meant.
+        sink: told of what is wrong with it, and of what may not be meant.
         complete: adds what a configuration lacks for being served.
     """
 
@@ -45,7 +45,7 @@ class Reloader:
         *,
         host: str,
         watch: Watch | None,
-        note: Callable[[Note], None],
+        sink: Callable[[Event], None],
         complete: Complete = as_it_is,
     ) -> None:
         self._load = load
@@ -53,7 +53,7 @@ class Reloader:
         self._complete = complete
         # The server's end does not wait for the thread: the disk may have gone to sleep.
         in_thread = partial(trio.to_thread.run_sync, abandon_on_cancel=True)
-        self._reader = ConfigReader(self._checked, watch=watch, note=note, in_thread=in_thread)
+        self._reader = ConfigReader(self._checked, watch=watch, sink=sink, in_thread=in_thread)
         self._asked = trio.Event()
 
     def ask(self) -> None:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 import trio
 
-from agcore.protocol.effects import CloseIdle, GatewayEffect, Halt, Note, NotifyExchange, StopAccepting
+from agcore.protocol import Crashed, Event, Warned
+from agcore.protocol.effects import CloseIdle, Emit, GatewayEffect, Halt, NotifyExchange, StopAccepting
 from agcore.protocol.http import Peer
 from agcore.protocol.inputs import DrainRequested
 from agcore_host.http.engines import server_engine
@@ -62,10 +63,10 @@ TERMINAL: Final = "/dev/tty"
 
 
 class Sink(Protocol):
-    """Takes Notes and gets rid of them."""
+    """Takes events and gets rid of them."""
 
-    def __call__(self, note: Note) -> None:
-        """Takes a Note, at once."""
+    def __call__(self, event: Event) -> None:
+        """Takes an event, at once."""
         ...
 
     async def run(self) -> None:
@@ -175,8 +176,8 @@ class Server:
                         connection.deliver(DrainRequested())
                 case Halt():
                     self._scope.cancel()
-                case Note():
-                    self._sink(effect)
+                case Emit(event):
+                    self._sink(event)
                 case _:
                     assert_never(effect)
         self._reschedule()
@@ -197,7 +198,7 @@ class Server:
         try:
             await connection.run()
         except* Exception as errors:
-            self._sink(Note("error", {"message": "a connection crashed", "traceback": _format(errors)}))
+            self._sink(Crashed("a connection crashed", _format(errors)))
         finally:
             self._connections.discard(connection)
 
@@ -210,7 +211,7 @@ class Server:
             except OSError as error:
                 if error.errno not in NO_ROOM:
                     raise
-                self._sink(Note("warning", {"message": f"cannot accept a connection: {error.strerror}"}))
+                self._sink(Warned(f"cannot accept a connection: {error.strerror}"))
                 await trio.sleep(ACCEPT_PAUSE)
                 continue
             connections.start_soon(self.serve_stream, self._secured(stream), peer_of(stream))

@@ -1,4 +1,4 @@
-"""Notes as lines, of text or JSON, on a file descriptor.
+"""Events as lines, of text or JSON, on a file descriptor.
 
 Rows go into a bounded queue; one task writes them, many at a time. Nothing here waits for the reader of a pipe: what
 does not fit into the queue is dropped and counted, and the count is written when there is room again. Control
@@ -20,7 +20,8 @@ from typing import Final
 import msgspec
 import trio
 
-from agcore.protocol.effects import Note
+from agcore import LogRow, log_row
+from agcore.protocol import Event, Warned
 
 MAX_ROWS: Final = 10_000
 """Rows that wait to be written."""
@@ -39,18 +40,18 @@ _NEEDS_QUOTES: Final = re.compile(r'[\s"=]')
 
 
 class LogSink:
-    """Writes Notes as lines.
+    """Writes events as lines.
 
     Args:
         descriptor: where to; standard error by default. It is neither closed nor made non-blocking.
-        render: makes a line, without its end, from a Note and the time it was taken.
+        render: makes a line, without its end, from a row and the time its event was taken.
         max_rows: how many rows may wait.
         wall: the time, in seconds since the epoch.
     """
 
     def __init__(
         self,
-        render: Callable[[Note, float], str],
+        render: Callable[[LogRow, float], str],
         *,
         descriptor: int = 2,
         max_rows: int = MAX_ROWS,
@@ -62,15 +63,15 @@ class LogSink:
         self._descriptor = descriptor
         self._max_rows = max_rows
         self._wall = wall
-        self._rows: deque[tuple[Note, float]] = deque()
+        self._rows: deque[tuple[Event, float]] = deque()
         self._lot = trio.lowlevel.ParkingLot()
 
-    def __call__(self, note: Note) -> None:
-        """Takes a Note, to be written soon; drops it when too many wait."""
+    def __call__(self, event: Event) -> None:
+        """Takes an event, to be written soon; drops it when too many wait."""
         if len(self._rows) >= self._max_rows:
             self.dropped += 1
             return
-        self._rows.append((note, self._wall()))
+        self._rows.append((event, self._wall()))
         if len(self._rows) == 1:
             self._lot.unpark()
 
@@ -88,16 +89,20 @@ class LogSink:
             await self._write(self._take())
 
     def _take(self) -> list[bytes]:
-        lines = []
+        lines: list[bytes] = []
         if self.dropped:
-            lost = Note("warning", {"message": f"{self.dropped} log rows were dropped"})
-            lines.append(self._line(lost, self._wall()))
+            lost = Warned(f"{self.dropped} log rows were dropped")
+            lines += self._lines(lost, self._wall())
             self.dropped = 0
         count = min(len(self._rows), MAX_ROUND)
-        return [*lines, *(self._line(*self._rows.popleft()) for _ in range(count))]
+        for _ in range(count):
+            lines += self._lines(*self._rows.popleft())
+        return lines
 
-    def _line(self, note: Note, at: float) -> bytes:
-        return (self._render(note, at) + "\n").encode("utf-8", "backslashreplace")
+    def _lines(self, event: Event, at: float) -> list[bytes]:
+        """The line of an event, if it has one."""
+        row = log_row(event)
+        return [] if row is None else [(self._render(row, at) + "\n").encode("utf-8", "backslashreplace")]
 
     async def _write(self, lines: list[bytes]) -> None:
         data = memoryview(b"".join(lines))
@@ -119,8 +124,8 @@ class LogSink:
             await trio.lowlevel.wait_writable(self._descriptor)
 
 
-def text_line(note: Note, at: float) -> str:
-    """Renders a Note for people.
+def text_line(row: LogRow, at: float) -> str:
+    """Renders a row for people.
 
     An access row is `12:03:04 POST /v1/chat/completions 200 812ms openai/gpt-4o-mini in=12 out=40`. Where they apply,
     `tools` are those of an MCP server that were called, `lost` is what a translation could not carry (but for what
@@ -128,18 +133,18 @@ def text_line(note: Note, at: float) -> str:
     other row is its kind and its fields. Times are local.
     """
     stamp = time.strftime("%H:%M:%S", time.localtime(at))
-    if note.kind == "access":
-        return f"{stamp} {_access(note.fields)}"
-    traceback = note.fields.get("traceback")
+    if row.kind == "access":
+        return f"{stamp} {_access(row.fields)}"
+    traceback = row.fields.get("traceback")
     rest = "" if traceback is None else "".join(f"\n    {plain(line)}" for line in str(traceback).splitlines())
-    return " ".join([stamp, note.kind, *_pairs(note.fields, without=("traceback",))]) + rest
+    return " ".join([stamp, row.kind, *_pairs(row.fields, without=("traceback",))]) + rest
 
 
-def json_line(note: Note, at: float) -> str:
-    """Renders a Note for machines: one JSON object, its fields with `time` (seconds since the epoch) and `kind`."""
-    row = {"time": round(at, 3), "kind": note.kind, **note.fields}
+def json_line(row: LogRow, at: float) -> str:
+    """Renders a row for machines: one JSON object, its fields with `time` (seconds since the epoch) and `kind`."""
+    members = {"time": round(at, 3), "kind": row.kind, **row.fields}
     # JSON escapes control characters but not the separators that some readers of lines split at.
-    return _UNSAFE.sub(_escape_json, msgspec.json.encode(row, enc_hook=str).decode())
+    return _UNSAFE.sub(_escape_json, msgspec.json.encode(members, enc_hook=str).decode())
 
 
 def plain(value: object) -> str:

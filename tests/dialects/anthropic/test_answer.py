@@ -14,7 +14,6 @@ from agcore.codecs import json_text
 from agcore.codecs.sse import Decoder, encode
 from agcore.conversation.assemble import assemble
 from agcore.conversation.signature_carrier import opened
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Answer,
     Cited,
@@ -40,6 +39,7 @@ from agcore.dialects.anthropic.answer_reader import ResponseReader, read_answer
 from agcore.dialects.anthropic.answer_writer import ResponseWriter, render_answer
 from agcore.dialects.anthropic.tools_writer import RESPOND
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 from tests.support.deltas import deltas
 from tests.support.grammar_anthropic import events, message
 

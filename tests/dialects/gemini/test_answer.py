@@ -14,7 +14,6 @@ from agcore.codecs.sse import Decoder
 from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
 from agcore.conversation.signature_carrier import carrier, google_opened
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Cited,
     Consumed,
@@ -42,6 +41,7 @@ from agcore.dialects.gemini.answer_reader import ResponseReader, read_answer
 from agcore.dialects.gemini.answer_writer import ResponseWriter, render_answer
 from agcore.dialects.gemini.request_reader import parse_request
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 from tests.support.deltas import deltas
 from tests.support.grammar_gemini import check_candidate, check_stream, chunks, folded
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from agcore.codecs.globs import matches
 from agcore.conversation.images import MAX_IMAGES, Drawn, ImageAnswer, ImageRequest, merged
 from agcore.conversation.losses import Losses
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import Source
 from agcore.dialects.gemini import images as images_google
 from agcore.dialects.gemini.pictures import ABILITIES, EDGES
 from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 from tests.support.pictures import coded, jpeg, png
 
 FLASH_2 = "gemini-2.5-flash-image"

@@ -15,12 +15,12 @@ from agcore.codecs.audio_header import AudioHeader
 from agcore.codecs.multipart import Form, FormFile
 from agcore.conversation.losses import Losses
 from agcore.conversation.transcripts import Format, Segment, Shown, Transcript, TranscriptRequest
-from agcore.conversation.usage import Usage
 from agcore.dialects.gemini import transcripts as gemini
 from agcore.dialects.openai import transcriptions
 from agcore.dialects.tasks import Destination
 from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 from tests.support.recordings import MP3, chunk, wanting, wav
 
 AT: Final = Destination(b"", "m", profile("m"), "v1beta", "models")

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from agcore.codecs.multipart import FormFile
 from agcore.conversation.images import Drawn, ImageAnswer, ImageRequest
 from agcore.conversation.losses import Losses
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import Invalid, Source
 from agcore.dialects.openai import images as images_openai
+from agcore.protocol.report import Usage
 from tests.support.pictures import coded, jpeg, png, webp_lossy
 
 PNG = png(1024, 768)

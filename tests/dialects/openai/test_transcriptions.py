@@ -11,11 +11,11 @@ from agcore.codecs.audio_header import AudioHeader
 from agcore.codecs.multipart import Form, FormFile
 from agcore.conversation.losses import Losses
 from agcore.conversation.transcripts import Format, Segment, Shown, Transcript, TranscriptRequest
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import Invalid
 from agcore.dialects.openai import transcriptions
 from agcore.dialects.openai.transcriptions import MAX_HINTS
 from agcore.dialects.tasks import WrittenAnswer
+from agcore.protocol.report import Usage
 from tests.support.recordings import wanting, wav
 
 SOUND: Final = wav(2)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from agcore.codecs.sse import Decoder
 from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Cited,
     Consumed,
@@ -36,6 +35,7 @@ from agcore.dialects.openai_chat.answer_reader import ResponseReader, read_answe
 from agcore.dialects.openai_chat.answer_writer import ResponseWriter, render_answer
 from agcore.dialects.openai_chat.request_reader import parse_request
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 from tests.support.deltas import deltas
 from tests.support.grammar_openai_chat import check, chunks
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Consumed,
     Conversation,
@@ -27,6 +26,7 @@ from agcore.conversation.values import (
 from agcore.dialects.openai_completions.answer_writer import ResponseWriter, render_answer
 from agcore.dialects.openai_completions.request_reader import parse_request, prompts
 from agcore.protocol.fault import Fault
+from agcore.protocol.report import Usage
 from tests.support.deltas import deltas
 from tests.support.grammar_openai_chat import check
 

@@ -12,7 +12,6 @@ from agcore.codecs.sse import Decoder, encode
 from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
 from agcore.conversation.signature_carrier import opened
-from agcore.conversation.usage import Usage
 from agcore.conversation.values import (
     Answer,
     Cited,
@@ -39,6 +38,7 @@ from agcore.dialects.openai_responses.answer_reader import ResponseReader, read_
 from agcore.dialects.openai_responses.answer_writer import ResponseWriter, render_answer
 from agcore.dialects.openai_responses.request_reader import parse_request
 from agcore.protocol.fault import Fault, Vendor
+from agcore.protocol.report import Usage
 from tests.support import grammar_openai_responses as grammar
 from tests.support.deltas import deltas
 

@@ -1,0 +1,187 @@
+"""What is worth recording, as values: the closed union of events that `Emit` hands to a frontend's sink.
+
+An access row, a metric, a span and the rows of a live page are folds of these; none holds a secret, and credentials go
+by their labels (`openai#2`). Times are seconds since the epoch.
+
+`RequestEnded` is emitted for every exchange and contains all that came before it: how the request started, and each
+attempt. While somebody watches (`Gateway.watched`), the same values are emitted as they come about, too. A request
+costs the same whether or not its events are folded into anything: without a watcher there is one event for each.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from agcore.protocol.fault import FailureKind
+from agcore.protocol.report import NOTHING_TO_REPORT, Report
+
+Outcome: TypeAlias = Literal["ok", "error", "client gone", "abandoned"]
+"""How an exchange ended: answered, answered by an error, left by its client, or given up by its driver."""
+
+
+class RequestStarted(msgspec.Struct, frozen=True, tag=True):
+    """A request's head was decided: the request was admitted, or is about to be refused."""
+
+    id: str
+    """The exchange's, as in the answer's request id header."""
+    at: float
+    method: str
+    path: str
+    """Without the query."""
+    dialect: str
+    """What the client speaks."""
+    operation: str = ""
+    """What its route does: a name of `operations.OPERATIONS`; empty where no route fits."""
+    peer: str | None = None
+    """The client's address, where the transport knows one."""
+    client_key: str | None = None
+    """The name of the client key that was shown; None for a request without one."""
+
+
+class Resolved(msgspec.Struct, frozen=True, tag=True):
+    """It is known which upstreams may answer."""
+
+    id: str
+    at: float
+    candidates: tuple[str, ...]
+    """`provider/model`, in the order of their steps."""
+
+
+class AttemptStarted(msgspec.Struct, frozen=True, tag=True):
+    """An upstream is being asked."""
+
+    id: str
+    at: float
+    number: int
+    """Counts the attempts of the exchange, from 1."""
+    provider: str
+    model: str
+    """The provider's name for the model; empty where there is none."""
+    key: str
+    """The label of the credential."""
+
+
+class AttemptEnded(msgspec.Struct, frozen=True, tag=True):
+    """An attempt is over."""
+
+    id: str
+    at: float
+    number: int
+    began: float
+    provider: str
+    model: str
+    key: str
+    status: int = 0
+    """What the upstream's head said; 0 where none came."""
+    failure: FailureKind | None = None
+    """What the attempt failed of; None where its answer was taken, or nobody wanted it any more."""
+
+
+class FirstContent(msgspec.Struct, frozen=True, tag=True):
+    """The first content of an answer left for the client."""
+
+    id: str
+    at: float
+
+
+class CredentialCooled(msgspec.Struct, frozen=True, tag=True):
+    """A credential is left alone for a while, because of what an attempt met."""
+
+    key: str
+    """Its label."""
+    provider: str
+    model: str
+    """The model that the attempt asked for; the cooldown of a refused credential holds for all models."""
+    failure: FailureKind
+    refused: bool
+    """The vendor refuses the credential itself: somebody has to do something about it. It was not known before."""
+    message: str
+    """For people: what the vendor said, and what follows."""
+
+
+class RequestEnded(msgspec.Struct, frozen=True, tag=True):
+    """An exchange is over: the last event of each, and everything that a record of it needs."""
+
+    started: RequestStarted
+    at: float
+    outcome: Outcome
+    status: int
+    """What the answer's head said; 0 while none was sent."""
+    bytes_in: int
+    """Of the request's body."""
+    bytes_out: int
+    """Of the answer's body."""
+    first_content: float | None = None
+    """When the first content left."""
+    provider: str | None = None
+    """Who was asked last; None where nobody was, or several providers side by side. It may be that no answer came."""
+    upstream_model: str = ""
+    """That provider's name for the model."""
+    key: str = ""
+    """The label of the credential."""
+    attempts: int | None = None
+    """How many attempts counted; None where no upstream was asked."""
+    failed: tuple[str, ...] = ()
+    """The failed attempts, each as `label: what happened`."""
+    report: Report = NOTHING_TO_REPORT
+    error: str | None = None
+    """What the client was told of."""
+
+
+class HeadRefused(msgspec.Struct, frozen=True, tag=True):
+    """Bytes that were no request, or too large a head, got an answer without ever becoming an exchange."""
+
+    id: str
+    at: float
+    status: int
+    error: str
+    bytes_out: int
+
+
+class Warned(msgspec.Struct, frozen=True, tag=True):
+    """Something is not as it should be, and serving goes on."""
+
+    message: str
+
+
+class Crashed(msgspec.Struct, frozen=True, tag=True):
+    """A bug: one connection was lost to it."""
+
+    message: str
+    traceback: str = ""
+
+
+class Reloaded(msgspec.Struct, frozen=True, tag=True):
+    """Another configuration is in force."""
+
+    changed: tuple[str, ...]
+    """What is different in it; empty for nothing."""
+    needs_restart: tuple[str, ...] = ()
+    """The settings that the frontend reads only once, and that are not what they were at the start."""
+
+
+class Draining(msgspec.Struct, frozen=True, tag=True):
+    """The way out has begun."""
+
+    grace: float
+    """Seconds for which new connections are still taken."""
+    drain: float
+    """Seconds after these that running exchanges have."""
+
+
+Event: TypeAlias = (
+    RequestStarted
+    | Resolved
+    | AttemptStarted
+    | AttemptEnded
+    | FirstContent
+    | CredentialCooled
+    | RequestEnded
+    | HeadRefused
+    | Warned
+    | Crashed
+    | Reloaded
+    | Draining
+)
