@@ -228,7 +228,7 @@ def _show(thing: Input | Effect) -> str:
             where = f"{origin.scheme}://{origin.host}:{origin.port}{' (if public)' if public_only else ''}"
             return f"{name} {leg}: {request.method} {_text(request.target)} at {where}{fields}\n            {_body(request.body)}"
         case Emit(event) if (row := log_row(event)) is not None:
-            return f"Note {row.kind} " + " ".join(f"{key}={value!r}" for key, value in row.fields.items())
+            return f"{name} {row.kind} " + " ".join(f"{key}={value!r}" for key, value in row.fields.items())
         case AbortUpstream(leg):
             return f"{name} {leg}"
         case AbortClient() | Finish() | SendEnd():
