@@ -15,9 +15,6 @@ from agcore.conversation.values import Conversation, Invalid
 MAX_CALLS: Final = 8
 """Calls that one request may become; all run at once, and each is paid for."""
 
-_ONE_ANSWER: Final = frozenset({"anthropic", "openai_responses"})
-"""Dialects whose requests know no `n`."""
-
 
 class Part(msgspec.Struct, frozen=True):
     """What one call asks for."""
@@ -27,8 +24,8 @@ class Part(msgspec.Struct, frozen=True):
     """The client's number for the call's first choice."""
 
 
-def split(conversation: Conversation, *, upstream: str) -> list[Part]:
-    """The parts of a request, one for each call to an `upstream` of that dialect; nearly always one.
+def split(conversation: Conversation, *, one_answer: bool) -> list[Part]:
+    """The parts of a request, one for each call to an upstream that gives `one_answer`, or any; nearly always one.
 
     Raises `conversation.Invalid` for more than `MAX_CALLS`.
     """
@@ -36,7 +33,7 @@ def split(conversation: Conversation, *, upstream: str) -> list[Part]:
     if conversation.prompts:
         parts = [msgspec.structs.replace(conversation, turns=turns, prompts=()) for turns in conversation.prompts]
     wanted = conversation.settings.choices
-    repeated = wanted if upstream in _ONE_ANSWER else 1
+    repeated = wanted if one_answer else 1
     count = len(parts) * repeated
     if count > MAX_CALLS:
         param = "prompt" if len(parts) > MAX_CALLS else "n"

@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from agcore.protocol.fault import Vendor
 from agcore.protocol.report import Usage
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant"]
@@ -30,11 +31,21 @@ Json: TypeAlias = Any
 
 
 class Invalid(ValueError):
-    """A request that its own dialect would refuse. `param` names the field at fault, as a path."""
+    """A request that its own dialect would refuse.
 
-    def __init__(self, message: str, *, param: str | None = None) -> None:
+    Attributes:
+        param: The path of the field at fault.
+        code: What programs tell the error by.
+        vendor: The error as its vendor words it.
+    """
+
+    def __init__(
+        self, message: str, *, param: str | None = None, code: str | None = None, vendor: Vendor | None = None
+    ) -> None:
         super().__init__(message)
         self.param = param
+        self.code = code
+        self.vendor = vendor
 
 
 class Signature(msgspec.Struct, frozen=True):

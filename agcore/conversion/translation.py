@@ -23,7 +23,7 @@ from agcore.conversion.translated_stream import ClientStream, StreamTranslation,
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import ResponseWriter
 from agcore.models.profiles import Profile
-from agcore.protocol.fault import Fault, Vendor, invalid
+from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.report import Usage
 
 
@@ -66,8 +66,9 @@ class Translation:
         self.names = ToolNames(ordered, rule)
         self._asked = self.names.applied(ordered)
         self.rendered = self._render(target.signer, losses)
-        if dialect == "anthropic" and target.profile.image_output:
-            losses.add("answer", "Messages has no pictures in answers", action='shown as "[image]"')
+        no_pictures = DIALECTS[dialect].traits.no_pictures
+        if no_pictures and target.profile.image_output:
+            losses.add("answer", no_pictures, action='shown as "[image]"')
 
     @property
     def body(self) -> bytes:
@@ -151,7 +152,7 @@ def translate(
         conversation = DIALECTS[dialect].client.parse_request(decoded, model=model, stream=stream, losses=losses)
         if signed_calls is not None:
             conversation = signed_calls.recalled(conversation)
-        parts = split(conversation, upstream=target.dialect)
+        parts = split(conversation, one_answer=DIALECTS[target.dialect].traits.one_answer)
         if len(parts) == 1:
             translations = [Translation(dialect, target, conversation, losses)]
         else:
@@ -161,12 +162,7 @@ def translate(
         translations[0].others = tuple(translations[1:])
         return translations[0]
     except Invalid as error:
-        details = getattr(error, "details", None)
-        vendor = None
-        if details is not None:
-            vendor = Vendor("anthropic", {"type": "invalid_request_error", "message": str(error), "details": details})
-        code = getattr(error, "code", None)
-        return Fault(status=400, message=str(error), param=error.param, code=code, vendor=vendor)
+        return Fault(status=400, message=str(error), param=error.param, code=error.code, vendor=error.vendor)
     except (ValueError, RecursionError):
         # What passes as it is may be nested deeper than what has to be looked into.
         return invalid("the request is nested too deeply to be translated")

@@ -64,6 +64,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """The top-level member of an answer that names the model."""
     history_member: str | None
     """The member of a request that holds the conversation so far; None where there is none."""
+    stray_history_member: str | None = None
+    """The history of another dialect, which some clients send here by mistake: such a request has to be translated."""
     prompt_members: tuple[str, ...] = ()
     """The members of a request that may hold the system prompt, if it does not stand in the history."""
 
@@ -99,8 +101,14 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """Whether requests can ask for one answer only: there is no `n`."""
     users_in_a_row: bool = False
     """Whether several messages of the user may follow one another."""
+    drops_signatures: bool = False
+    """Whether clients may leave signatures out of the history, which are then remembered for them."""
+    no_pictures: str = ""
+    """Why an answer holds no pictures, for people; empty where it can."""
     whole_is_event: bool = False
     """Whether a whole answer has the shape of an event of the stream."""
+    stream_as_array: bool = False
+    """Whether an upstream may send a stream as one JSON array of its events."""
 
     def generate_target(self, prefix: bytes, parts: PathParts, model: str, *, stream: bool) -> bytes:
         """The request target of a generation at the provider whose base URL has the path `prefix`."""

@@ -122,7 +122,12 @@ class Generate(PassThrough):
 
     def _is_of_another_kind(self, members: Members) -> bool:
         """Whether this is a Responses request on Chat's path, as editors send it (docs/wire/clients.md#editors)."""
-        return self.dialect.traits.name == "openai" and "messages" not in members and "input" in members
+        traits = self.dialect.traits
+        return (
+            traits.stray_history_member is not None
+            and traits.history_member not in members
+            and traits.stray_history_member in members
+        )
 
     @property
     def translated(self) -> bool:
@@ -159,7 +164,7 @@ class Generate(PassThrough):
     def _translate(self, members: Members, candidate: Candidate) -> Translation | Fault:
         from agcore.conversion.translation import translate  # translating is not free to import
 
-        forgetful = self.dialect.traits.name == "openai"
+        forgetful = self.dialect.traits.drops_signatures
         return translate(
             self.dialect.traits.name,
             members.body,
@@ -268,7 +273,7 @@ class Generate(PassThrough):
     def _array_of_chunks(self, call: UpstreamCall) -> list[object] | None:
         """What a Gemini server sends that ignores `alt=sse`: the chunks of its stream as one array."""
         if (
-            call.candidate.endpoint.dialect != "gemini"
+            not DIALECTS[call.candidate.endpoint.dialect].traits.stream_as_array
             or not self._answer
             or not self._answer[0].lstrip().startswith(b"[")
         ):

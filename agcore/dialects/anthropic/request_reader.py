@@ -40,8 +40,10 @@ from agcore.conversation.values import (
     Turn,
 )
 from agcore.dialects.anthropic.arguments import object_text
+from agcore.dialects.anthropic.errors import FAMILY
 from agcore.dialects.anthropic.traits import NAME
 from agcore.dialects.anthropic.typed_tools import typed_tool
+from agcore.protocol.fault import Vendor
 
 _BILLING: Final = "x-anthropic-billing-header:"
 _KNOWN: Final = frozenset(
@@ -62,17 +64,14 @@ _EFFORTS: Final = frozenset(("low", "medium", "high", "xhigh", "max"))
 class ThreadUnsupported(Invalid):
     """The request is one turn of a conversation that Anthropic keeps, which nobody else has.
 
-    `details` stand under `error.details` of the 400: SDK runners that read them send the whole conversation again.
+    SDK runners that read `error.details` of the 400 send the whole conversation again.
     """
 
     def __init__(self) -> None:
-        super().__init__(
-            "`thread` needs an upstream that keeps conversations; send all messages instead", param="thread"
-        )
-        self.details: Final[dict[str, object]] = {
-            "error_code": "thread_unsupported_request",
-            "unsupported": ["thread"],
-        }
+        message = "`thread` needs an upstream that keeps conversations; send all messages instead"
+        details = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+        error: dict[str, object] = {"type": "invalid_request_error", "message": message, "details": details}
+        super().__init__(message, param="thread", vendor=Vendor(FAMILY, error))
 
 
 def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: Losses) -> Conversation:

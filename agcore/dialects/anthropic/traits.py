@@ -42,4 +42,5 @@ TRAITS: Final = Traits(
     answer_id_prefix="msg_",
     signer="anthropic",
     one_answer=True,
+    no_pictures="Messages has no pictures in answers",
 )

@@ -27,6 +27,6 @@ TRAITS: Final = Traits(
     headers_up=Allowed(frozenset({b"user-agent", b"x-goog-api-client", b"x-server-timeout"})),
     headers_down=Allowed(frozenset({b"retry-after"})),
     tool_names=ToolNameRule(re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}"), 128),
-    signer="gemini",
     whole_is_event=True,
+    stream_as_array=True,
 )

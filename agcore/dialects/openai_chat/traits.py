@@ -17,10 +17,12 @@ TRAITS: Final = Traits(
     family=FAMILY,
     keepalive=b": keepalive\n\n",
     history_member="messages",
+    stray_history_member="input",
     generate_path="/chat/completions",
     headers_up=headers.UP,
     headers_down=headers.DOWN,
     tool_names=ToolNameRule(re.compile(r"[A-Za-z0-9_-]{1,64}"), 64),
     answer_id_prefix="chatcmpl-",
     users_in_a_row=True,
+    drops_signatures=True,
 )

@@ -40,7 +40,8 @@ _UNKNOWN: Final[Mapping[str, tuple[str, str]]] = {
 class StateNotFound(Invalid):
     """A response or conversation, named by the request, that is not known here."""
 
-    code = "previous_response_not_found"
+    def __init__(self, message: str, *, param: str) -> None:
+        super().__init__(message, param=param, code="previous_response_not_found")
 
 
 def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: Losses) -> Conversation:

@@ -386,8 +386,11 @@ def test_what_has_no_place_elsewhere_is_recorded() -> None:
 def test_a_thread_is_refused_in_the_form_that_makes_runners_resend(thread: dict[str, str]) -> None:
     with pytest.raises(ThreadUnsupported) as caught:
         parsed({"thread": thread})
-    assert caught.value.details["error_code"] == "thread_unsupported_request"
-    assert isinstance(caught.value.details["unsupported"], list)
+    assert caught.value.vendor is not None
+    assert caught.value.vendor.error["details"] == {
+        "error_code": "thread_unsupported_request",
+        "unsupported": ["thread"],
+    }
 
 
 def user(*blocks: Any) -> dict[str, Any]:
