@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from agcore.codecs import json_text
 from agcore.conversation.values import (
     Audio,
@@ -31,6 +33,17 @@ PER_IMAGE: Final = 1_100
 """About what a picture of a million pixels costs at Anthropic and OpenAI."""
 BYTES_PER_MEDIA_TOKEN: Final = 60
 """Of base64, for documents and sound."""
+
+
+class TokenCount(msgspec.Struct, frozen=True):
+    """How many tokens a request has."""
+
+    tokens: int
+    """At least 1."""
+    estimated: bool = False
+    """Counted here, and not by the model's provider."""
+    usage: None = None
+    """No vendor charges for counting."""
 
 
 def estimate(conversation: Conversation) -> int:

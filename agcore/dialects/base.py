@@ -73,8 +73,6 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """Where a request for an answer goes, below the provider's prefix."""
     stream_path: str | None = None
     """Where a request for a stream goes; None for the same path."""
-    count_path: str | None = None
-    """Where a token count goes; None where the vendor has no counter."""
     list_path: str = "/models"
     """Where the provider's model list is read, with as many entries as one answer can hold."""
     default_version: str = ""
@@ -114,10 +112,6 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
         """The request target of a generation at the provider whose base URL has the path `prefix`."""
         path = self.stream_path if stream and self.stream_path is not None else self.generate_path
         return self.target(prefix, path, parts, model)
-
-    def count_target(self, prefix: bytes, parts: PathParts, model: str) -> bytes | None:
-        """The request target of a token count; None where the vendor has no counter."""
-        return None if self.count_path is None else self.target(prefix, self.count_path, parts, model)
 
     def target(self, prefix: bytes, path: str, parts: PathParts, model: str) -> bytes:
         """The request target for a path of this dialect, its placeholders filled in."""

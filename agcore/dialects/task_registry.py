@@ -8,11 +8,13 @@ from typing import TypeAlias
 
 from agcore.conversation.embeddings import EmbeddingRequest, Embeddings
 from agcore.conversation.images import ImageAnswer, ImageRequest
+from agcore.conversation.token_estimate import TokenCount
 from agcore.dialects.tasks import (
     ClientTask,
     ImagesClient,
     MediaTask,
     ModelsTask,
+    SignaturesTask,
     Task,
     TranscriptsClient,
     TranscriptsUpstream,
@@ -67,3 +69,25 @@ def models() -> Mapping[str, ModelsTask]:
     from agcore.dialects.openai import models as openai
 
     return {"openai": openai, "codex": codex, "anthropic": anthropic, "gemini": gemini}
+
+
+@cache
+def tokens() -> Task[ClientTask[_Object, _Object, TokenCount], UpstreamTask[_Object, TokenCount]]:
+    """Token counts of generation requests, by the counters that vendors have."""
+    from agcore.dialects.anthropic import tokens as anthropic
+    from agcore.dialects.gemini import tokens as gemini
+    from agcore.dialects.openai_responses import tokens as openai_responses
+
+    counters = {"anthropic": anthropic, "gemini": gemini, "openai_responses": openai_responses}
+    return Task(counters, counters)
+
+
+@cache
+def signatures() -> Mapping[str, SignaturesTask]:
+    """Signatures taken out of requests that pass through."""
+    from agcore.dialects.anthropic import signatures as anthropic
+    from agcore.dialects.gemini import signatures as gemini
+    from agcore.dialects.openai_chat import signatures as openai_chat
+    from agcore.dialects.openai_responses import signatures as openai_responses
+
+    return {"openai": openai_chat, "openai_responses": openai_responses, "anthropic": anthropic, "gemini": gemini}

@@ -12,13 +12,15 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from agcore.codecs.json_splice import Members
 from agcore.codecs.multipart import Form
 from agcore.codecs.request_target import RequestTarget
 from agcore.codecs.sse import Frame
 from agcore.conversation.images import ImageAnswer, ImageRequest
 from agcore.conversation.losses import Losses
 from agcore.conversation.transcripts import Transcript, TranscriptRequest
-from agcore.dialects.base import StreamTap
+from agcore.dialects.base import PathParts, StreamTap
+from agcore.dialects.shared.natives import Natives
 from agcore.models.listing import ListedModel
 from agcore.models.profiles import Profile
 from agcore.protocol.fault import Fault
@@ -43,10 +45,8 @@ class Destination(msgspec.Struct, frozen=True):
     model: str
     """The model's name at the provider."""
     profile: Profile
-    version: str
-    """Of Gemini's API, as its paths name it."""
-    collection: str
-    """Gemini's: `models` or `tunedModels`."""
+    parts: PathParts
+    """What the client's own path says, for dialects whose paths repeat it."""
 
 
 class WrittenAnswer(msgspec.Struct, frozen=True):
@@ -172,6 +172,22 @@ class MediaTask(Protocol):
 
     def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
         """The usage that an answer reports."""
+
+
+class SignaturesTask(Protocol):
+    """What takes signatures out of a request's history, which otherwise passes as it is."""
+
+    REFUSALS: tuple[str, ...]
+    """Patterns of how upstreams say, by code or message, that a signature is not good."""
+
+    def localized(self, history: list[object], natives: Natives) -> list[object]:
+        """The history as an upstream takes it: its own signatures as it made them, nobody else's."""
+
+    def unsigned(self, history: list[object]) -> list[object]:
+        """The history without any signature, nor what cannot be said without one."""
+
+    def consequences(self, members: Members, history: list[object], losses: Losses) -> dict[str, bytes | None]:
+        """Other members of the request to change once `history`, which it had, lost its signatures."""
 
 
 class ModelsTask(Protocol):

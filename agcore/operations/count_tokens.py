@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -11,8 +11,10 @@ from agcore.codecs import json_text
 from agcore.codecs.json_splice import Members
 from agcore.config.values import Endpoint, Provider
 from agcore.conversation.losses import Losses
+from agcore.conversation.token_estimate import TokenCount, estimate
 from agcore.conversation.values import Conversation, Invalid
-from agcore.dialects import DIALECTS
+from agcore.dialects import task_registry
+from agcore.dialects.tasks import ClientTask, Destination
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.pass_through import PassThrough
 from agcore.protocol.fault import Fault, invalid
@@ -20,18 +22,7 @@ from agcore.protocol.http import Headers
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 
-_COUNTERS: Final = ("anthropic", "gemini", "openai_responses")
-"""Dialects that have a counter."""
-
 ESTIMATED: Final[Headers] = ((b"x-agcore-count", b"estimate"),)
-
-_COUNTED: Final[Mapping[str, frozenset[str]]] = {
-    "anthropic": frozenset({"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config"}),
-    "openai_responses": frozenset(
-        {"model", "input", "instructions", "tools", "tool_choice", "text", "reasoning", "parallel_tool_calls"}
-    ),
-}
-"""What of a generation request a vendor's counter takes."""
 
 
 class CountTokens(PassThrough):
@@ -39,19 +30,24 @@ class CountTokens(PassThrough):
 
     def upstream_target(self, candidate: Candidate) -> bytes | None:
         """The counter of the endpoint's dialect."""
-        return DIALECTS[candidate.endpoint.dialect].traits.count_target(
-            candidate.endpoint.prefix, self.parts, candidate.model
-        )
+        counter = task_registry.tokens().upstreams.get(candidate.endpoint.dialect)
+        return None if counter is None else counter.target({}, self.destination(candidate))
+
+    def destination(self, candidate: Candidate) -> Destination:
+        """Where a candidate's requests go."""
+        profile = self.services.catalog.profile(candidate.model)
+        return Destination(candidate.endpoint.prefix, candidate.model, profile, self.parts)
 
     def start(self, candidates: Sequence[Candidate], *, now: float, further: bool = False) -> None:
         """Ask a counter if there is one, else estimate."""
-        if all(candidate.endpoint.dialect not in _COUNTERS for candidate in candidates):
+        counters = task_registry.tokens().upstreams
+        if all(candidate.endpoint.dialect not in counters for candidate in candidates):
             return self._estimate(now)
         return super().start(candidates, now=now, further=further)
 
     def endpoint_at(self, provider: Provider) -> Endpoint | None:
         """The client's own dialect, else one that can count, else any: then an estimate will have to do."""
-        for dialect in (self.dialect.traits.name, *_COUNTERS):
+        for dialect in (self.dialect.traits.name, *task_registry.tokens().upstreams):
             if dialect in provider.endpoints:
                 return provider.endpoints[dialect]
         return next(iter(provider.endpoints.values()))
@@ -75,10 +71,11 @@ class CountTokens(PassThrough):
         if not self.translated:
             return super().call_end(call, now=now)
         answer = self.read_answer(call)
-        count = None
-        if not isinstance(answer, Fault):
-            count = answer.get("totalTokens" if call.candidate.endpoint.dialect == "gemini" else "input_tokens")
-        if not isinstance(count, int) or count < 1:
+        if isinstance(answer, Fault):
+            return self._estimate(now)
+        counter = task_registry.tokens().upstreams[call.candidate.endpoint.dialect]
+        count = counter.read_answer(answer, {}, self.destination(call.candidate))
+        if isinstance(count, Fault):
             return self._estimate(now)
         call.commit()
         return self._answer_count(count, self.exchange.provenance(call), now)
@@ -94,30 +91,27 @@ class CountTokens(PassThrough):
         return 0
 
     def _estimate(self, now: float) -> None:
-        from agcore.conversation.token_estimate import estimate
-
         try:
-            count = estimate(self._conversation())
+            count = TokenCount(estimate(self._conversation()), estimated=True)
         except Invalid as error:
             return self.exchange.fail(invalid(str(error), param=error.param), now=now)
         return self._answer_count(count, ESTIMATED, now)
 
-    def _answer_count(self, count: int, headers: Headers, now: float) -> None:
-        shapes: Mapping[str, dict[str, object]] = {
-            "anthropic": {"input_tokens": count},
-            "gemini": {"totalTokens": count},
-            "openai_responses": {"object": "response.input_tokens", "input_tokens": count},
-        }
-        self.exchange.answer(200, msgspec.json.encode(shapes[self.dialect.traits.name]), headers=headers, now=now)
+    def _answer_count(self, count: TokenCount, headers: Headers, now: float) -> None:
+        written = self._client.write_answer(count, {}, model=self.ask.model, created=int(now))
+        self.exchange.answer(200, written.body, headers=headers, now=now)
+
+    @property
+    def _client(self) -> ClientTask[dict[str, object], dict[str, object], TokenCount]:
+        return task_registry.tokens().clients[self.dialect.traits.name]
 
     def _decoded(self) -> dict[str, object]:
-        """The request as a generation request: Gemini wraps it, and Anthropic's counter asks for no limit."""
+        """The request as a generation request."""
+        match = self.request.match
+        assert match is not None
         decoded = json_text.decode(self._members.body)
         assert isinstance(decoded, dict)
-        if self.dialect.traits.name == "gemini":
-            inner = decoded.get("generateContentRequest", decoded.get("generate_content_request"))
-            return inner if isinstance(inner, dict) else decoded
-        return {"max_tokens": 1, **decoded} if self.dialect.traits.name == "anthropic" else decoded
+        return self._client.read_request(decoded, path=match.route.path, model=self.ask.model, losses=Losses())
 
     def _conversation(self) -> Conversation:
         parse = self.dialect.client.parse_request
@@ -129,7 +123,6 @@ class CountTokens(PassThrough):
 
         target = model_target(candidate, self.services.catalog)
         rendered = Translation(self.dialect.traits.name, target, self._conversation(), Losses()).rendered
-        if target.dialect == "gemini":
-            return json_text.encode({"generateContentRequest": {"model": f"models/{candidate.model}", **rendered}})
-        kept = _COUNTED[target.dialect]
-        return json_text.encode({name: value for name, value in rendered.items() if name in kept})
+        counter = task_registry.tokens().upstreams[target.dialect]
+        (body,) = counter.write_requests(rendered, self.destination(candidate), Losses())
+        return body

@@ -105,13 +105,8 @@ class Media(PassThrough):
 
     def destination(self, candidate: Candidate) -> Destination:
         """Where a candidate's requests go."""
-        return Destination(
-            candidate.endpoint.prefix,
-            candidate.model,
-            self.services.catalog.profile(candidate.model),
-            self.parts.version,
-            self.parts.collection,
-        )
+        profile = self.services.catalog.profile(candidate.model)
+        return Destination(candidate.endpoint.prefix, candidate.model, profile, self.parts)
 
     @property
     def repeatable(self) -> bool:

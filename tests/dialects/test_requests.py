@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from agcore.codecs.json_splice import parse as members_of
 from agcore.codecs.request_target import RequestTarget, parse
-from agcore.dialects import DIALECTS
+from agcore.dialects import DIALECTS, task_registry
+from agcore.dialects.tasks import Destination
 from agcore.ingress.routes import MatchedRoute, match
+from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
 from tests.support.dialogues import ANTHROPIC, CHAT, DIALOGUES, GEMINI
 
@@ -15,13 +17,11 @@ def test_dialects_have_their_own_counters_or_none() -> None:
     assert isinstance(target, RequestTarget)
     found = match("POST", target, ())
     assert isinstance(found, MatchedRoute)
-    counts = {name: dialect.traits.count_target(b"/p", found.parts(target), "m") for name, dialect in DIALECTS.items()}
-    assert counts == {
-        "openai": None,
-        "openai_completions": None,
-        "openai_responses": b"/p/responses/input_tokens",
+    at = Destination(b"/p", "m", profile("m"), found.parts(target))
+    assert {name: counter.target({}, at) for name, counter in task_registry.tokens().upstreams.items()} == {
         "anthropic": b"/p/v1/messages/count_tokens",
         "gemini": b"/p/v1beta/models/m:countTokens",
+        "openai_responses": b"/p/responses/input_tokens",
     }
 
 

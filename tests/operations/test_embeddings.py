@@ -16,6 +16,7 @@ from agcore.config.values import Config, Endpoint, ModelRule, Provider, Proxy, S
 from agcore.conversation.embeddings import EmbeddingRequest, Embeddings
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Invalid
+from agcore.dialects.base import PathParts
 from agcore.dialects.gemini import embeddings as gemini
 from agcore.dialects.openai import embeddings as openai
 from agcore.dialects.tasks import Destination, WrittenAnswer
@@ -29,7 +30,7 @@ KEY: Final = "sk-vectors-0123456789abcdef"
 OPENAI: Final = "/v1/embeddings"
 ONE: Final = "/v1beta/models/MODEL:embedContent"
 BATCH: Final = "/v1beta/models/MODEL:batchEmbedContents"
-AT: Final = Destination(b"/v1", "m", profile("m"), "v1beta", "models")
+AT: Final = Destination(b"/v1", "m", profile("m"), PathParts("v1beta"))
 VECTORS: Final = [[0.1, -0.5], [1.0, 2.0]]
 
 floats32 = st.floats(allow_nan=False, allow_infinity=False, width=32)

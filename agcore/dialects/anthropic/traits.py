@@ -19,7 +19,6 @@ TRAITS: Final = Traits(
     history_member="messages",
     prompt_members=("system",),
     generate_path="/v1/messages",
-    count_path="/v1/messages/count_tokens",
     list_path="/v1/models?limit=1000",
     headers_up=Allowed(
         frozenset(

@@ -74,7 +74,7 @@ def _content(request: Message, losses: Losses) -> str:
 
 def target(request: EmbeddingRequest, at: Destination) -> bytes:
     """The path of `:batchEmbedContents`, which takes one text as well."""
-    return action_path(at.prefix, at.version, at.collection, at.model, b"batchEmbedContents")
+    return action_path(at, "batchEmbedContents")
 
 
 def write_requests(request: EmbeddingRequest, at: Destination, losses: Losses) -> list[bytes]:

@@ -66,7 +66,7 @@ def division(request: ImageRequest, method: Method) -> list[int]:
 
 def target(request: ImageRequest, at: Destination) -> bytes:
     """The path of the model's own action."""
-    return action_path(at.prefix, at.version, at.collection, at.model, method_of(at.profile).encode("ascii"))
+    return action_path(at, method_of(at.profile))
 
 
 def write_requests(request: ImageRequest, at: Destination, losses: Losses) -> list[bytes]:

@@ -21,8 +21,7 @@ read_usage = gemini.read_usage
 
 def target(path: str, at: Destination) -> bytes:
     """The same action of the provider's model."""
-    action = path.rpartition(":")[2].encode("ascii")
-    return action_path(at.prefix, at.version, at.collection, at.model, action)
+    return action_path(at, path.rpartition(":")[2])
 
 
 def is_repeatable(path: str) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from agcore.dialects.base import PathParts
 from agcore.dialects.gemini.traits import TRAITS
+from agcore.dialects.tasks import Destination
 
 
-def action_path(prefix: bytes, version: str, collection: str, model: str, action: bytes) -> bytes:
+def action_path(at: Destination, action: str) -> bytes:
     """`PREFIX/VERSION/COLLECTION/MODEL:ACTION`; without a version, in the one that has everything."""
-    parts = PathParts(version, collection)
-    return TRAITS.target(prefix, "/{version}/{collection}/{model}:" + action.decode("ascii"), parts, model)
+    return TRAITS.target(at.prefix, "/{version}/{collection}/{model}:" + action, at.parts, at.model)

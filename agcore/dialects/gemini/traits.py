@@ -21,7 +21,6 @@ TRAITS: Final = Traits(
     prompt_members=("systemInstruction", "system_instruction"),
     generate_path="/{version}/{collection}/{model}:generateContent",
     stream_path="/{version}/{collection}/{model}:streamGenerateContent?alt=sse",
-    count_path="/{version}/{collection}/{model}:countTokens",
     list_path="/v1beta/models?pageSize=1000",
     default_version="v1beta",  # the one that has everything
     headers_up=Allowed(frozenset({b"user-agent", b"x-goog-api-client", b"x-server-timeout"})),

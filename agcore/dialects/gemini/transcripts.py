@@ -24,7 +24,7 @@ from agcore.conversation.transcripts import Segment, Shown, Transcript, Transcri
 from agcore.conversation.usage import count
 from agcore.conversation.values import Consumed, Delta, Finished, Stop, TextDelta
 from agcore.dialects.gemini import answer_reader as gemini_answer
-from agcore.dialects.gemini.paths import action_path
+from agcore.dialects.gemini.traits import TRAITS
 from agcore.dialects.tasks import Destination
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
@@ -43,8 +43,7 @@ _FENCED: Final = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
 
 def target(request: TranscriptRequest, at: Destination) -> bytes:
     """The path of `generateContent`, or of its stream."""
-    action = b"streamGenerateContent?alt=sse" if request.stream else b"generateContent"
-    return action_path(at.prefix, at.version, at.collection, at.model, action)
+    return TRAITS.generate_target(at.prefix, at.parts, at.model, stream=request.stream)
 
 
 def write_requests(request: TranscriptRequest, at: Destination, losses: Losses) -> list[bytes]:

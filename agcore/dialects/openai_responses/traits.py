@@ -19,7 +19,6 @@ TRAITS: Final = Traits(
     history_member="input",
     prompt_members=("instructions",),
     generate_path="/responses",
-    count_path="/responses/input_tokens",
     headers_up=headers.UP,
     headers_down=headers.DOWN,
     tool_names=ToolNameRule(re.compile(r"[A-Za-z0-9_-]{1,64}"), 64),

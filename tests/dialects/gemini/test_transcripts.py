@@ -15,6 +15,7 @@ from agcore.codecs.audio_header import AudioHeader
 from agcore.codecs.multipart import Form, FormFile
 from agcore.conversation.losses import Losses
 from agcore.conversation.transcripts import Format, Segment, Shown, Transcript, TranscriptRequest
+from agcore.dialects.base import PathParts
 from agcore.dialects.gemini import transcripts as gemini
 from agcore.dialects.openai import transcriptions
 from agcore.dialects.tasks import Destination
@@ -23,7 +24,7 @@ from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
 from tests.support.recordings import MP3, chunk, wanting, wav
 
-AT: Final = Destination(b"", "m", profile("m"), "v1beta", "models")
+AT: Final = Destination(b"", "m", profile("m"), PathParts("v1beta"))
 SOUND: Final = wav(2)
 FILE: Final = FormFile("file", "a.wav", "audio/wav", SOUND)
 
