@@ -1,4 +1,4 @@
-"""What the bytes of a recording say: its format, and how long it is where its header tells.
+"""Headers of audio recordings: the format, and the length where a header states one.
 
 Names of files and declared types are not looked at: phones, browsers and converters get them wrong. Nothing is decoded,
 so that a recording of any size costs the same.
@@ -30,7 +30,7 @@ class AudioHeader(msgspec.Struct, frozen=True):
 
 
 def read_header(data: bytes) -> AudioHeader | None:
-    """The header of the recording `data`; None for what is none of `FORMATS`."""
+    """The header of the recording `data`; None where it is none of `FORMATS`."""
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return AudioHeader("audio/wav", _wav_seconds(data))
     if data[:4] == b"FORM" and data[8:12] in (b"AIFF", b"AIFC"):
@@ -73,7 +73,7 @@ def _chunk(data: bytes, wanted: bytes, order: _Order) -> tuple[int, int] | None:
 
 
 def _wav_seconds(data: bytes) -> float | None:
-    """From the bytes of sound and their rate. What was written as a stream declares no true size."""
+    """Seconds of a WAV file: bytes of sound by their rate. The size that a streamed file declares is not believed."""
     described, sound = _chunk(data, b"fmt ", "little"), _chunk(data, b"data", "little")
     if described is None or sound is None:
         return None
@@ -82,7 +82,7 @@ def _wav_seconds(data: bytes) -> float | None:
 
 
 def _aiff_seconds(data: bytes) -> float | None:
-    """From the number of sample frames and their rate, which is an 80-bit float."""
+    """Seconds of an AIFF file: sample frames by their rate, which is an 80-bit float."""
     described = _chunk(data, b"COMM", "big")
     common = b"" if described is None else data[described[0] : described[0] + 18]
     if len(common) < 18:
@@ -93,7 +93,7 @@ def _aiff_seconds(data: bytes) -> float | None:
 
 
 def _flac_seconds(data: bytes) -> float | None:
-    """From STREAMINFO, the first metadata block (RFC 9639, section 8.2); a stream may not know its samples."""
+    """Seconds of a FLAC file, from its first block (RFC 9639, section 8.2); None where that counts no samples."""
     packed = int.from_bytes(data[18:26], "big") if len(data) >= 26 else 0
     return _seconds(packed & (1 << 36) - 1, packed >> 44)
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 
 def is_glob(pattern: str) -> bool:
-    """Tell whether `pattern` holds a wildcard, that is, whether it can match more than itself."""
+    """Whether `pattern` holds a wildcard, and so can match more than itself."""
     return "*" in pattern
 
 
 def literal_length(pattern: str) -> int:
-    """Count the characters of `pattern` that stand for themselves: the measure of how specific it is."""
+    """How many characters of `pattern` stand for themselves: the measure of how specific a pattern is."""
     return len(pattern) - pattern.count("*")
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Tell whether the whole of `name` matches `pattern`."""
+    """Whether the whole of `name` matches `pattern`."""
     if "*" not in pattern:
         return name == pattern
     head, *middle, tail = pattern.split("*")

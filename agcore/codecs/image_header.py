@@ -1,4 +1,4 @@
-"""What the first bytes of a picture say: its format, and its size in pixels.
+"""Headers of pictures: the format, and the size in pixels, from the first bytes.
 
 PNG (W3C PNG 11.2.1), JPEG (ITU T.81, B.2.2) and WebP (RFC 9649) only, which is what the vendors' image models take and
 make. Nothing is decoded, so that a picture of any size costs the same.
@@ -32,7 +32,7 @@ class ImageHeader(msgspec.Struct, frozen=True):
 
 
 def read_header(data: bytes) -> ImageHeader | None:
-    """The header of a picture that begins with `data`; None for what is no PNG, JPEG or WebP."""
+    """The header of a picture that begins with `data`; None where it is no PNG, JPEG or WebP."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return _sized("image/png", data[16:20], data[20:24]) if data[12:16] == b"IHDR" else ImageHeader("image/png")
     if data.startswith(b"\xff\xd8\xff"):
@@ -43,7 +43,7 @@ def read_header(data: bytes) -> ImageHeader | None:
 
 
 def read_base64_header(data: str) -> ImageHeader | None:
-    """The header of a picture in standard base64; None also for what is no base64."""
+    """The header of a picture in standard base64; None also where it is no base64."""
     head = data[: HEAD * 4 // 3 // 4 * 4]
     try:
         return read_header(base64.b64decode(head))

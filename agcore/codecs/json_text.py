@@ -1,7 +1,8 @@
-"""Reading JSON that a peer wrote.
+"""JSON of peers, read and written without trust in it.
 
-msgspec is fast and strict where the world is not: it refuses lone surrogate escapes, which upstreams that cut strings
-in the middle of an emoji do send. What it refuses is read once more by the standard library before it is called bad.
+msgspec is fast, and strict where the world is not: lone surrogate escapes, which upstreams send that cut strings in the
+middle of an emoji, are refused. Text that msgspec refuses is read once more by the standard library before it is called
+bad.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Forms with files (`multipart/form-data`, RFC 7578): where a field's value stands in the body, and changing it there.
 
-A gateway needs one or two short fields of an upload (`model`, `stream`) and must leave every other byte alone, so it
-wants byte positions, not parts. `multipart.PushMultipartParser` knows the format and reports parts and payload, but
+A gateway needs one or two short fields of an upload (`model`, `stream`) and must leave every other byte alone: it needs
+positions of bytes instead of parts. `multipart.PushMultipartParser` knows the format and reports parts and payload, but
 not where they stood. `FormScan` therefore feeds it in pieces whose ends are known: within a part's headers line by
-line, within a body up to the next delimiter, then the delimiter. What the parser reports after a piece happened at the
-piece's end. Epilogue and preamble have no meaning; the latter is kept short, so that a wrong boundary shows early.
+line, within a body up to the next delimiter, then the delimiter. A report of the parser thus belongs to the end of the
+piece before it. Epilogue and preamble have no meaning; the latter is kept short, so that a wrong boundary shows early.
 
 The contract, held by property tests:
 
@@ -77,7 +77,7 @@ class FormFile(msgspec.Struct, frozen=True):
 
 
 class Form(msgspec.Struct, frozen=True):
-    """A form that was read whole."""
+    """A form, read as a whole."""
 
     fields: tuple[tuple[str, str], ...]
     """The plain fields as (name, value), in order; names may come again."""
@@ -119,8 +119,8 @@ def boundary_of(headers: Headers) -> bytes | Fault:
 class FormScan:
     """Finds the wanted fields of one form while its body passes.
 
-    `boundary` is what `boundary_of` returned. The limits are in bytes but for `max_parts`. Nothing is raised for what
-    stands in the body: `fault` is set, and what is fed afterwards is ignored.
+    `boundary` is what `boundary_of` returned. The limits are in bytes but for `max_parts`. Whatever stands in the body,
+    nothing is raised: `fault` is set, and bytes that are fed afterwards are ignored.
     """
 
     fields: dict[str, Field]
@@ -186,7 +186,7 @@ class FormScan:
                 pass
 
     def end(self) -> None:
-        """Take note that the body ends here: from now on either `complete` or `fault` is set."""
+        """End the body: from now on either `complete` or `fault` is set."""
         if self._is_over():
             return
         if self.parts:
@@ -198,7 +198,7 @@ class FormScan:
         return self.complete or self.fault is not None
 
     def _read_body(self) -> bool:
-        """Everything up to the next delimiter: a part's payload, or the preamble."""
+        """Read up to the next delimiter: a part's payload, or the preamble."""
         found = self._pending.find(self._delimiter)
         self.scanned += len(self._pending)
         # A delimiter that is not there yet may have begun.
@@ -212,7 +212,7 @@ class FormScan:
         return found >= 0
 
     def _read_delimiter(self) -> bool:
-        """A delimiter and the two bytes that tell whether a part follows."""
+        """Read a delimiter and the two bytes that tell whether a part follows."""
         end = len(self._delimiter) + 2
         if len(self._pending) < end:
             return False
@@ -231,7 +231,7 @@ class FormScan:
         return True
 
     def _read_line(self) -> bool:
-        """A line of a part's headers, or the blank one behind them."""
+        """Read a line of a part's headers, or the blank line behind them."""
         end = self._pending.find(b"\n", self._searched) + 1
         length = end or len(self._pending)
         self.scanned += length - self._searched
@@ -245,7 +245,7 @@ class FormScan:
         return end > 0
 
     def _take(self, size: int) -> bytes:
-        """The first `size` pending bytes, which are pending no more."""
+        """Take the first `size` bytes off the pending ones."""
         taken = bytes(self._pending[:size])
         del self._pending[:size]
         self._position += size
@@ -298,7 +298,7 @@ class FormScan:
             self._name = name
 
     def _note(self, part: MultipartSegment, is_file: bool) -> None:
-        """A part with proper headers begins, whose payload stands at `_offset`."""
+        """Begin a part with proper headers, whose payload stands at `_offset`."""
 
     def _keep(self, name: str, payload: bytes) -> None:
         if len(self._value) + len(payload) > self._max_value:
@@ -331,7 +331,7 @@ class FormScan:
 
 
 class _PartScan(FormScan):
-    """Notes where each part's payload begins and ends, wanted or not."""
+    """A scan that keeps where the payload of each part begins and ends, wanted or not."""
 
     def __init__(self, boundary: bytes, *, max_parts: int) -> None:
         super().__init__(boundary, wanted=(), max_parts=max_parts)

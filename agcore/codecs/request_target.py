@@ -10,7 +10,7 @@ from agcore.protocol.fault import Fault, invalid
 
 
 class RequestTarget(msgspec.Struct, frozen=True):
-    """A request target taken apart."""
+    """The parts of a request target."""
 
     path: str
     """Percent-decoded, without trailing slashes and with a doubled `/v1` prefix made single: `/v1/models`."""

@@ -1,7 +1,7 @@
-"""What differs between two configurations, by the names that things have in the file and without any value.
+"""The difference between two configurations, by the names of keys in the file and without any value.
 
-Sections are compared key by key, what users named themselves (providers, client keys, MCP servers) name by name, and
-everything else as a whole: enough for somebody to recognize what they have edited.
+Sections are compared key by key, things with a name of the user's (providers, client keys, MCP servers) name by name,
+and everything else as a whole: enough for the users to recognise their own edits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NAMED: Final = frozenset({"providers", "proxy.keys", "mcp"})
 
 
 def changes(old: Config, new: Config) -> tuple[str, ...]:
-    """The differences, in the order of the sections: `providers.b added`, `timeouts.idle`, `models`."""
+    """The names of all that differs, in the order of the sections: `providers.b added`, `timeouts.idle`, `models`."""
     return tuple(change for field in attrs.fields(Config) for change in _changes(field.name, old, new))
 
 

@@ -1,9 +1,10 @@
-"""Outbound proxies: which origin is reached through which, as the configuration and the environment have it.
+"""Outbound proxies: the one of each origin, as the configuration and the environment have it.
 
-A provider's own `proxy_url` goes before `[proxy] proxy_url`, and that before the environment: `https_proxy` or
+A provider's own `proxy_url` goes before `[proxy] proxy_url`, which goes before the environment: `https_proxy` or
 `HTTPS_PROXY` for https origins and `http_proxy` for http ones. `HTTP_PROXY` in upper case is not read, because a web
-server that runs this as CGI would let its clients set it. `no_proxy` or `NO_PROXY` takes hosts out of what the latter
-two say; what a provider says of itself stands. This machine is never reached through a proxy.
+server that runs this as CGI would let its clients set it. `no_proxy` or `NO_PROXY` exempts hosts from `[proxy]
+proxy_url` and from the environment's proxies, and not from a provider's own. This machine is never reached through a
+proxy.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class Outbound:
     """Finds the proxy of each origin.
 
     Args:
-        environ: the environment's variables.
-        reading: takes what is wrong with the URLs of proxies.
+        environ: The environment's variables.
+        reading: Takes the problems of the proxies' URLs.
         url: `[proxy] proxy_url`.
     """
 
@@ -46,9 +47,9 @@ class Outbound:
         """The origin with the proxy that leads to it, if one does.
 
         Args:
-            origin: without a proxy.
-            url: that of the proxy that is meant for just this origin.
-            path: where `url` stands.
+            origin: Without a proxy.
+            url: Of a proxy that is meant for just this origin.
+            path: Where `url` stands.
         """
         if url is not None:
             proxy = self._server(url, path)
@@ -101,7 +102,7 @@ def authorization(url: Url) -> str:
 def exempts(entry: str, origin: Origin) -> bool:
     """Whether an entry of NO_PROXY covers an origin.
 
-    An entry is `*`, a domain (with or without a dot in front, it covers what is below it, too), an IP address or a
+    An entry is `*`, a domain (which covers all names below it, with or without a dot in front), an IP address or a
     network of them such as `10.0.0.0/8`; all but networks may have a port.
     """
     entry = entry.strip().lower()

@@ -58,7 +58,7 @@ __all__ = [
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """A configuration and what there is to say about it."""
+    """A configuration and the remarks about it."""
 
     config: Config
     warnings: tuple[str, ...] = ()
@@ -102,7 +102,7 @@ def parse(source: str | Mapping[str, Any], *, secrets: Mapping[str, str], enviro
 
 
 def from_environment(environ: Mapping[str, str]) -> Parsed:
-    """Make the configuration of someone who has written none: defaults, and providers that `environ` has keys for.
+    """The configuration without a file: the defaults, with a provider for each vendor that `environ` has a key for.
 
     Raises:
         ConfigError: `AGCORE_API_KEY` is no possible header value.
@@ -111,21 +111,21 @@ def from_environment(environ: Mapping[str, str]) -> Parsed:
 
 
 def with_demo(config: Config, base_url: str) -> Config:
-    """Replace the providers by the demo provider at `base_url`, such as `http://127.0.0.1:40000`."""
+    """`config` with the demo provider at `base_url`, such as `http://127.0.0.1:40000`, as its only provider."""
     url = parse_url(base_url)
     endpoints = {name: endpoint(name, on_server(url, name), auth="none") for name in DIALECT_NAMES}
     return attrs.evolve(config, providers=(Provider("demo", endpoints, signer="demo"),))
 
 
 def with_bind(config: Config, *, host: str | None, port: int | None) -> Config:
-    """Replace the address to listen on, where the command line gives one (a part that is None stays)."""
+    """`config` with another address to listen on; a part that is None stays."""
     proxy = config.proxy
     bound = attrs.evolve(proxy, host=proxy.host if host is None else host, port=proxy.port if port is None else port)
     return attrs.evolve(config, proxy=bound)
 
 
 def with_file_names(config: Config, place: Callable[[str], str]) -> Config:
-    """Replace the name of every file that a frontend opens (certificates, the state) by what `place` makes of it."""
+    """`config` with `place(name)` for the name of every file that a frontend opens (certificates, the state)."""
 
     def placed(name: str) -> str:
         return place(name) if name else ""
@@ -149,8 +149,8 @@ def with_file_names(config: Config, place: Callable[[str], str]) -> Config:
 def effective_auth_mode(proxy: Proxy) -> str:
     """The auth mode with `auto` resolved: `off`, `strict` or `all_except_health`.
 
-    Under `auto` without `allow_lan_access` it is `off` for this machine only: requests from elsewhere are treated as
-    under `all_except_health`.
+    `auto` without `allow_lan_access` is `off` for this machine only: requests from elsewhere are treated as under
+    `all_except_health`.
     """
     if proxy.auth_mode != "auto":
         return proxy.auth_mode
@@ -158,7 +158,7 @@ def effective_auth_mode(proxy: Proxy) -> str:
 
 
 def startup_problems(config: Config) -> tuple[str, ...]:
-    """Say why a server with this configuration must refuse to start: a sentence for each reason, none if it may."""
+    """The reasons, a sentence each, for which a server with this configuration must not start; none if it may."""
     proxy = config.proxy
     if proxy.keys:
         return ()
@@ -174,7 +174,7 @@ def startup_problems(config: Config) -> tuple[str, ...]:
 
 
 def startup_warnings(config: Config) -> tuple[str, ...]:
-    """Say what a server with this configuration does although it may not be meant: a sentence each."""
+    """What a server with this configuration does although nobody may have meant it, a sentence each."""
     proxy = config.proxy
     warnings = []
     if proxy.auth_mode == "off" and not is_loopback(proxy.host):
@@ -293,7 +293,7 @@ def _is_web_origin(text: str) -> bool:
 
 
 class _Targets:
-    """Checks what is written as `"provider/model"`."""
+    """Reads targets, which are written as `"provider/model"`."""
 
     def __init__(self, named: set[str | None], reading: Reading) -> None:
         self._names = sorted(name for name in named if name)
@@ -302,9 +302,9 @@ class _Targets:
         self._reading = reading
 
     def split(self, target: str, path: str, *, asked: bool = False) -> tuple[str, str]:
-        """The provider's name and the model's, which may be `ASKED_MODEL` where there is an `asked` one.
+        """The names of a target's provider and model, once their problems are reported.
 
-        What is wrong with them has been reported.
+        The model may be `ASKED_MODEL` where there is an `asked` one.
         """
         provider, _, model = target.partition("/")
         if not provider or not model:
@@ -400,9 +400,9 @@ def _mcp(
 
 
 def _mcp_endpoint(url: Url, *, auth: str) -> Endpoint:
-    """Where `url` leads, to the letter: servers tell `/mcp` from `/mcp/`, and some want a key in the query.
+    """The endpoint at `url`, to the letter: servers tell `/mcp` from `/mcp/`, and some want a key in the query.
 
-    `authorization` is the clients' own where they show theirs; a key of the gateway's goes beside it then.
+    Where clients send an `authorization` of their own to the server, a key of the gateway's goes in another header.
     """
     sends = "x-api-key" if auth == "client" else "bearer"
     return Endpoint("mcp", Origin(url.scheme, url.host, url.port), url.target.encode("ascii"), sends)

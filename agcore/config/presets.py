@@ -1,4 +1,4 @@
-"""What is known beforehand about providers: where they are, what they speak, how they take a key.
+"""Presets of providers: where each is, what it speaks, and how it takes a key.
 
 A preset is data. It fills in what a `[[providers]]` entry leaves out, and nothing in the core asks which preset a
 provider came from afterwards. The order of the table is the order in which providers found in the environment are
@@ -29,7 +29,7 @@ DEFAULT_AUTH: Final[Mapping[str, str]] = {
 
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider's name alone tells."""
+    """A provider, as far as the preset's name tells."""
 
     base_urls: Mapping[str, str]
     """Dialect -> base URL, in order of preference."""
@@ -45,7 +45,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     """False for servers on one's own machine, which take any key or none."""
 
     def auth_for(self, dialect: str) -> str:
-        """How this provider takes a key when it is spoken to in `dialect`."""
+        """The way, one of `AUTH_NAMES`, in which the provider takes a key on its endpoint for `dialect`."""
         return self.auth.get(dialect, DEFAULT_AUTH[dialect])
 
 

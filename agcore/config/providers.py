@@ -1,6 +1,6 @@
-"""Providers: what `[[providers]]`, a preset or the environment say, brought into the form of `config.Provider`.
+"""Providers, made from `[[providers]]`, from presets and from the environment.
 
-How a provider's base URLs come about, as precisely as the file allows it to be said:
+A provider's base URLs:
 
 - A preset has one for each of its dialects. `dialect` picks some of them, in its own order of preference.
 - A `base_url` table replaces those it names and leaves the others; without `dialect` it may also add to the preset's,
@@ -48,7 +48,7 @@ _NEEDS: Final = "a provider takes a preset, or a dialect and a base_url"
 def build_providers(
     entries: Sequence[Mapping[str, Any] | None], reading: Reading, vault: Vault, outbound: Outbound
 ) -> tuple[Provider, ...]:
-    """Make the providers of `[[providers]]`, whose values have passed the schema or are None."""
+    """The providers of `[[providers]]`, whose values have passed the schema or are None."""
     paths: dict[str, str] = {}
     providers = []
     for index, entry in enumerate(entries):
@@ -65,7 +65,7 @@ def build_providers(
 
 
 def environment_providers(environ: Mapping[str, str], reading: Reading, outbound: Outbound) -> tuple[Provider, ...]:
-    """Make a provider of each preset that `environ` has a key for, in the order of the table, named as the preset."""
+    """A provider for each preset that `environ` has a key for, in the order of the table, with the preset's name."""
     providers = []
     for name, preset in PRESETS.items():
         variable = next((variable for variable in preset.environment if environ.get(variable, "").strip()), None)
@@ -118,7 +118,7 @@ def _is_openai(dialect: str) -> bool:
 
 
 def _name(entry: Mapping[str, Any], path: str, reading: Reading) -> str:
-    """The provider's name, its preset's without one; a stand-in where there is none to use, which has been reported."""
+    """The provider's name, or its preset's; a stand-in where there is neither, once that is reported."""
     if "name" not in entry and "preset" not in entry:
         reading.problem(at(path, "name"), "missing", hint="a provider takes a name, or that of its preset")
     name = entry.get("name", entry.get("preset"))
@@ -164,7 +164,7 @@ def _provider(
 
 
 def _base_urls(entry: Mapping[str, Any], preset: Preset | None, path: str, reading: Reading) -> dict[str, Url]:
-    """The base URL of each dialect, in order of preference; those that are wrong are reported and left out."""
+    """The base URL of each dialect, in order of preference, without the wrong ones, which are reported."""
     given = entry.get("base_url")
     table = given if isinstance(given, dict) else {}
     known = preset.base_urls if preset else {}
@@ -211,7 +211,7 @@ def _base_urls(entry: Mapping[str, Any], preset: Preset | None, path: str, readi
 def _one_for_all(
     url: Url, dialects: tuple[str, ...], known: Mapping[str, str], path: str, reading: Reading
 ) -> dict[str, Url | None]:
-    """Read `base_url` where it is one string."""
+    """The base URL of each dialect where `base_url` is one string."""
     servers = {known[dialect].removesuffix("/v1") for dialect in dialects if dialect in known}
     if len(servers) > 1:
         found = f"one URL for dialects that this preset has on unrelated paths ({', '.join(dialects)})"
@@ -222,7 +222,7 @@ def _one_for_all(
 
 
 def _advice(dialect: str, path: str) -> str:
-    """What is probably wrong with the path of a base URL, or an empty string."""
+    """A remark about the path of a base URL that is probably wrong, or an empty string."""
     if _is_openai(dialect):
         return "" if path else "has no path; servers that speak OpenAI usually want /v1 at its end"
     version = next((end for end in ("/v1", "/v1beta") if path.endswith(end)), "")

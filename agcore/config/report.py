@@ -1,4 +1,4 @@
-"""What a configuration means, as the text of `agcore check`: for reading, without colours, never showing a secret."""
+"""A configuration explained: the text of `agcore check`, without colours and without any secret."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MEANING_AUTO = "requests from this machine need no key; any from elsewhere do, 
 
 
 def describe_config(parsed: Parsed) -> str:
-    """Describe a configuration.
+    """The explanation of a configuration, for people.
 
     Returns:
-        Lines of text, the last one ended too. Keys are masked, and of URLs logins and queries are left out.
+        Lines of text, each ended. Keys are masked, and logins and queries of URLs are left out.
     """
     config = parsed.config
     warnings = (*parsed.warnings, *startup_warnings(config))

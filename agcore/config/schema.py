@@ -1,12 +1,12 @@
-"""What may be written in a configuration file, as a table, and the reading of one document against it.
+"""The schema of configurations, and the reading of one document against it.
 
-`SCHEMA` holds every key with the shape of its value. `Reading.read` walks a document along it, once, and reports all
-that does not fit: unknown keys, wrong types, values out of range. What fits comes back converted (URLs taken apart,
-dates as epoch seconds). What does not is reported and stands as `None` in its place, so that what depends on two keys
-can still be checked for the rest of the file, and list positions stay those of the file. TOML itself has no null, so
-`None` means nothing else.
+`SCHEMA` holds every key with the shape of its value. `Reading.read` walks a document along the schema, once, and
+reports all that does not fit: unknown keys, wrong types, values out of range. Values that fit come back converted (URLs
+taken apart, dates as epoch seconds). A value that does not fit comes back as None in its place, so that checks of
+several keys still cover the rest of the file, and positions in lists stay those of the file. TOML itself has no null,
+so None means nothing else.
 
-A problem shows nothing of a URL, nor of what stands where a secret belongs.
+A problem shows nothing of a URL, nor of a value that stands where a secret belongs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NOT_YET_IN_EFFECT: Final = frozenset(
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One thing wrong with a configuration; its `str` is one line that says it all."""
+    """One thing that is wrong with a configuration; `str(problem)` is one line that says all of it."""
 
     path: str
     """The key, as in `providers[1].base_url`."""
@@ -94,7 +94,7 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 class ListOf(msgspec.Struct, frozen=True):
-    """A list of equal things."""
+    """A list whose items have one shape."""
 
     item: Schema
     expected: str
@@ -103,7 +103,7 @@ class ListOf(msgspec.Struct, frozen=True):
 class MapOf(msgspec.Struct, frozen=True):
     """A table whose keys are the user's own names.
 
-    Under the names of `tables`, a table is one of the same kind again, whose items are for that name only.
+    A table under one of the names in `tables` is a table of the same kind, whose items are for that name only.
     """
 
     item: Schema
@@ -254,7 +254,7 @@ SCHEMA: Final = Table(
 
 
 def secrets_in(schema: Schema, value: object) -> Iterator[str]:
-    """All strings that stand where a secret belongs, in the order of the document, whatever else is wrong with it."""
+    """All strings that stand where a secret belongs, in the order of a document that may have any problem."""
     match schema, value:
         case Text(secret=True), str():
             yield value
@@ -286,13 +286,13 @@ def quoted(text: str) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """`"a", "b" or "c"`."""
+    """The names in quotes, as a choice: `"a", "b" or "c"`."""
     *most, last = map(quoted, names)
     return f"{', '.join(most)} or {last}" if most else last
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """`did you mean "port"?` where one of the names is near, else an empty string."""
+    """The question `did you mean "port"?` where one of the names is near, else an empty string."""
     # Imported here: it is slow to load, and needed only for what is wrong anyway.
     from difflib import get_close_matches
 
@@ -301,7 +301,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 class Reading:
-    """One document being read: what there is to say about it piles up here."""
+    """The reading of one document, with the problems and warnings found so far."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
@@ -309,15 +309,15 @@ class Reading:
         self.unused: list[str] = []
 
     def problem(self, path: str, found: str, *, allowed: str = "", hint: str = "") -> None:
-        """Report something that is wrong."""
+        """Add a problem."""
         self.problems.append(Problem(path, found, allowed, hint))
 
     def warn(self, path: str, sentence: str) -> None:
-        """Report something that works less well than was meant."""
+        """Add a warning: a sentence about something that works less well than was meant."""
         self.warnings.append(f"{path}: {sentence}")
 
     def read(self, schema: Schema, value: object, *, path: str = "", pattern: str = "") -> Any:
-        """The value in the form the schema promises, None where it does not fit.
+        """The value in the form that the schema promises; None where the value does not fit.
 
         `path` names this very value and `pattern` its kind, as in `NOT_YET_IN_EFFECT`.
         """

@@ -8,7 +8,7 @@ from agcore.config.schema import Reading, quoted
 
 
 def reference(text: str) -> tuple[str, str]:
-    """Take a written secret apart: `("env", "NAME")`, `("file", "PATH")`, or `("", "")` for a literal one."""
+    """The kind and name of a reference, `("env", "NAME")` or `("file", "PATH")`; `("", "")` for a literal secret."""
     kind, _, name = text.partition(":")
     return (kind, name) if text.startswith(("env:", "file:")) else ("", "")
 
@@ -19,19 +19,19 @@ def fits_header(value: str) -> bool:
 
 
 class Vault:
-    """The secrets that the references of one document stand for."""
+    """The secrets behind the references of one document."""
 
     def __init__(self, reading: Reading, secrets: Mapping[str, str]) -> None:
         self._reading = reading
         self._secrets = secrets
 
     def resolve(self, text: str | None, path: str, *, required: bool = False) -> str | None:
-        """Find the secret that `text` is or refers to, without white space around it.
+        """The secret that `text` is or refers to, without white space around it.
 
         A reference that leads nowhere is a problem if the secret is `required`, and a warning otherwise.
 
         Returns:
-            The secret, or None where `text` is or there is none to use; that has then been reported.
+            The secret. None where `text` is None, and where there is no secret to use, which is reported.
         """
         if text is None:
             return None

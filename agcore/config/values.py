@@ -1,6 +1,6 @@
-"""The configuration as values: what a parsed file, or the environment, means.
+"""The values of a configuration: what a parsed file, or the environment, means.
 
-`config_parser.parse` makes these from text; nothing here reads anything. Every value is checked and resolved before it
+The parser makes these values from text; nothing here reads anything. Every value is checked and resolved before it
 gets here (globs are patterns, base URLs are origins and prefixes), so that the hot path only looks things up.
 """
 
@@ -14,7 +14,7 @@ from agcore.protocol.http import Headers, Origin
 
 
 class Secret:
-    """A credential that does not show itself: its `repr` and `str` are masked, `reveal()` gives the text."""
+    """A credential whose `repr` and `str` are masked; `reveal()` gives the text."""
 
     __slots__ = ("_text",)
 
@@ -27,7 +27,7 @@ class Secret:
 
     @property
     def masked(self) -> str:
-        """Enough to tell two keys apart for a person, too little to use: `"sk-a...3f9c"`; short ones are all dots."""
+        """The ends of the secret, `"sk-a...3f9c"`: enough to tell two keys apart, too little to use; or dots."""
         return f"{self._text[:4]}...{self._text[-4:]}" if len(self._text) >= 16 else "..."
 
     def __repr__(self) -> str:

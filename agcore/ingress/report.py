@@ -6,7 +6,7 @@ from agcore.ingress.routes import ROUTES, Route
 
 
 def describe_routes() -> str:
-    """The table in aligned columns, a line for each route; those that wait for something say for what."""
+    """The table in aligned columns, a line for each route; a route that waits for something says for what."""
     rows = [(route.row, ",".join(route.methods), route.path, route.dialect, _what(route)) for route in ROUTES]
     rows.insert(0, ("row", "methods", "path", "dialect", "what"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
@@ -17,7 +17,7 @@ def describe_routes() -> str:
 
 
 def as_markdown() -> str:
-    """The table in Markdown: what works, and under a heading of its own what does not yet."""
+    """The table in Markdown: the routes that work, and under a heading of their own those that do not yet."""
     works = [route for route in ROUTES if not route.later]
     later = [route for route in ROUTES if route.later]
     lines = [*_table(works, last="what"), "", "## Not yet", ""]

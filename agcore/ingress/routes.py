@@ -1,4 +1,4 @@
-"""Every route, as one literal table, and the function that finds a request's row in it.
+"""The routes, as one literal table, and `match`, which finds a request's row.
 
 Read `ROUTES` from top to bottom: it is the HTTP surface. docs/routes.md and `agcore routes` are printed from it, and
 the authentication tests take their rows from it. Paths may hold four placeholders: `{version}` (one of `VERSIONS`),
@@ -35,7 +35,7 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class MatchedRoute(msgspec.Struct, frozen=True):
-    """A request's row and what its placeholders stand for."""
+    """The row of a request and the values of its placeholders."""
 
     route: Route
     dialect: str
@@ -46,7 +46,7 @@ class MatchedRoute(msgspec.Struct, frozen=True):
     name: str = ""
 
     def parts(self, target: RequestTarget) -> PathParts:
-        """What the path and query say besides the route."""
+        """The parts of path and query besides the route."""
         if not self.model:
             return PathParts(query=target.query)
         return PathParts(self.version, self.collection, self.model, self.route.path.rpartition(":")[2], target.query)
@@ -184,7 +184,7 @@ _ACTIONS: Final = frozenset(action for _, action, _, _ in _PATTERNS if action)
 
 
 def match(method: str, target: RequestTarget, headers: Headers) -> MatchedRoute | NoMatch:
-    """The row for a request. `headers` only decide the dialect of the shared model paths, see `models_dialect`."""
+    """The row of a request, or `NoMatch`. `headers` only decide the dialect of shared paths, see `models_dialect`."""
     path = target.path
     allow: list[str] = []
     literal = _LITERAL.get(path, ())
@@ -275,7 +275,7 @@ def models_dialect(target: RequestTarget, headers: Headers) -> str:
 
 
 def dialect_of_path(target: RequestTarget, headers: Headers) -> str:
-    """Whose error shape a path carries by its prefix, for requests that no row fits."""
+    """The dialect whose error shape a path gets by its prefix, for requests that no row fits."""
     path = target.path
     if path == "/mcp" or path.startswith("/mcp/"):
         return "mcp"

@@ -1,1 +1,1 @@
-"""What is known about models."""
+"""Facts about models: what each accepts, and how much of it."""

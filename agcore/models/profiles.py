@@ -1,9 +1,10 @@
-"""What a model accepts and how much of it: the shipped table, families of names, and the user's overrides.
+"""Profiles of models (what each accepts, and how much) by name: from the shipped table, then the user's overrides.
 
-`profile` always has an answer. In this order it takes the row whose id is the name; the family glob with the most
-literal characters; both again for what follows the last slash (`openai/gpt-4.1`, as aggregators write it); a default.
-The default is generous where a wrong guess costs an upstream's own error message (tools, images, sampling parameters)
-and careful where it would change a request (reasoning). `[capabilities."glob"]` then overrides field by field.
+`profile` finds one for every name. The first of these counts: the row whose id is the name; the family glob with the
+most literal characters; both again for the part after the last slash (`openai/gpt-4.1`, as aggregators write it); a
+default. The default is generous where a wrong guess costs an upstream's own error message (tools, images, sampling
+parameters) and careful where a wrong guess would change a request (reasoning). `[capabilities."glob"]` then overrides
+field by field.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _LONGEST_NAME: Final = 256
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one model."""
+    """What one model accepts, and how much of it."""
 
     model: str
     """The name that was looked up."""
@@ -104,7 +105,7 @@ KNOWN_IDS: Final[tuple[str, ...]] = tuple(_ROWS)
 
 
 def capability_problem(field: str, value: object) -> str:
-    """Say what is wrong with one setting of `[capabilities."glob"]`, as the rest of a sentence; empty if nothing is."""
+    """The end of a sentence that says what is wrong with a setting of `[capabilities."glob"]`; empty if nothing is."""
     kind = CAPABILITY_FIELDS.get(field)
     if kind is None:
         return f"is none of {', '.join(CAPABILITY_FIELDS)}"
@@ -120,7 +121,7 @@ def capability_problem(field: str, value: object) -> str:
 
 
 def profile(model: str, overrides: Mapping[str, Mapping[str, object]] | None = None) -> Profile:
-    """Look a model up.
+    """The profile of a model.
 
     Args:
         model: A model's name at its provider; any text.
@@ -129,7 +130,7 @@ def profile(model: str, overrides: Mapping[str, Mapping[str, object]] | None = N
             Setting `reasoning` alone also sets the levels and budgets usual for that kind.
 
     Returns:
-        Its profile, the default one for a name that nothing is known of.
+        The default profile for a name that nothing is known of.
     """
     found = _known(model) if len(model) <= _LONGEST_NAME else _unknown(model)
     if not overrides:
@@ -153,7 +154,7 @@ def profile(model: str, overrides: Mapping[str, Mapping[str, object]] | None = N
 
 @lru_cache(maxsize=1024)
 def _known(model: str) -> Profile:
-    """Look `model` up in the shipped table."""
+    """The profile of `model` by the shipped table, or the default one."""
     for name in (model, model.rpartition("/")[2]):
         row = _ROWS.get(name)
         if row is not None:
@@ -170,7 +171,7 @@ def _unknown(model: str) -> Profile:
 
 
 def _from_row(row: Row, model: str, display_name: str) -> Profile:
-    """Make a profile under the name `model` of a row of the table."""
+    """The profile that a row of the table gives to the name `model`."""
     _, _, vendor, released, context_window, max_output_tokens, reasoning, text = row
     words = text.split()
     created = (datetime.date.fromisoformat(released).toordinal() - _EPOCH_ORDINAL) * 86_400 if released else 0
