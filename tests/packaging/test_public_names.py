@@ -21,24 +21,16 @@ PUBLIC: Final = ("agcore", "agcore.config", "agcore.protocol")
 
 STILL_IMPORTED: Final = frozenset(
     {
-        "agcore.codecs.globs",
         "agcore.codecs.sse",
         "agcore.codecs.url",
         "agcore.config.parser",
-        "agcore.config.presets",
-        "agcore.config.report",
-        "agcore.config.secrets",
         "agcore.config.values",
-        "agcore.demo.provider",
         "agcore.gateway",
-        "agcore.ingress.report",
         "agcore.machines.exchange",
-        "agcore.models.profiles",
         "agcore.protocol.addresses",
         "agcore.protocol.effects",
-        "agcore.protocol.inputs",
         "agcore.protocol.http",
-        "agcore.routing.catalog",
+        "agcore.protocol.inputs",
     }
 )
 """Private modules that frontends import until each is asked for at its public home."""

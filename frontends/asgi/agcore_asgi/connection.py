@@ -16,9 +16,19 @@ from urllib.parse import quote, unquote_to_bytes
 
 import anyio
 
-from agcore.protocol.effects import Effect, SendData, SendEnd, SendHead
-from agcore.protocol.http import Headers, Peer, RequestHead
-from agcore.protocol.inputs import ClientGone, Input, RequestData, RequestEnd
+from agcore.protocol import (
+    ClientGone,
+    Effect,
+    Headers,
+    Input,
+    Peer,
+    RequestData,
+    RequestEnd,
+    RequestHead,
+    SendData,
+    SendEnd,
+    SendHead,
+)
 
 Scope: TypeAlias = Mapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]

@@ -12,7 +12,7 @@ from collections import deque
 
 import anyio
 
-from agcore.protocol.inputs import Input
+from agcore.protocol import Input
 
 
 class Inbox:

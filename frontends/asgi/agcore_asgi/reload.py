@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import anyio
 
-from agcore.config.values import Config
+from agcore.config import Config
 from agcore_host.clock import Clock
 from agcore_host.reload import ConfigReader
 from agcore_host.state_file import SAVE, StateFile

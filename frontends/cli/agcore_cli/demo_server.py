@@ -6,10 +6,8 @@ from typing import Final
 
 import trio
 
-from agcore.demo.provider import DemoAnswer, demo_answer
-from agcore.protocol.effects import SendData, SendEnd, SendHead
-from agcore.protocol.http import RequestHead
-from agcore.protocol.inputs import RequestBroken, RequestData
+from agcore import DemoAnswer, demo_answer
+from agcore.protocol import RequestBroken, RequestData, RequestHead, SendData, SendEnd, SendHead
 from agcore_host.http.base import BadHead, Pending, ServerEngine
 from agcore_host.http.engines import server_engine
 from agcore_trio.server import url_of

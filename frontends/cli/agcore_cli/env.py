@@ -5,9 +5,7 @@ Statements come first and comments last, so that `eval` takes over the former ev
 
 from __future__ import annotations
 
-from agcore.codecs.url import Url
-from agcore.config.presets import PRESETS
-from agcore.config.values import Proxy
+from agcore.config import PRESETS, Proxy, Url
 from agcore_cli.recipes import CLIENTS, KEY, SHELLS, codex_settings, variables
 from agcore_host.settings import SettingsError
 

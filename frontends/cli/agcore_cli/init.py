@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from agcore.config.presets import PRESETS
-from agcore.config.secrets import fits_header
+from agcore.config import PRESETS, fits_header
 
 KEY_PREFIX: Final = "sk-agcore-"
 """What generated client keys start with, so that they are recognised where they should not be."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from agcore import Catalog, ListedModel, Resolution
-from agcore.codecs.globs import is_glob
-from agcore.config.values import Provider
-from agcore.models.profiles import Profile
+from agcore import Catalog, ListedModel, Profile, Resolution
+from agcore.config import Provider, is_glob
 from agcore_cli.terminal import table
 
 

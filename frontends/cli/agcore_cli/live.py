@@ -18,16 +18,16 @@ import h11
 import msgspec
 import trio
 
-from agcore.config.values import Limits
-from agcore.gateway import Gateway
-from agcore.protocol.http import Peer
+from agcore import Gateway
+from agcore.config import Limits
+from agcore.protocol import Peer
 from agcore_cli.terminal import table
 from agcore_trio.clock import Clock
 from agcore_trio.connection import Connection, ServerContext
 from agcore_trio.upstream import UpstreamPool
 
 if TYPE_CHECKING:
-    from agcore.config.values import Config
+    from agcore.config import Config
 
 PATIENCE: Final = 20.0
 """Seconds for each thing that is waited for, where the configuration would wait longer: somebody is watching."""

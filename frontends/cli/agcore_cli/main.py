@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
-    from agcore.config.values import Config
+    from agcore.config import Config
     from agcore_host.certificate import Certificate
     from agcore_host.settings import Settings, Source
     from agcore_host.watch import Watch
@@ -187,7 +187,7 @@ def _port(text: str) -> int:
 
 
 def _host(text: str) -> str:
-    from agcore.codecs.url import is_host
+    from agcore.config import is_host
 
     if not is_host(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a host name or IP address (without brackets or port)")
@@ -221,7 +221,7 @@ def _serve(options: argparse.Namespace) -> int:
 def _prepare(options: argparse.Namespace) -> int:
     import trio
 
-    from agcore.config.parser import startup_warnings
+    from agcore.config import startup_warnings
     from agcore_cli.terminal import complain
     from agcore_host import settings
     from agcore_host.watch import Watch
@@ -266,7 +266,7 @@ async def _listen(
             nonlocal demo
             if not needs_demo(config):
                 return config
-            from agcore.config.parser import with_demo
+            from agcore.config import with_demo
             from agcore_cli.demo_server import serve_demo
 
             demo = demo or await nursery.start(serve_demo)
@@ -314,7 +314,7 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _env(options: argparse.Namespace) -> int:
-    from agcore.config.parser import startup_problems
+    from agcore.config import startup_problems
     from agcore_cli import env
 
     loaded = _load(options)
@@ -336,7 +336,7 @@ def _config_words(options: argparse.Namespace) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from agcore.config.report import describe_config
+    from agcore.config import describe_config
     from agcore_host.settings import refusals
 
     loaded = _load(options)
@@ -359,8 +359,8 @@ def _check_live(config: Config) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from agcore.config.parser import with_demo
-    from agcore.routing.catalog import Catalog, Miss
+    from agcore import Catalog, Miss
+    from agcore.config import with_demo
     from agcore_cli import listings
     from agcore_cli.terminal import complain
     from agcore_host.settings import needs_demo
@@ -384,7 +384,7 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _routes(_: argparse.Namespace) -> int:
-    from agcore.ingress.report import describe_routes
+    from agcore import describe_routes
 
     print(describe_routes(), end="")
     return OK

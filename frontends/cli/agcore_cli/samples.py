@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from agcore.codecs.sse import Frame
+from agcore import SSEFrame
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -35,11 +35,11 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     prompt: str
     body: Json
-    read: Callable[[Frame], Said]
+    read: Callable[[SSEFrame], Said]
     """Reads an event of the answer. Raises LookupError, TypeError or ValueError for what the protocol does not have."""
 
 
-def _read_chat(frame: Frame) -> Said:
+def _read_chat(frame: SSEFrame) -> Said:
     if frame.data == b"[DONE]":
         return Said(last=True)
     event = _decode(frame)
@@ -48,7 +48,7 @@ def _read_chat(frame: Frame) -> Said:
     return Said(text, usage.get("prompt_tokens"), usage.get("completion_tokens"))
 
 
-def _read_responses(frame: Frame) -> Said:
+def _read_responses(frame: SSEFrame) -> Said:
     event = _decode(frame)
     if event["type"] == "response.output_text.delta":
         return Said(event["delta"])
@@ -58,7 +58,7 @@ def _read_responses(frame: Frame) -> Said:
     return Said("", usage["input_tokens"], usage["output_tokens"], last=True)
 
 
-def _read_messages(frame: Frame) -> Said:
+def _read_messages(frame: SSEFrame) -> Said:
     event = _decode(frame)
     match event["type"]:
         case "message_start":
@@ -70,7 +70,7 @@ def _read_messages(frame: Frame) -> Said:
     return Said(last=event["type"] == "message_stop")
 
 
-def _read_gemini(frame: Frame) -> Said:
+def _read_gemini(frame: SSEFrame) -> Said:
     event = _decode(frame)
     candidate = event["candidates"][0]
     text = "".join(part["text"] for part in candidate.get("content", {}).get("parts", ()))
@@ -79,7 +79,7 @@ def _read_gemini(frame: Frame) -> Said:
     return Said(text, usage.get("promptTokenCount"), usage.get("candidatesTokenCount"), last=last)
 
 
-def _decode(frame: Frame) -> Json:
+def _decode(frame: SSEFrame) -> Json:
     event = msgspec.json.decode(frame.data or b"", type=dict[str, Any])
     if event.get("error"):
         raise ValueError(f"an error came in the stream: {event['error']}")

@@ -11,8 +11,7 @@ import os
 import stat
 from typing import Final
 
-from agcore.protocol.effects import ReadFile
-from agcore.protocol.inputs import FileRead, FileRefused
+from agcore.protocol import FileRead, FileRefused, ReadFile
 
 NOT_READABLE: Final = "is not a readable file below the allowed directories"
 """Said of every path that is outside, does not exist or cannot be opened, lest the answer tell what exists."""

@@ -18,10 +18,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agcore.codecs.url import is_loopback
-from agcore.config import parser as config_parser
-from agcore.config.parser import ConfigError, Parsed
-from agcore.config.values import Config
+from agcore.config import (
+    Config,
+    ConfigError,
+    Parsed,
+    from_environment,
+    is_loopback,
+    parse,
+    secret_refs,
+    startup_problems,
+    with_bind,
+    with_file_names,
+)
 from agcore.protocol import Event
 
 if TYPE_CHECKING:
@@ -79,7 +87,7 @@ class Source:
             SettingsError: as of the function `load`.
         """
         loaded = load(None if self.path is None else str(self.path), self._environ)
-        config = config_parser.with_bind(loaded.parsed.config, host=self._host, port=self._port)
+        config = with_bind(loaded.parsed.config, host=self._host, port=self._port)
         return msgspec.structs.replace(loaded, parsed=msgspec.structs.replace(loaded.parsed, config=config))
 
 
@@ -97,7 +105,7 @@ def load(named: str | None, environ: Mapping[str, str]) -> Settings:
     origin = "the environment" if path is None else str(path)
     try:
         if path is None:
-            return Settings(config_parser.from_environment(environ))
+            return Settings(from_environment(environ))
         return Settings(read(path, environ), path)
     except ConfigError as error:
         count = len(error.problems)
@@ -117,9 +125,9 @@ def read(path: Path, environ: Mapping[str, str]) -> Parsed:
         ValueError: it is no text, or (`ConfigError`) no configuration.
     """
     text = path.read_text(encoding="utf-8")
-    secrets = resolve(config_parser.secret_refs(text), environ, beside=path.parent)
-    parsed = config_parser.parse(text, secrets=secrets, environ=environ)
-    config = config_parser.with_file_names(parsed.config, partial(file_name, beside=path.parent))
+    secrets = resolve(secret_refs(text), environ, beside=path.parent)
+    parsed = parse(text, secrets=secrets, environ=environ)
+    config = with_file_names(parsed.config, partial(file_name, beside=path.parent))
     return msgspec.structs.replace(parsed, config=config)
 
 
@@ -180,7 +188,7 @@ def needs_demo(config: Config) -> bool:
 
 def refusals(config: Config) -> tuple[str, ...]:
     """Says why a server with this configuration must refuse to start: a sentence each, none if it may."""
-    problems = config_parser.startup_problems(config)
+    problems = startup_problems(config)
     if needs_demo(config) and not is_loopback(config.proxy.host):
         host = config.proxy.host
         demo = f"no provider is configured, and the demo provider is served on loopback only, not on {host}"

@@ -11,9 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import IO, Final
 
-from agcore.protocol.effects import ReadSpool
-from agcore.protocol.http import Body, Patch, Spooled
-from agcore.protocol.inputs import FileRead, FileRefused, Input, SpoolFailed
+from agcore.protocol import Body, FileRead, FileRefused, Input, Patch, ReadSpool, Spooled, SpoolFailed
 
 READ: Final = 128 * 1024
 """Bytes read at once."""

@@ -11,12 +11,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from agcore.protocol import Event, Warned
-from agcore.protocol.effects import Emit, GatewayEffect
+from agcore.protocol import Emit, Event, GatewayEffect, Warned
 from agcore_host.settings import reason
 
 if TYPE_CHECKING:
-    from agcore.gateway import Gateway
+    from agcore import Gateway
     from agcore_host.clock import Clock
 
 InThread: TypeAlias = Callable[[Callable[[str, bytes], None], str, bytes], Awaitable[None]]

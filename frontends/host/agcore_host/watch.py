@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from agcore.config import parser as config_parser
+from agcore.config import secret_refs
 from agcore_host.settings import file_name
 
 POLL: Final = 2.0
@@ -61,7 +61,7 @@ def stamps(path: Path) -> dict[Path, Stamp]:
     """What the configuration's file and those of its secrets are like now."""
     found = {path: stamp(path)}
     try:
-        references = config_parser.secret_refs(path.read_text(encoding="utf-8"))
+        references = secret_refs(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return found
     for written in references:

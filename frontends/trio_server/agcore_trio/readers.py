@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Hashable
 
 import trio
 
-from agcore.protocol.inputs import Input
+from agcore.protocol import Input
 
 
 class Readers:

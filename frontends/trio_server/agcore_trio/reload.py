@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from agcore.config.parser import startup_warnings, with_bind
+from agcore.config import startup_warnings, with_bind
 from agcore.protocol import Event
 from agcore_host.reload import ConfigReader
 from agcore_host.settings import Settings, SettingsError, refusals
@@ -17,7 +17,7 @@ from agcore_host.state_file import SAVE, StateFile
 from agcore_host.watch import Watch
 
 if TYPE_CHECKING:
-    from agcore.config.values import Config
+    from agcore.config import Config
 
 Load: TypeAlias = Callable[[], Settings]
 Complete: TypeAlias = "Callable[[Config], Awaitable[Config]]"

@@ -20,10 +20,19 @@ from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 import trio
 
-from agcore.protocol import Crashed, Event, Warned
-from agcore.protocol.effects import CloseIdle, Emit, GatewayEffect, Halt, NotifyExchange, StopAccepting
-from agcore.protocol.http import Peer
-from agcore.protocol.inputs import DrainRequested
+from agcore.protocol import (
+    CloseIdle,
+    Crashed,
+    DrainRequested,
+    Emit,
+    Event,
+    GatewayEffect,
+    Halt,
+    NotifyExchange,
+    Peer,
+    StopAccepting,
+    Warned,
+)
 from agcore_host.http.engines import server_engine
 from agcore_host.state_file import StateFile
 from agcore_trio.clock import Clock
@@ -34,8 +43,8 @@ from agcore_trio.streams import close_now, transport_of
 from agcore_trio.upstream import UpstreamPool
 
 if TYPE_CHECKING:
-    from agcore.config.values import Config
-    from agcore.gateway import Gateway
+    from agcore import Gateway
+    from agcore.config import Config
     from agcore_host.certificate import Certificate
     from agcore_trio.reload import Reloader
 

@@ -14,9 +14,19 @@ from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
-from agcore.protocol.effects import SendData, SendEnd, SendHead
-from agcore.protocol.http import RequestHead, UpstreamRequest
-from agcore.protocol.inputs import RequestBroken, RequestData, RequestEnd, UpstreamData, UpstreamEnd, UpstreamHead
+from agcore.protocol import (
+    RequestBroken,
+    RequestData,
+    RequestEnd,
+    RequestHead,
+    SendData,
+    SendEnd,
+    SendHead,
+    UpstreamData,
+    UpstreamEnd,
+    UpstreamHead,
+    UpstreamRequest,
+)
 
 MAX_RESPONSE_HEAD: Final = 64 * 1024
 """Bytes of an upstream's response head. Some vendors send long policy headers; nginx stops at 32 KiB by default."""

@@ -22,9 +22,20 @@ from typing import Final
 
 import h11
 
-from agcore.protocol.effects import SendData, SendEnd, SendHead
-from agcore.protocol.http import Origin, RequestHead, UpstreamRequest
-from agcore.protocol.inputs import RequestBroken, RequestData, RequestEnd, UpstreamData, UpstreamEnd, UpstreamHead
+from agcore.protocol import (
+    Origin,
+    RequestBroken,
+    RequestData,
+    RequestEnd,
+    RequestHead,
+    SendData,
+    SendEnd,
+    SendHead,
+    UpstreamData,
+    UpstreamEnd,
+    UpstreamHead,
+    UpstreamRequest,
+)
 from agcore_host.http.base import JOINED_BODY, PIECE, REASONS, BadAnswer, Pending, ServerEvent
 from agcore_host.http.h11_engine import H11ClientEngine, H11ServerEngine
 from agcore_host.http.heads import FRAMING, field_lines, is_length, plain_request, plain_response, request_head

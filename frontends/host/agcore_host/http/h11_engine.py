@@ -12,9 +12,21 @@ from typing import Final
 
 import h11
 
-from agcore.protocol.effects import SendData, SendEnd, SendHead
-from agcore.protocol.http import Headers, RequestHead, Streamed, UpstreamRequest
-from agcore.protocol.inputs import RequestBroken, RequestData, RequestEnd, UpstreamData, UpstreamEnd, UpstreamHead
+from agcore.protocol import (
+    Headers,
+    RequestBroken,
+    RequestData,
+    RequestEnd,
+    RequestHead,
+    SendData,
+    SendEnd,
+    SendHead,
+    Streamed,
+    UpstreamData,
+    UpstreamEnd,
+    UpstreamHead,
+    UpstreamRequest,
+)
 from agcore_host.http.base import (
     JOINED_BODY,
     MAX_RESPONSE_HEAD,

@@ -19,7 +19,7 @@ from typing import Final
 import h11
 import msgspec
 
-from agcore.protocol.http import Headers
+from agcore.protocol import Headers
 
 FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 """Fields that decide where a message ends and whether its connection goes on."""
