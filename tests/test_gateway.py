@@ -38,17 +38,11 @@ from agcore.operations.provider_lists import MAX_PARALLEL
 from agcore.protocol.events import Draining
 from agcore.protocol.http import Headers, Origin
 from agcore.state.provider_models import MAX_BODY
+from agcore_sim.dialogues import ANTHROPIC, CHAT, COMPLETIONS, DIALOGUES, GEMINI, RESPONSES, STREAMS, Dialogue
+from agcore_sim.story import EPOCH, JSON, SECRET, SSE, Story, gateway
 from tests.support.dialogues import (
-    ANTHROPIC,
-    CHAT,
     CLIENT_KEY,
-    COMPLETIONS,
-    DIALOGUES,
-    GEMINI,
     PROVIDER_KEY,
-    RESPONSES,
-    STREAMS,
-    Dialogue,
     asked,
     config,
     ids,
@@ -57,7 +51,6 @@ from tests.support.dialogues import (
     with_client_key,
     with_literal_models,
 )
-from tests.support.story import EPOCH, JSON, SECRET, SSE, Story, gateway
 
 FORM: Headers = ((b"content-type", b"application/x-www-form-urlencoded"),)
 

@@ -12,26 +12,19 @@ from agcore import SendData, SendHead, State, UpstreamConnected, UpstreamData, U
 from agcore.codecs.sse import Decoder
 from agcore.config.values import Endpoint, Limits, ModelRule, Provider, Secret
 from agcore.protocol.http import Headers, Origin
-from tests.support.dialogues import (
+from agcore_sim.dialogues import (
     ANTHROPIC,
     CHAT,
-    CLIENT_KEY,
     COMPLETIONS,
     DIALOGUES,
     GEMINI,
     GEMINI_ARRAY,
-    PROVIDER_KEY,
     RESPONSES,
     STREAMS,
     Dialogue,
-    asked,
-    config,
-    ids,
-    provider,
-    streaming,
-    with_client_key,
 )
-from tests.support.story import JSON, SSE, Story, gateway
+from agcore_sim.story import JSON, SSE, Story, gateway
+from tests.support.dialogues import CLIENT_KEY, PROVIDER_KEY, asked, config, ids, provider, streaming, with_client_key
 
 OPENAI_STREAMS = (CHAT, COMPLETIONS)
 

@@ -11,20 +11,9 @@ import pytest
 from agcore import UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
 from agcore.codecs.sse import Decoder
 from agcore.protocol.effects import Effect
-from tests.support.dialogues import (
-    ANTHROPIC,
-    CHAT,
-    COMPLETIONS,
-    DIALOGUES,
-    GEMINI,
-    GEMINI_ARRAY,
-    RESPONSES,
-    Dialogue,
-    asked,
-    config,
-    ids,
-)
-from tests.support.story import JSON, SSE, Story, gateway
+from agcore_sim.dialogues import ANTHROPIC, CHAT, COMPLETIONS, DIALOGUES, GEMINI, GEMINI_ARRAY, RESPONSES, Dialogue
+from agcore_sim.story import JSON, SSE, Story, gateway
+from tests.support.dialogues import asked, config, ids
 
 RESPONSE = json.dumps({
     "id": "resp_1",

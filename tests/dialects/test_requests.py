@@ -9,7 +9,7 @@ from agcore.dialects.tasks import Destination
 from agcore.ingress.routes import MatchedRoute, match
 from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
-from tests.support.dialogues import ANTHROPIC, CHAT, DIALOGUES, GEMINI
+from agcore_sim.dialogues import ANTHROPIC, CHAT, DIALOGUES, GEMINI
 
 
 def test_dialects_have_their_own_counters_or_none() -> None:

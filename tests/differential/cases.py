@@ -7,7 +7,7 @@ import msgspec
 from agcore import Headers
 from agcore.config.values import Config, Endpoint, McpServer, ModelRule, Provider, Proxy, Secret
 from agcore.protocol.http import Origin
-from tests.support.story import JSON, SSE
+from agcore_sim.story import JSON, SSE
 from tests.support.upstreams import Answer
 
 CHAT = b'{"model":"alias", "messages":[{"role":"user","content":"x"}],"future":{"a":[1, null]}}'

@@ -20,12 +20,12 @@ from anyio.from_thread import start_blocking_portal
 from agcore import Gateway
 from agcore_asgi.app import Application
 from agcore_host.clock import Clock
+from agcore_sim.story import gateway
 from agcore_trio.clock import Clock as TrioClock
 from agcore_trio.server import Server
 from tests.differential.test_differential import NullSink
 from tests.support.asgi_servers import serve_uvicorn, served
 from tests.support.auth_matrix import ADMITTED, BROWSER_CASES, CONFIGS, CREDENTIAL_CASES, GOOD, NOW, Case, matrix
-from tests.support.story import gateway
 from tests.support.wire_client import WireClient
 
 PEERS: Final[Mapping[str, tuple[str, str]]] = {

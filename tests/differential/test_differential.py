@@ -23,12 +23,12 @@ from starlette.routing import Mount
 from agcore import Event, Gateway, Headers, Peer, RequestEnd
 from agcore_asgi.app import Application
 from agcore_host.clock import Clock as AsgiClock
+from agcore_sim.story import Story, gateway
 from agcore_trio.server import Server
 from tests.differential.cases import CASES, PASSING, Case, config
 from tests.support.asgi_bridge import AsgiClient, Truncated
 from tests.support.asgi_servers import SERVERS, Serve, served
 from tests.support.relay_machine import RelayGateway
-from tests.support.story import Story, gateway
 from tests.support.upstreams import Answer, Recorded, Upstream
 from tests.support.wire_client import WireClient
 

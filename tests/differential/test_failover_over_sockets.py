@@ -19,7 +19,8 @@ from anyio.from_thread import start_blocking_portal
 
 from agcore.config.values import Endpoint, Provider, Secret, Timeouts
 from agcore.protocol.http import Origin
-from tests.support.dialogues import ANTHROPIC, CHAT, COMPLETIONS, GEMINI, GEMINI_ARRAY, RESPONSES, Dialogue, ids
+from agcore_sim.dialogues import ANTHROPIC, CHAT, COMPLETIONS, GEMINI, GEMINI_ARRAY, RESPONSES, Dialogue
+from tests.support.dialogues import ids
 from tests.support.edges import form, part
 from tests.support.raw_upstream import raw_upstream
 from tests.support.scripted_vendors import (

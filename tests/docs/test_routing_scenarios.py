@@ -10,9 +10,13 @@ import pytest
 
 from agcore import Gateway
 from agcore.config.values import ModelRule
-from tests.support.dialogues import ANTHROPIC, CHAT, config, provider
-from tests.support.simulation import Act, World
-from tests.support.story import EPOCH, SECRET, Story
+from agcore_sim.clients import request
+from agcore_sim.dialogues import ANTHROPIC, CHAT
+from agcore_sim.faults import Act
+from agcore_sim.story import EPOCH, SECRET, Story
+from agcore_sim.upstreams import Script
+from agcore_sim.world import World
+from tests.support.dialogues import config, provider
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "routing.md"
 SCENARIO = re.compile(r"^```scenario\n(.*?)\n\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -29,13 +33,13 @@ def test_a_scenario_goes_as_the_page_tells(script: str, told: str) -> None:
         asked = ASKED.match(line)
         if asked is None:
             continue
-        before = len(world.served)
-        story = world.ask(ANTHROPIC, model="m", stream=bool(asked[2]), at=EPOCH + int(asked[1]))
+        before = len(world.upstreams.served)
+        story = world.ask(request(ANTHROPIC, "m", stream=bool(asked[2])), at=EPOCH + int(asked[1]))
         lines.append(line)
-        for each in world.served[before:]:
+        for each in world.upstreams.served[before:]:
             act = each.act.value.partition(", or ")[0]
             lines.append(f"  {each.key}  {act}")
-        lines.append(f"  {outcome(story, len(world.served) - before)}")
+        lines.append(f"  {outcome(story, len(world.upstreams.served) - before)}")
     assert "\n".join(lines) + "\n" == told
 
 
@@ -43,7 +47,7 @@ def test_the_page_has_its_scenarios() -> None:
     assert len(SCENARIOS) >= 7
 
 
-def play(script: str) -> World:
+def play(script: str) -> World[Script]:
     acts = {}
     for line in script.splitlines():
         key, _, listed = line.partition(": ")
@@ -58,7 +62,7 @@ def play(script: str) -> World:
     chain = ModelRule("m", tuple(((name, "up-anthropic" if name == "anthropic" else "up-openai"),) for name in names))
     setup = attrs.evolve(config(providers=providers), models=(chain,))
     dialects = {f"{name}.example": "anthropic" if name == "anthropic" else "openai" for name in names}
-    return World(Gateway(setup, secret=SECRET, now=EPOCH), acts, dialects)
+    return World(Gateway(setup, secret=SECRET, now=EPOCH), Script(acts, dialects))
 
 
 def outcome(story: Story, attempts: int) -> str:

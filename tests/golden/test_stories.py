@@ -22,20 +22,10 @@ from agcore import (
     UpstreamFailed,
     UpstreamHead,
 )
-from tests.support.dialogues import (
-    ANTHROPIC,
-    CHAT,
-    COMPLETIONS,
-    GEMINI,
-    GEMINI_ARRAY,
-    PROVIDER_KEY,
-    RESPONSES,
-    Dialogue,
-    asked,
-    streaming,
-)
+from agcore_sim.dialogues import ANTHROPIC, CHAT, COMPLETIONS, GEMINI, GEMINI_ARRAY, RESPONSES, Dialogue
+from agcore_sim.story import JSON, SSE, Story, gateway
+from tests.support.dialogues import PROVIDER_KEY, asked, streaming
 from tests.support.edges import MCP_AT, cut, feed, form, part, setup, upload
-from tests.support.story import JSON, SSE, Story, gateway
 
 FOLDER: Final = Path(__file__).parent / "stories"
 

@@ -17,6 +17,7 @@ from agcore.ingress.auth import Admission, Guard
 from agcore.machines.ids import Ids
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Origin
+from agcore_sim.story import SECRET, Story, gateway
 from tests.support.auth_matrix import (
     ADMITTED,
     BAD,
@@ -32,7 +33,6 @@ from tests.support.auth_matrix import (
     show,
     targets,
 )
-from tests.support.story import SECRET, Story, gateway
 
 GATEWAYS: Final = {name: gateway(config) for name, config in CONFIGS.items()}
 CASES: Final = tuple(matrix())

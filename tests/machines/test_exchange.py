@@ -38,14 +38,9 @@ from agcore import (
 from agcore.config.values import Limits
 from agcore.protocol import legality
 from agcore.protocol.legality import LegState
-from tests.support.dialogues import (
-    CHAT,
-    asked,
-    config,
-    provider,
-    receiving,
-    send,
-)
+from agcore_sim.dialogues import CHAT
+from agcore_sim.story import EPOCH, JSON, SSE, Story, gateway
+from tests.support.dialogues import asked, config, provider, receiving, send
 from tests.support.exchange_checks import check_effects, leg_states, tell_and_check
 from tests.support.situations import (
     DEAD_LEG,
@@ -54,7 +49,6 @@ from tests.support.situations import (
     SMALL,
     told,
 )
-from tests.support.story import EPOCH, JSON, SSE, Story, gateway
 
 TELLING: Final[tuple[Callable[[int], Input], ...]] = (
     lambda leg: RequestData(b"x"),

@@ -13,8 +13,8 @@ from agcore.config.values import ClientKey, Proxy, Secret
 from agcore.mcp.oauth_metadata import upstream_targets, with_metadata
 from agcore.mcp.operations.metadata import MAX_DOCUMENT
 from agcore.protocol.http import Headers
+from agcore_sim.story import EPOCH, JSON, Story, gateway
 from tests.support.edges import MCP_KEY, setup
-from tests.support.story import EPOCH, JSON, Story, gateway
 
 PUBLIC: Final = "https://gw.example"
 KEYS: Final = (

@@ -17,8 +17,8 @@ from agcore.config.values import Config, McpServer, Proxy
 from agcore.machines.ids import Ids
 from agcore.mcp.http_sse_endpoint import reference, upstream_target
 from agcore.protocol.http import Headers
+from agcore_sim.story import JSON, SECRET, SSE, Story, gateway
 from tests.support.edges import MCP_KEY, setup
-from tests.support.story import JSON, SECRET, SSE, Story, gateway
 
 AT: Final = "/mcp/older/mcp"
 MESSAGE: Final = b'event: message\r\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\r\n\r\n'

@@ -33,8 +33,8 @@ from agcore import (
 from agcore.config.values import ClientKey, Limits, Proxy, Secret
 from agcore.ingress.routes import ANY
 from agcore.protocol.http import Headers
+from agcore_sim.story import JSON, SSE, Story, gateway
 from tests.support.edges import MCP_AT, MCP_KEY, setup
-from tests.support.story import JSON, SSE, Story, gateway
 
 CALL: Final = b'{"jsonrpc":"2.0", "id":7,"method":"tools/call","params":{"name":"a","x":1.50}}\n'
 MESSAGE: Final = b'event: message\nid: 3\ndata: {"jsonrpc":"2.0","id":7,"result":{}}\n\n'

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agcore import AbortUpstream, ClientGone, DrainRequested, Gateway, Notified, NotifyExchange, Peer, Secret, State
 from agcore.config.values import ClientKey, Timeouts
 from agcore.mcp.vision_tools import TOOLS
-from tests.support.story import SSE, Story, gateway
+from agcore_sim.story import SSE, Story, gateway
 from tests.support.vision import (
     ACCEPT,
     AT,

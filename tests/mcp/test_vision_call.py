@@ -30,7 +30,7 @@ from agcore import (
 from agcore.config.values import Limits, ModelRule
 from agcore.mcp.sources import BadSource, parse, type_of
 from agcore.mcp.vision_tools import TOOLS
-from tests.support.story import SSE, Story, gateway
+from agcore_sim.story import SSE, Story, gateway
 from tests.support.vision import (
     JPEG,
     MP4,

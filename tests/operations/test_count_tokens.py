@@ -12,8 +12,9 @@ from agcore import UpstreamFailed
 from agcore.config.values import Endpoint, ModelRule, Provider, Secret
 from agcore.protocol.http import Origin
 from agcore.protocol.inputs import Sent, Stage
-from tests.support.dialogues import ANTHROPIC, CHAT, COMPLETIONS, GEMINI, PROVIDER_KEY, RESPONSES, Dialogue, config, ids
-from tests.support.story import Story, gateway
+from agcore_sim.dialogues import ANTHROPIC, CHAT, COMPLETIONS, GEMINI, RESPONSES, Dialogue
+from agcore_sim.story import Story, gateway
+from tests.support.dialogues import PROVIDER_KEY, config, ids
 
 CLIENTS = (ANTHROPIC, GEMINI, RESPONSES)
 COUNTERS = CLIENTS

@@ -24,9 +24,9 @@ from agcore.codecs.sse import Decoder
 from agcore.config.values import Config, Endpoint, Limits, ModelRule, Provider, Proxy, Secret
 from agcore.protocol.http import Origin
 from agcore.protocol.inputs import ClientGone
+from agcore_sim.story import JSON, SSE, Story, gateway
 from tests.support.edges import FORM, MIB, PROVIDER_KEY, cut, feed, form, part
 from tests.support.pictures import coded, jpeg, png
-from tests.support.story import JSON, SSE, Story, gateway
 
 NANO: Final = "gemini-3-pro-image"
 IMAGEN: Final = "imagen-4.0-generate-001"

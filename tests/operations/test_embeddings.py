@@ -24,7 +24,7 @@ from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Origin
 from agcore.protocol.report import Usage
-from tests.support.story import JSON, Story, gateway
+from agcore_sim.story import JSON, Story, gateway
 
 KEY: Final = "sk-vectors-0123456789abcdef"
 OPENAI: Final = "/v1/embeddings"

@@ -10,8 +10,9 @@ import pytest
 
 from agcore import AbortUpstream, OpenUpstream, State, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
 from agcore.config.values import Limits, ModelRule, Timeouts
-from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, config
-from tests.support.story import EPOCH, JSON, SSE, Story, gateway
+from agcore_sim.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES
+from agcore_sim.story import EPOCH, JSON, SSE, Story, gateway
+from tests.support.dialogues import config
 
 
 def chat(model: str, *, n: int = 2, setup: Any = None, attempts: int = 1, **more: object) -> Story:

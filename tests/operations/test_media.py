@@ -27,9 +27,10 @@ from agcore import (
 from agcore.codecs.sse import Decoder
 from agcore.config.values import Limits
 from agcore.protocol.http import Headers
-from tests.support.dialogues import CHAT, receiving
+from agcore_sim.dialogues import CHAT
+from agcore_sim.story import JSON, SSE, Story, gateway
+from tests.support.dialogues import receiving
 from tests.support.edges import FORM, MIB, PROVIDER_KEY, form, part, setup
-from tests.support.story import JSON, SSE, Story, gateway
 
 AUDIO: Final[Headers] = ((b"content-type", b"audio/mpeg"),)
 JSON_ROUTES: Final = ("/v1/images/generations", "/v1/embeddings", "/v1/moderations", "/v1/audio/speech")

@@ -12,8 +12,9 @@ from agcore.config.values import Config, Endpoint, ModelRule, Provider
 from agcore.operations.models import detected
 from agcore.protocol.http import Headers, Origin
 from agcore.routing.catalog import Catalog, Resolution
-from tests.support.dialogues import ANTHROPIC, CHAT, config, with_literal_models
-from tests.support.story import JSON, Story, gateway
+from agcore_sim.dialogues import ANTHROPIC, CHAT
+from agcore_sim.story import JSON, Story, gateway
+from tests.support.dialogues import config, with_literal_models
 
 CLAUDE: Headers = ((b"anthropic-version", b"2023-06-01"),)
 

@@ -27,8 +27,9 @@ from agcore.state.provider_models import (
     ProviderLists,
     read_ids,
 )
-from tests.support.dialogues import ANTHROPIC, CHAT, CLIENT_KEY, GEMINI, Dialogue, config, provider, with_client_key
-from tests.support.story import EPOCH, JSON, Story, gateway
+from agcore_sim.dialogues import ANTHROPIC, CHAT, GEMINI, Dialogue
+from agcore_sim.story import EPOCH, JSON, Story, gateway
+from tests.support.dialogues import CLIENT_KEY, config, provider, with_client_key
 
 KEYS = ("sk-first-0123456789abcdef", "sk-second-0123456789abcdef")
 

@@ -29,9 +29,9 @@ from agcore.operations.upload import BUFFERED
 from agcore.protocol.effects import AbortUpstream
 from agcore.protocol.http import Headers, Origin, Spooled, Streamed
 from agcore.protocol.inputs import Sent, Stage
+from agcore_sim.story import JSON, SSE, Story, gateway
 from tests.support.edges import FORM, KIB, MIB, cut, dropped, feed, form, length_up, part, read_back, sent
 from tests.support.recordings import chunk, wav
-from tests.support.story import JSON, SSE, Story, gateway
 
 KEYS: Final = (Secret("sk-ears-0123456789abcdef"), Secret("sk-ears-fedcba9876543210"))
 HEARING: Final = "/v1/audio/transcriptions"

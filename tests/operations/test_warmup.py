@@ -11,8 +11,9 @@ import pytest
 from agcore import Gateway, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
 from agcore.config.values import Config, ModelRule
 from agcore.state.provider_models import MAX_IDS
-from tests.support.dialogues import CHAT, config, provider
-from tests.support.story import EPOCH, JSON, Story, gateway
+from agcore_sim.dialogues import CHAT
+from agcore_sim.story import EPOCH, JSON, Story, gateway
+from tests.support.dialogues import config, provider
 
 FIRST, SECOND = KEYS = ("sk-first-0123456789abcdef", "sk-second-0123456789abcdef")
 EMPTY = b'{"data":[]}'

@@ -39,19 +39,9 @@ from agcore import (
 from agcore.codecs.sse import Decoder
 from agcore.config.values import Config, ModelRule
 from agcore.protocol.legality import LegState
-from tests.support.dialogues import (
-    ANTHROPIC,
-    CHAT,
-    GEMINI,
-    RESPONSES,
-    STREAMS,
-    Dialogue,
-    asked,
-    config,
-    ids,
-    send,
-    streaming,
-)
+from agcore_sim.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, STREAMS, Dialogue
+from agcore_sim.story import JSON, SSE, Story, gateway
+from tests.support.dialogues import asked, config, ids, send, streaming
 from tests.support.edges import KIB, MIB, form, upload
 from tests.support.exchange_checks import check_effects, leg_states, tell_and_check
 from tests.support.situations import (
@@ -64,7 +54,6 @@ from tests.support.situations import (
     proxied,
     told,
 )
-from tests.support.story import JSON, SSE, Story, gateway
 
 _legs = st.just(1) | st.just(2) | st.just(DEAD_LEG)
 

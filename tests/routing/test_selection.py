@@ -27,7 +27,8 @@ from agcore.routing.selection import (
     Selection,
     Selector,
 )
-from tests.support.dialogues import CHAT, provider
+from agcore_sim.dialogues import CHAT
+from tests.support.dialogues import provider
 
 NOW = 1_790_000_000.0
 

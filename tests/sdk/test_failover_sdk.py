@@ -11,7 +11,8 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
-from tests.support.dialogues import ANTHROPIC, CHAT, COMPLETIONS, GEMINI, RESPONSES, Dialogue, ids
+from agcore_sim.dialogues import ANTHROPIC, CHAT, COMPLETIONS, GEMINI, RESPONSES, Dialogue
+from tests.support.dialogues import ids
 from tests.support.scripted_vendors import CLIENT, OTHER, World, dies, fails, limited, running
 
 HELLO: Final[Any] = [{"role": "user", "content": "hi"}]

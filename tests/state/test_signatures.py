@@ -13,7 +13,7 @@ from agcore.conversation.signed import Signed
 from agcore.conversation.values import Conversation, Signature, Text, Thinking, ToolCall, Turn
 from agcore.protocol.http import Headers, Origin
 from agcore.state.signatures import SignatureMemory
-from tests.support.story import JSON, SSE, Story, gateway
+from agcore_sim.story import JSON, SSE, Story, gateway
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
 USER = {"role": "user", "content": "go"}

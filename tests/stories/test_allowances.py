@@ -17,19 +17,10 @@ from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import RequestData, RequestEnd, UpstreamConnected, UpstreamHead
 from agcore.state.rate_limits import PLACE, TICK, Bucket, RateLimits
-from tests.support.dialogues import (
-    ANTHROPIC,
-    CHAT,
-    CLIENT_KEY,
-    RESPONSES,
-    STREAMS,
-    Dialogue,
-    config,
-    ids,
-    with_client_key,
-)
+from agcore_sim.dialogues import ANTHROPIC, CHAT, RESPONSES, STREAMS, Dialogue
+from agcore_sim.story import EPOCH, JSON, SSE, Story, gateway
+from tests.support.dialogues import CLIENT_KEY, config, ids, with_client_key
 from tests.support.edges import FORM, MCP_AT, form, part, setup
-from tests.support.story import EPOCH, JSON, SSE, Story, gateway
 
 KEYED: Final[Headers] = ((b"authorization", b"Bearer " + CLIENT_KEY.encode()),)
 

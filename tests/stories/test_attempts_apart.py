@@ -15,19 +15,9 @@ import pytest
 
 from agcore import Gateway, Headers, OpenUpstream, Sent, Stage, UpstreamConnected, UpstreamFailed
 from agcore.config.values import ModelRule, Retry
-from tests.support.dialogues import (
-    ANTHROPIC,
-    CHAT,
-    COMPLETIONS,
-    GEMINI,
-    GEMINI_ARRAY,
-    RESPONSES,
-    Dialogue,
-    config,
-    ids,
-    provider,
-)
-from tests.support.story import EPOCH, JSON, SECRET, SSE, Story
+from agcore_sim.dialogues import ANTHROPIC, CHAT, COMPLETIONS, GEMINI, GEMINI_ARRAY, RESPONSES, Dialogue
+from agcore_sim.story import EPOCH, JSON, SECRET, SSE, Story
+from tests.support.dialogues import config, ids, provider
 
 FIRST: Final = "sk-first-0123456789abcdef"
 SECOND: Final = "sk-second-0123456789abcdef"

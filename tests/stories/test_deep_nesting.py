@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.dialogues import CHAT, GEMINI, config
-from tests.support.story import Story, gateway
+from agcore_sim.dialogues import CHAT, GEMINI
+from agcore_sim.story import Story, gateway
+from tests.support.dialogues import config
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 REQUESTS: list[tuple[str, dict[str, Any]]] = [

@@ -15,7 +15,8 @@ from agcore import (
     SendHead,
     State,
 )
-from tests.support.dialogues import CHAT, asked, receiving
+from agcore_sim.dialogues import CHAT
+from tests.support.dialogues import asked, receiving
 from tests.support.file_reader import LIMIT, PATHS, ROOTS, reading
 
 

@@ -16,8 +16,9 @@ from agcore.conversation.signature_carrier import carrier, google_carrier
 from agcore.conversation.values import Signature
 from agcore.dialects.foreign_signatures import edits, is_refusal, unsigned
 from agcore.protocol.fault import Fault
-from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue, config, ids
-from tests.support.story import Story, gateway
+from agcore_sim.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue
+from agcore_sim.story import Story, gateway
+from tests.support.dialogues import config, ids
 
 SKIP = "skip_thought_signature_validator"
 OWN = Signature("me", "thinking", "RXFRQg==")

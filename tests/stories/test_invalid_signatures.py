@@ -13,8 +13,9 @@ from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.values import Signature
 from agcore.dialects.foreign_signatures import is_refusal
 from agcore.protocol.fault import Fault
-from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue, config, ids
-from tests.support.story import JSON, SSE, Story, gateway
+from agcore_sim.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue
+from agcore_sim.story import JSON, SSE, Story, gateway
+from tests.support.dialogues import config, ids
 
 SKIP = "skip_thought_signature_validator"
 REFUSALS: dict[str, str] = {

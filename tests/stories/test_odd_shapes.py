@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue, asked, config
-from tests.support.story import JSON, Story, gateway
+from agcore_sim.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue
+from agcore_sim.story import JSON, Story, gateway
+from tests.support.dialogues import asked, config
 
 CHUNKS = [
     {"candidates": [{"content": {"role": "model", "parts": [{"text": "hel"}]}}]},

@@ -22,9 +22,10 @@ from agcore.config.diff import changes
 from agcore.config.parser import parse
 from agcore.config.values import Config, Limits, McpServer, ModelRule, Pool, Provider, Proxy, Retry, Secret, Timeouts
 from agcore.protocol.events import Warned
+from agcore_sim.dialogues import CHAT
+from agcore_sim.story import EPOCH, JSON, SECRET, Story
 from tests.support import dialogues
-from tests.support.dialogues import CHAT, CLIENT_KEY, asked, provider, with_client_key
-from tests.support.story import EPOCH, JSON, SECRET, Story
+from tests.support.dialogues import CLIENT_KEY, asked, provider, with_client_key
 
 OTHER = attrs.evolve(provider(CHAT), name="other", models=("elsewhere",))
 

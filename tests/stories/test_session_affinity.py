@@ -11,8 +11,9 @@ import pytest
 from agcore import Gateway
 from agcore.config.values import ClientKey, ModelRule, Proxy, Secret
 from agcore.protocol.http import Headers
-from tests.support.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue, config, provider
-from tests.support.story import EPOCH, SECRET, Story
+from agcore_sim.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue
+from agcore_sim.story import EPOCH, SECRET, Story
+from tests.support.dialogues import config, provider
 
 ALICE: Headers = ((b"authorization", b"Bearer sk-alice-0123456789abcdef"),)
 BOB: Headers = ((b"authorization", b"Bearer sk-bob-0123456789abcdefgh"),)

@@ -12,8 +12,9 @@ from agcore import Gateway, UpstreamConnected, UpstreamData, UpstreamHead
 from agcore.config.values import ClientKey, Config, Limits, ModelRule, Provider, Proxy, Secret
 from agcore.protocol.http import Headers
 from agcore.state.responses import ResponseStore
-from tests.support.dialogues import ANTHROPIC, CHAT, PROVIDER_KEY, RESPONSES, config, provider
-from tests.support.story import EPOCH, SSE, Story, gateway
+from agcore_sim.dialogues import ANTHROPIC, CHAT, RESPONSES
+from agcore_sim.story import EPOCH, SSE, Story, gateway
+from tests.support.dialogues import PROVIDER_KEY, config, provider
 
 ALICE: Headers = ((b"authorization", b"Bearer sk-alice-0123456789abcdef"),)
 BOB: Headers = ((b"authorization", b"Bearer sk-bob-0123456789abcdefgh"),)

@@ -24,21 +24,9 @@ from agcore import (
 )
 from agcore.config.values import Timeouts
 from agcore.machines.timers import Timer, Timers
-from tests.support.dialogues import (
-    ANTHROPIC,
-    CHAT,
-    DIALOGUES,
-    GEMINI_ARRAY,
-    RESPONSES,
-    STREAMS,
-    Dialogue,
-    asked,
-    config,
-    ids,
-    receiving,
-    streaming,
-)
-from tests.support.story import EPOCH, JSON, SSE, Story
+from agcore_sim.dialogues import ANTHROPIC, CHAT, DIALOGUES, GEMINI_ARRAY, RESPONSES, STREAMS, Dialogue
+from agcore_sim.story import EPOCH, JSON, SSE, Story
+from tests.support.dialogues import asked, config, ids, receiving, streaming
 
 
 def elapsed(story: Story) -> float | None:

@@ -18,23 +18,20 @@ from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.values import Signature
 from agcore.protocol.http import Headers, Origin
 from agcore.protocol.inputs import Sent, Stage
-from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
-from tests.support.dialogues import (
+from agcore_sim.dialogues import (
     ANTHROPIC,
     CHAT,
     COMPLETIONS,
     DIALOGUES,
     GEMINI,
     GEMINI_ARRAY,
-    PROVIDER_KEY,
     RESPONSES,
     STREAMS,
     Dialogue,
-    config,
-    ids,
-    provider,
 )
-from tests.support.story import JSON, SSE, Story, gateway, rows
+from agcore_sim.story import JSON, SSE, Story, gateway, rows
+from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
+from tests.support.dialogues import PROVIDER_KEY, config, ids, provider
 
 # The dialogue's answer of Responses has no output: here it says what the others say.
 _TALK = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed"}

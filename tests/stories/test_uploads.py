@@ -39,6 +39,7 @@ from agcore import (
 from agcore.config.values import ClientKey, Limits, Proxy, Secret, Timeouts
 from agcore.operations.upload import BUFFERED
 from agcore.protocol.http import Headers
+from agcore_sim.story import EPOCH, JSON, SSE, Story, gateway
 from tests.support.edges import (
     FORM,
     KIB,
@@ -55,7 +56,6 @@ from tests.support.edges import (
     setup,
     upload,
 )
-from tests.support.story import EPOCH, JSON, SSE, Story, gateway
 
 TEXT: Final[Headers] = ((b"content-type", b"text/plain; charset=utf-8"),)
 MODEL: Final = part("model", b"my-media")

@@ -31,21 +31,9 @@ from agcore.protocol.fault import Fault, Vendor
 from agcore.protocol.http import Headers
 from agcore.routing.selection import Credential
 from agcore.upstream.errors import presentable
-from tests.support.dialogues import (
-    ANTHROPIC,
-    CHAT,
-    DIALOGUES,
-    GEMINI,
-    GEMINI_ARRAY,
-    PROVIDER_KEY,
-    RESPONSES,
-    STREAMS,
-    Dialogue,
-    asked,
-    ids,
-    streaming,
-)
-from tests.support.story import EPOCH, JSON, SSE, Story
+from agcore_sim.dialogues import ANTHROPIC, CHAT, DIALOGUES, GEMINI, GEMINI_ARRAY, RESPONSES, STREAMS, Dialogue
+from agcore_sim.story import EPOCH, JSON, SSE, Story
+from tests.support.dialogues import PROVIDER_KEY, asked, ids, streaming
 
 HTML: Headers = ((b"content-type", b"text/html; charset=utf-8"),)
 DEEP = b"[" * 600 + b"]" * 600

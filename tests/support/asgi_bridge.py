@@ -61,8 +61,9 @@ class AsgiResponse(AsyncIterator[bytes]):
             message = await self._take()
             assert message["type"] == "http.response.body"
             self._complete = not message.get("more_body", False)
-            if message["body"]:
-                return message["body"]
+            piece: bytes = message["body"]
+            if piece:
+                return piece
         raise StopAsyncIteration
 
     async def read(self) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import hypercorn.config
 import hypercorn.trio
 import uvicorn
 
-Serve = Callable[[Any, socket.socket, anyio.Event], Awaitable[None]]
+Serve = Callable[[Any, socket.socket, anyio.Event], Coroutine[Any, Any, None]]
 
 PATIENCE: Final = 1
 """Seconds that servers wait at shutdown for what is still running."""

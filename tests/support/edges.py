@@ -10,7 +10,7 @@ from agcore.protocol.effects import DropSpool, Effect, EndUpstream, ReadSpool, S
 from agcore.protocol.http import Headers, Origin, Spooled, Streamed
 from agcore.protocol.inputs import FileRead, RequestData, RequestEnd, UpstreamConnected
 from agcore.protocol.patches import apply
-from tests.support.story import Story, gateway
+from agcore_sim.story import Story, gateway
 
 PROVIDER_KEY: Final = "sk-media-0123456789abcdef"
 MCP_KEY: Final = "mcp-key-0123456789abcdef"

@@ -28,7 +28,7 @@ from agcore import (
 )
 from agcore.protocol import legality
 from agcore.protocol.legality import LegState
-from tests.support.story import Story
+from agcore_sim.story import Story
 
 
 def leg_states(exchange: Exchange) -> dict[int, LegState]:

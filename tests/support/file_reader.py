@@ -5,7 +5,7 @@ from __future__ import annotations
 from agcore import Config, Exchange, RequestEnd
 from agcore.machines.operation import Operation
 from agcore.protocol.fault import Fault
-from tests.support.story import JSON, SSE, Story, gateway
+from agcore_sim.story import JSON, SSE, Story, gateway
 
 PATHS = ("/pictures/a.png", "/pictures/b.png")
 ROOTS = ("/pictures",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from agcore.conversation.losses import Losses
 from agcore.conversation.repair import repair_history
@@ -58,7 +58,7 @@ def call(id: str, name: str = "f", args: dict[str, Any] | None = None, **more: A
     return {"functionCall": {"id": id, "name": name, "args": args or {}, **more}}
 
 
-def own(kind: str, data: str, id: str = "") -> Signature:
+def own(kind: Literal["thinking", "redacted", "reasoning", "call", "text"], data: str, id: str = "") -> Signature:
     return Signature("gemini", kind, data, id=id)
 
 

@@ -42,7 +42,7 @@ def check(stream: bytes) -> dict[str, Any]:
         assert event["response"]["usage"] is None
     final = events[-1]
     assert final["type"] in TERMINAL
-    response = final["response"]
+    response: dict[str, Any] = final["response"]
     assert response["id"] == events[0]["response"]["id"]
     assert response["status"] == TERMINAL[final["type"]]
     assert (response["error"] is not None) == (response["status"] == "failed")
@@ -80,7 +80,7 @@ def _item(added: dict[str, Any], events: list[dict[str, Any]], done: dict[str, A
     if kind == "message":
         assert added["content"] == []
         assert added["status"] == "in_progress"
-        content = []
+        content: list[dict[str, Any]] = []
         while events:
             content.append(_part(events, len(content)))
         assert done["content"] == content
@@ -126,7 +126,8 @@ def _part(events: list[dict[str, Any]], index: int) -> dict[str, Any]:
     kind = added["part"]["type"]
     member = PART_TEXT[kind]
     assert added["part"][member] == ""
-    text, annotations = "", []
+    text = ""
+    annotations: list[Any] = []
     while events[0]["type"] in (f"response.{kind}.delta", "response.output_text.annotation.added"):
         event = events.pop(0)
         assert event["content_index"] == index
@@ -141,7 +142,7 @@ def _part(events: list[dict[str, Any]], index: int) -> dict[str, Any]:
     assert done[member] == text
     assert closed["type"] == "response.content_part.done"
     assert closed["content_index"] == done["content_index"] == index
-    part = closed["part"]
+    part: dict[str, Any] = closed["part"]
     assert part[member] == text
     if kind == "output_text":
         assert part["annotations"] == annotations

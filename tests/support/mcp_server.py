@@ -85,7 +85,8 @@ class McpServer:
 
     async def _served(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
 
         async def sending(message: Any) -> None:
@@ -97,9 +98,10 @@ class McpServer:
                 self.listening.set()
 
         if headers.get("authorization") == self._authorization:
-            return await self._app(scope, receive, sending)
+            await self._app(scope, receive, sending)
+            return
         await sending({"type": "http.response.start", "status": 401, "headers": self._challenges()})
-        return await send({"type": "http.response.body", "body": b"who are you?"})
+        await send({"type": "http.response.body", "body": b"who are you?"})
 
     def _challenges(self) -> list[tuple[bytes, bytes]]:
         return []

@@ -60,12 +60,12 @@ class OAuthMcpServer(McpServer):
 
 
 async def _body(receive: Any) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 async def _answer(send: Any, value: object, *, status: int = 200) -> None:

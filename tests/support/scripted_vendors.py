@@ -30,10 +30,10 @@ from agcore.config.values import ClientKey, Config, Endpoint, ModelRule, Provide
 from agcore.protocol.http import Origin
 from agcore_asgi.app import Application
 from agcore_host.clock import Clock
+from agcore_sim.dialogues import ANTHROPIC, CHAT, COMPLETIONS, DIALOGUES, GEMINI, RESPONSES, Dialogue
+from agcore_sim.story import JSON, SECRET, SSE
 from agcore_trio.server import Server
 from tests.support.asgi_servers import SERVERS, Serve, served
-from tests.support.dialogues import ANTHROPIC, CHAT, COMPLETIONS, DIALOGUES, GEMINI, RESPONSES, Dialogue
-from tests.support.story import JSON, SECRET, SSE
 from tests.support.upstreams import Answer, Recorded, Upstream
 from tests.support.wire_client import Reply, WireClient
 

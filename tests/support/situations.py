@@ -22,18 +22,11 @@ from agcore import (
 )
 from agcore.config.values import Config, Limits
 from agcore.protocol.legality import LegState
-from tests.support.dialogues import (
-    CHAT,
-    DIALOGUES,
-    asked,
-    config,
-    provider,
-    receiving,
-    streaming,
-)
+from agcore_sim.dialogues import CHAT, DIALOGUES
+from agcore_sim.story import JSON, SSE, Story, gateway
+from tests.support.dialogues import asked, config, provider, receiving, streaming
 from tests.support.edges import KIB, MCP_AT, MIB, feed, form, part, setup, upload
 from tests.support.file_reader import reading
-from tests.support.story import JSON, SSE, Story, gateway
 from tests.support.vision import ACCEPT, AT, Client, tool_call
 from tests.support.vision import setup as vision
 

@@ -11,7 +11,7 @@ from agcore import Config, Effect, Gateway, Headers, NotifyExchange, Peer, Secre
 from agcore.codecs.sse import Decoder
 from agcore.config.values import ClientKey, Endpoint, Limits, McpServer, Provider, Proxy, Timeouts
 from agcore.protocol.http import Origin
-from tests.support.story import LOCAL, SSE, Story
+from agcore_sim.story import LOCAL, SSE, Story
 
 AT: Final = "/mcp/zai-mcp-server/mcp"
 VERSION: Final = b"mcp-protocol-version"
@@ -196,7 +196,7 @@ def deliver(sender: Story, *receivers: Story) -> int:
 def chat(*texts: str, stop: str = "stop") -> list[bytes]:
     """A stream of Chat Completions, one piece for each text, and the end."""
     pieces = [{"content": text} for text in texts]
-    events = [{"id": "c", "choices": [{"index": 0, "delta": piece}]} for piece in pieces]
+    events: list[dict[str, Any]] = [{"id": "c", "choices": [{"index": 0, "delta": piece}]} for piece in pieces]
     events.append({"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": stop}]})
     usage = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}
     events.append({"id": "c", "choices": [], "usage": usage})

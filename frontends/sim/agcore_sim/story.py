@@ -19,6 +19,7 @@ import attrs
 from agcore import (
     AbortClient,
     AbortUpstream,
+    Body,
     Config,
     Effect,
     Emit,
@@ -46,8 +47,7 @@ from agcore import (
     UpstreamRequest,
     log_row,
 )
-from agcore.config.values import Retry
-from agcore.protocol.http import Body
+from agcore.config import Retry
 
 EPOCH = 1_790_000_000.0
 SECRET = bytes(range(32))
@@ -226,7 +226,8 @@ def _show(thing: Input | Effect) -> str:
             fields = "".join(f"\n            {_text(n)}: {_text(v)}" for n, v in request.headers)
             origin = request.origin
             where = f"{origin.scheme}://{origin.host}:{origin.port}{' (if public)' if public_only else ''}"
-            return f"{name} {leg}: {request.method} {_text(request.target)} at {where}{fields}\n            {_body(request.body)}"
+            asked = f"{request.method} {_text(request.target)} at {where}"
+            return f"{name} {leg}: {asked}{fields}\n            {_body(request.body)}"
         case Emit(event) if (row := log_row(event)) is not None:
             return f"{name} {row.kind} " + " ".join(f"{key}={value!r}" for key, value in row.fields.items())
         case AbortUpstream(leg):
