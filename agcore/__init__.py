@@ -103,12 +103,10 @@ if TYPE_CHECKING:
     from agcore.demo.provider import DemoAnswer, demo_answer
     from agcore.ingress.report import describe_routes
     from agcore.protocol import Patcher, is_public
-    from agcore.protocol.report import Loss
 else:
     _ON_FIRST_USE: Final = {
         "ConfigError": "agcore.config",
         "DemoAnswer": "agcore.demo.provider",
-        "Loss": "agcore.conversation.losses",
         "Patcher": "agcore.protocol",
         "demo_answer": "agcore.demo.provider",
         "describe_routes": "agcore.ingress.report",

@@ -1,4 +1,4 @@
-"""Writes what the documentation takes from the code: routes.md, conversions.md, the state diagrams in architecture.md.
+"""Writes what the documentation takes from the code: routes.md, conversions.md, and parts of two other pages.
 
 `python -m docs.generate` writes the pages; with `--check` it writes nothing, shows what would change, and exits with 1
 if anything would. It needs what the core needs, and no more.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import difflib
 import enum
+import inspect
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from agcore.ingress import report as routes_report
-from agcore.protocol import legality
+from agcore.protocol import events, legality
 from docs import conversions
 
 DOCS: Final = Path(__file__).resolve().parent
@@ -37,10 +38,12 @@ def pages() -> dict[Path, str]:
     text = architecture.read_text("utf-8")
     text = _filled(text, "exchange", _diagram(_exchange_edges(), start=legality.State.RECEIVING))
     text = _filled(text, "leg", _diagram(_leg_edges(), start=legality.LegState.CONNECTING))
+    frontend = DOCS / "write-a-frontend.md"
     return {
         DOCS / "routes.md": _ROUTES_INTRO + routes_report.as_markdown(),
         DOCS / "conversions.md": conversions.as_markdown(),
         architecture: text,
+        frontend: _filled(frontend.read_text("utf-8"), "events", _events()),
     }
 
 
@@ -71,8 +74,18 @@ def _filled(text: str, name: str, content: str) -> str:
     before, found, rest = text.partition(opening)
     _, ended, after = rest.partition(closing)
     if not (found and ended):
-        raise ValueError(f"docs/architecture.md has no block {opening.strip()} ... {closing.strip()}")
+        raise ValueError(f"a page has no block {opening.strip()} ... {closing.strip()}")
     return before + opening + content + closing + after
+
+
+def _events() -> str:
+    """The table of typed events: when each is emitted, and the names of its fields."""
+    lines = ["| event | when | fields |", "|---|---|---|"]
+    for event in get_args(events.Event):
+        when = inspect.cleandoc(event.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
+        fields = ", ".join(f"`{name}`" for name in event.__struct_fields__)
+        lines.append(f"| `{event.__name__}` | {when} | {fields} |")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _exchange_edges() -> Iterator[tuple[enum.Enum, enum.Enum, str]]:

@@ -48,7 +48,7 @@ class OpenUpstream(msgspec.Struct, frozen=True, tag=True):
     public_only: bool = False
     """The origin was chosen by somebody who must not reach this machine's own networks.
 
-    The driver resolves the name itself, once. Unless every address found is public (`addresses.is_public`), the leg
+    The driver resolves the name itself, once. Unless every address found is public (`agcore.is_public`), the leg
     fails with stage `connect` and nothing sent. Else it connects to one of those very addresses, never to what a second
     look-up says, and still verifies a certificate against the name. It neither takes a pooled connection nor leaves
     one. Where the origin has a proxy, the proxy is asked for the checked address instead of the name, which it would
