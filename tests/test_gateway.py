@@ -37,7 +37,7 @@ from agcore.config.values import Config, Endpoint, Limits, Provider, Proxy, Time
 from agcore.operations.provider_lists import MAX_PARALLEL
 from agcore.protocol.events import Draining
 from agcore.protocol.http import Headers, Origin
-from agcore.state.provider_models import MAX_BODY
+from agcore.upstream.model_list import MAX_BODY
 from agcore_sim.dialogues import ANTHROPIC, CHAT, COMPLETIONS, DIALOGUES, GEMINI, RESPONSES, STREAMS, Dialogue
 from agcore_sim.story import EPOCH, JSON, SECRET, SSE, Story, gateway
 from tests.support.dialogues import (

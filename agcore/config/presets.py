@@ -39,6 +39,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     """Ids or globs it serves."""
     signer: str = ""
     """Whose reasoning signatures it makes and accepts; empty for the provider's own name."""
+    vendor: str = ""
+    """Whose models a bare `*` means, as the table of models names the vendor; empty where it may be anybody's."""
     environment: tuple[str, ...] = ()
     """The variables that usually hold its key; the first one that is set counts."""
     key_needed: bool = True
@@ -78,12 +80,14 @@ PRESETS: Final[Mapping[str, Preset]] = {
             "ft:*",
         ),
         signer="openai",
+        vendor="openai",
         environment=("OPENAI_API_KEY",),
     ),
     "anthropic": Preset(
         base_urls={"anthropic": "https://api.anthropic.com"},
         models=("claude-*",),
         signer="anthropic",
+        vendor="anthropic",
         environment=("ANTHROPIC_API_KEY",),
     ),
     "gemini": Preset(
@@ -100,18 +104,21 @@ PRESETS: Final[Mapping[str, Preset]] = {
             "aqa",
         ),
         signer="gemini",
+        vendor="google",
         environment=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
     ),
     "zai": Preset(
         base_urls={"openai": "https://api.z.ai/api/paas/v4", "anthropic": "https://api.z.ai/api/anthropic"},
         models=("glm-*", "cogview-*", "cogvideox-*"),
         signer="zai",
+        vendor="zai",
         environment=("ZAI_API_KEY",),
     ),
     "deepseek": Preset(
         base_urls={"openai": "https://api.deepseek.com/v1", "anthropic": "https://api.deepseek.com/anthropic"},
         models=("deepseek-*",),
         signer="deepseek",
+        vendor="deepseek",
         environment=("DEEPSEEK_API_KEY",),
     ),
     "mistral": Preset(
@@ -128,6 +135,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
             "open-mixtral-*",
         ),
         signer="mistral",
+        vendor="mistral",
         environment=("MISTRAL_API_KEY",),
     ),
     # x.ai's Messages endpoint is deprecated: Anthropic's clients are served by translation.
@@ -135,6 +143,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
         base_urls={"openai": "https://api.x.ai/v1", "openai_responses": "https://api.x.ai/v1"},
         models=("grok-*",),
         signer="xai",
+        vendor="xai",
         environment=("XAI_API_KEY",),
     ),
     "moonshot": Preset(
@@ -142,6 +151,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
         auth={"anthropic": "bearer"},
         models=("kimi-*", "moonshot-*"),
         signer="moonshot",
+        vendor="moonshot",
         environment=("MOONSHOT_API_KEY",),
     ),
     "perplexity": Preset(

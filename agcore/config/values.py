@@ -184,6 +184,16 @@ class Provider:
     def _own_name(self) -> str:
         return self.name
 
+    @property
+    def preferred_endpoint(self) -> Endpoint:
+        """Where it is asked what can be asked in any of its dialects."""
+        return next(iter(self.endpoints.values()))
+
+    @property
+    def has_credential(self) -> bool:
+        """Whether it can be asked at all: it has a key, or needs none."""
+        return bool(self.keys) or all(endpoint.auth == "none" for endpoint in self.endpoints.values())
+
 
 @attrs.frozen
 class ModelRule:

@@ -20,7 +20,7 @@ from agcore.models.profiles import Profile
 from agcore.operations.provider_lists import ListReader, list_way
 from agcore.protocol.fault import Fault, invalid
 from agcore.routing.catalog import Resolution
-from agcore.state.provider_models import AFTER_DELAY, has_credential
+from agcore.state.provider_models import AFTER_DELAY
 
 if TYPE_CHECKING:
     from agcore.machines.exchange import Exchange
@@ -41,7 +41,7 @@ class ListModels(ListReader):
     def __init__(self, exchange: Exchange) -> None:
         super().__init__(exchange)
         providers = self.services.config.providers
-        self._open = {each.name: each for each in providers if has_credential(each) and any(map(is_glob, each.models))}
+        self._open = {each.name: each for each in providers if each.has_credential and any(map(is_glob, each.models))}
         self._late: dict[str, Provider] = {}
 
     def begin(self, *, now: float) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from agcore.config.values import Provider
+from agcore.dialects.shared.model_ids import read_ids
 from agcore.machines.operation import Operation
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.protocol.fault import Fault
 from agcore.routing.selection import Candidate
-from agcore.state.provider_models import LISTING, MAX_BODY, asked_endpoint, list_headers, list_target, read_ids
+from agcore.upstream.model_list import LISTING, MAX_BODY, list_headers, list_target
 from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
@@ -122,4 +123,4 @@ class ListReader(Operation):
 
 def list_way(provider: Provider, *, key: str | None = None) -> Candidate:
     """The way to a provider's list, with one of its keys or with the one of this fingerprint."""
-    return Candidate(provider, asked_endpoint(provider), LISTING, key=key)
+    return Candidate(provider, provider.preferred_endpoint, LISTING, key=key)

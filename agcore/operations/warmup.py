@@ -9,13 +9,14 @@ import msgspec
 
 from agcore.codecs.json_splice import parse
 from agcore.config.values import ASKED_MODEL, Provider
+from agcore.dialects.shared.model_ids import MAX_IDS
 from agcore.machines.operation import resolve
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.provider_lists import ListReader, list_way
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers
 from agcore.routing.selection import Cooldown
-from agcore.state.provider_models import LISTING, MAX_IDS, has_credential
+from agcore.upstream.model_list import LISTING
 
 if TYPE_CHECKING:
     from agcore.machines.exchange import Exchange
@@ -59,7 +60,7 @@ class Warmup(ListReader):
                 left_alone = _told(cooling, provider.name, key.id, now)
                 if left_alone:
                     result["cooling"] = self._cooling[key.label] = left_alone
-                if has_credential(provider):
+                if provider.has_credential:
                     candidates.append(list_way(provider, key=key.id))
                 else:
                     result.update(ok=False, error="no key is configured")

@@ -36,24 +36,11 @@ from typing import Final
 import msgspec
 
 from agcore.codecs.globs import is_glob, literal_length, matches
+from agcore.config.presets import PRESETS
 from agcore.config.values import ASKED_MODEL, Config, ModelRule, Provider
+from agcore.dialects import ALIASES
 from agcore.models.listing import ListedModel
 from agcore.models.profiles import KNOWN_IDS, Profile, capability_problem, profile
-
-PRESET_VENDORS: Final[Mapping[str, str]] = {
-    "openai": "openai",
-    "anthropic": "anthropic",
-    "gemini": "google",
-    "zai": "zai",
-    "deepseek": "deepseek",
-    "mistral": "mistral",
-    "xai": "xai",
-    "moonshot": "moonshot",
-}
-"""Preset -> the vendor in the model table whose models stand behind it. Aggregators and local servers are absent."""
-
-_CONVERSES_IN: Final = {"codex": "openai_responses"}
-"""What a client speaks that asks for its list of models in a shape of its own."""
 
 _REMEMBERED: Final = 1024
 """Names whose resolution is kept, if they are not longer than this."""
@@ -183,7 +170,8 @@ class Catalog:
 
     def _kind(self, dialect: str) -> str:
         """The dialect whose lines hold for clients of `dialect`; empty where it has none of its own."""
-        dialect = _CONVERSES_IN.get(dialect, dialect)
+        if dialect in ALIASES:
+            dialect = ALIASES[dialect].traits.name
         return dialect if dialect in self._lines else ""
 
     def _resolve(self, model: str, kind: str) -> Resolution | None:
@@ -243,7 +231,7 @@ class Catalog:
             if rule.dialect in ("", kind):
                 yield from _expand(rule.pattern, vendor="")
         for provider in self._providers.values():
-            vendor = PRESET_VENDORS.get(provider.preset, "")
+            vendor = PRESETS[provider.preset].vendor if provider.preset in PRESETS else ""
             for pattern in provider.models:
                 yield from _expand(pattern, vendor=vendor)
 

@@ -7,29 +7,18 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agcore import AbortUpstream, Gateway, RequestEnd, Sent, Stage, UpstreamConnected, UpstreamFailed
 from agcore.config.values import Config, Endpoint, ModelRule, Provider, Timeouts
 from agcore.operations.models import PATIENCE
 from agcore.operations.provider_lists import MAX_PARALLEL
 from agcore.protocol.http import Headers, Origin
-from agcore.state.provider_models import (
-    AFTER_DELAY,
-    AFTER_FAILURE,
-    FRESH,
-    MAX_BODY,
-    MAX_ID_LENGTH,
-    MAX_IDS,
-    MAX_LISTS,
-    STALE,
-    ProviderLists,
-    read_ids,
-)
+from agcore.state.provider_models import AFTER_DELAY, AFTER_FAILURE, FRESH, STALE
+from agcore.upstream.model_list import MAX_BODY
 from agcore_sim.dialogues import ANTHROPIC, CHAT, GEMINI, Dialogue
 from agcore_sim.story import EPOCH, JSON, Story, gateway
 from tests.support.dialogues import CLIENT_KEY, config, provider, with_client_key
+from tests.support.model_lists import anthropic_list, gemini_list, openai_list
 
 KEYS = ("sk-first-0123456789abcdef", "sk-second-0123456789abcdef")
 
@@ -56,21 +45,6 @@ def value(story: Story) -> Any:
 
 def ids(story: Story) -> list[str]:
     return [entry["id"] for entry in value(story)["data"]]
-
-
-def openai_list(*names: str) -> bytes:
-    return json.dumps({"object": "list", "data": [{"id": name, "object": "model"} for name in names]}).encode()
-
-
-def anthropic_list(*names: str) -> bytes:
-    entries = [{"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01"} for name in names]
-    return json.dumps({"data": entries, "has_more": False}).encode()
-
-
-def gemini_list(*names: str) -> bytes:
-    methods = ["generateContent", "countTokens"]
-    entries = [{"name": f"models/{name}", "supportedGenerationMethods": methods} for name in names]
-    return json.dumps({"models": entries}).encode()
 
 
 # What is listed.
@@ -367,73 +341,3 @@ def test_nothing_of_a_list_is_held_up_by_a_request_that_is_not_complete() -> Non
     assert story.requests == {}
     story.tell(RequestEnd())
     assert len(story.requests) == 1
-
-
-# How lists are read.
-
-
-NAMES = st.lists(st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=MAX_ID_LENGTH), max_size=20)
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(("id", "name", "data", "models", "supportedGenerationMethods")), inner)
-    ),
-    max_leaves=30,
-)
-
-
-@given(NAMES)
-def test_ids_are_read_from_every_vendors_list_in_order_and_once(names: list[str]) -> None:
-    bare = json.dumps([{"id": name} for name in names]).encode()
-    for body in (openai_list(*names), anthropic_list(*names), gemini_list(*names), bare):
-        assert read_ids(body) == tuple(dict.fromkeys(names))
-
-
-@given(JSON_VALUES)
-def test_any_json_is_ids_or_no_list(value: object) -> None:
-    found = read_ids(json.dumps(value).encode())
-    assert found is None or all(0 < len(id) <= MAX_ID_LENGTH and id.isprintable() for id in found)
-
-
-@given(st.binary())
-def test_any_bytes_are_ids_or_no_list(body: bytes) -> None:
-    assert read_ids(body) is None or isinstance(json.loads(body), dict | list)
-
-
-def test_nesting_without_end_is_no_list() -> None:
-    assert read_ids(b"[" * 100_000) is None
-
-
-@pytest.mark.parametrize(
-    ("entry", "found"),
-    [
-        ({"id": "a" * MAX_ID_LENGTH}, True),
-        ({"id": "a" * (MAX_ID_LENGTH + 1)}, False),
-        ({"id": ""}, False),
-        ({"id": "a\nb"}, False),
-        ({"id": "a\ud800"}, False),
-        ({"id": 7}, False),
-        ("a", False),
-        ({"name": "models/a", "supportedGenerationMethods": ["embedContent"]}, True),
-        ({"name": "models/a", "supportedGenerationMethods": ["predict"]}, True),
-        ({"name": "models/a", "supportedGenerationMethods": ["bidiGenerateContent", 7, []]}, False),
-        ({"name": "models/a"}, True),
-        ({"name": ["models/a"]}, False),
-    ],
-)
-def test_ids_that_cannot_be_asked_for_are_left_out(entry: object, found: bool) -> None:
-    assert len(read_ids(json.dumps({"data": [entry]}).encode()) or ()) == found
-
-
-def test_a_list_has_an_end() -> None:
-    found = read_ids(openai_list(*(f"m{index}" for index in range(MAX_IDS + 5))))
-    assert found == tuple(f"m{index}" for index in range(MAX_IDS))
-
-
-def test_only_so_many_lists_are_kept() -> None:
-    lists = ProviderLists()
-    providers = [open_to(CHAT, name=f"p{index}") for index in range(MAX_LISTS + 1)]
-    for each in providers:
-        lists.store(each, ("a",), now=EPOCH)
-    assert [lists.ids(each, now=EPOCH) for each in providers] == [(), *((("a",),) * MAX_LISTS)]

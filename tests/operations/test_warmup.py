@@ -10,7 +10,7 @@ import pytest
 
 from agcore import Gateway, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
 from agcore.config.values import Config, ModelRule
-from agcore.state.provider_models import MAX_IDS
+from agcore.dialects.shared.model_ids import MAX_IDS
 from agcore_sim.dialogues import CHAT
 from agcore_sim.story import EPOCH, JSON, Story, gateway
 from tests.support.dialogues import config, provider

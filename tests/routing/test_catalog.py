@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.codecs.globs import is_glob, literal_length, matches
+from agcore.config.presets import PRESETS
 from agcore.config.values import DIALECT_NAMES, Config, Endpoint, ModelRule, Provider
 from agcore.models.profiles import KNOWN_IDS, profile
 from agcore.protocol.http import Origin
-from agcore.routing.catalog import PRESET_VENDORS, Catalog, Miss, Resolution
+from agcore.routing.catalog import Catalog, Miss, Resolution
 
 
 def provider(name: str, *models: str, preset: str = "") -> Provider:
@@ -325,7 +326,9 @@ def test_a_glob_of_an_aggregator_lists_what_it_matches() -> None:
 
 
 def test_every_vendor_of_a_preset_has_models() -> None:
-    assert set(PRESET_VENDORS.values()) <= {profile(name).vendor for name in KNOWN_IDS}
+    assert {preset.vendor for preset in PRESETS.values() if preset.vendor} <= {
+        profile(name).vendor for name in KNOWN_IDS
+    }
 
 
 def test_a_shadowed_model_is_listed_once_where_it_really_goes() -> None:
@@ -350,7 +353,7 @@ def test_overrides_reach_the_listing() -> None:
 
 words = st.sampled_from(["gpt", "claude", "o3", "-", "4", "*", "5", "/", "p1", "gemini-*", "gpt-4o", "claude-*"])
 names = st.lists(words, min_size=1, max_size=4).map("".join)
-provider_lists = st.lists(st.tuples(st.lists(names, min_size=1, max_size=3), st.sampled_from(["", *PRESET_VENDORS])))
+provider_lists = st.lists(st.tuples(st.lists(names, min_size=1, max_size=3), st.sampled_from(["", *PRESETS])))
 rule_maps = st.dictionaries(names, st.lists(names.map(lambda n: n.replace("*", "x")), min_size=1, max_size=2))
 
 

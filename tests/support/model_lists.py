@@ -1,4 +1,4 @@
-"""Lists of models to be written: every model that is known, and what is not."""
+"""Lists of models: lines to be written, and what upstreams send."""
 
 from __future__ import annotations
 
@@ -27,3 +27,21 @@ def query(**pairs: object) -> RequestTarget:
 def read(body: bytes) -> Any:
     """What a body says."""
     return json.loads(body)
+
+
+def openai_list(*names: str) -> bytes:
+    """A provider's list in OpenAI's shape."""
+    return json.dumps({"object": "list", "data": [{"id": name, "object": "model"} for name in names]}).encode()
+
+
+def anthropic_list(*names: str) -> bytes:
+    """The same in Anthropic's."""
+    entries = [{"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01"} for name in names]
+    return json.dumps({"data": entries, "has_more": False}).encode()
+
+
+def gemini_list(*names: str) -> bytes:
+    """The same in Google's."""
+    methods = ["generateContent", "countTokens"]
+    entries = [{"name": f"models/{name}", "supportedGenerationMethods": methods} for name in names]
+    return json.dumps({"models": entries}).encode()
