@@ -1,1 +1,1 @@
-"""An upstream that needs no key."""
+"""The demo provider: an upstream that needs no key, public as `agcore.demo_answer`."""

@@ -58,8 +58,8 @@ _CONTAINERS: Final = {"properties": "object", "required": "object", "items": "ar
 class _Sampler:
     """Makes the smallest plausible value for a JSON Schema.
 
-    It fills what is required and follows `$ref` within the document. It does not try `pattern`, lengths or `not`.
-    Depth and number of values are bounded, because references can make a short schema endless.
+    Required members are filled in, and `$ref` is followed within the document; `pattern`, lengths and `not` are not
+    tried. Depth and number of values are bounded, because references can make a short schema endless.
     """
 
     def __init__(self, root: Json) -> None:
@@ -67,7 +67,7 @@ class _Sampler:
         self._left = _MOST_VALUES
 
     def value(self, schema: object, depth: int = 0) -> Any:
-        """Returns a value for `schema`, null for what is no schema or beyond the bounds."""
+        """A value for `schema`, null for what is no schema or beyond the bounds."""
         self._left -= 1
         if not isinstance(schema, dict) or self._left < 0 or depth > _MOST_DEPTH:
             return None
@@ -115,7 +115,7 @@ class _Sampler:
 
 
 def _type(schema: Json) -> str:
-    """Returns the type that a schema names first, in lower case, or the one that its keywords imply."""
+    """The type that a schema names first, in lower case, or the one that its keywords imply."""
     named = schema.get("type")
     kinds = [kind for kind in (named if isinstance(named, list) else [named]) if isinstance(kind, str)]
     if kinds:
@@ -124,7 +124,7 @@ def _type(schema: Json) -> str:
 
 
 def _number(schema: Json) -> int | float:
-    """Returns 1, or the bound next to it."""
+    """The number 1, or the bound that is nearest to 1."""
     least, most = schema.get("minimum"), schema.get("maximum")
     if isinstance(least, int | float) and least > 1:
         return least
@@ -153,7 +153,7 @@ def _call(tool: Tool) -> Call:
 
 
 def _reply(ask: Ask, seed: str) -> Reply:
-    """Decides what to say, and cuts it where the client's token limit ends it: first reasoning, then the rest."""
+    """Decide what to say, and cut it where the client's token limit ends it: first reasoning, then the rest."""
     call = _call(ask.tool) if ask.tool and ask.result is None else None
     reasoning = "Reasoning was asked for. "
     if call:
@@ -190,7 +190,7 @@ class _Request(msgspec.Struct, frozen=True):
     seed: str
 
     def json(self) -> Json:
-        """Decodes the body, which must be an object."""
+        """Decode the body, which must be an object."""
         try:
             body = msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -207,7 +207,7 @@ class _Request(msgspec.Struct, frozen=True):
 
 
 def _family(request: _Request) -> str:
-    """Names the vendor whose error shape and lists a path, or on `/v1/models` the headers, ask for."""
+    """Name the vendor whose error shape and lists a path, or on `/v1/models` the headers, ask for."""
     path, headers = request.path, request.headers
     if path.startswith("/v1/messages"):
         return "anthropic"
@@ -267,7 +267,7 @@ def _messages_tokens(request: _Request) -> DemoAnswer:
 
 
 def _vector(text: str, size: int) -> bytes:
-    """Returns a unit vector that depends on nothing but the text, as little-endian 32-bit floats."""
+    """A unit vector that depends on nothing but the text, as little-endian 32-bit floats."""
     seed = hashlib.blake2s(text.encode()).digest()
     blocks = (hashlib.blake2s(seed + struct.pack("<I", at)).digest() for at in range(-(-size // 8)))
     values = [(number + 0.5) / 2**31 - 1 for number in struct.unpack(f"<{-(-size // 8) * 8}I", b"".join(blocks))][:size]
@@ -309,7 +309,7 @@ def _models(request: _Request) -> DemoAnswer:
 
 
 def _gemini(request: _Request) -> DemoAnswer:
-    """Answers `POST /VERSION/models/MODEL:ACTION`."""
+    """Answer `POST /VERSION/models/MODEL:ACTION`."""
     version, kind, name = request.path.split("/", 3)[1:]
     model, _, action = unquote(name).rpartition(":")
     if version not in ("v1", "v1beta", "v1alpha", "v1beta1") or kind not in ("models", "tunedModels") or not model:
@@ -354,7 +354,7 @@ def _route(method: str, path: str) -> Callable[[_Request], DemoAnswer]:
 
 
 def _error(request: _Request, refused: Refused) -> DemoAnswer:
-    """Writes a refusal as the vendor of the request's path would."""
+    """Write a refusal as the vendor of the request's path would."""
     status, message, missing = refused.status, refused.message, refused.status == 404
     match _family(request):
         case "anthropic":
@@ -374,7 +374,7 @@ def _error(request: _Request, refused: Refused) -> DemoAnswer:
 
 
 def demo_answer(method: str, target: bytes, headers: Headers, body: bytes) -> DemoAnswer:
-    """Answers one request to the demo provider.
+    """Answer one request to the demo provider.
 
     Args:
         method: Upper case, as sent.

@@ -1,8 +1,8 @@
-"""How the demo provider reads its requests: five dialects in, one `Ask` out.
+"""Readers of the demo provider's requests: five dialects in, one `Ask` out.
 
-A reader takes the decoded JSON body and keeps what the demo's answer depends on. It is strict about the types of the
-fields it uses (`Refused`, which becomes a 400) and blind to all others. None of them fails in any other way, whatever
-the JSON.
+A reader takes the decoded JSON body and keeps what the demo's answer depends on. Readers are strict about the types of
+the fields that they use (`Refused`, which becomes a 400) and blind to all others. No reader fails in any other way,
+whatever the JSON.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _field(body: Json, name: str, kind: type[_T], default: _T) -> _T:
-    """Returns `body[name]`, or `default` where it is absent or null."""
+    """`body[name]`, or `default` where it is absent or null."""
     value = body.get(name)
     if value is None:
         return default
@@ -91,7 +91,7 @@ def _field(body: Json, name: str, kind: type[_T], default: _T) -> _T:
 
 
 def _objects(body: Json, name: str) -> list[Json]:
-    """Returns a list of objects, empty where the field is absent."""
+    """A list of objects, empty where the field is absent."""
     found: list[Json] = []
     for value in _field(body, name, list, []):
         if not isinstance(value, dict):
@@ -101,7 +101,7 @@ def _objects(body: Json, name: str) -> list[Json]:
 
 
 def _needed(body: Json, name: str) -> list[Json]:
-    """Returns a list of at least one object."""
+    """A list of at least one object."""
     found = _objects(body, name)
     if not found:
         raise Refused(f"'{name}' must not be empty.", param=name)
@@ -109,7 +109,7 @@ def _needed(body: Json, name: str) -> list[Json]:
 
 
 def _name(body: Json, name: str) -> str:
-    """Returns a string that must be there and be of sensible length."""
+    """A string that must be there and be of sensible length."""
     value = _field(body, name, str, "")
     if not 0 < len(value) <= _LONGEST_NAME:
         raise Refused(f"'{name}' must be a string of 1 to {_LONGEST_NAME} characters.", param=name)
@@ -117,7 +117,7 @@ def _name(body: Json, name: str) -> str:
 
 
 def _integer(body: Json, name: str) -> int | None:
-    """Returns a whole number, None where it is absent; reads `8`, `8.0` and, for Google's 64-bit integers, `"8"`."""
+    """A whole number, None where it is absent; reads `8`, `8.0` and, for Google's 64-bit integers, `"8"`."""
     value = body.get(name)
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
         value = int(value)
@@ -129,7 +129,7 @@ def _integer(body: Json, name: str) -> int | None:
 
 
 def _limit(body: Json, *names: str) -> int | None:
-    """Returns the first token limit among `names`; zero and less are none, as several clients mean it."""
+    """The first token limit among `names`; zero and less are none, as several clients mean it."""
     limits = [_integer(body, name) for name in names]
     return next((limit for limit in limits if limit is not None and limit > 0), None)
 
@@ -144,7 +144,7 @@ def _count(body: Json, name: str, most: int) -> int:
 
 
 def _texts(content: object) -> list[str]:
-    """Returns the texts of a message's content: a string, a part, or a list of parts of which some are text."""
+    """The texts of a message's content: a string, a part, or a list of parts of which some are text."""
     if content is None:
         return []
     parts = content if isinstance(content, list) else [content]
@@ -158,14 +158,14 @@ def _texts(content: object) -> list[str]:
 
 
 def _said(messages: Iterable[Json], field: str = "content") -> str:
-    """Returns the last text of the last message of the user; clients put reminders of their own before it."""
+    """The last text of the last message of the user; clients put reminders of their own before it."""
     users = [message for message in messages if _field(message, "role", str, "user") == "user"]
     texts = _texts(users[-1].get(field)) if users else []
     return texts[-1] if texts else _NOTHING
 
 
 def _last(messages: list[Json]) -> Json:
-    """Returns the last message that is not an instruction."""
+    """The last message that is not an instruction."""
     rest = [message for message in messages if _field(message, "role", str, "") not in ("system", "developer")]
     return rest[-1] if rest else {}
 
@@ -175,7 +175,7 @@ def _joined(content: object) -> str:
 
 
 def tokens(body: Json, *names: str) -> int:
-    """Counts the words in all strings of the named fields, however deep: at least one."""
+    """Count the words in all strings of the named fields, however deep: at least one."""
     total, stack = 0, [body.get(name) for name in names]
     while stack:
         value = stack.pop()
@@ -189,7 +189,7 @@ def tokens(body: Json, *names: str) -> int:
 
 
 def _pick(tools: list[Tool], names: Collection[str] | None) -> Tool | None:
-    """Chooses the tool to call: the first one, or the first of `names`; none of them where `names` is empty."""
+    """Choose the tool to call: the first one, or the first of `names`; none of them where `names` is empty."""
     if names is None:
         return tools[0] if tools else None
     if not names:
@@ -204,7 +204,7 @@ def _pick(tools: list[Tool], names: Collection[str] | None) -> Tool | None:
 
 
 def _openai_choice(body: Json) -> list[str] | None:
-    """Reads `tool_choice` of Chat (names nested) and of Responses (names flat): see `_pick` for what it returns."""
+    """Read `tool_choice` of Chat (names nested) and of Responses (names flat): see `_pick` for what it returns."""
     if isinstance(body.get("tool_choice"), str):
         return [] if body["tool_choice"] == "none" else None
     choice = _field(body, "tool_choice", dict, {})
@@ -235,7 +235,7 @@ CHAT_INPUT: Final = ("messages", "tools")
 
 
 def read_chat(body: Json) -> Ask:
-    """Reads a Chat Completions request."""
+    """Read a Chat Completions request."""
     messages = _needed(body, "messages")
     last = _last(messages)
     answered = last.get("role") in ("tool", "function")
@@ -265,7 +265,7 @@ def read_chat(body: Json) -> Ask:
 
 
 def _inputs(body: Json, name: str) -> list[str]:
-    """Returns the inputs of Completions and embeddings: texts, or lists of token ids as their text."""
+    """The inputs of Completions and embeddings: texts, or lists of token ids as their text."""
     value = body.get(name)
     if isinstance(value, str):
         return [value]
@@ -285,7 +285,7 @@ def _is_token(value: object) -> bool:
 
 
 def read_completions(body: Json) -> list[Ask]:
-    """Reads a legacy Completions request; returns one `Ask` for each prompt."""
+    """Read a legacy Completions request; return one `Ask` for each prompt."""
     prompts = _inputs(body, "prompt")
     count = _count(body, "n", _MOST_CHOICES // len(prompts))
     return [
@@ -314,7 +314,7 @@ class Embed(msgspec.Struct, frozen=True):
 
 
 def read_embeddings(body: Json, *, usual: int, most: int) -> Embed:
-    """Reads an embeddings request; vectors have `usual` dimensions if it does not say, and never more than `most`."""
+    """Read an embeddings request; vectors have `usual` dimensions if it does not say, and never more than `most`."""
     size = _integer(body, "dimensions")
     size = usual if size is None else size
     if not 1 <= size <= most:
@@ -340,7 +340,7 @@ RESPONSES_INPUT: Final = ("instructions", "input", "tools")
 
 
 def read_responses(body: Json) -> Ask:
-    """Reads a Responses request. The demo stores nothing, so whatever refers to something stored is refused."""
+    """Read a Responses request. The demo stores nothing, so whatever refers to something stored is refused."""
     if body.get("previous_response_id") is not None:
         message = "The demo stores no responses: send the whole input again."
         raise Refused(message, code="previous_response_not_found", param="previous_response_id")
@@ -372,7 +372,7 @@ def read_responses(body: Json) -> Ask:
 
 
 def wants_encrypted(body: Json) -> bool:
-    """Says whether a Responses request asks for the encrypted content of reasoning."""
+    """Whether a Responses request asks for the encrypted content of reasoning."""
     return "reasoning.encrypted_content" in _field(body, "include", list, [])
 
 
@@ -392,7 +392,7 @@ def _claude_choice(body: Json) -> list[str] | None:
 
 
 def read_messages(body: Json) -> Ask:
-    """Reads a Messages request. Threads are refused in the way that makes the SDKs send the whole history instead."""
+    """Read a Messages request. Threads are refused in the way that makes the SDKs send the whole history instead."""
     if body.get("thread") is not None:
         details: Json = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
         raise Refused("The demo keeps no threads: send the whole history.", details=details)
@@ -430,7 +430,7 @@ _MOST_CANDIDATES: Final = 8
 
 
 def _camel(value: Json) -> Json:
-    """Returns an object with its own keys in camelCase: Google's clients mix both spellings in one body."""
+    """An object with its own keys in camelCase: Google's clients mix both spellings in one body."""
     return {re.sub(r"_([a-z])", lambda found: found[1].upper(), key): inner for key, inner in value.items()}
 
 
@@ -458,7 +458,7 @@ def _gemini_schema(config: Json) -> Json | None:
 
 
 def read_gemini(body: Json, model: str, *, stream: bool) -> Ask:
-    """Reads a generateContent request, in either spelling of its fields; model and streaming stand in its path."""
+    """Read a generateContent request, in either spelling of its fields; model and streaming stand in its path."""
     body = _camel(body)
     contents = _needed(body, "contents")
     config = _camel(_field(body, "generationConfig", dict, {}))
@@ -482,6 +482,6 @@ def read_gemini(body: Json, model: str, *, stream: bool) -> Ask:
 
 
 def gemini_tokens(body: Json) -> int:
-    """Counts the input of a countTokens request, which may hold a whole generateContent request."""
+    """Count the input of a countTokens request, which may hold a whole generateContent request."""
     body = _camel(body)
     return tokens(_camel(_field(body, "generateContentRequest", dict, body)), *GEMINI_INPUT)

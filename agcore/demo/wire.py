@@ -1,4 +1,4 @@
-"""How the demo provider writes its replies: one `Reply`, five wire shapes.
+"""Writers of the demo provider's replies: one `Reply`, five wire shapes.
 
 Every shape has a whole form (`chat`, `responses`, ...: the JSON of a plain answer) and an event form (`chat_events`,
 ...: the same reply as the steps of a stream, each with the pause before it). The event forms are strict: roles and ids
@@ -99,31 +99,31 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         return self.reasoning_tokens + len(words(self.text)) + (self.call.tokens if self.call else 0)
 
     def ending(self, *, cut: str, call: str, stop: str) -> str:
-        """Chooses a dialect's word for how the reply ended."""
+        """Choose a dialect's word for how the reply ended."""
         if self.cut:
             return cut
         return call if self.call else stop
 
 
 def encode(value: object) -> str:
-    """Returns `value` as compact JSON text."""
+    """`value` as compact JSON text."""
     return msgspec.json.encode(value).decode()
 
 
 def words(text: str) -> list[str]:
-    """Splits text into words, each with the white space before it: what counts as tokens."""
+    """Split text into words, each with the white space before it: what counts as tokens."""
     return re.findall(r"\s*\S+", text)
 
 
 def _pieces(text: str) -> list[str]:
-    """Splits text for streaming: word by word, or in larger pieces where that would take too long."""
+    """Split text for streaming: word by word, or in larger pieces where that would take too long."""
     said = words(text)
     size = 1 + len(said) // _MOST_PIECES
     return ["".join(said[at : at + size]) for at in range(0, len(said), size)]
 
 
 def _fragments(text: str) -> list[str]:
-    """Splits the arguments of a call where a model would: anywhere."""
+    """Split the arguments of a call where a model would: anywhere."""
     size = max(12, -(-len(text) // _MOST_FRAGMENTS))
     return [text[at : at + size] for at in range(0, len(text), size)]
 
@@ -132,7 +132,7 @@ def _fragments(text: str) -> list[str]:
 
 
 def whole(status: int, payload: Json | list[Json], headers: Headers = ()) -> DemoAnswer:
-    """Returns `payload` as a JSON answer in one chunk."""
+    """`payload` as a JSON answer in one chunk."""
     data = msgspec.json.encode(payload)
     fixed = ((b"content-type", b"application/json"), (b"content-length", str(len(data)).encode()))
     return DemoAnswer(status, fixed + headers, (Chunk(0.0, data),))
@@ -147,19 +147,19 @@ _SSE: Final = b"text/event-stream; charset=utf-8"
 
 
 def data_stream(steps: Iterable[Step], headers: Headers) -> DemoAnswer:
-    """Frames steps as Chat and Completions do: bare `data:` lines, `[DONE]` at the end."""
+    """Frame steps as Chat and Completions do: bare `data:` lines, `[DONE]` at the end."""
     chunks = [Chunk(delay, f"data: {encode(event)}\n\n".encode()) for delay, event in steps]
     return _stream(_SSE, [*chunks, Chunk(0.0, b"data: [DONE]\n\n")], headers)
 
 
 def named_stream(steps: Iterable[Step], headers: Headers) -> DemoAnswer:
-    """Frames steps as Responses and Anthropic do: an `event:` line that repeats the event's type."""
+    """Frame steps as Responses and Anthropic do: an `event:` line that repeats the event's type."""
     frames = (Chunk(delay, f"event: {event['type']}\ndata: {encode(event)}\n\n".encode()) for delay, event in steps)
     return _stream(_SSE, frames, headers)
 
 
 def gemini_stream(steps: Iterable[Step], *, sse: bool) -> DemoAnswer:
-    """Frames steps as Gemini does: CRLF events with `alt=sse`, else one JSON array that grows."""
+    """Frame steps as Gemini does: CRLF events with `alt=sse`, else one JSON array that grows."""
     if sse:
         return _stream(_SSE, (Chunk(delay, f"data: {encode(event)}\r\n\r\n".encode()) for delay, event in steps))
     chunks = [
@@ -192,7 +192,7 @@ def _chat_end(reply: Reply) -> str:
 
 
 def chat(replies: Sequence[Reply]) -> Json:
-    """Returns a `chat.completion` with one choice for each reply."""
+    """A `chat.completion` with one choice for each reply."""
     choices = []
     for index, reply in enumerate(replies):
         message: Json = {"role": "assistant", "content": reply.text, "refusal": None}
@@ -220,7 +220,7 @@ def _chat_deltas(reply: Reply, index: int) -> Iterator[tuple[float, Json]]:
 
 
 def chat_events(replies: Sequence[Reply], *, include_usage: bool) -> Iterator[Step]:
-    """Yields the chunks of a Chat Completions stream, choice after choice, and the usage chunk if it was asked for."""
+    """Yield the chunks of a Chat Completions stream, choice after choice, and the usage chunk if it was asked for."""
     head = {"id": f"chatcmpl-{replies[0].seed[:24]}", "object": "chat.completion.chunk", "created": CREATED}
     head |= {"model": replies[0].model}
     usage: Json = {"usage": None} if include_usage else {}
@@ -240,7 +240,7 @@ def _completion_head(reply: Reply) -> Json:
 
 
 def completions(replies: Sequence[Reply]) -> Json:
-    """Returns a legacy `text_completion` with one choice for each reply."""
+    """A legacy `text_completion` with one choice for each reply."""
     choices = [
         {"text": reply.text, "index": index, "logprobs": None, "finish_reason": _chat_end(reply)}
         for index, reply in enumerate(replies)
@@ -249,7 +249,7 @@ def completions(replies: Sequence[Reply]) -> Json:
 
 
 def completions_events(replies: Sequence[Reply], *, include_usage: bool) -> Iterator[Step]:
-    """Yields the chunks of a legacy Completions stream."""
+    """Yield the chunks of a legacy Completions stream."""
     head = _completion_head(replies[0])
     usage: Json = {"usage": None} if include_usage else {}
     for index, reply in enumerate(replies):
@@ -315,7 +315,7 @@ def _response(reply: Reply, echo: Json, status: str, output: list[Json]) -> Json
 
 
 def responses(reply: Reply, echo: Json, *, encrypted: bool) -> Json:
-    """Returns a finished `response` object.
+    """A finished `response` object.
 
     `echo` is the request, of which a response repeats some fields; `encrypted` adds `encrypted_content` to reasoning.
     """
@@ -334,7 +334,7 @@ def responses(reply: Reply, echo: Json, *, encrypted: bool) -> Json:
 
 
 def _ladder(item: Json, index: int) -> Iterator[Step]:
-    """Yields the events of one output item between its `.added` and its `.done`."""
+    """Yield the events of one output item between its `.added` and its `.done`."""
     at = {"item_id": item["id"], "output_index": index}
     if item["type"] == "reasoning":
         part, empty = item["summary"][0], {"type": "summary_text", "text": ""}
@@ -383,7 +383,7 @@ def _unnumbered(reply: Reply, echo: Json, ended: Json) -> Iterator[Step]:
 
 
 def responses_events(reply: Reply, echo: Json, *, encrypted: bool) -> Iterator[Step]:
-    """Yields the events of a Responses stream, numbered from 0; see `responses` for the arguments."""
+    """Yield the events of a Responses stream, numbered from 0; see `responses` for the arguments."""
     ended = responses(reply, echo, encrypted=encrypted)
     for number, (delay, event) in enumerate(_unnumbered(reply, echo, ended)):
         yield delay, event | {"sequence_number": number}
@@ -410,7 +410,7 @@ def _message_end(reply: Reply) -> Json:
 
 
 def messages(reply: Reply) -> Json:
-    """Returns an Anthropic `message`."""
+    """An Anthropic `message`."""
     usage = {
         "input_tokens": reply.prompt_tokens,
         "cache_creation_input_tokens": 0,
@@ -424,7 +424,7 @@ def messages(reply: Reply) -> Json:
 
 
 def _block_events(block: Json) -> Iterator[tuple[float, Json]]:
-    """Yields the deltas of one content block."""
+    """Yield the deltas of one content block."""
     match block["type"]:
         case "thinking":
             for piece in _pieces(block["thinking"]):
@@ -447,7 +447,7 @@ _EMPTY_BLOCK: Final[dict[str, Json]] = {
 
 
 def messages_events(reply: Reply) -> Iterator[Step]:
-    """Yields the events of an Anthropic stream; usage is cumulative."""
+    """Yield the events of an Anthropic stream; usage is cumulative."""
     message = messages(reply)
     begun = message["usage"] | {"output_tokens": min(1, reply.output_tokens)}
     del begun["output_tokens_details"]
@@ -467,7 +467,7 @@ def messages_events(reply: Reply) -> Iterator[Step]:
 
 
 def _gemini_chunk(reply: Reply, parts: list[Json], spent: tuple[int, int], *, count: int, last: bool) -> Json:
-    """Returns a `GenerateContentResponse`; `spent` is one candidate's tokens so far, of thoughts and of the rest."""
+    """A `GenerateContentResponse`; `spent` is one candidate's tokens so far, of thoughts and of the rest."""
     thoughts, rest = spent[0] * count, spent[1] * count
     end = {"finishReason": "MAX_TOKENS" if reply.cut else "STOP"} if last else {}
     usage = {
@@ -491,14 +491,14 @@ def _gemini_parts(reply: Reply, thoughts: Iterable[str], said: Iterable[str]) ->
 
 
 def gemini(reply: Reply, *, count: int) -> Json:
-    """Returns a `GenerateContentResponse` with `count` equal candidates."""
+    """A `GenerateContentResponse` with `count` equal candidates."""
     parts = _gemini_parts(reply, filter(None, [reply.reasoning]), filter(None, [reply.text]))
     spent = (reply.reasoning_tokens, reply.output_tokens - reply.reasoning_tokens)
     return _gemini_chunk(reply, parts, spent, count=count, last=True)
 
 
 def gemini_events(reply: Reply, *, count: int) -> Iterator[Step]:
-    """Yields the responses of a Gemini stream: incremental parts, cumulative usage, the reason on the last."""
+    """Yield the responses of a Gemini stream: incremental parts, cumulative usage, the reason on the last."""
     parts = _gemini_parts(reply, _pieces(reply.reasoning), _pieces(reply.text))
     thoughts = rest = 0
     for number, part in enumerate(parts, 1):
