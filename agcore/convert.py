@@ -13,17 +13,24 @@ The dialects are loaded by the first call, because most users of the core conver
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from agcore.codecs import json_text
-from agcore.protocol.fault import Fault
+from agcore.protocol.fault import Fault, invalid
 
 if TYPE_CHECKING:
-    from agcore.conversion.translation import Translation
+    from agcore.conversation.losses import Losses
+    from agcore.conversion.base import Conversion, Output
+    from agcore.conversion.translation import ModelTarget
     from agcore.dialects import ClientDialect, UpstreamDialect
-    from agcore.dialects.base import Dialect, Traits
+    from agcore.dialects.base import Dialect, RequestSummary
     from agcore.protocol.report import Loss
+
+_UPSTREAM: Final = "the upstream"
+"""What errors call it."""
 
 
 class ConversionError(ValueError):
@@ -52,24 +59,30 @@ class ConvertedStream:
         finished: The client's stream has ended, by a fault or properly. Later calls return nothing.
     """
 
-    def __init__(self, translation: Translation, *, id: str, model: str, created: int) -> None:
-        self._stream = translation.stream(id=id, model=model, created=created, framing="sse")
+    def __init__(self, conversion: Conversion, *, id: str) -> None:
+        self._conversion = conversion
         self._id = id
         self.fault: Fault | None = None
         self.finished = False
 
     def feed(self, data: bytes) -> bytes:
         """The client's bytes for a piece of the upstream's body, cut anywhere; often none."""
-        return b"" if self.finished else self._checked(self._stream.feed(data).data)
+        return b"" if self.finished else self._told(self._conversion.feed(data))
 
     def end(self) -> bytes:
         """The client's last bytes, now that the upstream's body has ended; an error if that came too early."""
-        return b"" if self.finished else self._checked(self._stream.end().data)
+        if self.finished:
+            return b""
+        out = self._told(self._conversion.end())
+        self.finished = True
+        return out
 
-    def _checked(self, out: bytes) -> bytes:
-        self.fault = self._stream.fault
-        self.finished = self.fault is not None or self._stream.terminal
-        return out if self.fault is None else out + self._stream.error(self.fault, self._id)
+    def _told(self, output: Output) -> bytes:
+        self.fault = output.fault
+        self.finished = output.terminal or output.fault is not None
+        if output.fault is None or output.terminal:
+            return output.data
+        return output.data + (self._conversion.error(output.fault, self._id) or b"")
 
 
 class ConvertedRequest:
@@ -79,39 +92,36 @@ class ConvertedRequest:
         source: The client's dialect, as it was given.
         target: The upstream's dialect, as it was given.
         path: Path and query of the request, below a base URL as configurations have it.
-        request: The JSON object for the upstream. Gemini's paths name the model, and whether to stream; the other
-            dialects name both in the object.
+        body: The JSON text for the upstream.
+        losses: What could not be carried, in the order of the request; nothing is dropped in silence.
     """
 
     def __init__(
         self,
-        translation: Translation,
+        made: _Made,
         *,
         source: ClientDialect,
         target: UpstreamDialect,
         path: str,
-        model: str,
         id: str,
         created: int,
     ) -> None:
         self.source = source
         self.target = target
         self.path = path
-        self.request: dict[str, Any] = translation.rendered
-        self._translation = translation
-        self._model = model
+        self.body = made.body
+        self.losses: tuple[Loss, ...] = tuple(made.losses)
+        self._attempt = made.attempt
         self._id = id
         self._created = created
 
     @property
-    def body(self) -> bytes:
-        """The JSON of `request`, as the gateway would send it."""
-        return self._translation.body
+    def request(self) -> dict[str, Any]:
+        """The JSON object for the upstream.
 
-    @property
-    def losses(self) -> tuple[Loss, ...]:
-        """What could not be carried, in the order of the request; nothing is dropped in silence."""
-        return tuple(self._translation.losses)
+        Gemini's paths name the model, and whether to stream; the other dialects name both in the object.
+        """
+        return _object(self.body)
 
     def answer(self, answer: Mapping[str, Any] | bytes, *, status: int = 200) -> dict[str, Any]:
         """The client's whole answer for the upstream's.
@@ -124,25 +134,23 @@ class ConvertedRequest:
             ConversionError: It is an error (by its status, or inside a 200), or no answer. The error's `answer` is what
                 to give the client, with the status of its `fault`.
         """
-        from agcore.dialects import DIALECTS
-        from agcore.dialects.whole_answer import fault_from_answer, read_object
+        from agcore.conversion.base import WholeAnswer
+        from agcore.dialects.whole_answer import fault_from_answer
 
         body = answer if isinstance(answer, bytes) else json_text.encode(answer)
-        dialect = DIALECTS[self._translation.target.dialect]
         if status >= 300:
-            fault = fault_from_answer(dialect, provider="the upstream", status=status, headers=(), body=body)
+            dialect = _dialect(self.target)
+            fault = fault_from_answer(dialect, provider=_UPSTREAM, status=status, headers=(), body=body)
             raise _error(fault, self.source, self._id)
-        read = read_object(body, dialect=dialect, provider="the upstream", status=status, headers=())
-        if isinstance(read, Fault):
-            raise _error(read, self.source, self._id)
-        written = self._translation.answer(read, id=self._id, model=self._model, created=self._created)
-        if isinstance(written, Fault):
-            raise _error(written, self.source, self._id)
-        return _object(written[0])
+        answered = self._attempt(False).whole(body, now=self._created)
+        if isinstance(answered, Fault):
+            raise _error(answered, self.source, self._id)
+        assert isinstance(answered, WholeAnswer)
+        return _object(answered.body)
 
     def stream(self) -> ConvertedStream:
         """A converter for the upstream's event stream; each attempt takes one of its own."""
-        return ConvertedStream(self._translation, id=self._id, model=self._model, created=self._created)
+        return ConvertedStream(self._attempt(True), id=self._id)
 
 
 def convert(
@@ -158,7 +166,10 @@ def convert(
     id: str = "",
     created: int = 0,
 ) -> ConvertedRequest:
-    """Convert a client's request for an upstream of another dialect.
+    """Convert a client's request for an upstream.
+
+    Between two dialects the request is translated. Within one, it passes byte for byte but for the name of the model
+    and what the gateway would edit, too.
 
     Args:
         request: The client's body, as bytes or decoded.
@@ -179,17 +190,16 @@ def convert(
     Raises:
         ConversionError: The request is not one of its dialect, means something else without what would be lost, or
             needs more than one request at the upstream, as several answers (`n`) and several prompts may.
-        ValueError: There is no such dialect, or the two are one.
+        ValueError: There is no such dialect, or none that upstreams are asked in.
     """
-    from agcore.conversion.translation import ModelTarget, translate
-    from agcore.dialects import DIALECTS
-    from agcore.dialects.base import PathParts
+    from agcore.conversation.losses import refusal
+    from agcore.conversion.translation import ModelTarget
+    from agcore.dialects.base import PathParts, RequestSummary
     from agcore.models.profiles import profile
 
-    client = _registered(source, DIALECTS).name
-    upstream = _registered(target, {name: each for name, each in DIALECTS.items() if each.translatable})
-    if client == upstream.name:
-        raise ValueError(f"both sides speak {source}: there is nothing to convert")
+    client, upstream = _dialect(source), _dialect(target)
+    if not upstream.translatable:
+        raise ValueError(f"upstreams are not asked in {target!r}")
     body = request if isinstance(request, bytes) else json_text.encode(request)
     id = id or hashlib.blake2s(body, digest_size=12).hexdigest()
     try:
@@ -201,29 +211,98 @@ def convert(
     if not shown:
         raise _error(Fault(status=400, message="the request names no model", param="model"), source, id)
     model = model or shown
-    streamed = asked.get("stream") is True if stream is None else stream
-    place = ModelTarget(upstream.name, model, profile(model, capabilities), signer or upstream.signer)
-    translation = translate(client, body, model=shown, stream=streamed, target=place)
-    if isinstance(translation, Fault):
-        raise _error(translation, source, id)
-    fault = translation.refusal(on_loss="reject" if strict else "report")
+    summary = RequestSummary(model=shown, stream=asked.get("stream") is True if stream is None else stream)
+    signer = signer or upstream.traits.signer
+    if client is upstream:
+        made = _passed(body, upstream, summary, model=model, signer=signer, id=id)
+    else:
+        place = ModelTarget(upstream.traits.name, model, profile(model, capabilities), signer)
+        made = _translated(body, client, upstream, summary, place, id=id, created=created)
+    if isinstance(made, Fault):
+        raise _error(made, source, id)
+    policy = "reject" if strict else "report"
+    fault = refusal(made.losses, model=model, dialect=upstream.traits.name, on_loss=policy)
     if fault is not None:
         raise _error(fault, source, id)
-    if translation.others:
-        count = len(translation.others) + 1
-        message = f"{target} gives one answer to a request: this one would take {count} requests"
-        raise _error(Fault(status=400, message=message, code="not_translatable"), source, id)
-    path = upstream.generate_target(b"", PathParts(), model, stream=streamed).decode("ascii")
-    return ConvertedRequest(translation, source=source, target=target, path=path, model=shown, id=id, created=created)
+    path = upstream.traits.generate_target(b"", PathParts(), model, stream=summary.stream).decode("ascii")
+    return ConvertedRequest(made, source=source, target=target, path=path, id=id, created=created)
 
 
-def _registered(name: str, registry: Mapping[str, Dialect]) -> Traits:
-    from agcore.dialects import OTHER_NAMES
+class _Made(msgspec.Struct, frozen=True):
+    """A request for the upstream; `attempt` makes what reads an answer to it, whole or (True) streamed."""
 
-    found = registry.get(OTHER_NAMES.get(name, name))
+    body: bytes
+    losses: Losses
+    attempt: Callable[[bool], Conversion]
+
+
+def _translated(
+    body: bytes,
+    client: Dialect,
+    upstream: Dialect,
+    summary: RequestSummary,
+    target: ModelTarget,
+    *,
+    id: str,
+    created: int,
+) -> _Made | Fault:
+    from agcore.conversion.base import Outgoing, Upstream
+    from agcore.conversion.generation import TranslatedGeneration
+    from agcore.conversion.translation import translate
+
+    made = translate(client.traits.name, body, model=summary.model, stream=summary.stream, target=target)
+    if isinstance(made, Fault):
+        return made
+    if made.others:
+        count = len(made.others) + 1
+        message = f"the upstream gives one answer to a request: this one would take {count} requests"
+        return Fault(status=400, message=message, code="not_translatable")
+    request, asked = Outgoing(b"", (), made.body), Upstream(_UPSTREAM, upstream)
+
+    def attempt(stream: bool) -> Conversion:
+        wanted = msgspec.structs.replace(summary, stream=stream)
+        return TranslatedGeneration(request, asked, made, summary=wanted, id=id, created=created)
+
+    return _Made(made.body, made.losses, attempt)
+
+
+def _passed(
+    body: bytes, upstream: Dialect, summary: RequestSummary, *, model: str, signer: str, id: str
+) -> _Made | Fault:
+    from agcore.codecs.json_splice import BodyError, parse
+    from agcore.conversation.losses import Losses
+    from agcore.conversion.base import Outgoing, Upstream
+    from agcore.conversion.passthrough import Generation, GenerationPassThrough
+    from agcore.dialects import foreign_signatures
+
+    losses = Losses()
+    try:
+        members = parse(body)
+        changes, hides_usage = upstream.pass_through.edits(members, summary, model)
+        changes.update(foreign_signatures.edits(upstream.traits.name, members, signer=signer, losses=losses))
+        if upstream.traits.stream_path is None and summary.stream != (members.value("stream") is True):
+            changes["stream"] = b"true" if summary.stream else b"false"
+        edited = members.edited(changes)
+    except BodyError as error:
+        return invalid(str(error))
+    request, asked = Outgoing(b"", (), edited), Upstream(_UPSTREAM, upstream)
+    shown = None if model == summary.model else summary.model
+
+    def attempt(stream: bool) -> Conversion:
+        wanted = msgspec.structs.replace(summary, stream=stream)
+        generation = Generation(wanted, shown, hides_usage, signer, lambda: id)
+        return GenerationPassThrough(request, asked, generation, losses=losses)
+
+    return _Made(edited, losses, attempt)
+
+
+def _dialect(name: str) -> Dialect:
+    from agcore.dialects import DIALECTS, OTHER_NAMES
+
+    found = DIALECTS.get(OTHER_NAMES.get(name, name))
     if found is None:
-        raise ValueError(f"{name!r} is none of {', '.join(registry)}")
-    return found.traits
+        raise ValueError(f"{name!r} is none of {', '.join(DIALECTS)}")
+    return found
 
 
 def _object(data: bytes) -> dict[str, Any]:
@@ -234,7 +313,4 @@ def _object(data: bytes) -> dict[str, Any]:
 
 
 def _error(fault: Fault, source: str, request_id: str) -> ConversionError:
-    from agcore.dialects import DIALECTS, OTHER_NAMES
-
-    errors = DIALECTS[OTHER_NAMES.get(source, source)].errors
-    return ConversionError(fault, _object(errors.render_error(fault, request_id)))
+    return ConversionError(fault, _object(_dialect(source).errors.render_error(fault, request_id)))
