@@ -30,7 +30,7 @@ from agcore.conversion.base import (
     replay,
 )
 from agcore.conversion.client_stream import DeferredPreamble
-from agcore.dialects.base import Meaning, RequestSummary, StreamTap
+from agcore.dialects.base import FrameKind, RequestSummary, StreamTap
 from agcore.dialects.openai_responses import stream_tap as openai_responses
 from agcore.dialects.shared.event_edits import edited
 from agcore.dialects.shared.faults import CUT, EMPTY, out_of_bounds
@@ -261,19 +261,19 @@ class PassThroughStream(DeferredPreamble):
     def _pass(self, frame: Frame, out: list[bytes]) -> bool:
         """Pass one frame on; whether another may follow."""
         meaning, piece = self.tap.read(frame)
-        if meaning is Meaning.ERROR:
+        if meaning is FrameKind.ERROR:
             self.fault = self.tap.fault or CUT
             return False
         if piece and self._array:
             piece = self._element(piece)
         if self.committed:
             out.append(piece)
-        elif meaning is Meaning.LIFECYCLE and self._held_size + len(piece) <= MAX_HELD:
+        elif meaning is FrameKind.LIFECYCLE and self._held_size + len(piece) <= MAX_HELD:
             if piece:
                 self._held.append(piece)
                 self._held_size += len(piece)
         else:
             out.append(self.release())
             out.append(piece)
-        self.terminal = meaning is Meaning.TERMINAL
+        self.terminal = meaning is FrameKind.TERMINAL
         return not self.terminal

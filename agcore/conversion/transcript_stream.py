@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agcore.codecs.sse import Frame
 from agcore.conversation.transcripts import Transcript
-from agcore.dialects.base import Meaning
+from agcore.dialects.base import FrameKind
 from agcore.dialects.tasks import TranscriptReader, TranscriptWriter
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
@@ -33,15 +33,15 @@ class TranscriptTap:
         """How the stream failed."""
         return self._reader.fault
 
-    def read(self, frame: Frame) -> tuple[Meaning, bytes]:
+    def read(self, frame: Frame) -> tuple[FrameKind, bytes]:
         """What a frame means, and the client's event for what was said in it."""
         text = self._reader.feed(frame)
         if self._reader.fault is not None:
-            return Meaning.ERROR, b""
+            return FrameKind.ERROR, b""
         if not text:
-            return Meaning.LIFECYCLE, b""
+            return FrameKind.LIFECYCLE, b""
         self._texts.append(text)
-        return Meaning.CONTENT, self._writer.feed(text)
+        return FrameKind.CONTENT, self._writer.feed(text)
 
     def closing(self) -> bytes:
         """The event with the whole transcript."""

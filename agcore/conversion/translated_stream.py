@@ -21,7 +21,6 @@ from agcore.protocol.report import Usage
 if TYPE_CHECKING:
     from agcore.conversion.translation import Translation
 
-_TERMINAL_EVENTS: Final = frozenset({"message_stop", "response.completed", "response.incomplete"})
 _NOT_CONTENT: Final = (Started, Consumed, Cited)
 
 
@@ -48,7 +47,7 @@ class UpstreamStream:
                     deltas += self._read(frame)
                     if self._reader.fault is not None:
                         break
-                    if _is_terminal(frame):
+                    if self._reader.terminal:
                         deltas += self._end()
                         break
             except ValueError as error:
@@ -205,7 +204,3 @@ class StreamTranslation:
         if self.terminal:
             out += self._client.close()
         return Output(out, self._client.holding, self.terminal, self.fault)
-
-
-def _is_terminal(frame: Frame) -> bool:
-    return frame.event in _TERMINAL_EVENTS or (frame.data is not None and frame.data.strip() == b"[DONE]")

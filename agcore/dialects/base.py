@@ -130,14 +130,43 @@ class Errors(Protocol):
     def render_error(self, fault: Fault, request_id: str) -> bytes:
         """The body of an error answer."""
 
+    def status_in_stream(self, error: object) -> int:
+        """The HTTP status that an `error` object inside a 200 would have had; 502 for one that does not say."""
 
-class Meaning(enum.Enum):
-    """What a frame of an upstream's stream is to the one who passes it on."""
 
-    LIFECYCLE = "lifecycle"  # no content yet: an announcement, a ping, a comment, something unknown
+class FrameKind(enum.Enum):
+    """What a frame of an upstream's stream is."""
+
+    EMPTY = "empty"  # no event: a comment, blank lines
+    DONE = "done"  # `data: [DONE]` of an upstream whose dialect has no such thing: an end that says nothing
+    LIFECYCLE = "lifecycle"  # no content yet: an announcement, a ping, usage, something unknown
     CONTENT = "content"
     TERMINAL = "terminal"  # the dialect's last event
-    ERROR = "error"  # the stream says that it failed; `StreamTap.fault` tells how
+    ERROR = "error"  # the stream says that it failed, or cannot be read
+
+
+class StreamEvent(msgspec.Struct, frozen=True):
+    """A frame, read."""
+
+    kind: FrameKind
+    data: dict[str, object] = {}
+    """The event; empty where the frame has none that can be read."""
+    finished: bool = False
+    """Whether it completes an answer: an end of the stream after it is a proper one."""
+    usage: Usage | None = None
+    """What the stream consumed so far, if the event says so."""
+    fault: Fault | None = None
+    """How the stream failed; always with ERROR, and with a TERMINAL that is the dialect's own form of a failure."""
+
+
+class StreamEvents(Protocol):
+    """`stream_events.py`: what the frames of one stream are, said once for the tap and for the reader."""
+
+    def read(self, frame: Frame) -> StreamEvent:
+        """What the stream's next frame is."""
+
+    def classify(self, event: dict[str, object], name: str | None = None) -> StreamEvent:
+        """What the stream's next event is; `name` is what its `event:` line says."""
 
 
 class StreamTap(Protocol):
@@ -153,9 +182,9 @@ class StreamTap(Protocol):
 
     @property
     def fault(self) -> Fault | None:
-        """How the stream failed, after `Meaning.ERROR`."""
+        """How the stream failed, after `FrameKind.ERROR`."""
 
-    def read(self, frame: Frame) -> tuple[Meaning, bytes]:
+    def read(self, frame: Frame) -> tuple[FrameKind, bytes]:
         """What a frame means, and the bytes that the client gets for it: its own, unless an edit is due."""
 
     def closing(self) -> bytes:
@@ -182,6 +211,8 @@ class PassThrough(msgspec.Struct, frozen=True):
     down."""
     read_usage: Callable[[Mapping[str, object]], Usage | None]
     """The usage that an answer reports."""
+    events: Callable[[], StreamEvents]
+    """Makes what says of one stream's frames what they are."""
     tap: StreamTapFactory
 
 
@@ -211,6 +242,10 @@ class RenderRequest(Protocol):
 
 class ResponseReader(Protocol):
     """Reads an upstream's event stream."""
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the last event was read: what an upstream sends behind it means nothing."""
 
     @property
     def fault(self) -> Fault | None:

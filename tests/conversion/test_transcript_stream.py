@@ -10,7 +10,7 @@ import pytest
 from agcore.codecs.sse import Decoder
 from agcore.conversion.passthrough import PassThroughStream
 from agcore.conversion.transcript_stream import TranscriptTap
-from agcore.dialects.base import Meaning
+from agcore.dialects.base import FrameKind
 from agcore.dialects.gemini import transcripts as gemini
 from agcore.dialects.openai import transcriptions as openai
 from agcore.protocol.report import Usage
@@ -78,5 +78,5 @@ def test_only_the_first_candidate_is_heard() -> None:
     two["candidates"].append({"index": 1, "content": {"parts": [{"text": "b"}]}})
     (frame,) = Decoder().feed(sse(two))
     meaning, out = watching.read(frame)
-    assert meaning is Meaning.CONTENT
+    assert meaning is FrameKind.CONTENT
     assert events(out) == [{"type": "transcript.text.delta", "delta": "a"}]

@@ -10,11 +10,13 @@ from agcore.dialects.base import Client, Dialect, PassThrough, Upstream
 
 
 def _pass_through() -> PassThrough:
-    from agcore.dialects.anthropic.stream_events import read_usage
+    from agcore.dialects.anthropic.stream_events import StreamEvents, read_usage
     from agcore.dialects.anthropic.stream_tap import StreamTap
     from agcore.dialects.shared.request_edits import edit_model, summary_of_body
 
-    return PassThrough(read_summary=summary_of_body, edits=edit_model, read_usage=read_usage, tap=StreamTap)
+    return PassThrough(
+        read_summary=summary_of_body, edits=edit_model, read_usage=read_usage, events=StreamEvents, tap=StreamTap
+    )
 
 
 def _client() -> Client:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from agcore.codecs import json_text
 from agcore.codecs.sse import Frame
 from agcore.conversation.values import (
     Cited,
@@ -26,14 +25,15 @@ from agcore.conversation.values import (
     ToolEnded,
     ToolStarted,
 )
-from agcore.dialects.anthropic import errors as anthropic_error
+from agcore.dialects.anthropic import errors
 from agcore.dialects.anthropic.arguments import object_text
 from agcore.dialects.anthropic.message import (
     STOPS,
 )
-from agcore.dialects.anthropic.stream_events import read_usage
+from agcore.dialects.anthropic.stream_events import StreamEvents
 from agcore.dialects.anthropic.tools_writer import RESPOND
-from agcore.dialects.shared.faults import CUT, NOT_JSON
+from agcore.dialects.base import FrameKind, StreamEvent
+from agcore.dialects.shared.faults import CUT
 from agcore.protocol.fault import Fault
 
 NOT_A_MESSAGE: Final = Fault(status=502, message="the upstream's answer is not a message")
@@ -43,9 +43,10 @@ class ResponseReader:
     """Reads a stream; see `base.ResponseReader`."""
 
     def __init__(self, *, signer: str) -> None:
+        self.terminal = False
         self.fault: Fault | None = None
         self._signer = signer
-        self._usage: dict[str, object] = {}
+        self._events = StreamEvents()
         self._block: dict[str, object] | None = None  # the open one, as it began
         self._index: object = None
         self._said = False  # the open block had a delta
@@ -57,23 +58,14 @@ class ResponseReader:
         self._finished = False
 
     def feed(self, frame: Frame) -> list[Delta]:
-        """What an event says; nothing for one that is not known."""
-        data = frame.data
-        if data is None or data.strip() in (b"", b"[DONE]") or self.fault is not None:
-            return []
-        try:
-            event = json_text.decode(data)
-        except ValueError:
-            event = None
-        if not isinstance(event, dict):
-            self.fault = NOT_JSON
-            return []
-        if event.get("type") == "error" or frame.event == "error":
-            error = event.get("error")
-            named = error.get("type") if isinstance(error, dict) else None
-            self.fault = anthropic_error.parse_error(anthropic_error.status_of(named), event)
-            return []
-        return list(self.event(event))
+        """What a frame says; nothing for an event that is not known."""
+        return [] if self.fault is not None else self.take(self._events.read(frame))
+
+    def take(self, event: StreamEvent) -> list[Delta]:
+        """What an event says."""
+        self.fault = event.fault
+        self.terminal = event.kind is FrameKind.TERMINAL or event.kind is FrameKind.DONE
+        return [] if event.fault is not None else list(self._deltas(event))
 
     def end(self) -> list[Delta]:
         """Nothing more; but a stream that gave no stop reason was cut."""
@@ -81,21 +73,20 @@ class ResponseReader:
             self.fault = CUT
         return []
 
-    def event(self, event: dict[str, object]) -> Iterator[Delta]:
-        """What a decoded event says."""
+    def _deltas(self, read: StreamEvent) -> Iterator[Delta]:
+        event = read.data
         kind = event.get("type")
-        if kind == "message_delta":
-            yield from self._consumed(event.get("usage"))
-            if not self._finished:
-                yield from self._stop(event.get("delta"))
-        elif self._finished:
-            return
-        elif kind == "message_start":
+        if kind == "message_start" and not self._finished:
             message = event.get("message")
             if isinstance(message, dict):
                 named = message.get("id")
                 yield Started(named if isinstance(named, str) else "")
-                yield from self._consumed(message.get("usage"))
+        if read.usage is not None:
+            yield Consumed(read.usage)
+        if self._finished:
+            return
+        if kind == "message_delta":
+            yield from self._stop(event.get("delta"))
         elif kind == "content_block_start":
             yield from self._close()
             block = event.get("content_block")
@@ -107,16 +98,8 @@ class ResponseReader:
                 yield from self._delta(self._block, delta)
         elif kind == "content_block_stop":
             yield from self._close()
-        elif kind == "message_stop":
+        elif read.kind is FrameKind.TERMINAL:
             yield from self._finish("", "", "")
-
-    def _consumed(self, usage: object) -> Iterator[Delta]:
-        """Usage is cumulative, and what is restated replaces what was said before."""
-        if isinstance(usage, dict):
-            self._usage.update((name, value) for name, value in usage.items() if value is not None)
-            found = read_usage({"usage": self._usage})
-            if found is not None:
-                yield Consumed(found)
 
     def _open(self, block: dict[str, object], index: object) -> Iterator[Delta]:
         self._block, self._index, self._said, self._signature = block, index, False, ""
@@ -223,8 +206,7 @@ def read_answer(answer: dict[str, object], *, signer: str) -> list[Delta] | Faul
     """Read a whole message; see `base.ReadAnswer`."""
     error = answer.get("error")
     if answer.get("type") == "error" or error:
-        named = error.get("type") if isinstance(error, dict) else None
-        return anthropic_error.parse_error(anthropic_error.status_of(named), answer)
+        return errors.parse_error(errors.status_in_stream(error), answer)
     content = answer.get("content")
     if not isinstance(content, list):
         return NOT_A_MESSAGE
@@ -234,4 +216,5 @@ def read_answer(answer: dict[str, object], *, signer: str) -> list[Delta] | Faul
         {"type": "content_block_start", "index": index, "content_block": block} for index, block in enumerate(content)
     ]
     events += [{"type": "message_delta", "delta": answer}, {"type": "message_stop"}]
-    return [delta for event in events for delta in reader.event(event)]
+    read = StreamEvents()
+    return [delta for event in events for delta in reader.take(read.classify(event))]

@@ -70,6 +70,7 @@ def parse_error(status: int, error: object) -> Fault:
     )
 
 
-def status_of(kind: object) -> int:
-    """The HTTP status that goes with an error type inside a stream; 502 for one that is not known."""
+def status_in_stream(error: object) -> int:
+    """The HTTP status that goes with the type of an error inside a stream; 502 for one that is not known."""
+    kind = error.get("type") if isinstance(error, Mapping) else None
     return _STATUSES.get(kind, 502) if isinstance(kind, str) else 502

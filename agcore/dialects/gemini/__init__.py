@@ -11,10 +11,12 @@ from agcore.dialects.gemini.traits import TRAITS
 
 def _pass_through() -> PassThrough:
     from agcore.dialects.gemini.request_edits import edits, read_summary
-    from agcore.dialects.gemini.stream_events import read_usage
+    from agcore.dialects.gemini.stream_events import StreamEvents, read_usage
     from agcore.dialects.gemini.stream_tap import StreamTap
 
-    return PassThrough(read_summary=read_summary, edits=edits, read_usage=read_usage, tap=StreamTap)
+    return PassThrough(
+        read_summary=read_summary, edits=edits, read_usage=read_usage, events=StreamEvents, tap=StreamTap
+    )
 
 
 def _client() -> Client:

@@ -13,7 +13,6 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.sse import Frame
-from agcore.conversation.usage import count
 from agcore.conversation.values import (
     Cited,
     Consumed,
@@ -32,14 +31,14 @@ from agcore.conversation.values import (
     ToolEnded,
     ToolStarted,
 )
-from agcore.dialects.gemini import errors as gemini_error
+from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.gemini.contents_writer import SIGNED_IMAGE
-from agcore.dialects.gemini.stream_events import read_usage
+from agcore.dialects.gemini.stream_events import StreamEvents
 from agcore.dialects.shared.citation_spans import Span, span_of_segment
-from agcore.dialects.shared.faults import CUT, EMPTY, NOT_JSON
+from agcore.dialects.shared.faults import CUT, EMPTY
+from agcore.dialects.shared.frames import UNREADABLE
 from agcore.dialects.shared.logprobs import tokens_of_google
 from agcore.protocol.fault import Fault
-from agcore.protocol.report import Usage
 
 _STOPS: Final[Mapping[str, Stop]] = {
     "MAX_TOKENS": Stop.LENGTH,
@@ -73,8 +72,9 @@ def read_answer(answer: dict[str, object] | list[object], *, signer: str) -> lis
     """See `base.ReadAnswer`. A list is what a stream without `alt=sse` gives: its chunks."""
     reader = ResponseReader(signer=signer, whole=True)
     deltas: list[Delta] = []
+    events = StreamEvents()
     for chunk in answer if isinstance(answer, list) else [answer]:
-        deltas += reader.read(chunk)
+        deltas += reader.take(events.classify(chunk) if isinstance(chunk, dict) else UNREADABLE)
         if reader.fault is not None:
             return reader.fault
     deltas += reader.end()
@@ -99,7 +99,9 @@ class ResponseReader:
     """See `base.ResponseReader`. With `whole` the chunks are one answer that is complete by itself."""
 
     def __init__(self, *, signer: str, whole: bool = False) -> None:
+        self.terminal = False
         self.fault: Fault | None = None
+        self._events = StreamEvents()
         self._signer = signer
         self._whole = whole
         self._started = False
@@ -108,29 +110,15 @@ class ResponseReader:
 
     def feed(self, frame: Frame) -> list[Delta]:
         """See `base.ResponseReader`."""
-        data = frame.data
-        if self.fault is not None or data is None or data.strip() in (b"", b"[DONE]"):
-            return []
-        try:
-            chunk = json_text.decode(data)
-        except ValueError:
-            chunk = None
-        return self.read(chunk)
+        return [] if self.fault is not None else self.take(self._events.read(frame))
 
-    def read(self, chunk: object) -> list[Delta]:
+    def take(self, event: StreamEvent) -> list[Delta]:
         """What one response object says."""
-        if self.fault is not None:
+        self.fault = event.fault
+        self.terminal = event.kind is FrameKind.DONE
+        if event.fault is not None or event.kind is FrameKind.EMPTY or event.kind is FrameKind.DONE:
             return []
-        if not isinstance(chunk, dict):
-            self.fault = NOT_JSON
-            return []
-        error = chunk.get("error")
-        if error:
-            code = error.get("code") if isinstance(error, dict) else None
-            known = isinstance(code, int) and 400 <= code <= 599
-            self.fault = gemini_error.parse_error(code if known and isinstance(code, int) else 502, chunk)
-            return []
-        return list(self._chunk(chunk))
+        return list(self._chunk(event))
 
     def end(self) -> list[Delta]:
         """See `base.ResponseReader`."""
@@ -149,7 +137,8 @@ class ResponseReader:
             out += self._finish(candidate, index, "STOP")
         return out
 
-    def _chunk(self, chunk: dict[str, object]) -> Iterator[Delta]:
+    def _chunk(self, event: StreamEvent) -> Iterator[Delta]:
+        chunk = event.data
         if not self._started:
             self._started = True
             yield Started(_text(chunk.get("responseId")))
@@ -164,9 +153,8 @@ class ResponseReader:
         if isinstance(feedback, dict) and feedback.get("blockReason") and not self._candidates:
             self._candidates[0] = _Candidate()
             yield from self._finish(self._candidates[0], 0, "SAFETY")
-        usage = _usage(chunk)
-        if usage is not None:
-            yield Consumed(usage)
+        if event.usage is not None:
+            yield Consumed(event.usage)
 
     def _candidate(self, value: dict[str, object], index: int) -> Iterator[Delta]:
         candidate = self._candidates.setdefault(index, _Candidate())
@@ -307,12 +295,3 @@ def _spans(supports: list[object], said: str) -> dict[int, list[Span | None]]:
 def _page(source: object, span: Span | None) -> Iterator[tuple[str, str, Span | None]]:
     if isinstance(source, dict) and _text(source.get("uri")):
         yield _text(source.get("uri")), _text(source.get("title")), span
-
-
-def _usage(chunk: dict[str, object]) -> Usage | None:
-    """Usage; where only the prompt and the total are given, the rest was output (docs/wire/answers.md#usage)."""
-    usage = read_usage(chunk)
-    if usage is None or usage.output:
-        return usage
-    rest = count(chunk, "usageMetadata", "totalTokenCount") - usage.input
-    return msgspec.structs.replace(usage, output=max(rest, 0))

@@ -69,6 +69,12 @@ def parse_error(status: int, error: object) -> Fault:
     )
 
 
+def status_in_stream(error: object) -> int:
+    """The HTTP status that an error inside a stream names for itself; 502 where it names none."""
+    code = error.get("code") if isinstance(error, Mapping) else None
+    return code if isinstance(code, int) and 400 <= code <= 599 else 502
+
+
 def _details(details: object) -> list[Mapping[str, object]]:
     return [detail for detail in details if isinstance(detail, Mapping)] if isinstance(details, list) else []
 

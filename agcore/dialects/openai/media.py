@@ -7,7 +7,7 @@ from typing import Final
 
 from agcore.codecs import json_text
 from agcore.codecs.sse import Frame
-from agcore.dialects.base import Meaning
+from agcore.dialects.base import FrameKind
 from agcore.dialects.openai.errors import parse_error, stream_error
 from agcore.dialects.openai_chat import stream_events as openai_chat
 from agcore.dialects.openai_responses import stream_events as openai_responses
@@ -53,23 +53,23 @@ class StreamTap:
         self.finished = False
         self.fault: Fault | None = None
 
-    def read(self, frame: Frame) -> tuple[Meaning, bytes]:
+    def read(self, frame: Frame) -> tuple[FrameKind, bytes]:
         """See `base.StreamTap`. Several images end in several terminal events, so none of them ends the stream."""
         if frame.data is None or frame.data.strip() == b"[DONE]":
-            return Meaning.LIFECYCLE, frame.raw
+            return FrameKind.LIFECYCLE, frame.raw
         try:
             event = json_text.decode(frame.data)
         except ValueError:
             event = None
         if not isinstance(event, dict):
             self.fault = NOT_JSON
-            return Meaning.ERROR, b""
+            return FrameKind.ERROR, b""
         if event.get("type") == "error" or event.get("error"):
             self.fault = parse_error(502, event.get("error") or event)
-            return Meaning.ERROR, b""
+            return FrameKind.ERROR, b""
         self.usage = read_usage(event) or self.usage
         self.finished = self.finished or event.get("type") in _TERMINAL
-        return Meaning.CONTENT, frame.raw
+        return FrameKind.CONTENT, frame.raw
 
     def closing(self) -> bytes:
         """Nothing: these streams end with their connection."""

@@ -31,11 +31,11 @@ from agcore.conversation.values import (
     ToolEnded,
     ToolStarted,
 )
+from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.openai.media_parts import source_of
-from agcore.dialects.openai_chat import errors
-from agcore.dialects.openai_chat.stream_events import read_usage
+from agcore.dialects.openai_chat.stream_events import StreamEvents
 from agcore.dialects.shared.citation_spans import span_of
-from agcore.dialects.shared.faults import CUT, EMPTY, NOT_JSON
+from agcore.dialects.shared.faults import CUT, EMPTY
 from agcore.dialects.shared.logprobs import tokens_of
 from agcore.protocol.fault import Fault
 
@@ -106,31 +106,23 @@ class ResponseReader:
     """See `base.ResponseReader`."""
 
     def __init__(self, *, signer: str) -> None:
+        self.terminal = False
         self.fault: Fault | None = None
         self._signer = signer
         self._choices: dict[int, _Choice] = {}
         self._started = False
-        self._done = False
+        self._events = StreamEvents()
 
     def feed(self, frame: Frame) -> list[Delta]:
         """What a frame says; nothing after a fault or `[DONE]`."""
-        data = frame.data
-        if self.fault is not None or self._done or data is None or not data.strip():
+        if self.fault is not None or self.terminal:
             return []
-        if data.strip() == b"[DONE]":
-            return self.finish()
-        try:
-            chunk = json_text.decode(data)
-        except ValueError:
-            chunk = None
-        if not isinstance(chunk, dict):
-            self.fault = NOT_JSON
-            return []
-        return self.take(chunk)
+        event = self._events.read(frame)
+        return self.finish() if event.kind is FrameKind.TERMINAL else self.take(event)
 
     def end(self) -> list[Delta]:
         """The body ended: properly only if every choice had finished."""
-        if self.fault is None and not self._done:
+        if self.fault is None and not self.terminal:
             if not self._choices:
                 self.fault = EMPTY
             elif not all(choice.finished for choice in self._choices.values()):
@@ -139,7 +131,7 @@ class ResponseReader:
 
     def finish(self) -> list[Delta]:
         """The upstream says that its answer is complete: choices that did not say so are ended now."""
-        self._done = True
+        self.terminal = True
         if not self._choices:
             self.fault = EMPTY
         deltas: list[Delta] = []
@@ -148,10 +140,11 @@ class ResponseReader:
                 deltas += self._finished(choice, index, Stop.END)
         return deltas
 
-    def take(self, chunk: dict[str, object]) -> list[Delta]:
-        """What a decoded chunk says."""
-        if chunk.get("error"):
-            self.fault = errors.parse_error(errors.status_in_stream(chunk["error"]), chunk)
+    def take(self, event: StreamEvent) -> list[Delta]:
+        """What a chunk says."""
+        chunk = event.data
+        if event.fault is not None or event.kind is FrameKind.EMPTY:
+            self.fault = event.fault
             return []
         deltas: list[Delta] = []
         if not self._started:
@@ -159,15 +152,13 @@ class ResponseReader:
             given = chunk.get("id")
             deltas.append(Started(given if isinstance(given, str) else ""))
         choices = chunk.get("choices")
-        usage = _usage(chunk)
         for position, item in enumerate(choices if isinstance(choices, list) else ()):
             if isinstance(item, dict):
                 deltas += self._choice(item, position)
-                usage = usage or _usage(item)
             if self.fault is not None:
                 return deltas
-        if usage is not None:
-            deltas.append(usage)
+        if event.usage is not None:
+            deltas.append(Consumed(event.usage))
         return deltas
 
     def _choice(self, item: dict[str, object], position: int) -> list[Delta]:
@@ -365,7 +356,7 @@ def read_answer(answer: dict[str, object], *, signer: str) -> list[Delta] | Faul
     numbered = [_numbered(item) for item in choices if isinstance(item, dict)] if isinstance(choices, list) else []
     if not numbered and not answer.get("error"):
         return _NO_CHOICES
-    deltas = reader.take({**answer, "choices": numbered})
+    deltas = reader.take(StreamEvents().classify({**answer, "choices": numbered}))
     if reader.fault is None:
         deltas += reader.finish()
     return deltas if reader.fault is None else reader.fault
@@ -379,16 +370,6 @@ def _numbered(item: dict[str, object]) -> dict[str, object]:
         return item
     numbered = [{**call, "index": place} if isinstance(call, dict) else call for place, call in enumerate(calls)]
     return {**item, "message": {**message, "tool_calls": numbered}}
-
-
-def _usage(holder: dict[str, object]) -> Consumed | None:
-    """Usage of a chunk, of a choice (Moonshot), or where Groq has it."""
-    for place in (holder, holder.get("x_groq")):
-        if isinstance(place, dict) and place.get("usage"):
-            usage = read_usage(place)
-            if usage is not None:
-                return Consumed(usage)
-    return None
 
 
 def _thought_ended(choice: _Choice, index: int) -> list[Delta]:

@@ -3,9 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
+from agcore.codecs import json_text
+from agcore.codecs.sse import Frame
 from agcore.conversation.usage import count
+from agcore.dialects.base import FrameKind, StreamEvent
+from agcore.dialects.openai_chat import errors
+from agcore.dialects.shared.frames import EMPTY, UNREADABLE
 from agcore.protocol.report import Usage
+
+_DONE: Final = StreamEvent(FrameKind.TERMINAL, finished=True)
+
+
+class StreamEvents:
+    """See `base.StreamEvents`. Chunks of Chat and of legacy Completions differ only inside `choices`."""
+
+    def read(self, frame: Frame) -> StreamEvent:
+        """See `base.StreamEvents`."""
+        data = frame.data
+        if data is None:
+            return EMPTY
+        text = data.strip()
+        if not text:
+            return EMPTY
+        if text == b"[DONE]":
+            return _DONE
+        try:
+            event = json_text.decode(data)
+        except ValueError:
+            return UNREADABLE
+        return self.classify(event, frame.event) if isinstance(event, dict) else UNREADABLE
+
+    def classify(self, event: dict[str, object], name: str | None = None) -> StreamEvent:
+        """See `base.StreamEvents`."""
+        error = event.get("error")
+        if error:
+            fault = errors.parse_error(errors.status_in_stream(error), event)
+            return StreamEvent(FrameKind.ERROR, event, fault=fault)
+        usage = _usage(event)
+        finished = content = False
+        choices = event.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if not isinstance(choice, dict):
+                continue
+            if choice.get("finish_reason") is not None:
+                finished = content = True
+            delta = choice.get("delta")
+            if choice.get("text") or (
+                isinstance(delta, dict) and any(value for name, value in delta.items() if name != "role")
+            ):
+                content = True
+            usage = usage or _usage(choice)
+        kind = FrameKind.CONTENT if content else FrameKind.LIFECYCLE
+        return StreamEvent(kind, event, finished=finished, usage=usage)
+
+
+def _usage(holder: dict[str, object]) -> Usage | None:
+    """Usage of a chunk, of a choice (Moonshot), or where Groq has it."""
+    for place in (holder, holder.get("x_groq")):
+        if isinstance(place, dict) and place.get("usage"):
+            usage = read_usage(place)
+            if usage is not None:
+                return usage
+    return None
 
 
 def read_usage(answer: Mapping[str, object]) -> Usage | None:

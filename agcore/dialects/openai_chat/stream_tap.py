@@ -6,54 +6,50 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.sse import Frame, encode
-from agcore.dialects.base import Meaning
+from agcore.dialects.base import FrameKind
 from agcore.dialects.openai_chat import errors
 from agcore.dialects.openai_chat.chunk_repair import Mender
-from agcore.dialects.openai_chat.stream_events import read_usage
-from agcore.dialects.shared.event_edits import edited, is_comment
-from agcore.dialects.shared.faults import EMPTY, NOT_JSON
+from agcore.dialects.openai_chat.stream_events import StreamEvents
+from agcore.dialects.shared.event_edits import edited
+from agcore.dialects.shared.faults import EMPTY
+from agcore.dialects.shared.frames import is_comment
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
 
 
 class StreamTap:
-    """Watches chunks, of Chat and of legacy Completions: they differ only inside `choices`."""
+    """See `base.StreamTap`. Frames without data that are more than comments are dropped: SDKs choke on them."""
 
     def __init__(self, *, shown_model: str | None, hide_usage: bool) -> None:
         self.usage: Usage | None = None
         self.finished = False
         self.fault: Fault | None = None
+        self._events = StreamEvents()
         self._shown_model = None if shown_model is None else msgspec.json.encode(shown_model)
         self._hide_usage = hide_usage
         self._mender = Mender()
         self._content = False
         self._done = False
 
-    def read(self, frame: Frame) -> tuple[Meaning, bytes]:
-        """See `base.StreamTap`. Frames without data that are more than comments are dropped: SDKs choke on them."""
-        data = frame.data
-        if data is None or not data.strip():
-            return Meaning.LIFECYCLE, frame.raw if is_comment(frame) else b""
-        if data.strip() == b"[DONE]":
+    def read(self, frame: Frame) -> tuple[FrameKind, bytes]:
+        """See `base.StreamTap`. A stream that ends without any content is no answer."""
+        event = self._events.read(frame)
+        kind = event.kind
+        if kind is FrameKind.TERMINAL:
             if not self._content:
                 self.fault = EMPTY
-                return Meaning.ERROR, b""
+                return FrameKind.ERROR, b""
             self.finished = self._done = True
-            return Meaning.TERMINAL, self._late_usage() + frame.raw
-        try:
-            chunk = json_text.decode(data)
-        except ValueError:
-            chunk = None
-        if not isinstance(chunk, dict):
-            self.fault = NOT_JSON
-            return Meaning.ERROR, b""
-        if chunk.get("error"):
-            self.fault = errors.parse_error(errors.status_in_stream(chunk["error"]), chunk)
-            return Meaning.ERROR, b""
-        if chunk.get("usage"):
-            self.usage = read_usage(chunk) or self.usage
-        meaning = Meaning.CONTENT if self._has_content(chunk.get("choices")) else Meaning.LIFECYCLE
-        return meaning, self._edited(frame, chunk)
+            return kind, self._late_usage() + frame.raw
+        if kind is FrameKind.EMPTY:
+            return FrameKind.LIFECYCLE, frame.raw if is_comment(frame) else b""
+        if kind is FrameKind.ERROR:
+            self.fault = event.fault
+            return kind, b""
+        self.usage = event.usage or self.usage
+        self.finished = self.finished or event.finished
+        self._content = self._content or kind is FrameKind.CONTENT
+        return kind, self._edited(frame, event.data)
 
     def closing(self) -> bytes:
         """`[DONE]`, where the upstream left it out."""
@@ -62,21 +58,6 @@ class StreamTap:
     def error(self, fault: Fault, request_id: str) -> bytes:
         """An error frame, after which nothing follows."""
         return errors.stream_error(fault, request_id)
-
-    def _has_content(self, choices: object) -> bool:
-        found = False
-        for choice in choices if isinstance(choices, list) else ():
-            if not isinstance(choice, dict):
-                continue
-            if choice.get("finish_reason") is not None:
-                self.finished = found = True
-            delta = choice.get("delta")
-            if choice.get("text") or (
-                isinstance(delta, dict) and any(value for name, value in delta.items() if name != "role")
-            ):
-                found = True
-        self._content = self._content or found
-        return found
 
     def _edited(self, frame: Frame, chunk: dict[str, object]) -> bytes:
         changes: dict[str, bytes | None] = {}

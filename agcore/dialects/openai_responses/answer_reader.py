@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from agcore.codecs import json_text
 from agcore.codecs.sse import Frame
 from agcore.conversation.values import (
     Cited,
@@ -27,11 +26,12 @@ from agcore.conversation.values import (
     ToolEnded,
     ToolStarted,
 )
+from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.openai import media_parts as openai_media
 from agcore.dialects.openai_responses import errors
-from agcore.dialects.openai_responses.stream_events import read_usage
+from agcore.dialects.openai_responses.stream_events import StreamEvents, read_usage
 from agcore.dialects.shared.citation_spans import span_of
-from agcore.dialects.shared.faults import CUT, EMPTY, NOT_JSON
+from agcore.dialects.shared.faults import CUT, EMPTY
 from agcore.dialects.shared.logprobs import tokens_of
 from agcore.protocol.fault import Fault
 
@@ -61,7 +61,9 @@ class ResponseReader:
     """
 
     def __init__(self, *, signer: str) -> None:
+        self.terminal = False
         self.fault: Fault | None = None
+        self._events = StreamEvents()
         self._signer = signer
         self._started = False
         self._finished = False
@@ -76,16 +78,10 @@ class ResponseReader:
 
     def feed(self, frame: Frame) -> list[Delta]:
         """What a frame says."""
-        data = frame.data
-        if self._finished or self.fault is not None or data is None or data.strip() in (b"", b"[DONE]"):
+        if self._finished or self.fault is not None:
             return []
-        try:
-            event = json_text.decode(data)
-        except ValueError:
-            event = None
-        if not isinstance(event, dict):
-            self.fault = NOT_JSON
-            return []
+        event = self._events.read(frame)
+        self.terminal = event.kind is FrameKind.TERMINAL or event.kind is FrameKind.DONE
         return list(self._read(event))
 
     def end(self) -> list[Delta]:
@@ -99,19 +95,17 @@ class ResponseReader:
         yield from self._start(answer)
         yield from self._terminal(answer)
 
-    def _read(self, event: dict[str, Any]) -> Iterator[Delta]:
-        kind = event.get("type")
-        response = event.get("response")
-        if kind == "error" or (kind is None and event.get("error")):
-            self._fail(event.get("error") or {name: event.get(name) for name in ("message", "code", "param")})
-        elif not isinstance(kind, str):
-            return
-        elif isinstance(response, dict):
+    def _read(self, event: StreamEvent) -> Iterator[Delta]:
+        kind, response = event.data.get("type"), event.data.get("response")
+        if isinstance(response, dict) and event.kind is not FrameKind.ERROR:
             yield from self._start(response)
-            if kind in ("response.completed", "response.incomplete", "response.failed", "response.cancelled"):
+        if event.fault is not None:
+            self._fail(event.fault)
+        elif isinstance(response, dict):
+            if event.kind is FrameKind.TERMINAL:
                 yield from self._terminal(response)
-        elif kind.startswith("response."):
-            yield from self._item_event(kind, event)
+        elif isinstance(kind, str) and event.kind is FrameKind.CONTENT:
+            yield from self._item_event(kind, event.data)
 
     def _start(self, response: Mapping[str, object]) -> Iterator[Delta]:
         if not self._started:
@@ -119,8 +113,7 @@ class ResponseReader:
             id = response.get("id")
             yield Started(id if isinstance(id, str) else "")
 
-    def _fail(self, error: object) -> None:
-        fault = errors.parse_error(errors.status_in_stream(error), error)
+    def _fail(self, fault: Fault) -> None:
         self.fault = (
             fault if fault.message else msgspec.structs.replace(fault, message="the upstream's response failed")
         )
@@ -274,7 +267,7 @@ class ResponseReader:
     def _terminal(self, response: Mapping[str, object]) -> Iterator[Delta]:
         status, error = response.get("status"), response.get("error")
         if error or status in ("failed", "cancelled"):
-            self._fail(error)
+            self._fail(errors.parse_error(errors.status_in_stream(error), error))
             return
         if status in ("in_progress", "queued"):
             self.fault = _UNFINISHED

@@ -8,7 +8,6 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.json_splice import BodyError, parse, splice
-from agcore.codecs.sse import Frame
 
 
 def edited(data: bytes, event: Mapping[str, object], changes: Mapping[str, bytes | None]) -> bytes:
@@ -33,8 +32,3 @@ def renamed(data: bytes, event: dict[str, object], holder: str, model: str) -> b
     assert isinstance(inner, dict)
     inner["model"] = model
     return splice(data, (holder, "model"), msgspec.json.encode(model)) or json_text.encode(event)
-
-
-def is_comment(frame: Frame) -> bool:
-    """Whether a frame holds comments and blank lines only. OpenAI's SDKs choke on any other frame without data."""
-    return all(not line or line.startswith(b":") for line in frame.raw.splitlines())

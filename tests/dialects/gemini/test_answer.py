@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.codecs.sse import Decoder
+from agcore.codecs import json_text
+from agcore.codecs.sse import Decoder, encode
 from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
 from agcore.conversation.signature_carrier import carrier, google_opened
@@ -256,7 +257,8 @@ CANDIDATES = st.fixed_dictionaries({"candidates": st.lists(st.dictionaries(KEYS,
 @given(st.lists(ANY | CANDIDATES, max_size=4))
 def test_any_json_gives_deltas_or_a_fault(said: list[Any]) -> None:
     reader = ResponseReader(signer="g")
-    found = [delta for each in said for delta in reader.read(each)]
+    frames = Decoder().feed(b"".join(encode(json_text.encode(each)) for each in said))
+    found = [delta for frame in frames for delta in reader.feed(frame)]
     found += reader.end()
     finished = [delta.choice for delta in found if isinstance(delta, Finished)]
     assert len(finished) == len(set(finished))
