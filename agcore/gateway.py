@@ -3,10 +3,6 @@
 A frontend makes one `Gateway` and asks it for an `Exchange` for each request head. What every exchange shares (the
 catalog, the guard, the ledger, ids) is made here once for a configuration. The gateway is a machine too: `drain` and
 `handle_timeout` return effects for the frontend to perform, and `deadline` says when to call again.
-
-The order of checks for a request is part of the contract: target, browser and key checks, route, method, what the head
-says of the body, then the key's limits. Without a good key an unknown path is a 401, so nothing about the routes can be
-learned without one.
 """
 
 from __future__ import annotations
@@ -18,15 +14,13 @@ from typing import Final
 
 import msgspec
 
-from agcore.codecs.header_fields import first, media_type
-from agcore.codecs.request_target import RequestTarget, parse
 from agcore.config.diff import changes
 from agcore.config.values import Config
 from agcore.dialects import FALLBACK
+from agcore.ingress.admission import admit, admit_body
 from agcore.ingress.auth import Guard
-from agcore.ingress.request import Request
-from agcore.ingress.routes import MatchedRoute, NoMatch, dialect_of_path, match
-from agcore.machines.exchange import Exchange, too_large
+from agcore.ingress.request import Routed
+from agcore.machines.exchange import Exchange, begin
 from agcore.machines.ids import Ids
 from agcore.machines.operation import Operation
 from agcore.machines.services import GatewayServices, ServerStatus
@@ -44,18 +38,12 @@ from agcore.protocol.effects import (
     StopAccepting,
 )
 from agcore.protocol.events import Draining, HeadRefused, Reloaded, Warned
-from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers, Peer, RequestHead
 from agcore.routing.catalog import Catalog
 from agcore.state.shared import LocalState
 
 VERSION: Final = "0.1.0"
-
-_EXPOSED: Final = (
-    b"x-request-id, request-id, retry-after, x-agcore-provider, x-agcore-model, x-agcore-attempts, x-agcore-losses, "
-    b"mcp-session-id, mcp-protocol-version, www-authenticate"
-)
-
 
 LISTENER: Final = ("proxy.host", "proxy.port", "proxy.tls_cert", "proxy.tls_key")
 """Settings that a listener is made with: the core reads none of them."""
@@ -108,57 +96,17 @@ class Gateway:
     def open(self, head: RequestHead, peer: Peer, *, now: float) -> tuple[Exchange, list[Effect]]:
         """Take in a request's head. A refusal leaves at once, before any body is read."""
         services = self._services
-        request_id = services.ids.mint("req_")
-        target = parse(head.target)
-        if isinstance(target, Fault):
-            nowhere = RequestTarget(path="", query=(), raw_query=b"", key=None)
-            request = Request(
-                id=request_id, head=head, peer=peer, started=now, target=nowhere, dialect=FALLBACK.traits.name
-            )
-            return self._refuse(request, target, now)
-        origin = services.guard.cors_origin(head.headers)
-        cors: Headers = ()
-        if origin is not None:
-            cors = (
-                (b"access-control-allow-origin", origin),
-                (b"access-control-expose-headers", _EXPOSED),
-                (b"vary", b"origin"),
-            )
-        found = match(head.method, target, head.headers)
-        shown = target if target.key is None else msgspec.structs.replace(target, key=None)
-        request = Request(
-            id=request_id,
-            head=head,
-            peer=peer,
-            started=now,
-            target=shown,
-            dialect=found.dialect if not isinstance(found, NoMatch) else dialect_of_path(target, head.headers),
-            match=None if isinstance(found, NoMatch) else found,
-            cors=cors,
-        )
-        if head.method == "OPTIONS":
-            return self._answer_options(request, found, now)
-        admission = services.guard.admit(head, target, peer, now=now)
-        if isinstance(admission, Fault):
-            return self._refuse(request, admission, now)
-        if isinstance(found, NoMatch):
-            return self._refuse(request, _no_route(head.method, target, found), now)
-        if admission.identity is not None:
-            request = msgspec.structs.replace(request, identity=admission.identity)
-        server = services.mcp.get(found.name) if found.route.operation == "mcp" else None
-        name = "mcp_server" if server is not None and server.builtin else found.route.operation
-        operation = operation_class(name, head.headers)
-        metered = False
-        if head.method == "POST":
-            fault = _body_fault(request, operation, bound=operation.max_body(services.config.limits))
-            if fault is None and operation.metered and request.identity is not None:
-                fault = services.ledger.allowances.admit(request.identity, now=now)
-                metered = True
-            if fault is not None:
-                return self._refuse(request, fault, now)
-        exchange = Exchange(request, services, operation=operation, metered=metered)
+        request = admit(head, peer, guard=services.guard, id=services.ids.mint("req_"), now=now)
+        if isinstance(request, Routed):
+            operation = self._operation_of(request)
+            max_body = operation.max_body(services.config.limits)
+            request = admit_body(request, operation, max_body=max_body, rate_limits=services.ledger.allowances, now=now)
+        if isinstance(request, Routed):
+            exchange = Exchange(request, services, operation=operation, max_body=max_body)
+        else:
+            exchange = Exchange(request, services)
         try:
-            return exchange, exchange.begin(now=now)
+            return exchange, begin(exchange, now=now)
         except BaseException:
             exchange.abandon(now=now)  # the driver never gets it, and could not
             raise
@@ -256,51 +204,8 @@ class Gateway:
             effects.append(Halt())
         return effects
 
-    def _refuse(self, request: Request, fault: Fault, now: float) -> tuple[Exchange, list[Effect]]:
-        exchange = Exchange(request, self._services, operation=None)
-        return exchange, exchange.refuse(fault, now=now)
-
-    def _answer_options(
-        self, request: Request, found: MatchedRoute | NoMatch, now: float
-    ) -> tuple[Exchange, list[Effect]]:
-        """A CORS preflight, or any other OPTIONS: answered without a key and without touching a handler."""
-        methods = found.allow if isinstance(found, NoMatch) else ()
-        allow = ", ".join((*methods, "OPTIONS")).encode("ascii")
-        headers: list[tuple[bytes, bytes]] = [(b"allow", allow)]
-        asked = first(request.head.headers, b"access-control-request-method")
-        if request.cors and asked is not None:
-            wanted = first(request.head.headers, b"access-control-request-headers")
-            headers.append((b"access-control-allow-methods", allow))
-            headers.append((b"access-control-allow-headers", wanted or b"*"))
-            headers.append((b"access-control-max-age", b"600"))
-        exchange = Exchange(request, self._services, operation=None)
-        return exchange, exchange.answer_at_once(204, headers=tuple(headers), now=now)
-
-
-def _no_route(method: str, target: RequestTarget, found: NoMatch) -> Fault:
-    if found.allow:
-        allow = ", ".join(found.allow)
-        message = f"{target.path} does not take {method}; it takes {allow}"
-        return Fault(
-            status=405, message=message, headers=((b"allow", allow.encode("ascii")),), code="method_not_allowed"
-        )
-    return Fault(status=404, message=f"there is no {target.path} here", code="not_found")
-
-
-def _body_fault(request: Request, operation: type[Operation], *, bound: int) -> Fault | None:
-    """What the head already says against the body."""
-    headers = request.head.headers
-    assert request.match is not None
-    if request.identity is None and operation.json_body:
-        kind = media_type(headers)
-        if kind != b"application/json" and not kind.endswith(b"+json"):
-            # A web page can send a form or plain text to this machine without asking; JSON it cannot.
-            message = "without a key the content type must be application/json"
-            return Fault(status=415, message=message, code="unsupported_media_type")
-    coding = first(headers, b"content-encoding")
-    if coding is not None and coding.strip().lower() not in (b"", b"identity"):
-        return Fault(status=415, message="compressed request bodies are not taken", code="unsupported_content_encoding")
-    length = first(headers, b"content-length")
-    if length is not None and length.isdigit() and int(length[:20]) > bound:
-        return too_large(bound)
-    return invalid("content-length is not a number") if length is not None and not length.isdigit() else None
+    def _operation_of(self, request: Routed) -> type[Operation]:
+        found = request.match
+        server = self._services.mcp.get(found.name) if found.route.operation == "mcp" else None
+        name = "mcp_server" if server is not None and server.builtin else found.route.operation
+        return operation_class(name, request.head.headers)

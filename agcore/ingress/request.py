@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import msgspec
 
 from agcore.codecs.request_target import RequestTarget
 from agcore.config.values import ClientKey
 from agcore.ingress.routes import MatchedRoute
+from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers, Peer, RequestHead
 
 
-class Request(msgspec.Struct, frozen=True):
-    """The decided facts of one request."""
+class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of every request."""
 
     id: str
     head: RequestHead
@@ -22,8 +25,8 @@ class Request(msgspec.Struct, frozen=True):
     """Without credentials."""
     dialect: str
     """Whose error shape the answer has."""
-    match: MatchedRoute | None = None
-    """None for a request that was refused before it had a route."""
+    operation: str = ""
+    """What the route does that it asks for; empty where there is none."""
     identity: ClientKey | None = None
     """The client key it showed."""
     cors: Headers = ()
@@ -33,3 +36,26 @@ class Request(msgspec.Struct, frozen=True):
     def client(self) -> str | None:
         """The name of the client key it showed."""
         return None if self.identity is None else self.identity.name
+
+
+class Routed(RequestFacts, frozen=True, kw_only=True):
+    """A request that was let in and has a route."""
+
+    match: MatchedRoute
+    metered: bool = False
+    """The limits of its key let it in, and have lent it what it may use."""
+
+
+class Refused(RequestFacts, frozen=True, kw_only=True):
+    """A request that is answered with an error, whatever its body."""
+
+    fault: Fault
+
+
+class Preflight(RequestFacts, frozen=True, kw_only=True):
+    """An `OPTIONS`, a browser's or another one: answered without a key, by `headers` alone."""
+
+    headers: Headers
+
+
+Request: TypeAlias = Routed | Refused | Preflight

@@ -1,71 +1,142 @@
-"""The calls of one exchange: whose a leg is, which timer is next, and what all of them may still spend."""
+"""The calls of one exchange: whose a leg is, who hears of a call, which timer is next, and what all may still spend."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from agcore.machines.upstream_call import UpstreamCall
+from agcore.codecs.header_fields import field_value
+from agcore.config.values import Config
+from agcore.machines.call_events import CallEvent
+from agcore.machines.timers import Timer, Timers
+from agcore.machines.upstream_call import CallContext, UpstreamCall
+from agcore.protocol.effects import Effect
+from agcore.protocol.http import Headers
+from agcore.routing.selection import Candidate, Selection, Selector
+
+
+class CallReceiver(Protocol):
+    """Hears what comes of the calls that were started for it."""
+
+    def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
+        """Take in an event of `call`; it is delivered after whatever caused it has returned."""
 
 
 class CallSet:
-    """Legs are numbered from 1 in the order in which they are opened; a number is never used again.
+    """The calls of one exchange.
 
     Args:
-        attempts: What the request has, the first one included. What a call takes beyond its first, another one lacks.
+        config: Has the timeouts, and the attempts of a request, the first one included. What a call takes beyond its
+            first, another one lacks.
+        selector: Has the credentials.
+        effects: Takes the commands for the driver.
+        timers: Of the exchange.
     """
 
-    def __init__(self, *, attempts: int) -> None:
+    def __init__(self, config: Config, selector: Selector, *, effects: list[Effect], timers: Timers) -> None:
         self.calls: list[UpstreamCall] = []
         """All of them, in order."""
-        self._live: dict[int, UpstreamCall] = {}
-        self._opened = 0
-        self._further = attempts - 1
-
-    def __contains__(self, leg: int) -> bool:
-        return leg in self._live
+        self.receivers: dict[UpstreamCall, CallReceiver] = {}
+        """Who hears of each."""
+        self.events: deque[tuple[UpstreamCall, CallEvent]] = deque()
+        """What the calls report and nobody has heard yet."""
+        self.live: dict[int, UpstreamCall] = {}
+        """Leg -> the call whose live leg it is."""
+        self._timers = timers
+        self._context = CallContext(
+            selector=selector,
+            timeouts=config.timeouts,
+            retries_left=config.retry.attempts - 1,
+            effects=effects,
+            events=self.events,
+            live=self.live,
+        )
 
     def __str__(self) -> str:
-        return ", ".join(f"leg {leg} {call.state.value}" for leg, call in self._live.items())
+        return ", ".join(f"leg {leg} {call.state.value}" for leg, call in self.live.items())
 
-    def open(self, call: UpstreamCall) -> int:
-        """A fresh number, whose reports go to `call`."""
-        self._opened += 1
-        self._live[self._opened] = call
-        return self._opened
+    def start(
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        to: CallReceiver,
+        now: float,
+        conversation_key: bytes | None = None,
+        single_attempt: bool = False,
+        counts_as_retry: bool = False,
+        first: Selection | None = None,
+    ) -> UpstreamCall:
+        """Ask upstreams, and have `to` hear what comes of it; for the rest see `UpstreamCall`."""
+        if not self.calls:
+            self.limit_time(now)
+        call = UpstreamCall(
+            candidates,
+            self._context,
+            conversation_key=conversation_key,
+            single_attempt=single_attempt,
+            counts_as_retry=counts_as_retry,
+            first=first,
+        )
+        self.calls.append(call)
+        self.receivers[call] = to
+        call.start(now=now)
+        return call
 
-    def drop(self, leg: int) -> None:
-        """Reports of this leg are not wanted any more."""
-        self._live.pop(leg, None)
-
-    def find(self, leg: int) -> UpstreamCall | None:
-        """The call whose live leg this is."""
-        return self._live.get(leg)
+    def limit_time(self, now: float) -> None:
+        """The time for all attempts counts from now: from the first call, or from an upload's last piece."""
+        self._context.first_content_by = now + self._context.timeouts.request
+        self._timers[Timer.REQUEST] = self._context.first_content_by
 
     @property
-    def attempts(self) -> int:
-        """The attempts so far; calls that were made side by side count as one."""
-        return sum(call.attempts - (not call.further) for call in self.calls if call.asked) + 1
+    def first_content_by(self) -> float:
+        """When the time for all attempts is over, in absolute seconds."""
+        return self._context.first_content_by
+
+    @property
+    def asked(self) -> bool:
+        """Whether an attempt was made."""
+        return any(call.asked for call in self.calls)
 
     @property
     def may_retry(self) -> bool:
         """Whether there is an attempt left beside the first one."""
-        return self._further > 0
+        return self._context.retries_left > 0
 
-    def spend_attempt(self) -> None:
-        """Take one of them."""
-        self._further -= 1
+    @property
+    def attempts(self) -> int:
+        """The attempts so far; calls that were made side by side count as one."""
+        return sum(call.attempts - (not call.counts_as_retry) for call in self.calls if call.attempts) + 1
+
+    def provenance(self, call: UpstreamCall) -> Headers:
+        """The header fields that tell where the answer of `call` comes from."""
+        assert call.selection is not None
+        candidate = call.selection.candidate
+        model: Headers = ((b"x-agcore-model", field_value(candidate.model)),) if candidate.model else ()
+        provider = (b"x-agcore-provider", field_value(candidate.provider.name))
+        return (provider, *model, (b"x-agcore-attempts", b"%d" % self.attempts))
+
+    @property
+    def latest_provenance(self) -> Headers:
+        """The header fields that tell who was asked last; none where nobody was."""
+        asked = [call for call in self.calls if call.asked]
+        return self.provenance(asked[-1]) if asked else ()
+
+    @property
+    def trail(self) -> list[str]:
+        """The failed attempts of all calls."""
+        return [item for call in self.calls for item in call.trail]
 
     @property
     def deadline(self) -> float | None:
         """The earliest deadline of a live leg."""
-        if not self._live:
+        if not self.live:
             return None
-        return min((at for call in self._live.values() if (at := call.timers.next) is not None), default=None)
+        return min((at for call in self.live.values() if (at := call.timers.next) is not None), default=None)
 
     def expire(self, *, now: float) -> bool:
-        """Fire one timer that is due; whether there was one. What it triggers may disarm the others."""
-        for call in self._live.values():
+        """Fire one timer that is due, and say whether there was one. What it triggers may disarm the others."""
+        for call in self.live.values():
             timer = call.timers.pop_due(now)
             if timer is not None:
                 call.expire(timer, now=now)
@@ -74,10 +145,11 @@ class CallSet:
 
     def written(self, *, now: float) -> None:
         """A slow write is over."""
-        for call in tuple(self._live.values()):
+        for call in self.live.values():
             call.written(now=now)
 
     def abort(self) -> None:
-        """Drop all that are live."""
-        for call in tuple(self._live.values()):
+        """Give all of them up."""
+        for call in (*self.live.values(), *(call for call, _ in self.events)):
             call.abort()
+        self.events.clear()

@@ -22,50 +22,31 @@ class Timer(enum.IntEnum):
     ALARM = 12  # what the operation asked to be woken for
 
 
-class Timers:
-    """Deadlines in absolute seconds, at most one for each name."""
+class Timers(dict[Timer, float]):
+    """Deadlines in absolute seconds, at most one for each name: a table that is written and read like any other."""
 
-    __slots__ = ("_at",)
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self._at: dict[Timer, float] = {}
-
-    def set(self, timer: Timer, at: float) -> None:
-        """Arm `timer` for `at`, replacing what it was."""
-        self._at[timer] = at
-
-    def clear(self, *timers: Timer) -> None:
-        """Disarm; those that are not armed are passed over."""
+    def disarm(self, *timers: Timer) -> None:
+        """Remove `timers`; those that are not armed are passed over."""
         for timer in timers:
-            self._at.pop(timer, None)
-
-    def clear_all(self) -> None:
-        """Disarm everything."""
-        self._at.clear()
-
-    def armed(self, timer: Timer) -> bool:
-        """Whether `timer` is set."""
-        return timer in self._at
-
-    def at(self, timer: Timer) -> float:
-        """When an armed timer is due."""
-        return self._at[timer]
+            self.pop(timer, None)
 
     @property
     def next(self) -> float | None:
         """The earliest deadline."""
-        return min(self._at.values()) if self._at else None
+        return min(self.values()) if self else None
 
     def pop_due(self, now: float) -> Timer | None:
-        """Disarm and return the earliest timer that is due, or None.
+        """Remove and return the earliest timer that is due, or None.
 
         One at a time: what the first one triggers may disarm the others. Of two that are due at the same time it is
         the one that was armed first.
         """
-        if not self._at:
+        if not self:
             return None
-        timer = min(self._at, key=self._at.__getitem__)
-        if self._at[timer] > now:
+        timer = min(self, key=self.__getitem__)
+        if self[timer] > now:
             return None
-        del self._at[timer]
+        del self[timer]
         return timer

@@ -85,11 +85,11 @@ class Choices(FanOut):
                 out += self.client.close()
             if out:
                 call.commit()
-                self._exchange.write(out, now=now)
+                self._parts.client.write(out, now=now)
             elif self.client.holding:
-                self._exchange.hold(now=now)
+                self._parts.client.defer_preamble(now=now)
             if closing:
-                self._exchange.await_upstream_end(now=now)
+                self._parts.client.await_upstream_end(now=now)
         if leg.stream.fault is not None:
             call.reject(leg.stream.fault, now=now)
         elif complete and all(each.over for each in self._legs):
@@ -98,12 +98,14 @@ class Choices(FanOut):
 
     def _finish(self, call: UpstreamCall, now: float) -> None:
         if self.client is not None:
-            return self._exchange.end(now=now)
+            return self._parts.client.end(now=now)
         operation = self._operation
         rendered, operation.usage = self._translation.written(
             self._deltas, id=self._id, model=operation.ask.model, created=int(now)
         )
-        return self._exchange.answer(200, json_text.encode(rendered), headers=operation.headers_down(call, ()), now=now)
+        return self._parts.client.answer(
+            200, json_text.encode(rendered), headers=operation.headers_down(call, ()), now=now
+        )
 
     def _merged(self, leg: ChoiceBranch, deltas: Iterable[Delta]) -> Iterator[Delta]:
         """Deltas of one leg among the others': one start, the sum of all usage, call ids that differ."""

@@ -36,7 +36,7 @@ class CountTokens(PassThrough):
     def destination(self, candidate: Candidate) -> Destination:
         """Where a candidate's requests go."""
         profile = self.services.catalog.profile(candidate.model)
-        return Destination(candidate.endpoint.prefix, candidate.model, profile, self.parts)
+        return Destination(candidate.endpoint.prefix, candidate.model, profile, self.path_parts)
 
     def start(self, candidates: Sequence[Candidate], *, now: float, further: bool = False) -> None:
         """Ask a counter if there is one, else estimate."""
@@ -78,7 +78,7 @@ class CountTokens(PassThrough):
         if isinstance(count, Fault):
             return self._estimate(now)
         call.commit()
-        return self._answer_count(count, self.exchange.provenance(call), now)
+        return self._answer_count(count, self.calls.provenance(call), now)
 
     def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """A counter that is missing or broken is no reason for an error."""
@@ -94,12 +94,12 @@ class CountTokens(PassThrough):
         try:
             count = TokenCount(estimate(self._conversation()), estimated=True)
         except Invalid as error:
-            return self.exchange.fail(invalid(str(error), param=error.param), now=now)
+            return self.client.fail(invalid(str(error), param=error.param), now=now)
         return self._answer_count(count, ESTIMATED, now)
 
     def _answer_count(self, count: TokenCount, headers: Headers, now: float) -> None:
         written = self._client.write_answer(count, {}, model=self.ask.model, created=int(now))
-        self.exchange.answer(200, written.body, headers=headers, now=now)
+        self.client.answer(200, written.body, headers=headers, now=now)
 
     @property
     def _client(self) -> ClientTask[dict[str, object], dict[str, object], TokenCount]:
@@ -108,7 +108,6 @@ class CountTokens(PassThrough):
     def _decoded(self) -> dict[str, object]:
         """The request as a generation request."""
         match = self.request.match
-        assert match is not None
         decoded = json_text.decode(self._members.body)
         assert isinstance(decoded, dict)
         return self._client.read_request(decoded, path=match.route.path, model=self.ask.model, losses=Losses())

@@ -97,9 +97,9 @@ class Drawing(FanOut):
         if not self._request.stream:
             model = self._operation.ask.model
             written = self._client.write_answer(answer, self._request, model=model, created=int(now))
-            return self._exchange.answer(200, written.body, headers=self._operation.headers_down(call, ()), now=now)
+            return self._parts.client.answer(200, written.body, headers=self._operation.headers_down(call, ()), now=now)
         fault = next((each for each in outcomes if isinstance(each, Fault)), None)
-        return self._exchange.end(now=now) if fault is None else self._exchange.fail(fault, now=now)
+        return self._parts.client.end(now=now) if fault is None else self._parts.client.fail(fault, now=now)
 
     def _show(self, answer: ImageAnswer, now: float) -> None:
         images = answer.images[: self._request.n - self._shown]
@@ -107,7 +107,7 @@ class Drawing(FanOut):
         shown = msgspec.structs.replace(answer, images=images)
         frames = b"".join(self._client.write_events(shown, self._request, created=int(now)))
         if frames:
-            self._exchange.write(frames, now=now)
+            self._parts.client.write(frames, now=now)
 
 
 class ImageBranch(Branch):

@@ -46,7 +46,6 @@ class Embeddings(Media):
 
     def _read(self, members: Members) -> EmbeddingRequest:
         match = self.request.match
-        assert match is not None
         body = json_text.decode(members.body)
         assert isinstance(body, dict)
         client = task_registry.embeddings().clients[self.dialect.traits.name]
@@ -78,7 +77,7 @@ class Embeddings(Media):
         headers = self.headers_down(call, ())
         if written.estimated:
             headers = (*headers, *ESTIMATED)
-        return self.exchange.answer(200, written.body, headers=headers, now=now)
+        return self.client.answer(200, written.body, headers=headers, now=now)
 
     def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
         """As media count, or as those of another dialect do: some providers answer in that one's words."""

@@ -14,7 +14,9 @@ import msgspec
 
 from agcore.dialects import DIALECTS
 from agcore.dialects.whole_answer import read_object
-from agcore.machines.upstream_call import CallOwner, UpstreamCall
+from agcore.machines.call_set import CallReceiver
+from agcore.machines.upstream_call import UpstreamCall
+from agcore.operations.base import CallHooks
 from agcore.operations.pass_through import PassThrough
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
@@ -34,7 +36,7 @@ class FanOut:
 
     def __init__(self, operation: PassThrough, candidate: Candidate, *, instead_of: UpstreamCall) -> None:
         self._operation = operation
-        self._exchange = operation.exchange
+        self._parts = operation.parts
         self.later = tuple(
             each for each in instead_of.candidates if each is not candidate and each.step >= candidate.step
         )
@@ -49,26 +51,28 @@ class FanOut:
         """Bytes of all answers together."""
         return self._operation.services.config.limits.max_json
 
-    def call(self, legs: Iterable[CallOwner], *, now: float, first: Selection | None = None) -> None:
+    def call(self, legs: Iterable[CallReceiver], *, now: float, first: Selection | None = None) -> None:
         """Make all calls, the first one with what was chosen for it where that is known."""
         further = self._asked
         for leg in legs:
             if not self._over:
-                call = self._exchange.call((self._candidate,), owner=leg, now=now, further=further, first=first)
+                call = self._parts.calls.start(
+                    (self._candidate,), to=leg, now=now, counts_as_retry=further, first=first
+                )
                 self._calls.append(call)
             further, first = False, None
 
     @property
     def _asked(self) -> bool:
         """Whether anybody was asked yet, here or before."""
-        return any(call.asked for call in self._exchange.calls)
+        return self._parts.calls.asked
 
     def give_up(self, fault: Fault, *, final: bool, now: float) -> None:
         """Nothing comes of this way: drop what is left of it, and ask at the later ones unless the fault is `final`."""
         self._over = True
         asked = self._asked
-        if final or not self.later or (asked and not self._exchange.legs.may_retry):
-            return self._exchange.fail(fault, now=now)
+        if final or not self.later or (asked and not self._parts.calls.may_retry):
+            return self._parts.client.fail(fault, now=now)
         for each in self._calls:
             each.abort()
         self.let_go(self._size)
@@ -76,22 +80,22 @@ class FanOut:
 
     def has_room(self, size: int, *, now: float) -> bool:
         """Account for a piece of an answer that is kept; where there is no room, the request has failed."""
-        self._exchange.stop_first_content_timer()
+        self._parts.client.stop_first_content_timer()
         self._size += size
         if self._size > self.limit:
             fault = Fault(status=502, message=f"the upstream's answers are larger than {self.limit} bytes")
-            self._exchange.fail(fault, now=now)
+            self._parts.client.fail(fault, now=now)
             return False
-        return self._exchange.reserve(size, now=now)
+        return self._parts.memory.reserve(size, now=now)
 
     def let_go(self, size: int) -> None:
         """What was kept is not held any more."""
         self._size -= size
-        self._exchange.release_memory(size)
+        self._parts.memory.release(size)
 
 
-class Branch:
-    """One of the calls, as its owner (`call.CallOwner`), with an answer that is read whole."""
+class Branch(CallHooks):
+    """One of the calls, with an answer that is read whole."""
 
     def __init__(self, fan_out: FanOut, operation: PassThrough) -> None:
         self._fan_out = fan_out

@@ -62,7 +62,7 @@ class Generate(PassThrough):
     def upstream_target(self, candidate: Candidate) -> bytes | None:
         """The dialect's generation endpoint."""
         prefix = candidate.endpoint.prefix
-        return self.dialect.traits.generate_target(prefix, self.parts, candidate.model, stream=self.ask.stream)
+        return self.dialect.traits.generate_target(prefix, self.path_parts, candidate.model, stream=self.ask.stream)
 
     def prepare(self, *, now: float) -> None:
         """Make ready for a stream where one was asked for."""
@@ -82,12 +82,12 @@ class Generate(PassThrough):
 
     def _expect_stream(self, now: float) -> None:
         self._stream_headers = SSE_HEADERS if self.ask.framing == "sse" else ARRAY_HEADERS
-        self.exchange.expect_stream(self._stream_headers, keepalive=self.dialect.traits.keepalive, now=now)
+        self.client.expect_stream(self._stream_headers, keepalive=self.dialect.traits.keepalive, now=now)
 
     def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """A stream that opens before the upstream answered tells where it is going to come from."""
         if self.ask.stream:
-            self.exchange.stream_head((*self._stream_headers, *self.headers_down(call, ())))
+            self.client.stream_head((*self._stream_headers, *self.headers_down(call, ())))
 
     def endpoint_at(self, provider: Provider) -> Endpoint | None:
         """The client's own dialect, else the first that can be translated to."""
@@ -137,7 +137,7 @@ class Generate(PassThrough):
     def _divide(self, translation: Translation, candidate: Candidate, now: float) -> None:
         from agcore.operations.choices import Choices  # translating is not free to import
 
-        call = self.exchange.calls[-1]  # which is asking for the plan
+        call = self.calls.calls[-1]  # which is asking for the plan
         self._choices = Choices(self, translation, candidate=candidate, instead_of=call, id=self._id, now=now)
         if self.ask.stream:
             self._expect_stream(now)
@@ -146,7 +146,7 @@ class Generate(PassThrough):
     def translated_target(self, candidate: Candidate) -> bytes:
         """Path and query of the generation endpoint of another dialect."""
         traits, prefix = DIALECTS[candidate.endpoint.dialect].traits, candidate.endpoint.prefix
-        return traits.generate_target(prefix, self.parts, candidate.model, stream=self.ask.stream)
+        return traits.generate_target(prefix, self.path_parts, candidate.model, stream=self.ask.stream)
 
     def edits(self, members: Members) -> tuple[dict[str, bytes | None], bool]:
         """The dialect's own edits, and signatures that are another vendor's taken out."""
@@ -179,7 +179,7 @@ class Generate(PassThrough):
         super().call_head(call, status, headers, now=now)
         if self._stream is not None and media_type(headers) == b"text/event-stream":
             self._streaming = True
-            self.exchange.stream_head((*self._stream_headers, *self.headers_down(call, headers)))
+            self.client.stream_head((*self._stream_headers, *self.headers_down(call, headers)))
 
     def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Pass a piece of the stream on."""
@@ -191,13 +191,13 @@ class Generate(PassThrough):
         if out:
             call.commit()
             # A Responses stream may end in an upstream's own words about a failure.
-            self.exchange.write(call.scrubbed(out) if self._stream.terminal else out, now=now)
+            self.client.write(call.scrubbed(out) if self._stream.terminal else out, now=now)
         elif self._stream.holding:
-            self.exchange.hold(now=now)
+            self.client.defer_preamble(now=now)
         if self._stream.fault is not None:
             call.reject(self._stream.fault, now=now)
         elif self._stream.terminal and not was_terminal:
-            self.exchange.await_upstream_end(now=now)
+            self.client.await_upstream_end(now=now)
         return None
 
     def call_end(self, call: UpstreamCall, *, now: float) -> None:
@@ -214,8 +214,8 @@ class Generate(PassThrough):
         if self._stream is not None and self._stream.complete and self._stream.fault is None:
             last = self._stream.broken()
             if last is not None and last.data:
-                self.exchange.write(last.data, now=now)
-            return self.exchange.end(now=now)
+                self.client.write(last.data, now=now)
+            return self.client.end(now=now)
         if self.asked_unsigned(call, fault, translation=self._translation, now=now):
             self.discard_answer()
             return self.prepare(now=now)
@@ -251,7 +251,7 @@ class Generate(PassThrough):
         call.commit()
         body, self.usage = translated
         self.answered(body)
-        return self.exchange.answer(200, body, headers=self.headers_down(call, ()), now=now)
+        return self.client.answer(200, body, headers=self.headers_down(call, ()), now=now)
 
     def _serve_unstreamed(self, call: UpstreamCall, now: float) -> None:
         chunks = self._array_of_chunks(call)
@@ -295,17 +295,17 @@ class Generate(PassThrough):
     def _serve_all(self, call: UpstreamCall, out: bytes, fault: Fault | None, now: float) -> None:
         if out:
             call.commit()
-            self.exchange.write(out, now=now)
+            self.client.write(out, now=now)
         if fault is not None:
             return call.reject(fault, now=now)
-        return self.exchange.end(now=now)
+        return self.client.end(now=now)
 
     def _told_as_stream(self, call: UpstreamCall, answer: dict[str, object], now: float) -> tuple[bytes, Fault | None]:
         """The client's stream for a whole answer of its own dialect."""
         assert self.candidate is not None
         assert isinstance(call.plan.body, bytes)
         assert isinstance(self._stream, PassThroughStream)
-        self.exchange.stream_head((*self._stream_headers, *self.headers_down(call, self._head[1])))
+        self.client.stream_head((*self._stream_headers, *self.headers_down(call, self._head[1])))
         if self.dialect.traits.whole_is_event:
             return self._fed([answer])
         from agcore.conversion import synthesized_stream  # rare, and translating is not free to import
@@ -330,8 +330,8 @@ class Generate(PassThrough):
         """Announcements go out although no content came."""
         assert self._outgoing is not None
         if self._choices is None:
-            self.exchange.calls[-1].commit()
-        self.exchange.write(self._outgoing.release(), now=now)
+            self.calls.calls[-1].commit()
+        self.client.write(self._outgoing.release(), now=now)
 
     def error_in_stream(self, fault: Fault) -> bytes | None:
         """The dialect's own error, fitting to what was sent."""

@@ -40,7 +40,7 @@ class Images(Media):
 
     def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
         """Pass the request on, or have its pictures drawn by calls of their own."""
-        self.exchange.release_memory(self._rendered)
+        self.memory.release(self._rendered)
         self._rendered = 0
         self._drawing = None
         if candidate.endpoint.dialect == self.dialect.traits.name:
@@ -59,7 +59,7 @@ class Images(Media):
         if refused is not None:
             return refused
         size = sum(map(len, set(bodies)))
-        if not self.exchange.reserve(size, now=now):
+        if not self.memory.reserve(size, now=now):
             return None
         self._rendered = size
         self._drawing = Drawing(
@@ -73,13 +73,12 @@ class Images(Media):
         )
         # An upstream of the client's own dialect may answer with no stream, which one that is open could not take.
         if request.stream and all(each.endpoint.dialect != self.dialect.traits.name for each in self._drawing.later):
-            self.exchange.expect_stream(SSE_HEADERS, keepalive=self.dialect.traits.keepalive, now=now)
+            self.client.expect_stream(SSE_HEADERS, keepalive=self.dialect.traits.keepalive, now=now)
         self._drawing.begin(now=now)
         return None
 
     def _read(self) -> ImageRequest | Fault:
         match = self.request.match
-        assert match is not None
         client = task_registry.images().clients[self.dialect.traits.name]
         try:
             body = self.decoded()
@@ -100,7 +99,7 @@ class Images(Media):
     def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """A stream that opens before the upstream answered tells where it is going to come from."""
         if self._drawing is not None:
-            self.exchange.stream_head((*SSE_HEADERS, *self.headers_down(call, ())))
+            self.client.stream_head((*SSE_HEADERS, *self.headers_down(call, ())))
 
     def keepalive(self, usual: bytes) -> bytes:
         """What keeps a stream alive that its first picture opened, while the next one is drawn."""

@@ -31,7 +31,7 @@ from agcore.routing.catalog import Resolution
 from agcore.routing.selection import Candidate
 
 if TYPE_CHECKING:
-    from agcore.machines.exchange import Exchange
+    from agcore.machines.operation import ExchangeParts
 
 
 class Media(PassThrough):
@@ -45,8 +45,8 @@ class Media(PassThrough):
     _stream: PassThroughStream | None = None
     _raw = False
 
-    def __init__(self, exchange: Exchange) -> None:
-        super().__init__(exchange)
+    def __init__(self, parts: ExchangeParts) -> None:
+        super().__init__(parts)
         self._media = task_registry.media()[self.dialect.traits.name]
 
     def endpoint_at(self, provider: Provider) -> Endpoint | None:
@@ -68,20 +68,18 @@ class Media(PassThrough):
     def read_ask(self, members: Members) -> RequestSummary | Fault:
         """The model, from the path where it stands there, else from the body."""
         match = self.request.match
-        assert match is not None
         if match.model:
             return RequestSummary(model=match.model)
         default = self._media.DEFAULT_MODELS.get(match.route.path)
         if default is not None and members.value("model") is None:
             return RequestSummary(model=default)
-        ask = summary_of_body(members, self.parts)
+        ask = summary_of_body(members, self.path_parts)
         # A stream is recognised by its answer: nothing is opened before it comes.
         return ask if isinstance(ask, Fault) else RequestSummary(model=ask.model)
 
     def edits(self, members: Members) -> tuple[dict[str, bytes | None], bool]:
         """Only the model's name, and that only where one was given."""
         assert self.candidate is not None
-        assert self.request.match is not None
         if "model" not in members and not self.request.match.model:
             return {}, False
         return self.dialect.pass_through.edits(members, self.ask, self.candidate.model)
@@ -100,18 +98,16 @@ class Media(PassThrough):
 
     def upstream_target(self, candidate: Candidate) -> bytes | None:
         """The same path below the provider's prefix."""
-        assert self.request.match is not None
         return self._media.target(self.request.match.route.path, self.destination(candidate))
 
     def destination(self, candidate: Candidate) -> Destination:
         """Where a candidate's requests go."""
         profile = self.services.catalog.profile(candidate.model)
-        return Destination(candidate.endpoint.prefix, candidate.model, profile, self.parts)
+        return Destination(candidate.endpoint.prefix, candidate.model, profile, self.path_parts)
 
     @property
     def repeatable(self) -> bool:
         """Whether an answer that comes twice is not paid for twice."""
-        assert self.request.match is not None
         return self._media.is_repeatable(self.request.match.route.path)
 
     def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
@@ -121,23 +117,23 @@ class Media(PassThrough):
         kind = media_type(headers)
         if kind == b"text/event-stream":
             self._stream = PassThroughStream(self._media.StreamTap(), framing="sse")
-            self.exchange.stream_head((*SSE_HEADERS, *self.headers_down(call, headers)))
+            self.client.stream_head((*SSE_HEADERS, *self.headers_down(call, headers)))
         elif kind != b"application/json":
             self._raw = True
             call.commit()
             kept = tuple(field for field in headers if field[0] in (b"content-type", b"content-length"))
-            self.exchange.open_answer(status, (*kept, *self.headers_down(call, headers)), now=now)
+            self.client.open_answer(status, (*kept, *self.headers_down(call, headers)), now=now)
 
     def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Pass a piece on, or collect it."""
         if self._raw:
-            return self.exchange.pass_on(data)
+            return self.client.pass_on(data)
         if self._stream is None:
             return super().call_data(call, data, now=now)
         out = self._stream.feed(data).data
         if out:
             call.commit()
-            self.exchange.write(out, now=now)
+            self.client.write(out, now=now)
         if self._stream.fault is not None:
             call.reject(self._stream.fault, now=now)
         return None
@@ -145,16 +141,16 @@ class Media(PassThrough):
     def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """End as the answer's form demands."""
         if self._raw:
-            return self.exchange.end(now=now)
+            return self.client.end(now=now)
         if self._stream is None:
             return super().call_end(call, now=now)
         out = self._stream.end().data
         if out:
             call.commit()
-            self.exchange.write(out, now=now)
+            self.client.write(out, now=now)
         if self._stream.fault is not None:
             return call.reject(self._stream.fault, now=now)
-        return self.exchange.end(now=now)
+        return self.client.end(now=now)
 
     def read_usage(self, answer: Mapping[str, object]) -> Usage | None:
         """What the answer says it consumed."""

@@ -14,16 +14,18 @@ from agcore.codecs.globs import is_glob
 from agcore.codecs.json_splice import parse
 from agcore.config.values import DIALECT_NAMES, Provider
 from agcore.dialects import task_registry
-from agcore.machines.operation import Operation, resolve
+from agcore.machines.request_body import BodyPolicy
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.models.profiles import Profile
+from agcore.operations.base import BaseOperation
 from agcore.operations.provider_lists import ListReader, list_way
 from agcore.protocol.fault import Fault, invalid
+from agcore.routing.candidates import resolve
 from agcore.routing.catalog import Resolution
 from agcore.state.provider_models import AFTER_DELAY
 
 if TYPE_CHECKING:
-    from agcore.machines.exchange import Exchange
+    from agcore.machines.operation import ExchangeParts
 
 PATIENCE: Final = 2.0
 """Seconds that a client waits for the lists of providers, all together."""
@@ -36,10 +38,10 @@ class ListModels(ListReader):
     has not answered after `PATIENCE` is left out, or listed with what was known of it before.
     """
 
-    keeps_body: ClassVar[bool] = False
+    body: ClassVar[BodyPolicy] = BodyPolicy.DISCARD
 
-    def __init__(self, exchange: Exchange) -> None:
-        super().__init__(exchange)
+    def __init__(self, parts: ExchangeParts) -> None:
+        super().__init__(parts)
         providers = self.services.config.providers
         self._open = {each.name: each for each in providers if each.has_credential and any(map(is_glob, each.models))}
         self._late: dict[str, Provider] = {}
@@ -53,7 +55,7 @@ class ListModels(ListReader):
 
     def run(self, body: bytes, *, now: float) -> None:
         """Ask; the body, if there is one, is of no interest."""
-        self.exchange.set_alarm(now + min(PATIENCE, self.services.config.timeouts.request / 2))
+        self.parts.environment.set_alarm(now + min(PATIENCE, self.services.config.timeouts.request / 2))
         self.read_lists(map(list_way, self._late.values()), now=now)
 
     def list_read(self, call: UpstreamCall, ids: tuple[str, ...] | None, *, now: float) -> None:
@@ -79,7 +81,6 @@ class ListModels(ListReader):
     def all_read(self, *, now: float) -> None:
         """Answer."""
         match, identity = self.request.match, self.request.identity
-        assert match is not None
         allowed = identity.models if identity is not None else ()
         lists = self.services.ledger.lists
         offered = {name: lists.ids(each, now=now) for name, each in self._open.items()}
@@ -87,27 +88,26 @@ class ListModels(ListReader):
         try:
             body = task_registry.models()[match.dialect].write_list(models, self.request.target)
         except ValueError as error:
-            return self.exchange.fail(invalid(str(error)), now=now)
-        return self.exchange.answer(200, body, now=now)
+            return self.client.fail(invalid(str(error)), now=now)
+        return self.client.answer(200, body, now=now)
 
 
-class GetModel(Operation):
+class GetModel(BaseOperation):
     """One model; it exists when its name resolves."""
 
     def begin(self, *, now: float) -> None:
         """Answer with the model or a 404 that lists the near names."""
         match, identity = self.request.match, self.request.identity
-        assert match is not None
-        found = resolve(self.request, self.services, match.model)
+        found = self.resolve(match.model)
         if isinstance(found, Fault):
-            return self.exchange.fail(found, now=now)
+            return self.client.fail(found, now=now)
         allowed = identity.models if identity is not None else ()
         listed = self.services.catalog.listed(match.model, allowed=allowed, dialect=match.dialect)
         assert listed is not None
-        return self.exchange.answer(200, task_registry.models()[match.dialect].write_model(listed), now=now)
+        return self.client.answer(200, task_registry.models()[match.dialect].write_model(listed), now=now)
 
 
-class Detect(Operation):
+class Detect(BaseOperation):
     """How a model name resolves, and what the model behind it can do.
 
     It resolves as for the clients of `dialect`, where the body has one, else as for those of OpenAI Chat Completions.
@@ -119,16 +119,20 @@ class Detect(Operation):
         model, dialect = members.value("model"), members.value("dialect")
         if not isinstance(model, str) or not model:
             fault = invalid("`model` is required and must be a non-empty string", param="model")
-            return self.exchange.fail(fault, now=now)
+            return self.client.fail(fault, now=now)
         if dialect is not None and dialect not in DIALECT_NAMES:
             fault = invalid(f"`dialect` must be one of {', '.join(DIALECT_NAMES)}", param="dialect")
-            return self.exchange.fail(fault, now=now)
-        asking = self.request if dialect is None else msgspec.structs.replace(self.request, dialect=dialect)
-        found = resolve(asking, self.services, model.removeprefix("models/"))
+            return self.client.fail(fault, now=now)
+        found = resolve(
+            self.services.catalog,
+            model.removeprefix("models/"),
+            identity=self.request.identity,
+            dialect=self.request.dialect if dialect is None else dialect,
+        )
         if isinstance(found, Fault):
-            return self.exchange.fail(found, now=now)
+            return self.client.fail(found, now=now)
         profile = self.services.catalog.profile(found.targets[0].model)
-        return self.exchange.answer(200, detected(found, profile), now=now)
+        return self.client.answer(200, detected(found, profile), now=now)
 
 
 def detected(resolution: Resolution, profile: Profile) -> bytes:

@@ -20,24 +20,25 @@ from agcore.dialects import DIALECTS
 from agcore.dialects.base import RequestSummary
 from agcore.dialects.shared.event_edits import edited
 from agcore.dialects.whole_answer import read_object
-from agcore.machines.operation import Operation, candidates_at, resolve
 from agcore.machines.upstream_call import UpstreamCall
+from agcore.operations.base import BaseOperation
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Body, Headers
 from agcore.protocol.report import Report, Usage
+from agcore.routing.candidates import candidates_at
 from agcore.routing.catalog import Resolution
 from agcore.routing.conversation_key import seat_of
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
-    from agcore.machines.exchange import Exchange
+    from agcore.machines.operation import ExchangeParts
 
 BYTES_PER_TOKEN: Final = 4
 """Of a request, where its answer does not tell what it consumed."""
 
 
-class PassThrough(Operation, ABC):
+class PassThrough(BaseOperation, ABC):
     """One request, one JSON answer. Streams are `Generate`'s addition."""
 
     metered: ClassVar[bool] = True
@@ -46,11 +47,10 @@ class PassThrough(Operation, ABC):
     usage: Usage | None = None
     hides_usage = False
 
-    def __init__(self, exchange: Exchange) -> None:
-        super().__init__(exchange)
-        assert self.request.match is not None
+    def __init__(self, parts: ExchangeParts) -> None:
+        super().__init__(parts)
         self.dialect = DIALECTS[self.request.match.dialect]
-        self.parts = self.request.match.parts(self.request.target)
+        self.path_parts = self.request.match.parts(self.request.target)
         self._losses = Losses()
         self._answer: list[bytes] = []
         self._answer_size = 0
@@ -61,11 +61,11 @@ class PassThrough(Operation, ABC):
         members = parse(body)
         ask = self.read_ask(members)
         if isinstance(ask, Fault):
-            return self.exchange.fail(ask, now=now)
+            return self.client.fail(ask, now=now)
         self.ask = ask
         candidates = self.find_candidates(ask.model)
         if isinstance(candidates, Fault):
-            return self.exchange.fail(candidates, now=now)
+            return self.client.fail(candidates, now=now)
         expanded = self.expanded(members, now=now)
         if expanded is None:
             return None
@@ -77,11 +77,11 @@ class PassThrough(Operation, ABC):
         seat = None
         if self.services.ledger.pool.spreads(candidates):
             seat = seat_of(self.request, self._members, self.ask.model)
-        self.exchange.call(candidates, owner=self, now=now, seat=seat, further=further)
+        self.calls.start(candidates, to=self, now=now, conversation_key=seat, counts_as_retry=further)
 
     def find_candidates(self, model: str) -> tuple[Candidate, ...] | Fault:
         """Where a model's requests may go."""
-        found = resolve(self.request, self.services, model)
+        found = self.resolve(model)
         if isinstance(found, Fault):
             return found
         return candidates_at(found, self.endpoint_at) or self.unserved(model, found)
@@ -119,9 +119,10 @@ class PassThrough(Operation, ABC):
 
     def discard_answer(self) -> None:
         """Forget what was answered so far: another answer will come in its place."""
-        self.exchange.release_memory(self._answer_size)
-        self._answer.clear()
-        self._answer_size = 0
+        if self._answer_size:
+            self.memory.release(self._answer_size)
+            self._answer.clear()
+            self._answer_size = 0
         self._head = (200, ())
 
     def plan_for(self, members: Members, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
@@ -145,7 +146,7 @@ class PassThrough(Operation, ABC):
 
     def read_ask(self, members: Members) -> RequestSummary | Fault:
         """What the request asks for."""
-        return self.dialect.pass_through.read_summary(members, self.parts)
+        return self.dialect.pass_through.read_summary(members, self.path_parts)
 
     @abstractmethod
     def upstream_target(self, candidate: Candidate) -> bytes | None:
@@ -171,14 +172,12 @@ class PassThrough(Operation, ABC):
 
     def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Collect the answer, within bounds."""
-        self.exchange.stop_first_content_timer()
+        self.client.stop_first_content_timer()
         limit = self.services.config.limits.max_json
         self._answer_size += len(data)
         if self._answer_size > limit:
-            self.exchange.fail(
-                Fault(status=502, message=f"the upstream's answer is larger than {limit} bytes"), now=now
-            )
-        elif self.exchange.reserve(len(data), now=now):
+            self.client.fail(Fault(status=502, message=f"the upstream's answer is larger than {limit} bytes"), now=now)
+        elif self.memory.reserve(len(data), now=now):
             self._answer.append(data)
 
     def call_end(self, call: UpstreamCall, *, now: float) -> None:
@@ -195,7 +194,7 @@ class PassThrough(Operation, ABC):
         if answer.get("error"):
             body = call.scrubbed(body)
         self.answered(body)
-        return self.exchange.answer(status, body, headers=self.headers_down(call, headers), now=now)
+        return self.client.answer(status, body, headers=self.headers_down(call, headers), now=now)
 
     def answered(self, body: bytes) -> None:
         """`body` is the answer, and about to be sent."""
@@ -219,7 +218,7 @@ class PassThrough(Operation, ABC):
         lost: Headers = ()
         if len(self._losses):
             lost = ((b"x-agcore-losses", header_tables.field_value(self._losses.header())),)
-        return (*passing, *self.exchange.provenance(call), *lost)
+        return (*passing, *self.calls.provenance(call), *lost)
 
     def report(self) -> Report:
         """Model, usage, losses."""

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Final
 
 from agcore.config.values import Provider
 from agcore.dialects.shared.model_ids import read_ids
-from agcore.machines.operation import Operation
 from agcore.machines.upstream_call import UpstreamCall
+from agcore.operations.base import BaseOperation
 from agcore.protocol.fault import Fault
 from agcore.routing.selection import Candidate
 from agcore.upstream.model_list import LISTING, MAX_BODY, list_headers, list_target
 from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
-    from agcore.machines.exchange import Exchange
+    from agcore.machines.operation import ExchangeParts
 
 MAX_PARALLEL: Final = 8
 """Calls under way at once."""
 
 
-class ListReader(Operation):
+class ListReader(BaseOperation):
     """Base of such operations: `read_lists` starts it, and each way ends in `list_read` or in `list_failed`.
 
     After the last one comes `all_read`, which answers the client. Nothing is read on once the exchange is finished.
@@ -30,8 +30,8 @@ class ListReader(Operation):
     key that was revoked.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
-        super().__init__(exchange)
+    def __init__(self, parts: ExchangeParts) -> None:
+        super().__init__(parts)
         self._waiting: list[Candidate] = []
         self._under_way = 0
         self._once = False
@@ -84,7 +84,7 @@ class ListReader(Operation):
             self._taken(call)
             self.list_read(call, None, now=now)
             self._done(now)
-        elif self.exchange.reserve(len(data), now=now):
+        elif self.memory.reserve(len(data), now=now):
             body += data
 
     def call_end(self, call: UpstreamCall, *, now: float) -> None:
@@ -103,13 +103,13 @@ class ListReader(Operation):
     def _taken(self, call: UpstreamCall) -> bytes:
         """What came, which is not held any more."""
         body = bytes(self._bodies.pop(call, b""))
-        self.exchange.release_memory(len(body))
+        self.memory.release(len(body))
         return body
 
     def _next(self, now: float) -> None:
         if self._waiting:
             self._under_way += 1
-            self.exchange.call((self._waiting.pop(),), owner=self, now=now, once=self._once)
+            self.calls.start((self._waiting.pop(),), to=self, now=now, single_attempt=self._once)
 
     def _done(self, now: float) -> None:
         self._under_way -= 1
@@ -117,7 +117,7 @@ class ListReader(Operation):
         self._maybe_finish(now)
 
     def _maybe_finish(self, now: float) -> None:
-        if not self._under_way and not self._waiting and not self.exchange.finished:
+        if not self._under_way and not self._waiting and not self.client.finished:
             self.all_read(now=now)
 
 

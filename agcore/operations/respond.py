@@ -19,7 +19,6 @@ from agcore.conversion.passthrough import PassThroughStream
 from agcore.dialects.base import RequestSummary
 from agcore.dialects.openai_responses.stream_tap import StreamTap
 from agcore.dialects.openai_responses.traits import NAME
-from agcore.machines.operation import resolve
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.generate import Generate
 from agcore.protocol.fault import Fault
@@ -28,7 +27,7 @@ from agcore.state.responses import Entry, Kept, Pinned
 
 if TYPE_CHECKING:
     from agcore.conversion.translation import Translation
-    from agcore.machines.exchange import Exchange
+    from agcore.machines.operation import ExchangeParts
     from agcore.machines.services import GatewayServices
 
 
@@ -42,8 +41,8 @@ class Respond(Generate):
     _key = ""
     _sent: Members
 
-    def __init__(self, exchange: Exchange) -> None:
-        super().__init__(exchange)
+    def __init__(self, parts: ExchangeParts) -> None:
+        super().__init__(parts)
         self._store = self.services.ledger.responses
         self._client = self.request.client
 
@@ -64,7 +63,7 @@ class Respond(Generate):
         if not isinstance(earlier, Pinned):
             return super().find_candidates(model)
         assert self._previous is not None
-        found = resolve(self.request, self.services, model)
+        found = self.resolve(model)
         if isinstance(found, Fault):
             return found
         candidate = pinned_candidate(earlier, self.services)
@@ -79,7 +78,7 @@ class Respond(Generate):
         if not changes:
             return members
         expanded = members.edited(changes)
-        return parse(expanded) if self.exchange.reserve(len(expanded), now=now) else None
+        return parse(expanded) if self.memory.reserve(len(expanded), now=now) else None
 
     def _expansion(self, members: Members) -> dict[str, bytes | None]:
         """The changes that put earlier items in place of their ids."""
@@ -140,17 +139,22 @@ class Respond(Generate):
     def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Pass a piece on, and remember what it completes."""
         super().call_data(call, data, now=now)
-        self._remember_stream()
+        self._remember_sound_stream()
 
     def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """End the answer, and remember what that completes."""
         super().call_end(call, now=now)
-        self._remember_stream()
+        self._remember_sound_stream()
 
     def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """A complete answer is remembered, whatever becomes of its connection."""
         super().call_failed(call, fault, now=now)
         self._remember_stream()
+
+    def _remember_sound_stream(self) -> None:
+        """Remember a stream, unless it was rejected: another attempt may take its place."""
+        if self._stream is None or self._stream.fault is None:
+            self._remember_stream()
 
     def _remember_stream(self) -> None:
         if self._remembered or not self._stores or self._stream is None:

@@ -14,6 +14,7 @@ import msgspec
 from agcore.codecs import json_text
 from agcore.codecs.request_target import RequestTarget
 from agcore.dialects.base import RequestSummary
+from agcore.machines.request_body import BodyPolicy
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.pass_through import PassThrough
 from agcore.operations.respond import pinned_candidate
@@ -32,7 +33,7 @@ MAX_LIMIT: Final = 100
 class StoredResponse(PassThrough):
     """`GET` and `DELETE /v1/responses/{id}`, and what stands under it."""
 
-    keeps_body: ClassVar[bool] = False
+    body: ClassVar[BodyPolicy] = BodyPolicy.DISCARD
     json_body: ClassVar[bool] = False
     metered: ClassVar[bool] = False
     suffix: ClassVar[bytes] = b""
@@ -40,7 +41,6 @@ class StoredResponse(PassThrough):
 
     def run(self, body: bytes, *, now: float) -> None:
         """Answer from the store, or ask the provider that has it."""
-        assert self.request.match is not None
         self._id = self.request.match.name
         store, client = self.services.ledger.responses, self.request.client
         entry = store.find(self._id, client=client)
@@ -48,9 +48,9 @@ class StoredResponse(PassThrough):
         if entry is not None and not isinstance(entry, Kept):
             candidate = pinned_candidate(entry, self.services)
         if entry is None or (candidate is None and not isinstance(entry, Kept)):
-            return self.exchange.fail(Fault(status=404, message=f"Response with id '{self._id}' not found."), now=now)
+            return self.client.fail(Fault(status=404, message=f"Response with id '{self._id}' not found."), now=now)
         if self.request.target.first("stream") == "true":
-            return self.exchange.fail(invalid("a stored response is not streamed", param="stream"), now=now)
+            return self.client.fail(invalid("a stored response is not streamed", param="stream"), now=now)
         if candidate is not None:
             assert not isinstance(entry, Kept)
             self.candidate, self.ask = candidate, RequestSummary(model=entry.asked)
@@ -59,18 +59,18 @@ class StoredResponse(PassThrough):
         if self.request.head.method == "DELETE":
             store.remove(self._id, client=client)
             gone = {"id": self._id, "object": "response.deleted", "deleted": True}
-            return self.exchange.answer(200, msgspec.json.encode(gone), now=now)
+            return self.client.answer(200, msgspec.json.encode(gone), now=now)
         shown = self.shown(entry)
         if isinstance(shown, Fault):
-            return self.exchange.fail(shown, now=now)
-        return self.exchange.answer(200, shown, now=now)
+            return self.client.fail(shown, now=now)
+        return self.client.answer(200, shown, now=now)
 
     def shown(self, entry: Kept) -> bytes | Fault:
         """The answer to a GET."""
         return entry.response
 
     def _ask_holder(self, candidate: Candidate, now: float) -> None:
-        self.exchange.call((candidate,), owner=self, now=now)
+        self.calls.start((candidate,), to=self, now=now)
 
     def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan:
         """The same request, without a body."""

@@ -57,7 +57,7 @@ class Transcribe(Upload):
 
     def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
         """Pass the form on, or write a request of another dialect."""
-        self.exchange.release_memory(self._rendered)
+        self.memory.release(self._rendered)
         self._rendered = 0
         self._asked = self._stream = None
         self._streaming = False
@@ -76,10 +76,10 @@ class Transcribe(Upload):
             self._stream = PassThroughStream(tap, framing="sse")
             # An upstream of the client's own dialect may answer with no stream, which one that is open could not take.
             if all(map(self._needs_whole, call.candidates)):
-                self.exchange.expect_stream(SSE_HEADERS, keepalive=self.dialect.traits.keepalive, now=now)
+                self.client.expect_stream(SSE_HEADERS, keepalive=self.dialect.traits.keepalive, now=now)
         at = self.destination(candidate)
         (body,) = upstream.write_requests(asked, at, self._losses)
-        if not self.exchange.reserve(len(body), now=now):
+        if not self.memory.reserve(len(body), now=now):
             return None
         self._rendered = len(body)
         self._asked = msgspec.structs.replace(asked, audio=b"")
@@ -94,7 +94,6 @@ class Transcribe(Upload):
         if isinstance(form, Fault):
             return form
         match = self.request.match
-        assert match is not None
         try:
             asked = client.read_request(form, path=match.route.path, model=self.ask.model, losses=self._losses)
         except Invalid as error:
@@ -109,7 +108,7 @@ class Transcribe(Upload):
     def call_begun(self, call: UpstreamCall, *, now: float) -> None:
         """A stream that opens before the upstream answered tells where it is going to come from."""
         if self._stream is not None:
-            self.exchange.stream_head((*SSE_HEADERS, *self.headers_down(call, ())))
+            self.client.stream_head((*SSE_HEADERS, *self.headers_down(call, ())))
 
     def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
         """A translated answer is a stream if it says so and one was asked for; else it is read whole."""
@@ -146,15 +145,15 @@ class Transcribe(Upload):
         client = task.clients[self.dialect.traits.name]
         written = client.write_answer(found, self._asked, model=self.ask.model, created=int(now))
         headers = self.headers_down(call, ())
-        return self.exchange.answer(200, written.body, headers=headers, content_type=written.content_type, now=now)
+        return self.client.answer(200, written.body, headers=headers, content_type=written.content_type, now=now)
 
     def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """A connection that breaks after the transcript was complete takes nothing from it."""
         if self._asked is not None and self._stream is not None and self._stream.complete:
             last = self._stream.broken()
             if last is not None:
-                self.exchange.write(last.data, now=now)
-            return self.exchange.end(now=now)
+                self.client.write(last.data, now=now)
+            return self.client.end(now=now)
         return super().call_failed(call, fault, now=now)
 
     def _too_large(self) -> Fault:

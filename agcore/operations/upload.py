@@ -18,6 +18,7 @@ from agcore.codecs.header_fields import first
 from agcore.codecs.multipart import FormScan, boundary_of
 from agcore.config.values import Limits
 from agcore.dialects.base import RequestSummary
+from agcore.machines.request_body import BodyPolicy
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.media import Media
 from agcore.protocol.fault import Fault, invalid
@@ -33,6 +34,7 @@ BUFFERED: Final = 1024 * 1024
 class Upload(Media):
     """A form with files."""
 
+    body: ClassVar[BodyPolicy] = BodyPolicy.PIECES
     json_body: ClassVar[bool] = False
 
     _candidates: tuple[Candidate, ...] = ()
@@ -49,7 +51,7 @@ class Upload(Media):
         """A form has a boundary, or it is none."""
         boundary = boundary_of(self.request.head.headers)
         if isinstance(boundary, Fault):
-            return self.exchange.fail(boundary, now=now)
+            return self.client.fail(boundary, now=now)
         self._scan = FormScan(boundary)
         self._held: list[bytes] = []
         self._size = 0
@@ -59,32 +61,32 @@ class Upload(Media):
         """The form's own, with its boundary."""
         return first(headers, b"content-type") or b""
 
-    def take(self, data: bytes, *, now: float) -> None:
+    def receive_body(self, data: bytes, *, now: float) -> None:
         """Hold a piece, pass it on, or put it aside."""
         self._size += len(data)
         self._scan.feed(data)
         if self._scan.fault is not None:
-            return self.exchange.fail(self._scan.fault, now=now)
+            return self.client.fail(self._scan.fault, now=now)
         if self._patcher is not None:
             return self._pass_on(self._patcher.feed(data), now)
         if self._spool:
-            self.exchange.spool(data)
+            self.parts.environment.spool(data)
             if self._candidates and not self._able:
-                self.exchange.fail(self._too_large(), now=now)
+                self.client.fail(self._too_large(), now=now)
             return None
-        if self.exchange.reserve(len(data), now=now):
+        if self.memory.reserve(len(data), now=now):
             self._held.append(data)
             if self._size > BUFFERED:
                 self._overflow(now)
         return None
 
-    def complete(self, *, now: float) -> None:
+    def run(self, body: bytes, *, now: float) -> None:
         """The form is complete: send what was held, or end what passed by."""
         self._scan.end()
         if self._scan.fault is not None:
-            return self.exchange.fail(self._scan.fault, now=now)
+            return self.client.fail(self._scan.fault, now=now)
         if self._streams:
-            return self.exchange.calls[-1].end_body(now=now)
+            return self.calls.calls[-1].end_body(now=now)
         return self._ask(now)
 
     def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
@@ -111,9 +113,9 @@ class Upload(Media):
         if self._streams or self._spool:
             candidates = tuple(candidate for candidate in candidates if not self._needs_whole(candidate))
         if candidates:
-            self.exchange.call(candidates, owner=self, now=now, further=further)
+            self.calls.start(candidates, to=self, now=now, counts_as_retry=further)
         else:
-            self.exchange.fail(self._too_large(), now=now)
+            self.client.fail(self._too_large(), now=now)
 
     def file_read(self, id: int, data: bytes, *, now: float) -> None:
         """What was put aside is in memory again."""
@@ -123,7 +125,7 @@ class Upload(Media):
 
     def file_refused(self, id: int, reason: str, *, now: float) -> None:
         """It is lost."""
-        self.exchange.fail(Fault(status=507, message=f"the upload that was put aside {reason}"), now=now)
+        self.client.fail(Fault(status=507, message=f"the upload that was put aside {reason}"), now=now)
 
     @property
     def max_whole(self) -> int:
@@ -148,13 +150,13 @@ class Upload(Media):
             return
         able = self._able
         if self._candidates and not able:
-            self.exchange.fail(self._too_large(), now=now)
+            self.client.fail(self._too_large(), now=now)
         elif not able or any(map(self._needs_whole, able)):
             self._put_aside()
         else:
             # The rest passes by, to whoever takes the beginning.
             self._streams = True
-            self.exchange.upload()
+            self.parts.body.pass_through()
             self.start(able, now=now)
 
     def _ask(self, now: float) -> None:
@@ -162,19 +164,19 @@ class Upload(Media):
             return
         if not (self._spool and any(map(self._needs_whole, self._able))):
             self.start(self._candidates, now=now)
-        elif self.exchange.reserve(self._size, now=now):
-            self.exchange.read_spool(now=now)
+        elif self.memory.reserve(self._size, now=now):
+            self.parts.environment.read_spool(now=now)
 
     def _found_ways(self, now: float) -> bool:
         """Find the ways by the form's model; else the request has failed."""
         field = self._scan.fields.get("model")
         if field is None or not field.value:
-            self.exchange.fail(invalid("`model` is required", param="model"), now=now)
+            self.client.fail(invalid("`model` is required", param="model"), now=now)
             return False
         self.ask = RequestSummary(model=field.value)
         candidates = self.find_candidates(field.value)
         if isinstance(candidates, Fault):
-            self.exchange.fail(candidates, now=now)
+            self.client.fail(candidates, now=now)
             return False
         self._candidates = candidates
         return True
@@ -185,11 +187,11 @@ class Upload(Media):
 
     def _put_aside(self) -> None:
         for piece in self._held:
-            self._spool = self.exchange.spool(piece)
-        self.exchange.release_memory(self._size)
+            self._spool = self.parts.environment.spool(piece)
+        self.memory.release(self._size)
         self._held.clear()
 
     def _pass_on(self, data: bytes, now: float) -> None:
         if data:
             self._held.clear()  # what follows was not kept: it cannot be said again
-            self.exchange.calls[-1].send(data, now=now)
+            self.calls.calls[-1].send_body(data, now=now)

@@ -10,7 +10,6 @@ import msgspec
 from agcore.codecs.json_splice import parse
 from agcore.config.values import ASKED_MODEL, Provider
 from agcore.dialects.shared.model_ids import MAX_IDS
-from agcore.machines.operation import resolve
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.provider_lists import ListReader, list_way
 from agcore.protocol.fault import Fault, invalid
@@ -19,7 +18,7 @@ from agcore.routing.selection import Cooldown
 from agcore.upstream.model_list import LISTING
 
 if TYPE_CHECKING:
-    from agcore.machines.exchange import Exchange
+    from agcore.machines.operation import ExchangeParts
 
 
 class Warmup(ListReader):
@@ -35,8 +34,8 @@ class Warmup(ListReader):
 
     metered: ClassVar[bool] = True
 
-    def __init__(self, exchange: Exchange) -> None:
-        super().__init__(exchange)
+    def __init__(self, parts: ExchangeParts) -> None:
+        super().__init__(parts)
         self._results: dict[str, dict[str, object]] = {}
         self._begun: dict[UpstreamCall, float] = {}
         self._latency: dict[UpstreamCall, float] = {}
@@ -46,7 +45,7 @@ class Warmup(ListReader):
         """Start as many calls as may run at once."""
         providers = self._providers(body)
         if isinstance(providers, Fault):
-            return self.exchange.fail(providers, now=now)
+            return self.client.fail(providers, now=now)
         pool = self.services.ledger.pool
         cooling: dict[tuple[str, str], list[tuple[str, Cooldown]]] = {}
         for (name, id, model), cooldown in pool.cooling(now=now):
@@ -103,7 +102,7 @@ class Warmup(ListReader):
         """Answer."""
         targets = list(self._results.values())
         body = {"ok": all(target["ok"] for target in targets), "targets": targets}
-        self.exchange.answer(200, msgspec.json.encode(body), now=now)
+        self.client.answer(200, msgspec.json.encode(body), now=now)
 
     def _providers(self, body: bytes) -> list[Provider] | Fault:
         members = parse(body or b"{}")
@@ -117,7 +116,7 @@ class Warmup(ListReader):
         if model is not None:
             if not isinstance(model, str):
                 return invalid("`model` must be a string", param="model")
-            found = resolve(self.request, self.services, model)
+            found = self.resolve(model)
             if isinstance(found, Fault):
                 return found
             serving = {target.provider.name for target in found.targets}

@@ -121,7 +121,7 @@ def test_the_table_of_legs_lists_no_transition_that_never_happens() -> None:
             each = make(leg)
             if type(each) in legality.LEG[before]:
                 tell_and_check(story, each)
-                seen.add((before, type(each), story.exchange.calls[-1].state))
+                seen.add((before, type(each), story.exchange._calls.calls[-1].state))
     listed = {
         (before, input, after)
         for before, row in legality.LEG.items()
@@ -142,13 +142,13 @@ def test_the_timed_tables_are_what_the_passing_of_time_does() -> None:
             while (deadline := story.exchange.deadline) is not None:
                 assert story.now < deadline < EPOCH + 2000
                 story.now = deadline + late
-                state, calls = story.exchange.state, tuple(story.exchange.calls)
+                state, calls = story.exchange.state, tuple(story.exchange._calls.calls)
                 before = [call.state for call in calls]
                 story.effects += story.exchange.handle_timeout(now=story.now)
                 seen.add((state, story.exchange.state))
                 legs |= {(each, call.state) for each, call in zip(before, calls, strict=True)}
             # What is proxied may take as long as it likes, once it is connected.
-            assert story.finished or story.exchange.calls[0].plan.no_read_timeout
+            assert story.finished or story.exchange._calls.calls[0].plan.no_read_timeout
             check_effects(story.effects)
     changes = {(before, after) for before, after in seen if before is not after}
     assert changes == {(before, after) for before, row in legality.EXCHANGE_TIMED.items() for after in row}

@@ -93,7 +93,7 @@ def test_an_early_timeout_does_nothing(name: str, early: float) -> None:
     story = SITUATIONS[name][0]()
     deadline = story.exchange.deadline
     if deadline is None:
-        assert story.exchange.state is State.DONE or story.exchange.calls[0].plan.no_read_timeout
+        assert story.exchange.state is State.DONE or story.exchange._calls.calls[0].plan.no_read_timeout
         assert story.exchange.handle_timeout(now=story.now + 1e6) == []
     else:
         state = story.exchange.state

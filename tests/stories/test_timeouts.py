@@ -294,16 +294,16 @@ def test_a_late_timeout_fires_everything_that_is_due_and_leaves_no_deadline_behi
 def test_timers_fire_one_at_a_time_earliest_first() -> None:
     timers = Timers()
     assert (timers.next, timers.pop_due(1e9)) == (None, None)
-    timers.set(Timer.IDLE, 5)
-    timers.set(Timer.PING, 3)
-    timers.set(Timer.OPEN, 9)
-    assert (timers.next, timers.armed(Timer.PING), timers.at(Timer.OPEN)) == (3, True, 9)
+    timers[Timer.IDLE] = 5
+    timers[Timer.PING] = 3
+    timers[Timer.OPEN] = 9
+    assert (timers.next, Timer.PING in timers, timers[Timer.OPEN]) == (3, True, 9)
     assert timers.pop_due(2.9) is None
     assert [timers.pop_due(6), timers.pop_due(6), timers.pop_due(6)] == [Timer.PING, Timer.IDLE, None]
-    timers.set(Timer.BODY, 9)
+    timers[Timer.BODY] = 9
     assert timers.pop_due(9) is Timer.OPEN, "of two that are due at once, the one that was armed first"
-    timers.set(Timer.IDLE, 7)
-    timers.clear(Timer.OPEN, Timer.BODY)
+    timers[Timer.IDLE] = 7
+    timers.disarm(Timer.OPEN, Timer.BODY)
     assert timers.next == 7
-    timers.clear_all()
+    timers.clear()
     assert timers.next is None

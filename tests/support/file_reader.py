@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agcore import Config, Exchange, RequestEnd
-from agcore.machines.operation import Operation
+from agcore.machines.exchange import begin
+from agcore.operations.base import BaseOperation
 from agcore.protocol.fault import Fault
 from agcore_sim.story import JSON, SSE, Story, gateway
 
@@ -12,15 +13,15 @@ ROOTS = ("/pictures",)
 LIMIT = 9
 
 
-class FileReader(Operation):
+class FileReader(BaseOperation):
     """Writes what it is told of either file; fails when there is nothing in it, and ends after the second."""
 
     left = len(PATHS)
 
     def run(self, body: bytes, *, now: float) -> None:
-        self.exchange.expect_stream(SSE, keepalive=b": hm\n\n", now=now)
+        self.client.expect_stream(SSE, keepalive=b": hm\n\n", now=now)
         for path in PATHS:
-            self.exchange.read_file(path, roots=ROOTS, max_bytes=LIMIT, now=now)
+            self.parts.environment.read_file(path, roots=ROOTS, max_bytes=LIMIT, now=now)
 
     def file_read(self, id: int, data: bytes, *, now: float) -> None:
         self._write(id, data, now)
@@ -31,11 +32,11 @@ class FileReader(Operation):
     def _write(self, id: int, text: bytes, now: float) -> None:
         self.left -= 1
         if not text:
-            self.exchange.fail(Fault(status=400, message=f"file {id} is empty"), now=now)
+            self.client.fail(Fault(status=400, message=f"file {id} is empty"), now=now)
             return
-        self.exchange.write(b"%d: %b\n" % (id, text), now=now)
+        self.client.write(b"%d: %b\n" % (id, text), now=now)
         if not self.left:
-            self.exchange.end(now=now)
+            self.client.end(now=now)
 
 
 def reading() -> Story:
@@ -44,7 +45,7 @@ def reading() -> Story:
     story.open("POST", "/v1/messages", headers=JSON)
     # No route leads to this operation: it takes the place of the one that was asked for.
     asked = story.exchange
-    story.exchange = Exchange(asked.request, asked.services, operation=FileReader)
-    story.exchange.begin(now=story.now)
+    story.exchange = Exchange(asked.request, asked._services, operation=FileReader)
+    begin(story.exchange, now=story.now)
     story.tell(RequestEnd())
     return story

@@ -13,13 +13,14 @@ from agcore.codecs.url import parse_url
 from agcore.config.values import Endpoint, Provider
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp.sources import BadSource, https_url
+from agcore.operations.base import CallHooks
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers, Origin
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
-    from agcore.machines.exchange import Exchange
+    from agcore.machines.operation import ExchangeParts
 
 MAX_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -36,18 +37,18 @@ class DownloadOwner(Protocol):
         """Why there is nothing; a sentence for people."""
 
 
-class Download:
-    """One download, as the owner of its calls (`call.CallOwner`); `begin` starts it.
+class Download(CallHooks):
+    """One download; `begin` starts it.
 
     Args:
-        exchange: Its calls are of this one.
+        parts: Of the exchange that its calls belong to.
         url: As `sources.https_url` gives it.
         max_bytes: The most that is taken.
         owner: Is told.
     """
 
-    def __init__(self, exchange: Exchange, url: str, *, max_bytes: int, owner: DownloadOwner) -> None:
-        self._exchange = exchange
+    def __init__(self, parts: ExchangeParts, url: str, *, max_bytes: int, owner: DownloadOwner) -> None:
+        self._parts = parts
         self._url = url
         self._max_bytes = max_bytes
         self._owner = owner
@@ -62,7 +63,7 @@ class Download:
         # No provider can have this name, so that nothing that happens here is held against one.
         provider = Provider(name=url.shown.removesuffix(url.path), endpoints={})
         endpoint = Endpoint("https", Origin(url.scheme, url.host, url.port), b"", "none")
-        self._exchange.call((Candidate(provider, endpoint, ""),), owner=self, now=now, once=True)
+        self._parts.calls.start((Candidate(provider, endpoint, ""),), to=self, now=now, single_attempt=True)
 
     def abort(self) -> None:
         """Stop; the owner hears nothing more."""
@@ -76,7 +77,7 @@ class Download:
         return UpstreamPlan(target=target, method="GET", headers=_HEADERS, raw_status=True, public_only=True)
 
     def call_begun(self, call: UpstreamCall, *, now: float) -> None:
-        """See `call.CallOwner`."""
+        """The call that is under way."""
         self._call = call
 
     def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
@@ -96,7 +97,7 @@ class Download:
         self._size += len(data)
         if self._size > self._max_bytes:
             self._too_large(now)
-        elif self._exchange.reserve(len(data), now=now):
+        elif self._parts.memory.reserve(len(data), now=now):
             self._data.append(data)
 
     def call_end(self, call: UpstreamCall, *, now: float) -> None:

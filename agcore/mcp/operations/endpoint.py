@@ -21,13 +21,12 @@ from agcore.codecs import json_text, sse
 from agcore.codecs.header_fields import first, media_type
 from agcore.codecs.url import is_loopback
 from agcore.conversation.usage import total
-from agcore.machines.operation import Operation
 from agcore.mcp import jsonrpc, transport
 from agcore.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Error, Id, Message, Notification, Request
 from agcore.mcp.operations.vision_call import Outcome, VisionCall
 from agcore.mcp.revisions import OLDEST, Revision, negotiated
 from agcore.mcp.server import Listen, Reply, Server, ToolCall, refused
-from agcore.protocol.effects import NotifyExchange
+from agcore.operations.base import BaseOperation
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Notified
@@ -36,7 +35,7 @@ from agcore.protocol.report import Report, Usage
 from agcore.state.mcp_sessions import Owner, Session
 
 if TYPE_CHECKING:
-    from agcore.machines.exchange import Exchange
+    from agcore.machines.operation import ExchangeParts
 
 MAX_BATCH: Final = 16
 """Messages of a batch; each may be a call of a model."""
@@ -56,23 +55,22 @@ _STATUS: Final[Mapping[int, int]] = {jsonrpc.METHOD_NOT_FOUND: 404, jsonrpc.INTE
 """JSON-RPC error -> HTTP status in the stateless revision, else 400 (docs/wire/mcp.md#errors-and-statuses)."""
 
 
-class McpServer(Operation):
+class McpServer(BaseOperation):
     """One HTTP exchange with the built-in server."""
 
     json_body: ClassVar[bool] = False
     metered: ClassVar[bool] = True
 
     _error: Error | None = None
-    """What the client is told, where `exchange.fail` has to tell it."""
+    """What the client is told, where `client.fail` has to tell it."""
     _unsupported: Error | None = None
     """What the head says is not spoken here; told under the id that the body has."""
     _revision: Revision = OLDEST
     _session: Session | None = None
     _listen: Listen | None = None
 
-    def __init__(self, exchange: Exchange) -> None:
-        super().__init__(exchange)
-        assert self.request.match is not None
+    def __init__(self, parts: ExchangeParts) -> None:
+        super().__init__(parts)
         self._config = self.services.mcp[self.request.match.name]
         self._accepts = transport.accepts(self.request.head.headers)
         self._batch = False
@@ -125,13 +123,13 @@ class McpServer(Operation):
             return self._open_stream(b": listening\r\n\r\n", now)
         self.services.ledger.sessions.end(self._session)
         for exchange in self._session.exchanges:
-            self.exchange.emit(NotifyExchange(exchange, Notified(_END)))
-        return self.exchange.answer(204, b"", now=now)
+            self.parts.environment.notify(exchange, Notified(_END))
+        return self.client.answer(204, b"", now=now)
 
     def _run_stateless(self, message: Message | tuple[Message, ...], now: float) -> None:
         if isinstance(message, Notification):
             # There is nothing to be cancelled but by hanging up.
-            return self.exchange.answer(202, b"", now=now)
+            return self.client.answer(202, b"", now=now)
         if isinstance(message, Error):
             return self._refuse(400, message, now)
         if not isinstance(message, Request):
@@ -188,7 +186,7 @@ class McpServer(Operation):
     def _cancel(self, id: object) -> None:
         assert self._session is not None
         if jsonrpc.is_id(id) and id in self._session.calls:
-            self.exchange.emit(NotifyExchange(self._session.calls[id], Notified(_CANCEL, id)))
+            self.parts.environment.notify(self._session.calls[id], Notified(_CANCEL, id))
 
     def _answer(self, messages: Iterable[Message], now: float) -> None:
         """Answer requests; what takes time is begun."""
@@ -207,19 +205,19 @@ class McpServer(Operation):
                     told = "a request of this id is still being worked on"
                     self._replies.append(refused(Error(INVALID_REQUEST, told, outcome.id)))
                 elif isinstance(outcome, ToolCall):
-                    begun.append(VisionCall(self.exchange, self._config, outcome, owner=self))
+                    begun.append(VisionCall(self.parts, self._config, outcome, owner=self))
                 else:
                     return self._listen_to(outcome, now)
         self._server = server
         self._running += begun
         if begun and self._accepts.events:
-            self.exchange.expect_stream(_STREAM_HEADERS, keepalive=_KEEPALIVE, now=now)
+            self.client.expect_stream(_STREAM_HEADERS, keepalive=_KEEPALIVE, now=now)
         for call in begun:
             self._tools.append(call.ask.tool.name)
             if self._session is not None:
                 self._session.calls[call.ask.id] = self.request.id
         for call in begun:
-            if not self.exchange.finished:
+            if not self.client.finished:
                 call.begin(now=now)
         if not begun:
             self._finish(now)
@@ -238,36 +236,36 @@ class McpServer(Operation):
 
     def _open_stream(self, beginning: bytes, now: float) -> None:
         """Begin a stream without an end of its own."""
-        self.exchange.expect_stream(_STREAM_HEADERS, keepalive=_KEEPALIVE, now=now)
-        self.exchange.write(beginning, now=now)
+        self.client.expect_stream(_STREAM_HEADERS, keepalive=_KEEPALIVE, now=now)
+        self.client.write(beginning, now=now)
 
     def _finish(self, now: float) -> None:
         """All calls are over: send what was not sent."""
-        replies, exchange = self._replies, self.exchange
-        if exchange.state is not State.WAITING or (replies and not self._accepts.json):
+        replies, client = self._replies, self.client
+        if client.state is not State.WAITING or (replies and not self._accepts.json):
             return self._end_stream(b"".join(_event(reply.message) for reply in replies), now)
         if not replies:
-            return exchange.answer(202, b"", now=now)
+            return client.answer(202, b"", now=now)
         message = [reply.message for reply in replies] if self._batch else replies[0].message
         status = 200
         if self._revision.stateless and replies[0].code:
             status = _STATUS.get(replies[0].code, 400)
-        return exchange.answer(status, json_text.encode(message), headers=self._provenance, now=now)
+        return client.answer(status, json_text.encode(message), headers=self._provenance, now=now)
 
     def _end_stream(self, last: bytes, now: float) -> None:
-        if self.exchange.state is State.WAITING:
-            self.exchange.stream_head((*_STREAM_HEADERS, *self._provenance))
-        self.exchange.write(last, now=now)
-        self.exchange.end(now=now)
+        if self.client.state is State.WAITING:
+            self.client.stream_head((*_STREAM_HEADERS, *self._provenance))
+        self.client.write(last, now=now)
+        self.client.end(now=now)
 
     def _refuse(self, status: int, error: Error, now: float, *, headers: Headers = ()) -> None:
         self._error = error
-        self.exchange.fail(Fault(status=status, message=error.message, headers=headers), now=now)
+        self.client.fail(Fault(status=status, message=error.message, headers=headers), now=now)
 
     def tool_progressed(self, call: VisionCall, message: str, *, now: float) -> None:
         """See `vision_call.VisionCallOwner`."""
         if call.ask.token is not None and self._accepts.events:
-            self.exchange.write(self._progress(call, message), now=now)
+            self.client.write(self._progress(call, message), now=now)
 
     def tool_done(self, call: VisionCall, outcome: Outcome, *, now: float) -> None:
         """See `vision_call.VisionCallOwner`."""
@@ -275,7 +273,7 @@ class McpServer(Operation):
         if call.usage is not None:
             self._usages.append(call.usage)
         if call.call is not None and call.call.asked and not self._batch:
-            self._provenance = self.exchange.provenance(call.call)
+            self._provenance = self.calls.provenance(call.call)
         self._replies.append(
             self._server.finished(call.ask.id, outcome.text, notes=outcome.notes, is_error=outcome.is_error)
         )
@@ -296,7 +294,7 @@ class McpServer(Operation):
                 return call.file_refused(reason, now=now)
         return None
 
-    def told(self, message: Notified, *, now: float) -> None:
+    def notified(self, message: Notified, *, now: float) -> None:
         """The client gave a call up, or the whole session."""
         for call in list(self._running):
             if message.kind == _END or call.ask.id == message.subject:
@@ -305,9 +303,9 @@ class McpServer(Operation):
         if message.kind == _END or not self._running:
             if self._replies or not self._accepts.events:
                 return self._finish(now)
-            if self.exchange.state is State.WAITING:
+            if self.client.state is State.WAITING:
                 return self._end_stream(b": cancelled\r\n\r\n", now)
-            return self.exchange.end(now=now)
+            return self.client.end(now=now)
         return None
 
     def keepalive(self, usual: bytes) -> bytes:
@@ -324,8 +322,8 @@ class McpServer(Operation):
         """Streams without an end of their own end here."""
         if self._listen is not None:
             self._end_stream(_event(self._listen.end), now)
-        elif self.request.head.method == "GET" and self.exchange.state is State.COMMITTED:
-            self.exchange.end(now=now)
+        elif self.request.head.method == "GET" and self.client.state is State.COMMITTED:
+            self.client.end(now=now)
 
     def over(self) -> None:
         """Nothing can be cancelled here any more."""

@@ -8,9 +8,10 @@ import attrs
 
 from agcore.codecs.header_fields import USER_AGENT
 from agcore.config.values import Endpoint, Provider
-from agcore.machines.operation import Operation
+from agcore.machines.request_body import BodyPolicy
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp.oauth_metadata import published, resource_url, upstream_targets
+from agcore.operations.base import BaseOperation
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Report
@@ -21,10 +22,10 @@ MAX_DOCUMENT: Final = 64 * 1024
 """Bytes of a server's document."""
 
 
-class McpMetadata(Operation):
+class McpMetadata(BaseOperation):
     """The server's own document, asked anew each time and without any credential, as the gateway publishes it."""
 
-    keeps_body: ClassVar[bool] = False
+    body: ClassVar[BodyPolicy] = BodyPolicy.DISCARD
     json_body: ClassVar[bool] = False
 
     _endpoint: Endpoint
@@ -36,10 +37,10 @@ class McpMetadata(Operation):
         server = self.services.mcp.get(self._name)
         if server is None or server.endpoint is None or server.auth != "client":
             message = f'no MCP server with auth = "client" is called {self._name!r}'
-            return self.exchange.fail(Fault(status=404, message=message, code="not_found"), now=now)
+            return self.client.fail(Fault(status=404, message=message, code="not_found"), now=now)
         if not self.services.config.proxy.public_url:
             message = "OAuth metadata name the gateway's own URL: set proxy.public_url"
-            return self.exchange.fail(Fault(status=404, message=message, code="not_found"), now=now)
+            return self.client.fail(Fault(status=404, message=message, code="not_found"), now=now)
         self._endpoint = server.endpoint
         self._targets = upstream_targets(server.endpoint.prefix)
         return None
@@ -78,7 +79,7 @@ class McpMetadata(Operation):
             document = published(self._document, resource=resource)
         except ValueError:
             return self._fail(502, "has OAuth metadata that are not a JSON object", now)
-        return self.exchange.answer(200, document, now=now)
+        return self.client.answer(200, document, now=now)
 
     def report(self) -> Report:
         """Which server."""
@@ -86,14 +87,13 @@ class McpMetadata(Operation):
 
     @property
     def _name(self) -> str:
-        assert self.request.match is not None
         return self.request.match.name
 
     def _ask(self, now: float) -> None:
         target, *rest = self._targets
         self._targets = tuple(rest)
         candidate = Candidate(Provider(name=self._name, endpoints={}), attrs.evolve(self._endpoint, prefix=target), "")
-        self.exchange.call((candidate,), owner=self, now=now, once=True)
+        self.calls.start((candidate,), to=self, now=now, single_attempt=True)
 
     def _fail(self, status: int, what: str, now: float) -> None:
-        self.exchange.fail(Fault(status=status, message=f"the MCP server {self._name!r} {what}"), now=now)
+        self.client.fail(Fault(status=status, message=f"the MCP server {self._name!r} {what}"), now=now)

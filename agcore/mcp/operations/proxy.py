@@ -23,11 +23,11 @@ from agcore.codecs import header_fields as header_tables
 from agcore.codecs import json_text, sse
 from agcore.config.values import McpServer, Provider
 from agcore.dialects import jsonrpc_errors as jsonrpc_error
-from agcore.machines.operation import Operation
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp import http_sse_endpoint as message_endpoint
 from agcore.mcp import transport
 from agcore.mcp.oauth_metadata import metadata_url, with_metadata
+from agcore.operations.base import BaseOperation
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Report
@@ -36,7 +36,7 @@ from agcore.upstream.errors import CREDENTIAL, NO_RETRY, OWN_CREDENTIAL
 from agcore.upstream.request import UpstreamPlan
 
 
-class McpProxy(Operation):
+class McpProxy(BaseOperation):
     """One HTTP exchange of an MCP transport."""
 
     json_body: ClassVar[bool] = False
@@ -53,7 +53,7 @@ class McpProxy(Operation):
         """Find the server."""
         fault = _unavailable(self._name, self.services.mcp.get(self._name))
         if fault is not None:
-            self.exchange.fail(fault, now=now)
+            self.client.fail(fault, now=now)
 
     def run(self, body: bytes, *, now: float) -> None:
         """Pass the message on."""
@@ -65,10 +65,10 @@ class McpProxy(Operation):
         if status in CREDENTIAL and self._server.auth == "key":
             message = f"the MCP server {self._name!r} refused the gateway's key ({status})"
             refused = Fault(status=424, message=message, code=OWN_CREDENTIAL, headers=NO_RETRY)
-            return self.exchange.fail(refused, now=now)
+            return self.client.fail(refused, now=now)
         if 300 <= status < 400:
             message = f"the MCP server {self._name!r} sent a redirect, which is not followed ({status})"
-            return self.exchange.fail(Fault(status=502, message=message), now=now)
+            return self.client.fail(Fault(status=502, message=message), now=now)
         self._head_came = True
         self._streams = header_tables.media_type(headers) == b"text/event-stream"
         fields = header_tables.passing(headers, transport.DOWN)
@@ -81,22 +81,22 @@ class McpProxy(Operation):
                 self._frames = sse.Decoder()
             fields = tuple(field for field in fields if field[0] != b"cache-control")
             fields += ((b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no"))
-        return self.exchange.open_answer(status, fields, now=now)
+        return self.client.open_answer(status, fields, now=now)
 
     def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Pass a piece on, by whole frames where there may be an `endpoint` event."""
         if self._frames is None:
-            return self.exchange.pass_on(data)
+            return self.client.pass_on(data)
         try:
             passed = b"".join([self._relayed(frame) for frame in self._frames.feed(data)])
         except ValueError as error:
             message = f"the stream of the MCP server {self._name!r} is broken off: {error}"
-            return self.exchange.fail(Fault(status=502, message=message), now=now)
-        return self.exchange.pass_on(passed)
+            return self.client.fail(Fault(status=502, message=message), now=now)
+        return self.client.pass_on(passed)
 
     def call_end(self, call: UpstreamCall, *, now: float) -> None:
         """The answer is complete. The rest of a frame that is not is of no use to anybody."""
-        self.exchange.end(now=now)
+        self.client.end(now=now)
 
     def drain(self, *, now: float) -> None:
         """A stream that the client listens on would never end by itself; its client opens another one elsewhere."""
@@ -104,9 +104,9 @@ class McpProxy(Operation):
             return
         if not self._head_came:
             message = "the gateway is shutting down"
-            self.exchange.fail(Fault(status=503, message=message, retry_after=1), now=now)
+            self.client.fail(Fault(status=503, message=message, retry_after=1), now=now)
         elif self._streams:
-            self.exchange.end(now=now)
+            self.client.end(now=now)
 
     def error_body(self, fault: Fault) -> bytes:
         """A JSON-RPC error under the request's own id, where it has one."""
@@ -118,7 +118,6 @@ class McpProxy(Operation):
 
     @property
     def _name(self) -> str:
-        assert self.request.match is not None
         return self.request.match.name
 
     @property
@@ -176,8 +175,8 @@ class McpProxy(Operation):
         if self._announced is not None:
             endpoint = attrs.evolve(endpoint, prefix=self._announced)
         provider = Provider(name=self._name, endpoints={}, keys=(server.key,) if server.key is not None else ())
-        self.exchange.call((Candidate(provider, endpoint, ""),), owner=self, now=now, once=True)
-        self.exchange.stop_first_content_timer()
+        self.calls.start((Candidate(provider, endpoint, ""),), to=self, now=now, single_attempt=True)
+        self.client.stop_first_content_timer()
 
 
 class McpMessages(McpProxy):
@@ -186,13 +185,13 @@ class McpMessages(McpProxy):
     def begin(self, *, now: float) -> None:
         """Find the server, and what of it the URL stands for."""
         super().begin(now=now)
-        if self.exchange.finished:
+        if self.client.finished:
             return
         token = self.request.target.first("to") or ""
         self._announced = message_endpoint.upstream_target(token, self._server, ids=self.services.ids)
         if self._announced is None:
             message = f"not a URL that the MCP server {self._name!r} announced here: open its event stream anew"
-            self.exchange.fail(Fault(status=404, message=message), now=now)
+            self.client.fail(Fault(status=404, message=message), now=now)
 
 
 def _unavailable(name: str, server: McpServer | None) -> Fault | None:

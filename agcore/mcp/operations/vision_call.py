@@ -38,22 +38,23 @@ from agcore.conversion.translation import Translation
 from agcore.dialects import DIALECTS, FALLBACK
 from agcore.dialects.base import PathParts
 from agcore.dialects.whole_answer import read_object
-from agcore.machines.operation import candidates_at, resolve
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp import vision_tools
 from agcore.mcp.operations.download import Download
 from agcore.mcp.server import ToolCall
 from agcore.mcp.sources import MAX_BYTES, BadSource, Inline, Kind, Local, Remote, parse, type_of
 from agcore.mcp.vision_tools import Parameter
+from agcore.operations.base import CallHooks
 from agcore.operations.generate import model_target, translatable
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Usage
+from agcore.routing.candidates import candidates_at, resolve
 from agcore.routing.selection import Candidate
 from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
-    from agcore.machines.exchange import Exchange
+    from agcore.machines.operation import ExchangeParts
 
 TELL_EVERY: Final = 1.0
 """Seconds between two reports of progress while the answer arrives."""
@@ -78,28 +79,28 @@ class VisionCallOwner(Protocol):
         """It is over."""
 
 
-class VisionCall:
+class VisionCall(CallHooks):
     """See the module's text. `begin` starts it.
 
     Args:
-        exchange: Its calls are of this one.
+        parts: Of the exchange that its calls belong to.
         server: The configuration.
         ask: Which tool, and with what.
         owner: Is told.
     """
 
-    def __init__(self, exchange: Exchange, server: McpServer, ask: ToolCall, *, owner: VisionCallOwner) -> None:
+    def __init__(self, parts: ExchangeParts, server: McpServer, ask: ToolCall, *, owner: VisionCallOwner) -> None:
         self.ask = ask
         self.call: UpstreamCall | None = None
         """The call of the model."""
         self.file: int | None = None
         """The number of the file that is being read."""
         self.usage: Usage | None = None
-        self._exchange = exchange
+        self._parts = parts
         self._server = server
         self._owner = owner
         self._missing = [each for each in ask.tool.sources if each.name in ask.given]
-        self._parts: list[Part] = []
+        self._gathered_parts: list[Part] = []
         self._download: Download | None = None
         self._translation: Translation | None = None
         self._stream: UpstreamStream | None = None
@@ -122,14 +123,14 @@ class VisionCall:
             case Inline(data):
                 return self._gathered(data, now)
             case Remote(url):
-                self._download = Download(self._exchange, url, max_bytes=MAX_BYTES[_kind(parameter)], owner=self)
+                self._download = Download(self._parts, url, max_bytes=MAX_BYTES[_kind(parameter)], owner=self)
                 return self._download.begin(now=now)
             case Local(path):
                 roots = self._server.file_roots
                 if not roots:
                     return self._refuse_source("local files are not read here: `file_roots` is empty", now)
                 limit = MAX_BYTES[_kind(parameter)]
-                self.file = self._exchange.read_file(path, roots=roots, max_bytes=limit, now=now)
+                self.file = self._parts.environment.read_file(path, roots=roots, max_bytes=limit, now=now)
                 return None
 
     def downloaded(self, data: bytes, *, now: float) -> None:
@@ -145,7 +146,7 @@ class VisionCall:
     def file_read(self, data: bytes, *, now: float) -> None:
         """The file was read."""
         self.file = None
-        if self._exchange.reserve(len(data), now=now):
+        if self._parts.memory.reserve(len(data), now=now):
             self._gathered(data, now)
 
     def file_refused(self, reason: str, *, now: float) -> None:
@@ -169,8 +170,8 @@ class VisionCall:
         except BadSource as error:
             return self._refuse_source(str(error), now)
         if parameter.label:
-            self._parts.append(Text(f"{parameter.label}:"))
-        self._parts.append(Image(source) if kind == "image" else Video(source))
+            self._gathered_parts.append(Text(f"{parameter.label}:"))
+        self._gathered_parts.append(Image(source) if kind == "image" else Video(source))
         self._missing.pop(0)
         return self.begin(now=now)
 
@@ -178,24 +179,25 @@ class VisionCall:
         self._fail(f"`{self._missing[0].name}`: {reason}", now)
 
     def _ask_model(self, now: float) -> None:
-        exchange, model = self._exchange, self._server.model
-        found = resolve(exchange.request, exchange.services, model)
+        parts, model = self._parts, self._server.model
+        request = parts.request
+        found = resolve(parts.services.catalog, model, identity=request.identity, dialect=request.dialect)
         if isinstance(found, Fault):
             return self._fail(found.message, now)
         candidates = candidates_at(found, translatable)
         if not candidates:
             return self._fail(f"no provider of {model!r} takes conversations", now)
-        exchange.call(candidates, owner=self, now=now)
+        parts.calls.start(candidates, to=self, now=now)
         return None
 
     def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault:
         """The question as a way's dialect puts it."""
-        services = self._exchange.services
+        services = self._parts.services
         target = model_target(candidate, services.catalog)
         if not target.profile.vision:
             return Fault(status=400, message=f"the model {candidate.model!r} sees no pictures")
         told = Text(vision_tools.instruction(self.ask.tool, self.ask.given))
-        turn = Turn("user", (*self._parts, told))
+        turn = Turn("user", (*self._gathered_parts, told))
         conversation = Conversation(model=self._server.model, turns=(turn,), stream=True)
         self._translation = Translation(FALLBACK.traits.name, target, conversation, Losses())
         refusal = self._translation.refusal(on_loss=services.config.proxy.on_loss)
@@ -213,7 +215,7 @@ class VisionCall:
         )
 
     def call_begun(self, call: UpstreamCall, *, now: float) -> None:
-        """See `call.CallOwner`."""
+        """See `operations.base.CallHooks`."""
         self.call = call
 
     def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
@@ -224,12 +226,12 @@ class VisionCall:
 
     def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
         """Read a piece of a stream; keep one of a whole answer."""
-        exchange = self._exchange
+        parts = self._parts
         self._size += len(data)
-        limit = exchange.services.config.limits.max_json
+        limit = parts.services.config.limits.max_json
         if self._size > limit:
             return call.reject(Fault(status=502, message=f"the answer is larger than {limit} bytes"), now=now)
-        if not exchange.reserve(len(data), now=now):
+        if not parts.memory.reserve(len(data), now=now):
             return None
         if self._whole is not None:
             self._whole.append(data)
@@ -243,7 +245,7 @@ class VisionCall:
             call.abort()
             return self._answered(call, now)
         if any(isinstance(delta, TextDelta | ThinkingDelta) for delta in deltas):
-            exchange.stop_first_content_timer()
+            parts.client.stop_first_content_timer()
             self._tell(now)
         return None
 
@@ -269,7 +271,7 @@ class VisionCall:
         return self._answered(call, now)
 
     def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
-        """See `call.CallOwner`."""
+        """See `operations.base.CallHooks`."""
         self._fail(fault.message, now)
 
     def _tell(self, now: float) -> None:

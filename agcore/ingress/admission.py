@@ -1,0 +1,197 @@
+"""Whether a request is let in, decided from its head: a ladder of checks whose order is part of the contract.
+
+Target, browser and key checks, route, method, and then what the head says of the body. Without a good key an unknown
+path is a 401, so nothing about the routes can be learned without one.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import msgspec
+
+from agcore.codecs.header_fields import first, media_type
+from agcore.codecs.request_target import RequestTarget, parse
+from agcore.dialects import FALLBACK
+from agcore.ingress.auth import Guard
+from agcore.ingress.request import Preflight, Refused, Request, Routed
+from agcore.ingress.routes import MatchedRoute, NoMatch, dialect_of_path, match
+from agcore.protocol.fault import Fault, invalid
+from agcore.protocol.http import Headers, Peer, RequestHead
+from agcore.state.rate_limits import RateLimits
+
+_NOWHERE: Final = RequestTarget(path="", query=(), raw_query=b"", key=None)
+
+_EXPOSED: Final = (
+    b"x-request-id, request-id, retry-after, x-agcore-provider, x-agcore-model, x-agcore-attempts, x-agcore-losses, "
+    b"mcp-session-id, mcp-protocol-version, www-authenticate"
+)
+
+
+class BodyRules(Protocol):
+    """What an operation says of the requests that it takes."""
+
+    @property
+    def json_body(self) -> bool:
+        """Whether their body must be JSON: where no key was shown, nothing else is let in then."""
+        ...
+
+    @property
+    def metered(self) -> bool:
+        """Whether they count against the limits of the client's key."""
+        ...
+
+
+def admit(head: RequestHead, peer: Peer, *, guard: Guard, id: str, now: float) -> Request:
+    """Take in a request's head.
+
+    Args:
+        head: As it came.
+        peer: Who sent it.
+        guard: Knows the client keys and the browsers that are let in.
+        id: Of the request.
+        now: Seconds since the epoch.
+
+    Returns:
+        `Routed` where the request may go on to the operation of its route.
+    """
+    target = parse(head.target)
+    if isinstance(target, Fault):
+        return Refused(
+            id=id, head=head, peer=peer, started=now, target=_NOWHERE, dialect=FALLBACK.traits.name, fault=target
+        )
+    found = match(head.method, target, head.headers)
+    shown = target if target.key is None else msgspec.structs.replace(target, key=None)
+    origin = guard.cors_origin(head.headers)
+    cors: Headers = ()
+    if origin is not None:
+        cors = (
+            (b"access-control-allow-origin", origin),
+            (b"access-control-expose-headers", _EXPOSED),
+            (b"vary", b"origin"),
+        )
+    if isinstance(found, NoMatch):
+        dialect, operation = dialect_of_path(target, head.headers), ""
+    else:
+        dialect, operation = found.dialect, found.route.operation
+
+    def refused(fault: Fault) -> Refused:
+        return Refused(
+            id=id,
+            head=head,
+            peer=peer,
+            started=now,
+            target=shown,
+            dialect=dialect,
+            operation=operation,
+            cors=cors,
+            fault=fault,
+        )
+
+    if head.method == "OPTIONS":
+        headers = _preflight_headers(head.headers, found, readable=bool(cors))
+        return Preflight(
+            id=id, head=head, peer=peer, started=now, target=shown, dialect=dialect, cors=cors, headers=headers
+        )
+    admission = guard.admit(head, target, peer, now=now)
+    if isinstance(admission, Fault):
+        return refused(admission)
+    if isinstance(found, NoMatch):
+        return refused(_no_route(head.method, target, found))
+    return Routed(
+        id=id,
+        head=head,
+        peer=peer,
+        started=now,
+        target=shown,
+        dialect=dialect,
+        operation=operation,
+        match=found,
+        identity=admission.identity,
+        cors=cors,
+    )
+
+
+def admit_body(
+    request: Routed, rules: BodyRules, *, max_body: int, rate_limits: RateLimits, now: float
+) -> Routed | Refused:
+    """Take in what a head says of its body, and what its key may still ask.
+
+    Args:
+        request: As `admit` returned it.
+        rules: Of its operation.
+        max_body: The most bytes that are taken.
+        rate_limits: What client keys may still use; what is taken from it is told by `Routed.metered`.
+        now: Seconds since the epoch.
+
+    Returns:
+        The request, perhaps with `metered` set, or its refusal.
+    """
+    if request.head.method != "POST":
+        return request
+    fault = _body_fault(request, json_body=rules.json_body, bound=max_body)
+    if fault is None and rules.metered and request.identity is not None:
+        fault = rate_limits.admit(request.identity, now=now)
+        request = msgspec.structs.replace(request, metered=True)
+    if fault is None:
+        return request
+    return Refused(
+        id=request.id,
+        head=request.head,
+        peer=request.peer,
+        started=request.started,
+        target=request.target,
+        dialect=request.dialect,
+        operation=request.operation,
+        identity=request.identity,
+        cors=request.cors,
+        fault=fault,
+    )
+
+
+def too_large(limit: int) -> Fault:
+    """The 413 for a body over `limit` bytes."""
+    return Fault(status=413, message=f"the request body is larger than {limit} bytes", code="request_too_large")
+
+
+def _preflight_headers(asked: Headers, found: MatchedRoute | NoMatch, *, readable: bool) -> Headers:
+    """The answer to an `OPTIONS`; `readable` where the browser's page may read answers."""
+    methods = found.allow if isinstance(found, NoMatch) else ()
+    allow = ", ".join((*methods, "OPTIONS")).encode("ascii")
+    headers: Headers = ((b"allow", allow),)
+    if readable and first(asked, b"access-control-request-method") is not None:
+        wanted = first(asked, b"access-control-request-headers")
+        headers += (
+            (b"access-control-allow-methods", allow),
+            (b"access-control-allow-headers", wanted or b"*"),
+            (b"access-control-max-age", b"600"),
+        )
+    return headers
+
+
+def _no_route(method: str, target: RequestTarget, found: NoMatch) -> Fault:
+    if found.allow:
+        allow = ", ".join(found.allow)
+        message = f"{target.path} does not take {method}; it takes {allow}"
+        return Fault(
+            status=405, message=message, headers=((b"allow", allow.encode("ascii")),), code="method_not_allowed"
+        )
+    return Fault(status=404, message=f"there is no {target.path} here", code="not_found")
+
+
+def _body_fault(request: Routed, *, json_body: bool, bound: int) -> Fault | None:
+    """What the head already says against the body."""
+    headers = request.head.headers
+    if request.identity is None and json_body:
+        kind = media_type(headers)
+        if kind != b"application/json" and not kind.endswith(b"+json"):
+            # A web page can send a form or plain text to this machine without asking; JSON it cannot.
+            message = "without a key the content type must be application/json"
+            return Fault(status=415, message=message, code="unsupported_media_type")
+    coding = first(headers, b"content-encoding")
+    if coding is not None and coding.strip().lower() not in (b"", b"identity"):
+        return Fault(status=415, message="compressed request bodies are not taken", code="unsupported_content_encoding")
+    length = first(headers, b"content-length")
+    if length is not None and length.isdigit() and int(length[:20]) > bound:
+        return too_large(bound)
+    return invalid("content-length is not a number") if length is not None and not length.isdigit() else None

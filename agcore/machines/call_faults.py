@@ -1,0 +1,109 @@
+"""What a client is told of a call that came to nothing, and how each failure is classified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from agcore.config.values import Timeouts
+from agcore.dialects import DIALECTS, FALLBACK
+from agcore.dialects.whole_answer import fault_from_answer
+from agcore.machines.timers import Timer
+from agcore.protocol.fault import FailureKind, Fault
+from agcore.protocol.http import Headers
+from agcore.protocol.inputs import Stage, UpstreamFailed
+from agcore.routing.retry_after import retry_after, stated_retry_after
+from agcore.routing.selection import Candidate, Exhausted
+
+_FAILURES: Final[Mapping[Stage, str]] = {
+    Stage.SEND: "the connection broke while the request was being sent",
+    Stage.HEAD: "the connection closed before an answer came",
+    Stage.BODY: "the connection closed within the answer",
+}
+"""What clients are told of a connection that broke, the same on every frontend. Why one could not be made, the driver
+says."""
+
+MAX_ERROR_BODY: Final = 256 * 1024
+"""Bytes of an error answer that are read; a message beyond that helps nobody."""
+
+MAX_TRAIL: Final = 8
+"""Failed attempts that an error message lists."""
+
+
+class ErrorAnswer(msgspec.Struct):
+    """An answer with another status than 2xx, as far as it has come in."""
+
+    status: int
+    headers: Headers
+    body: bytearray = msgspec.field(default_factory=bytearray)
+
+    def take(self, data: bytes) -> bool:
+        """Add a piece of the body. Returns whether more of it is of use."""
+        self.body += data
+        return len(self.body) <= MAX_ERROR_BODY
+
+    def fault(self, candidate: Candidate) -> Fault:
+        """What the answer says, in the words of the upstream at `candidate`."""
+        return fault_from_answer(
+            DIALECTS.get(candidate.endpoint.dialect, FALLBACK),
+            provider=candidate.provider.name,
+            status=self.status,
+            headers=self.headers,
+            body=bytes(self.body),
+        )
+
+
+def broken(failed: UpstreamFailed, candidate: Candidate) -> tuple[Fault, FailureKind]:
+    """The fault for a connection that broke or could not be made, and its kind."""
+    message = f"{candidate.provider.name}: {_FAILURES.get(failed.stage, failed.cause)}"
+    unreachable = failed.stage in (Stage.CONNECT, Stage.TLS)
+    kind = FailureKind.UNREACHABLE if unreachable else FailureKind.UPSTREAM_ERROR
+    return Fault(status=502, message=message, code="upstream_unreachable"), kind
+
+
+def timed_out(timer: Timer, candidate: Candidate, timeouts: Timeouts) -> tuple[Fault, FailureKind]:
+    """The fault for an upstream that let `timer` run out, and its kind."""
+    provider, origin = candidate.provider.name, candidate.endpoint.origin
+    kind = FailureKind.UPSTREAM_ERROR
+    if timer is Timer.CONNECT:
+        message = f"no connection to {origin.host}:{origin.port} within {timeouts.connect:g} s"
+        kind = FailureKind.UNREACHABLE
+    elif timer is Timer.FIRST_BYTE:
+        message = f"{provider} did not answer within {timeouts.first_byte:g} s"
+    else:
+        message = f"{provider} sent nothing for {timeouts.idle:g} s"
+    return Fault(status=504, message=message, code="upstream_timeout"), kind
+
+
+def named_wait(fault: Fault, kind: FailureKind, headers: Headers, *, refused: bool, now: float) -> float | None:
+    """The seconds that an upstream names until a credential may be used again; None where it names none.
+
+    Args:
+        fault: What the attempt failed of, in the upstream's words.
+        kind: Its kind.
+        headers: Of the answer.
+        refused: The answer's status was an error.
+        now: Seconds since the epoch.
+    """
+    if not refused:  # what else a 200 says of limits is about a request that was served
+        headers = tuple(field for field in headers if field[0].startswith(b"retry-after"))
+    if kind is FailureKind.INVALID_REQUEST:  # whose words may be anything
+        return retry_after(headers, now=now)
+    return stated_retry_after(fault, headers, now=now)
+
+
+def final(last: Fault | None, exhausted: Exhausted | None) -> Fault:
+    """The fault after which nobody else is asked: the last attempt's own, unless every credential is limited."""
+    if exhausted is not None and exhausted.until is not None and (last is None or last.status != 429):
+        message = f"every key that could answer is limited: {'; '.join(exhausted.reasons[:MAX_TRAIL])}"
+        return Fault(status=429, message=message, code="rate_limit_exceeded")
+    return last or Fault(status=503, message="no key is left that could answer", code="no_key_left")
+
+
+def with_trail(fault: Fault, trail: Sequence[str]) -> Fault:
+    """`fault`, which tells of the attempts before it where there were several."""
+    if len(trail) < 2:
+        return fault
+    return msgspec.structs.replace(fault, message=f"{fault.message} (tried {', '.join(trail[-MAX_TRAIL:])})")
