@@ -2,8 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# How many processes share the tests.
+WORKERS ?= auto
+# The folders of tests that want sockets, other processes, or seconds.
+SLOW := asgi cli differential docs gauntlet packaging properties sdk trio_server
 
-.PHONY: demo test mcp-js mcp-conformance check format types lint golden docs bench clean
+.PHONY: demo test test-fast test-deep mcp-js mcp-conformance check format types lint golden docs bench clean
 
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,9 +22,15 @@ $(VENV)/.test: $(VENV)/.run
 demo: $(VENV)/.run  ## start the demo provider and the gateway, show every protocol (DEMO_ONCE=1: then exit)
 	$(BIN)/agcore demo $(if $(DEMO_ONCE),--once)
 
-test: $(VENV)/.test  ## all tests, with the core's branch coverage
-	$(BIN)/coverage run -m pytest -q
-	$(BIN)/coverage report
+test: $(VENV)/.test  ## every test, with the gate of coverage
+	$(BIN)/pytest -q -n $(WORKERS) --cov --cov-report=
+	$(BIN)/python -m tests.coverage_gate
+
+test-fast: $(VENV)/.test  ## what needs no socket, no process and no second: while one works
+	$(BIN)/python -m pytest -q -n $(WORKERS) -p tests.support.no_sockets $(SLOW:%=--ignore=tests/%)
+
+test-deep: $(VENV)/.test  ## every test, each property with many more examples, other ones each time
+	$(BIN)/pytest -q -n $(WORKERS) --hypothesis-profile=deep
 
 mcp-js:  ## what the tests with the MCP client in JavaScript need; without it they are skipped
 	npm install --prefix tests/sdk/js --no-package-lock --no-audit --no-fund

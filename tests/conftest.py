@@ -4,13 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
+from tests.support import examples
 from tests.support.commands import quiet_environment
 
-# Examples share the machine with whatever else runs on it: how long one takes says nothing.
-settings.register_profile("agcore", deadline=None)
-settings.load_profile("agcore")
+examples.register()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -21,7 +21,7 @@ import pydantic
 import pytest
 from google import genai
 from google.genai import types as gemini_types
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.demo.provider import MODEL, DemoAnswer, demo_answer
@@ -782,7 +782,6 @@ def test_any_json_gets_an_answer(route, body):
     assert reply.status == 200 or error_shape(reply) == shape
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["GET", "POST", "PUT"]), st.binary(max_size=40), st.binary(max_size=40))
 def test_any_bytes_get_an_answer(method, target, body):
     assert demo_answer(method, target, (), body).status in (200, 400, 404)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import h11
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.protocol.effects import SendData, SendEnd, SendHead
@@ -15,6 +15,7 @@ from agcore.protocol.inputs import RequestBroken, RequestEnd, UpstreamEnd
 from agcore_host.http.base import JOINED_BODY, BadAnswer, BadHead, ClientEngine, Pending, ServerEngine
 from agcore_host.http.engines import ENGINES
 from agcore_host.http.heads import plain_request, plain_response
+from tests.support.examples import examples
 
 ORIGIN = Origin("http", "up.test", 80)
 MAX_HEADER = 300
@@ -304,7 +305,7 @@ def spoiled(messages: list[bytes]) -> st.SearchStrategy[bytes]:
 PLACES = st.lists(st.integers(0, 1000), max_size=6)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     spoiled(REQUESTS),
     PLACES,
@@ -466,7 +467,7 @@ def test_requests_to_upstreams_are_what_h11_makes_of_them_to_the_byte(request_, 
     all_call(request_, [raw, raw, b""])
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(spoiled(RESPONSES), PLACES, st.sampled_from(ASKED), st.booleans())
 def test_spoiled_answers_of_upstreams_mean_what_h11_says_however_they_are_cut(raw, places, request, eof):
     pieces = cut(raw, places)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import stat
 from pathlib import Path
 
@@ -17,12 +16,7 @@ from agcore.protocol.events import Warned
 from agcore_host.state_file import SAVE, StateFile, write
 from agcore_trio.clock import Clock
 from agcore_trio.reload import save_often
-from tests.support.commands import agcore
-from tests.support.reloading import post, provider
-from tests.support.upstreams import Answer, Upstream
 from tests.trio_server.toys import ListSink
-
-LIMITED = Answer(429, ((b"content-type", b"application/json"), (b"retry-after", b"600")))
 
 
 class Learning:
@@ -38,12 +32,6 @@ class Learning:
     def unsaved_state(self, *, now: float) -> bytes | None:
         state, self.state = self.state, None
         return state
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    (tmp_path / "conf").mkdir()
-    return tmp_path
 
 
 def test_a_file_is_private_and_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -128,28 +116,3 @@ async def test_a_file_that_cannot_be_read_is_a_note(tmp_path):
     assert effect.event == Warned(f"cannot read the state file {tmp_path}: is a directory")
     gateway.config = attrs.evolve(gateway.config, pool=Pool(state_file=str(tmp_path / "absent")))
     assert StateFile(gateway, Clock(), ListSink(), in_thread=trio.to_thread.run_sync).restore() == []  # type: ignore[arg-type]
-
-
-def test_a_limit_outlives_the_server_in_a_file_beside_its_configuration(home: Path) -> None:
-    state = home / "conf" / "state.json"
-    with Upstream(lambda _: LIMITED) as upstream:
-        (home / "conf" / "agcore.toml").write_text(
-            f'[pool]\nstate_file = "state.json"\n{provider("one", upstream.url)}'
-        )
-        serve = ["serve", "--port", "0", "--config", "conf/agcore.toml"]
-        for _ in range(2):
-            with agcore(serve, home=home) as command:
-                assert post(command.url())[0] == 429
-                command.signal(signal.SIGTERM)
-                assert command.exit_code() == 0
-            assert len(upstream.requests) == 1
-        assert stat.S_IMODE(state.stat().st_mode) == 0o600
-        assert "sk-upstream" not in state.read_text()
-        state.write_bytes(b"\xffgarbage")
-        with agcore(serve, home=home) as command:
-            assert post(command.url())[0] == 429
-            assert "the saved state of the keys cannot be used: " in command.stderr.until(" warning ")
-            command.signal(signal.SIGTERM)
-            assert command.exit_code() == 0
-        assert len(upstream.requests) == 2
-        assert state.read_text().startswith("{")

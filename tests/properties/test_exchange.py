@@ -9,7 +9,7 @@ from typing import Final
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore import (
@@ -43,6 +43,7 @@ from agcore_sim.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, STREAMS, Di
 from agcore_sim.story import JSON, SSE, Story, gateway
 from tests.support.dialogues import asked, config, ids, send, streaming
 from tests.support.edges import KIB, MIB, form, upload
+from tests.support.examples import examples
 from tests.support.exchange_checks import check_effects, leg_states, tell_and_check
 from tests.support.situations import (
     DEAD_LEG,
@@ -262,7 +263,7 @@ def tell_at_random(
     setup=st.sampled_from([config(), TIGHT, TWO_KEYS]),
     attempts=st.sampled_from([1, 4]),
 )
-@settings(max_examples=60)
+@examples(60)
 def test_whatever_peers_do_and_when_the_story_ends_once_and_well(
     dialogue: Dialogue,
     actions: list[tuple[str, int, int, int, float]],
@@ -300,7 +301,7 @@ SEVERAL: Final = {"openai": {"n": 2}, "gemini": {"generationConfig": {"candidate
     divided=st.booleans(),
     attempts=st.sampled_from([1, 4]),
 )
-@settings(max_examples=60)
+@examples(60)
 def test_whatever_peers_do_on_whichever_way_the_story_ends_once_and_well(
     client: Dialogue,
     order: list[str],
@@ -357,7 +358,7 @@ ANSWERS: Final = (b"text", b'{"text": "hi"}', b'data: {"type": "transcript.text.
 
 @pytest.mark.parametrize("name", EDGES)
 @given(actions=st.lists(_actions, max_size=25), tight=st.booleans())
-@settings(max_examples=60)
+@examples(60)
 def test_whatever_peers_do_to_an_upload_or_a_proxied_request_it_ends_once_and_well(
     name: str, actions: list[tuple[str, int, int, int, float]], tight: bool
 ) -> None:
@@ -423,7 +424,7 @@ def _cuts(data: bytes) -> st.SearchStrategy[list[bytes]]:
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"], ids=repr)
 @pytest.mark.parametrize("dialogue", STREAMS, ids=ids)
 @given(data=st.data())
-@settings(max_examples=15)
+@examples(15)
 def test_a_stream_reads_the_same_however_it_is_cut(dialogue: Dialogue, line_end: bytes, data: st.DataObject) -> None:
     wire = dialogue.stream.replace(b"\r\n", b"\n").replace(b"\n", line_end)
     bodies = []
@@ -437,7 +438,7 @@ def test_a_stream_reads_the_same_however_it_is_cut(dialogue: Dialogue, line_end:
 
 @pytest.mark.parametrize("dialogue", STREAMS, ids=ids)
 @given(data=st.data(), stream=st.booleans())
-@settings(max_examples=15)
+@examples(15)
 def test_requests_and_whole_answers_read_the_same_however_they_are_cut(
     dialogue: Dialogue, data: st.DataObject, stream: bool
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import attrs
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agcore.config.values import Secret
@@ -14,6 +14,7 @@ from agcore_sim.clients import request
 from agcore_sim.dialogues import CHAT, Dialogue
 from agcore_sim.faults import Act
 from agcore_sim.story import EPOCH
+from tests.support.examples import examples
 from tests.support.failover import CLIENTS, KEYS, ask, opened, world
 
 REQUEST = 600.0
@@ -29,7 +30,7 @@ requests = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(scripts, requests, st.integers(1, 6))
 def test_whatever_upstreams_do_attempts_time_and_honesty_have_bounds(
     script: dict[str, list[Act]], asked: list[tuple[Dialogue, bool, float]], attempts: int
@@ -57,7 +58,7 @@ def test_whatever_upstreams_do_attempts_time_and_honesty_have_bounds(
         now = story.now
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(scripts, st.randoms(use_true_random=False), st.integers(2, 8))
 def test_requests_side_by_side_leave_nothing_behind_however_each_of_them_ends(
     script: dict[str, list[Act]], random: Random, count: int
@@ -92,7 +93,7 @@ _REVOKED = [Act.REVOKED]
 _AT_ONCE = [(CHAT, False, 0.0)] * 3
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @example({**dict.fromkeys(("a1", "a2", "b1"), _REVOKED), "c1": [Act.REVOKED, Act.RATE]}, _AT_ONCE)
 @example({**dict.fromkeys(("a1", "a2", "b1"), _REVOKED), "c1": [Act.FORBIDDEN, Act.RATE]}, _AT_ONCE)
 @given(scripts, requests)
@@ -109,7 +110,7 @@ def test_a_limited_key_is_left_alone_until_it_opens(
             assert all(at >= each.at + 30 for at in again), "a key was used within its named wait"
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.fixed_dictionaries({key: acts for group in KEYS.values() for key in group}),
     st.sampled_from(["a2", "b1", "c1"]),
@@ -133,7 +134,7 @@ def test_a_way_that_answers_is_found_while_there_is_an_attempt_for_it(
     assert (story.status, story.row["outcome"]) == (200, "ok"), story.text()
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.integers(1, 8), st.integers(1, 30), st.sampled_from([Act.TINY_RATE, Act.BARE_RATE, Act.FAILS, Act.BUSY]))
 def test_fifty_keys_with_tiny_waits_make_no_storm(attempts: int, clients: int, act: Act) -> None:
     keys = {"a": tuple(f"key-{number:02}" for number in range(50))}

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.codecs import json_text
@@ -18,6 +18,7 @@ from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
 from tests.support import legal_anthropic, legal_gemini, legal_openai, legal_openai_responses
 from tests.support.client_histories import HISTORY, OPTIONS, Answered, Options, Said, Step, answers, histories, spelled
+from tests.support.examples import examples
 
 
 class Upstream(msgspec.Struct, frozen=True):
@@ -70,7 +71,7 @@ def request_of(translation: Translation | Fault) -> dict[str, Any]:
 
 
 @EVERY_UPSTREAM
-@settings(max_examples=60)
+@examples(60)
 @given(CLIENTS, histories(), OPTIONS)
 def test_a_legal_history_gives_a_legal_request(
     upstream: Upstream, client: str, steps: list[Step], options: Options
@@ -88,7 +89,7 @@ def test_a_legal_history_gives_a_legal_request(
 
 
 @EVERY_UPSTREAM
-@settings(max_examples=60)
+@examples(60)
 @given(CLIENTS, histories(), SPOKEN)
 def test_further_turns_only_append(upstream: Upstream, client: str, steps: list[Step], answer: Answered) -> None:
     steps = [*steps, Said("so")]  # white space alone is no turn
@@ -101,7 +102,7 @@ def test_further_turns_only_append(upstream: Upstream, client: str, steps: list[
 
 
 @EVERY_UPSTREAM
-@settings(max_examples=60)
+@examples(60)
 @given(CLIENTS, histories(), OPTIONS, st.data())
 def test_a_history_that_lacks_a_message_gives_a_legal_request_or_a_400(
     upstream: Upstream, client: str, steps: list[Step], options: Options, data: st.DataObject

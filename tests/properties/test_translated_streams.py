@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.codecs import json_text
@@ -19,6 +19,7 @@ from agcore.dialects import DIALECTS
 from agcore.models.profiles import profile
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
 from tests.support.deltas import deltas
+from tests.support.examples import examples
 
 CHECKS: dict[str, Callable[[bytes], object]] = {
     "openai": partial(grammar_openai_chat.check, include_usage=False),
@@ -61,7 +62,7 @@ def streamed(client: str, up: str, pieces: list[bytes], *, framing: str = "sse")
 
 
 @EVERY_PAIR
-@settings(max_examples=40)
+@examples(40)
 @given(deltas(), st.data())
 def test_however_a_stream_is_cut_the_client_gets_the_same(
     client: str, up: str, said: list[Delta], data: st.DataObject
@@ -73,14 +74,14 @@ def test_however_a_stream_is_cut_the_client_gets_the_same(
 
 
 @pytest.mark.parametrize(("client", "up"), [pair for pair in PAIRS if pair[0] in CHECKS])
-@settings(max_examples=40)
+@examples(40)
 @given(deltas())
 def test_every_stream_is_well_formed(client: str, up: str, said: list[Delta]) -> None:
     CHECKS[client](streamed(client, up, [upstream(up, said)]))
 
 
 @pytest.mark.parametrize("up", ["openai", "openai_responses", "anthropic"])
-@settings(max_examples=40)
+@examples(40)
 @given(deltas())
 def test_gemini_arrays_have_the_events_of_the_stream(up: str, said: list[Delta]) -> None:
     raw = upstream(up, said)

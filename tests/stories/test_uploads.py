@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore import (
@@ -56,6 +56,7 @@ from tests.support.edges import (
     setup,
     upload,
 )
+from tests.support.examples import examples
 
 TEXT: Final[Headers] = ((b"content-type", b"text/plain; charset=utf-8"),)
 MODEL: Final = part("model", b"my-media")
@@ -172,7 +173,7 @@ def _cuts(data: bytes) -> st.SearchStrategy[list[bytes]]:
     ids=["held", "model first", "model last", "model about the bound"],
 )
 @given(data=st.data())
-@settings(max_examples=15)
+@examples(15)
 def test_any_cutting_gives_the_upstream_the_same_bytes(parts: tuple[bytes, ...], data: st.DataObject) -> None:
     body = form(*parts)
     for length in (len(body), None):
