@@ -40,6 +40,7 @@ from agcore.protocol.effects import (
 from agcore.protocol.events import Draining, HeadRefused, Reloaded, Warned
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers, Peer, RequestHead
+from agcore.protocol.legality import check_head
 from agcore.routing.catalog import Catalog
 from agcore.state.shared import LocalState
 
@@ -59,12 +60,23 @@ class Phase(enum.Enum):
 
 
 class Gateway:
-    """See the module's text. `secret` is 32 random bytes; `now` is seconds since the epoch, as everywhere."""
+    """The machine of a whole server: it opens an `Exchange` for each request, and outlives them all.
+
+    Methods take facts and return effects, as those of an exchange do. Nothing here waits, and nothing is thread-safe.
+
+    Args:
+        config: A whole configuration, such as `load_config` returns.
+        secret: 32 random bytes, from which ids and keyed hashes are made.
+        now: Seconds since the epoch, as everywhere.
+
+    Attributes:
+        config: What new exchanges go by. Read it anew at each use: `reconfigure` replaces it.
+        deadline: When to call `handle_timeout`, in absolute seconds; None for never.
+    """
 
     def __init__(self, config: Config, *, secret: bytes, now: float) -> None:
         ids = Ids(secret)
         self.config = config
-        """What new exchanges go by. A frontend reads it anew at each use, as `reconfigure` replaces it."""
         self._first_config = config
         self._saved = 0
         """`changes` of the pool when its state was last taken or put back."""
@@ -81,7 +93,6 @@ class Gateway:
         )
         self._phase = Phase.SERVING
         self.deadline: float | None = None
-        """When to call `handle_timeout`, in absolute seconds."""
 
     @property
     def draining(self) -> bool:
@@ -94,16 +105,34 @@ class Gateway:
         return self._services.ledger.buffered
 
     def open(self, head: RequestHead, peer: Peer, *, now: float) -> tuple[Exchange, list[Effect]]:
-        """Take in a request's head. A refusal leaves at once, before any body is read."""
+        """An exchange for a request, and its first effects. A refusal leaves at once, before any body is read.
+
+        Args:
+            head: The request's head, as it came.
+            peer: Who is at the other end of the connection.
+            now: Seconds since the epoch.
+
+        Raises:
+            LocalProtocolError: The head is not as `RequestHead` says: text for bytes, or a header's name in upper case.
+                The headers are looked at where the request would be refused, so that a key in a field that nobody can
+                find is no silent 401.
+        """
         services = self._services
-        request = admit(head, peer, guard=services.guard, id=services.ids.mint("req_"), now=now)
+        try:
+            request = admit(head, peer, guard=services.guard, id=services.ids.mint("req_"), now=now)
+            if isinstance(request, Routed):
+                operation = self._operation_of(request)
+                bound = operation.max_body(services.config.limits)
+                request = admit_body(
+                    request, operation, max_body=bound, rate_limits=services.ledger.allowances, now=now
+                )
+        except Exception:
+            check_head(head, peer)  # what is odd may be the frontend's mistake, and else is ours
+            raise
         if isinstance(request, Routed):
-            operation = self._operation_of(request)
-            max_body = operation.max_body(services.config.limits)
-            request = admit_body(request, operation, max_body=max_body, rate_limits=services.ledger.allowances, now=now)
-        if isinstance(request, Routed):
-            exchange = Exchange(request, services, operation=operation, max_body=max_body)
+            exchange = Exchange(request, services, operation=operation, max_body=bound)
         else:
+            check_head(head, peer)
             exchange = Exchange(request, services)
         try:
             return exchange, begin(exchange, now=now)
@@ -128,7 +157,7 @@ class Gateway:
 
         What has been learned lives on: keys and their cooldowns, allowances, stored responses, signatures. A
         configuration that cannot be used changes nothing, and a warning says why. What a frontend must not serve at all
-        (`config_parser.startup_problems`) it does not pass on, here as at the start.
+        (`agcore.config.startup_problems`) it does not pass on, here as at the start.
 
         Args:
             config: A whole configuration.

@@ -16,6 +16,7 @@ from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Stage, UpstreamFailed
 from agcore.routing.retry_after import retry_after, stated_retry_after
 from agcore.routing.selection import Candidate, Exhausted
+from agcore.upstream.errors import NO_RETRY
 
 _FAILURES: Final[Mapping[Stage, str]] = {
     Stage.SEND: "the connection broke while the request was being sent",
@@ -57,6 +58,9 @@ class ErrorAnswer(msgspec.Struct):
 
 def broken(failed: UpstreamFailed, candidate: Candidate) -> tuple[Fault, FailureKind]:
     """The fault for a connection that broke or could not be made, and its kind."""
+    if failed.stage is Stage.UNSUPPORTED:
+        message = f"this server lacks what the request needs: {failed.cause}"
+        return Fault(status=501, message=message, code="not_supported", headers=NO_RETRY), FailureKind.INVALID_REQUEST
     message = f"{candidate.provider.name}: {_FAILURES.get(failed.stage, failed.cause)}"
     unreachable = failed.stage in (Stage.CONNECT, Stage.TLS)
     kind = FailureKind.UNREACHABLE if unreachable else FailureKind.UPSTREAM_ERROR

@@ -25,6 +25,7 @@ from agcore.protocol.events import Outcome
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.legality import State
+from agcore.upstream.errors import NO_RETRY
 
 LINGER: Final = 1.0
 """Seconds an upstream gets to end its body once its last event was passed on; then its connection is dropped."""
@@ -216,7 +217,7 @@ class ClientResponse:
         fields: list[tuple[bytes, bytes]] = []
         if fault.retry_after is not None:
             fields.append((b"retry-after", b"%d" % math.ceil(fault.retry_after)))
-        if fault.status >= 500 and self._calls.attempts > 1:
+        if fault.status >= 500 and self._calls.attempts > 1 and fault.headers != NO_RETRY:
             # Clients retry by themselves; the gateway has done that already.
-            fields.append((b"x-should-retry", b"false"))
+            fields += NO_RETRY
         return (*fields, *self._calls.latest_provenance)

@@ -47,7 +47,17 @@ from agcore.protocol.report import NOTHING_TO_REPORT
 
 
 class Exchange:
-    """One client request. Made by `Gateway.open`; see the module's text and docs/write-a-frontend.md."""
+    """The machine of one client request, from its head to `Finish`. Made by `Gateway.open`.
+
+    A frontend performs the effects of one call, all of them and in their order, before it reports the next fact. It
+    reads what `wants_request` and `wants` ask for, calls `handle_timeout` when `deadline` has come, and `abandon` last,
+    whatever happened.
+
+    Attributes:
+        request: The head, decided; `request.id` names the exchange.
+        write_deadline: When a write that is running must be given up: that side is dead afterwards. Nothing else may
+            cut a write. None before the first effect.
+    """
 
     def __init__(
         self,
@@ -58,9 +68,7 @@ class Exchange:
         max_body: int = 0,
     ) -> None:
         self.request = request
-        """The head, decided."""
         self.write_deadline: float | None = None
-        """When a write that is running must be given up: that side is dead afterwards. Nothing else may cut a write."""
         timeouts = services.config.timeouts
         self._services = services
         self._timeouts = timeouts

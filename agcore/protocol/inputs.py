@@ -67,6 +67,8 @@ class UpstreamEnd(msgspec.Struct, frozen=True, tag=True):
 class Stage(enum.Enum):
     """How far a leg had come when it failed."""
 
+    UNSUPPORTED = "unsupported"
+    """Nothing was tried: the frontend cannot do what was commanded, such as `public_only` or a `Streamed` body."""
     CONNECT = "connect"
     TLS = "tls"
     SEND = "send"
@@ -83,14 +85,19 @@ class Sent(enum.Enum):
 
 
 class UpstreamFailed(msgspec.Struct, frozen=True, tag=True):
-    """A leg came to an early end: refused, unreachable, reset, closed in mid-body, or not speaking HTTP."""
+    """A leg came to an early end: refused, unreachable, reset, closed in mid-body, or not speaking HTTP.
+
+    A leg that the frontend cannot begin, for want of something that `OpenUpstream` asks for, comes to its end at the
+    stage `UNSUPPORTED`: the client is told, nobody else is asked, and no credential is left alone for it.
+    """
 
     leg: int
     stage: Stage
     sent: Sent
     reused: bool
     cause: str
-    """One line for people, naming the host where that helps; never holds a secret."""
+    """One line for people, naming the host where that helps; never holds a secret. What is lacking at `UNSUPPORTED`:
+    `"streamed bodies"`."""
 
 
 class Written(msgspec.Struct, frozen=True, tag=True):

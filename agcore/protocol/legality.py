@@ -21,6 +21,8 @@ import enum
 from collections.abc import Mapping
 from typing import Final
 
+from agcore.protocol.fault import LocalProtocolError
+from agcore.protocol.http import Peer, RequestHead
 from agcore.protocol.inputs import (
     ClientGone,
     DrainRequested,
@@ -142,3 +144,30 @@ LEG_TIMED: Final[Mapping[LegState, tuple[LegState, ...]]] = {
     LegState.OVER: (),
 }
 """state -> the states that the passing of time may lead to."""
+
+
+def check_head(head: RequestHead, peer: Peer) -> None:
+    """Refuse a head that no driver may report, whatever its client sent.
+
+    For heads that have led to something odd, such as a refusal: no key is found in a header that is called
+    `Authorization`, or whose name is text.
+
+    Raises:
+        LocalProtocolError: What is wrong with the head, without the value of any header.
+    """
+    given: tuple[tuple[str, object, type], ...] = (
+        ("peer", peer, Peer),
+        ("method", head.method, str),
+        ("target", head.target, bytes),
+        ("headers", head.headers, tuple),
+    )
+    for what, value, kind in given:
+        if not isinstance(value, kind):
+            raise LocalProtocolError(f"the {what} of a request is {kind.__name__}, not {type(value).__name__}")
+    fields: tuple[object, ...] = head.headers
+    for number, field in enumerate(fields):
+        if not isinstance(field, tuple) or [type(part) for part in field] != [bytes, bytes]:
+            raise LocalProtocolError(f"header {number} of a request is not a tuple of its name and its value in bytes")
+    for name, _ in head.headers:
+        if name != name.lower():
+            raise LocalProtocolError(f"the name of a header is in lower case, not {name!r}")

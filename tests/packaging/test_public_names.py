@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
+import pydoc
 import re
 import sys
 from collections.abc import Iterator
@@ -77,6 +79,38 @@ def test_frontends_import_only_what_is_public() -> None:
     files = (ROOT / "frontends").rglob("*.py")
     found = {module for path in files for module in imported(path.read_text("utf-8"), path)}
     assert found - set(PUBLIC) <= STILL_IMPORTED
+
+
+def documented(name: str, module: str) -> str:
+    """The help of a public name, without what it inherits from outside."""
+    value = getattr(importlib.import_module(module), name)
+    return pydoc.plain(pydoc.render_doc(value)) if inspect.isclass(value) or inspect.isroutine(value) else ""
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_help_names_no_file_that_an_installed_package_lacks(module: str) -> None:
+    for name in importlib.import_module(module).__all__:
+        assert re.findall(r"\b(?:docs|tests)/(?!wire/)[\w/.-]+", documented(name, module)) == [], name
+
+
+def test_help_of_the_two_machines_shows_what_a_frontend_may_call_and_nothing_else() -> None:
+    import agcore
+
+    def names(machine: type) -> set[str]:
+        return {name for name in dir(machine) if not name.startswith("_")}
+
+    assert names(agcore.Exchange) == {
+        *("receive", "handle_timeout", "abandon"),
+        *("wants_request", "wants", "deadline", "finished", "state"),
+    }
+    assert names(agcore.Gateway) == {
+        *("open", "refuse", "reconfigure", "restore", "unsaved_state", "drain", "handle_timeout"),
+        *("draining", "buffered"),
+    }
+    for machine, fields in ((agcore.Exchange, ("request", "write_deadline")), (agcore.Gateway, ("config", "deadline"))):
+        text = documented(machine.__name__, "agcore")
+        for field in fields:
+            assert re.search(rf"^ \|\s+{field}: ", text, re.MULTILINE), (machine, field)
 
 
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "frontends").rglob("*.md")))
