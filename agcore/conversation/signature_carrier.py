@@ -36,18 +36,3 @@ def opened(text: str) -> Signature | None:
         return msgspec.convert({"signer": signer, "kind": kind, "data": data, "id": item}, Signature)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         return None
-
-
-def google_carrier(signature: Signature) -> str:
-    """A carrier for Gemini clients, whose SDK decodes `thoughtSignature` from base64: the carrier's bytes, encoded."""
-    return base64.b64encode(carrier(signature).encode("ascii")).decode("ascii")
-
-
-def google_opened(text: str) -> Signature | None:
-    """The signature in a carrier for Gemini clients, in either base64 alphabet; None for what is no carrier."""
-    standard = text.replace("-", "+").replace("_", "/")
-    try:
-        raw = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
-        return opened(raw.decode("ascii"))
-    except (binascii.Error, ValueError):
-        return None

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation.signature_carrier import PREFIX, carrier, google_carrier, google_opened, opened
+from agcore.conversation.signature_carrier import PREFIX, carrier, opened
 from agcore.conversation.values import Signature
+from agcore.dialects.gemini.carriers import google_carrier, google_opened
 
 KINDS = get_args(get_type_hints(Signature)["kind"])
 SIGNATURES = st.builds(

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from agcore.codecs import json_text
 from agcore.codecs.json_splice import parse
 from agcore.conversation.losses import Losses
-from agcore.conversation.signature_carrier import carrier, google_carrier
+from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.values import Signature
 from agcore.dialects.foreign_signatures import edits, is_refusal, unsigned
+from agcore.dialects.gemini.carriers import google_carrier
 from agcore.protocol.fault import Fault
 
 SKIP = "skip_thought_signature_validator"

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from agcore.conversation.signature_carrier import carrier, google_carrier
+from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.values import Signature
+from agcore.dialects.gemini.carriers import google_carrier
 
 PNG = "iVBORw0KGgoAAAA/+8=="
 TEXTS = st.one_of(st.text("ab \n", min_size=1, max_size=5), st.text(min_size=1, max_size=8), st.just(" "))

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from agcore.codecs import json_text
-from agcore.conversation.signature_carrier import google_carrier
 from agcore.conversation.values import (
     Answer,
     Cited,
@@ -39,6 +38,7 @@ from agcore.conversation.values import (
     ToolStarted,
 )
 from agcore.dialects.gemini import errors as gemini_error
+from agcore.dialects.gemini.carriers import google_carrier
 from agcore.dialects.gemini.contents_writer import arguments
 from agcore.dialects.shared.logprobs import google_result
 from agcore.protocol.fault import Fault

@@ -15,7 +15,6 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.conversation.losses import Losses
-from agcore.conversation.signature_carrier import google_opened
 from agcore.conversation.values import (
     Audio,
     Document,
@@ -33,6 +32,7 @@ from agcore.conversation.values import (
     Turn,
     Video,
 )
+from agcore.dialects.gemini.carriers import google_opened
 from agcore.dialects.gemini.contents_writer import OWN_FILES, SKIP_SIGNATURE, YOUTUBE
 from agcore.dialects.gemini.fields import Message
 from agcore.dialects.gemini.traits import NAME

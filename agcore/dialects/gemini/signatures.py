@@ -6,7 +6,7 @@ from typing import Final
 
 from agcore.codecs.json_splice import Members
 from agcore.conversation.losses import Losses
-from agcore.conversation.signature_carrier import google_opened
+from agcore.dialects.gemini.carriers import google_opened
 from agcore.dialects.shared.natives import UNCHECKED, Natives, with_lists
 
 REFUSALS: Final[tuple[str, ...]] = (r"thought[ _]?signature",)

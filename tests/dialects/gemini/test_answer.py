@@ -14,7 +14,7 @@ from agcore.codecs import json_text
 from agcore.codecs.sse import Decoder, encode
 from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
-from agcore.conversation.signature_carrier import carrier, google_opened
+from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.values import (
     Cited,
     Consumed,
@@ -40,6 +40,7 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.gemini.answer_reader import ResponseReader, read_answer
 from agcore.dialects.gemini.answer_writer import ResponseWriter, render_answer
+from agcore.dialects.gemini.carriers import google_opened
 from agcore.dialects.gemini.request_reader import parse_request
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from agcore.conversation.losses import Losses
-from agcore.conversation.signature_carrier import google_carrier
 from agcore.conversation.values import (
     Audio,
     Document,
@@ -28,6 +27,7 @@ from agcore.conversation.values import (
     Turn,
     Video,
 )
+from agcore.dialects.gemini.carriers import google_carrier
 from agcore.dialects.gemini.contents_writer import SKIP_SIGNATURE
 from tests.support.gemini_requests import (
     ONE_HISTORY,
