@@ -23,6 +23,7 @@ from agcore.ingress.request import Routed
 from agcore.machines.exchange import Exchange, begin
 from agcore.machines.ids import Ids
 from agcore.machines.operation import Operation
+from agcore.machines.outside import Outside
 from agcore.machines.services import GatewayServices, ServerStatus
 from agcore.operations import operation as operation_class
 from agcore.protocol.effects import (
@@ -42,7 +43,7 @@ from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers, Peer, RequestHead
 from agcore.protocol.legality import check_head
 from agcore.routing.catalog import Catalog
-from agcore.state.shared import LocalState
+from agcore.state import snapshot
 
 VERSION: Final = "0.1.0"
 
@@ -79,13 +80,13 @@ class Gateway:
         self.config = config
         self._first_config = config
         self._saved = 0
-        """`changes` of the pool when its state was last taken or put back."""
+        """`changes` of the cooldowns when its state was last taken or put back."""
         self._status = ServerStatus(started=now)
         self._services = GatewayServices(
             config=config,
             catalog=Catalog(config),
             guard=Guard(config, ids),
-            ledger=LocalState(ids, max_buffered=config.limits.max_buffered),
+            ledger=Outside(ids, max_buffered=config.limits.max_buffered),
             ids=ids,
             status=self._status,
             mcp={server.name: server for server in config.mcp},
@@ -102,7 +103,7 @@ class Gateway:
     @property
     def buffered(self) -> int:
         """Bytes of bodies held by all exchanges at present."""
-        return self._services.ledger.buffered
+        return self._services.ledger.state.memory.held
 
     def open(self, head: RequestHead, peer: Peer, *, now: float) -> tuple[Exchange, list[Effect]]:
         """An exchange for a request, and its first effects. A refusal leaves at once, before any body is read.
@@ -184,27 +185,27 @@ class Gateway:
             guard=Guard(config, services.ids),
             mcp={server.name: server for server in config.mcp},
         )
-        services.ledger.max_buffered = config.limits.max_buffered
+        services.ledger.state.memory.limit = config.limits.max_buffered
         services.ledger.allowances.keep({key.name for key in config.proxy.keys})
         return [Emit(reloaded)]
 
     def restore(self, data: bytes, *, now: float) -> list[GatewayEffect]:
         """Take over a state that `unsaved_state` gave, perhaps to another process; anything else is a warning."""
-        pool = self._services.ledger.pool
+        cooldowns = self._services.ledger.state.cooldowns
         try:
-            pool.load(data, now=now)
+            snapshot.load(cooldowns, data, now=now)
         except (ValueError, RecursionError) as error:
             return [Emit(Warned(f"the saved state of the keys cannot be used: {error}"))]
-        self._saved = pool.changes
+        self._saved = cooldowns.changes
         return []
 
     def unsaved_state(self, *, now: float) -> bytes | None:
         """What should survive a restart, without a secret; None where it is what was last taken."""
-        pool = self._services.ledger.pool
-        if pool.changes == self._saved:
+        cooldowns = self._services.ledger.state.cooldowns
+        if cooldowns.changes == self._saved:
             return None
-        self._saved = pool.changes
-        return pool.dump(now=now)
+        self._saved = cooldowns.changes
+        return snapshot.dump(cooldowns, now=now)
 
     def drain(self, *, now: float) -> list[GatewayEffect]:
         """Begin the way out. Calling it again during the grace period ends that at once; later it does nothing."""

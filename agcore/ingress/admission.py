@@ -22,11 +22,6 @@ from agcore.state.rate_limits import RateLimits
 
 _NOWHERE: Final = RequestTarget(path="", query=(), raw_query=b"", key=None)
 
-_EXPOSED: Final = (
-    b"x-request-id, request-id, retry-after, x-agcore-provider, x-agcore-model, x-agcore-attempts, x-agcore-losses, "
-    b"mcp-session-id, mcp-protocol-version, www-authenticate"
-)
-
 
 class BodyRules(Protocol):
     """What an operation says of the requests that it takes."""
@@ -62,14 +57,7 @@ def admit(head: RequestHead, peer: Peer, *, guard: Guard, id: str, now: float) -
         )
     found = match(head.method, target, head.headers)
     shown = target if target.key is None else msgspec.structs.replace(target, key=None)
-    origin = guard.cors_origin(head.headers)
-    cors: Headers = ()
-    if origin is not None:
-        cors = (
-            (b"access-control-allow-origin", origin),
-            (b"access-control-expose-headers", _EXPOSED),
-            (b"vary", b"origin"),
-        )
+    cors = guard.browser.cors_headers(head.headers)
     if isinstance(found, NoMatch):
         dialect, operation = dialect_of_path(target, head.headers), ""
     else:

@@ -1,4 +1,4 @@
-"""Who may use the gateway: modes, credentials, and the browser checks, decided from one parsed target.
+"""Who may use the gateway: modes and credentials, decided from one parsed target.
 
 A `Guard` is made once per configuration and answers one question: is this request admitted, and as whom? The rules:
 
@@ -24,14 +24,13 @@ from typing import Final
 
 import msgspec
 
-from agcore.codecs.header_fields import first
 from agcore.codecs.request_target import RequestTarget
 from agcore.config.values import ClientKey, Config
-from agcore.ingress.routes import OPEN_PATHS, VERSIONS, is_open
-from agcore.machines.ids import Ids
-from agcore.mcp.oauth_metadata import metadata_url
+from agcore.ingress.browser import BrowserRules
+from agcore.ingress.routes import OPEN_PATHS, VERSIONS, is_open, metadata_url
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers, Peer, RequestHead
+from agcore.protocol.state import Digest
 
 _FORWARDED: Final = (b"forwarded", b"via")
 _CREDENTIALS: Final = (b"authorization", b"x-api-key", b"x-goog-api-key")
@@ -46,17 +45,19 @@ class Admission(msgspec.Struct, frozen=True):
 
 
 class Guard:
-    """Decides admission for one configuration."""
+    """Decides admission for one configuration.
 
-    def __init__(self, config: Config, ids: Ids) -> None:
+    Args:
+        config: Has the keys and the mode.
+        digest: Finds keys by a hash of their bytes.
+    """
+
+    def __init__(self, config: Config, digest: Digest) -> None:
         self._proxy = config.proxy
-        self._ids = ids
-        self._keys = {ids.digest(key.key.reveal().encode()): key for key in config.proxy.keys if key.key.reveal()}
-        self._hosts = frozenset(host.lower() for host in config.proxy.allowed_hosts)
-        self._any_scheme = tuple(
-            origin.removesuffix("*").encode() for origin in config.proxy.cors_origins if origin.endswith("://*")
-        )
-        self._origins = frozenset(origin.encode() for origin in config.proxy.cors_origins)
+        self._digest = digest
+        self._keys = {digest.digest(key.key.reveal().encode()): key for key in config.proxy.keys if key.key.reveal()}
+        self.browser = BrowserRules(config.proxy)
+        """What web pages may do."""
         self._challenges = {
             f"/mcp/{server.name}/{tail}": _challenge(config, server.name)
             for server in config.mcp
@@ -75,7 +76,7 @@ class Guard:
         probe = reads and target.path in OPEN_PATHS
         needed = identity is None and self._needs_key(head.headers, peer, open=reads and is_open(target.path))
         if mcp or (identity is None and not needed and not probe):
-            fault = self._browser_fault(head.headers, mcp=mcp)
+            fault = self.browser.fault(head.headers, mcp=mcp)
             if fault is not None:
                 return fault
         if needed:
@@ -94,15 +95,6 @@ class Guard:
         """Whether the value of an `authorization` field is a client key, of any scheme or none, expired or not."""
         credential = authorization.partition(b" ")[2]
         return self._lookup(authorization.strip()) is not None or self._lookup(credential.strip()) is not None
-
-    def cors_origin(self, headers: Headers) -> bytes | None:
-        """The request's `origin`, when `cors_origins` lets it read answers."""
-        origin = first(headers, b"origin")
-        if origin is not None and (
-            origin in self._origins or (self._any_scheme and origin.lower().startswith(self._any_scheme))
-        ):
-            return origin
-        return None
 
     def _needs_key(self, headers: Headers, peer: Peer, *, open: bool) -> bool:
         mode = self._proxy.auth_mode
@@ -139,41 +131,10 @@ class Guard:
     def _lookup(self, credential: bytes) -> ClientKey | None:
         if not credential:
             return None
-        key = self._keys.get(self._ids.digest(credential))
+        key = self._keys.get(self._digest.digest(credential))
         if key is not None and compare_digest(key.key.reveal().encode(), credential):
             return key
         return None
-
-    def _browser_fault(self, headers: Headers, *, mcp: bool) -> Fault | None:
-        host = first(headers, b"host") or b""
-        if not self._host_allowed(host):
-            served = "served here" if mcp else "served without a key"
-            return Fault(
-                status=421 if mcp else 403,
-                message=f"this host name is not {served}; add it to `proxy.allowed_hosts` if it is yours",
-                code="host_not_allowed",
-            )
-        origin = first(headers, b"origin")
-        if origin is not None and _authority(origin) != host.lower() and self.cors_origin(headers) is None:
-            return Fault(
-                status=403,
-                message="requests from this web origin are not allowed; add it to `proxy.cors_origins` if it is yours",
-                code="origin_not_allowed",
-            )
-        if first(headers, b"sec-fetch-site") == b"cross-site" and self.cors_origin(headers) is None:
-            return Fault(status=403, message="cross-site requests are not allowed", code="origin_not_allowed")
-        return None
-
-    def _host_allowed(self, value: bytes) -> bool:
-        try:
-            name = value.decode("ascii").lower()
-        except UnicodeDecodeError:
-            return False
-        if name.startswith("["):
-            name = name[1:].partition("]")[0]
-        else:
-            name = name.partition(":")[0]
-        return name == "localhost" or name in self._hosts or _is_ip(name)
 
 
 def _challenge(config: Config, name: str) -> bytes:
@@ -181,19 +142,6 @@ def _challenge(config: Config, name: str) -> bytes:
     if config.proxy.auth_mode == "strict" or not config.proxy.public_url:
         return b"Bearer"
     return b'Bearer resource_metadata="%b"' % metadata_url(config.proxy.public_url, name).encode("ascii")
-
-
-def _authority(origin: bytes) -> bytes:
-    return origin.partition(b"://")[2].lower()
-
-
-@lru_cache(maxsize=256)
-def _is_ip(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 @lru_cache(maxsize=256)

@@ -162,6 +162,15 @@ OPEN_PATHS: Final = frozenset({"/healthz", "/health", "/readyz", "/", "/api/hell
 """Liveness and preconnect probes: open to GET and HEAD unless the mode is `strict`, and free of the Host check."""
 
 
+PROTECTED_RESOURCE: Final = "/.well-known/oauth-protected-resource"
+"""Where OAuth metadata of protected resources are (RFC 9728 section 3.1)."""
+
+
+def metadata_url(public_url: str, name: str) -> str:
+    """The URL of an MCP server's OAuth metadata at this gateway, for a challenge (RFC 9728 section 5.1)."""
+    return f"{public_url}{PROTECTED_RESOURCE}/mcp/{name}/mcp"
+
+
 def is_open(path: str) -> bool:
     """Whether a path is open to GET and HEAD without a key, unless the mode is `strict`: probes and OAuth metadata."""
     if not path.startswith("/.well-known/"):

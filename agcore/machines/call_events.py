@@ -8,7 +8,7 @@ import msgspec
 
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 
 
 class NeedPlan(msgspec.Struct, frozen=True):

@@ -14,8 +14,8 @@ from agcore.machines.timers import Timer
 from agcore.protocol.fault import FailureKind, Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Stage, UpstreamFailed
+from agcore.routing.candidates import Candidate, Exhausted
 from agcore.routing.retry_after import retry_after, stated_retry_after
-from agcore.routing.selection import Candidate, Exhausted
 from agcore.upstream.errors import NO_RETRY
 
 _FAILURES: Final[Mapping[Stage, str]] = {

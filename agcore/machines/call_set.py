@@ -13,7 +13,8 @@ from agcore.machines.timers import Timer, Timers
 from agcore.machines.upstream_call import CallContext, UpstreamCall
 from agcore.protocol.effects import Effect
 from agcore.protocol.http import Headers
-from agcore.routing.selection import Candidate, Selection, Selector
+from agcore.routing.candidates import Candidate, Selection
+from agcore.routing.selection import Selector
 
 
 class CallReceiver(Protocol):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from agcore.machines.client_response import ClientResponse
+from agcore.machines.outside import Outside
 from agcore.protocol.fault import Fault
-from agcore.state.shared import LocalState
 
 
 class ReservedMemory(msgspec.Struct):
     """Bytes that one exchange holds."""
 
-    ledger: LocalState
+    ledger: Outside
     """Accounts for those of all exchanges."""
     client: ClientResponse
     """Is told where there is no room for more."""

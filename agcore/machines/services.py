@@ -9,8 +9,8 @@ import msgspec
 from agcore.config.values import Config, McpServer
 from agcore.ingress.auth import Guard
 from agcore.machines.ids import Ids
+from agcore.machines.outside import Outside
 from agcore.routing.catalog import Catalog
-from agcore.state.shared import LocalState
 
 
 class ServerStatus(msgspec.Struct):
@@ -26,7 +26,7 @@ class GatewayServices(msgspec.Struct, frozen=True):
     config: Config
     catalog: Catalog
     guard: Guard
-    ledger: LocalState
+    ledger: Outside
     ids: Ids
     status: ServerStatus
     mcp: Mapping[str, McpServer]

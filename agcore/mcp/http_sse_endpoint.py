@@ -16,13 +16,13 @@ from urllib.parse import urljoin
 
 from agcore.codecs.url import parse_url
 from agcore.config.values import McpServer
-from agcore.machines.ids import Ids
+from agcore.protocol.state import Digest
 
 _TAG: Final = 16
 """Bytes of the hash."""
 
 
-def reference(data: bytes, server: McpServer, *, public_url: str, ids: Ids) -> bytes:
+def reference(data: bytes, server: McpServer, *, public_url: str, digest: Digest) -> bytes:
     """What a client is told in place of an `endpoint` event's `data`.
 
     It is a reference without a host (RFC 3986 section 4.2), below the path of `public_url`.
@@ -39,18 +39,18 @@ def reference(data: bytes, server: McpServer, *, public_url: str, ids: Ids) -> b
     own = _own_query(server).split(b"&")
     announced = _joined(path, *(piece for piece in query.split(b"&") if piece not in own))
     prefix = parse_url(public_url).path if public_url else ""
-    token = (_tag(announced, server, ids) + announced).hex()
+    token = (_tag(announced, server, digest) + announced).hex()
     return f"{prefix}/mcp/{server.name}/messages?to={token}".encode("ascii")
 
 
-def upstream_target(token: str, server: McpServer, *, ids: Ids) -> bytes | None:
+def upstream_target(token: str, server: McpServer, *, digest: Digest) -> bytes | None:
     """The target at the server that the `to` of a reference stands for; None if `server` never announced it here."""
     try:
         sealed = bytes.fromhex(token)
     except ValueError:
         return None
     tag, announced = sealed[:_TAG], sealed[_TAG:]
-    if not compare_digest(tag, _tag(announced, server, ids)):
+    if not compare_digest(tag, _tag(announced, server, digest)):
         return None
     path, _, query = announced.partition(b"?")
     return _joined(path, _own_query(server), query)
@@ -66,6 +66,6 @@ def _joined(path: bytes, *query: bytes) -> bytes:
     return path + b"?" + pieces if pieces else path
 
 
-def _tag(announced: bytes, server: McpServer, ids: Ids) -> bytes:
+def _tag(announced: bytes, server: McpServer, digest: Digest) -> bytes:
     bound = f"mcp endpoint\0{server.name}\0{server.url}\0".encode()
-    return ids.digest(bound + announced)[:_TAG]
+    return digest.digest(bound + announced)[:_TAG]

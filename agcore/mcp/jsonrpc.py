@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, TypeGuard
 import msgspec
 
 from agcore.codecs import json_text
+from agcore.state.mcp_sessions import Id
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
@@ -20,8 +21,6 @@ INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 HEADER_MISMATCH: Final = -32020
 UNSUPPORTED_VERSION: Final = -32022
-
-Id: TypeAlias = str | int
 
 
 class Request(msgspec.Struct, frozen=True):

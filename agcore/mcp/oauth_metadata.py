@@ -15,8 +15,7 @@ import re
 from typing import Final
 
 from agcore.codecs import json_text
-
-_WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
+from agcore.ingress.routes import PROTECTED_RESOURCE
 
 # A quoted string is stepped over, so that nothing within one is taken for a parameter. Possessive, thus linear.
 _PARAMETER: Final = re.compile(
@@ -30,11 +29,6 @@ def resource_url(public_url: str, name: str) -> str:
     return f"{public_url}/mcp/{name}/mcp"
 
 
-def metadata_url(public_url: str, name: str) -> str:
-    """The URL of that server's metadata, for a challenge (RFC 9728 section 5.1)."""
-    return f"{public_url}{_WELL_KNOWN}/mcp/{name}/mcp"
-
-
 def with_metadata(challenge: bytes, url: str) -> bytes:
     """A `WWW-Authenticate` value whose `resource_metadata` parameters lead to `url`. It gets none that it lacked."""
     quoted = b'"%b"' % url.encode("ascii")
@@ -46,7 +40,7 @@ def upstream_targets(target: bytes) -> tuple[bytes, ...]:
 
     First between host and path, as RFC 9728 section 3.1 has it, then at the root, as the MCP specification allows.
     """
-    root = _WELL_KNOWN.encode("ascii")
+    root = PROTECTED_RESOURCE.encode("ascii")
     path, mark, query = target.partition(b"?")
     inserted = root + path.rstrip(b"/") + mark + query
     return (inserted, root) if inserted != root else (root,)

@@ -13,10 +13,11 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from agcore.mcp import jsonrpc
-from agcore.mcp.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, Error, Id, Request
+from agcore.mcp.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, Error, Request
 from agcore.mcp.revisions import REVISIONS, Revision, negotiated
 from agcore.mcp.transport import progress_token
 from agcore.mcp.vision_tools import TOOLS, BadArguments, Tool, checked, listing
+from agcore.state.mcp_sessions import Id
 
 INSTRUCTIONS: Final = (
     "Tools that look at pictures and videos for models that cannot, or that want a second look. Each takes its sources "

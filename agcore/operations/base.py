@@ -14,9 +14,9 @@ from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Notified
 from agcore.protocol.report import NOTHING_TO_REPORT, Report
-from agcore.routing.candidates import resolve
+from agcore.routing.candidates import Candidate
 from agcore.routing.catalog import Resolution
-from agcore.routing.selection import Candidate
+from agcore.routing.resolution import resolve
 from agcore.upstream.request import UpstreamPlan
 
 

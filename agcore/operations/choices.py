@@ -25,7 +25,7 @@ from agcore.operations.fan_out import Branch, FanOut
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Usage
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from agcore.protocol.fault import Fault
 
 if TYPE_CHECKING:
     from agcore.config.values import Endpoint, Provider
+    from agcore.routing.candidates import Candidate
     from agcore.routing.catalog import Resolution
-    from agcore.routing.selection import Candidate
 
 
 class Compact(Respond):

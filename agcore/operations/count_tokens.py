@@ -19,7 +19,7 @@ from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.pass_through import PassThrough
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 from agcore.upstream.request import UpstreamPlan
 
 ESTIMATED: Final[Headers] = ((b"x-agcore-count", b"estimate"),)

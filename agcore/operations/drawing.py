@@ -20,7 +20,7 @@ from agcore.dialects.tasks import Destination
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.fan_out import Branch, FanOut
 from agcore.protocol.fault import Fault
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:

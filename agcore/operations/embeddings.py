@@ -16,7 +16,7 @@ from agcore.operations.media import Media
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Usage
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 from agcore.upstream.request import UpstreamPlan
 
 

@@ -20,7 +20,7 @@ from agcore.operations.base import CallHooks
 from agcore.operations.pass_through import PassThrough
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
-from agcore.routing.selection import Candidate, Selection
+from agcore.routing.candidates import Candidate, Selection
 from agcore.upstream.request import UpstreamPlan
 
 

@@ -18,7 +18,7 @@ from agcore.operations.pass_through import PassThrough
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Report
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:

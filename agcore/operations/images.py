@@ -23,7 +23,7 @@ from agcore.operations.generate import SSE_HEADERS
 from agcore.operations.media import Media
 from agcore.operations.upload import Upload
 from agcore.protocol.fault import Fault, invalid
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 from agcore.upstream.request import UpstreamPlan
 
 

@@ -27,8 +27,8 @@ from agcore.operations.pass_through import PassThrough
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Report, Usage
+from agcore.routing.candidates import Candidate
 from agcore.routing.catalog import Resolution
-from agcore.routing.selection import Candidate
 
 if TYPE_CHECKING:
     from agcore.machines.operation import ExchangeParts

@@ -20,8 +20,8 @@ from agcore.models.profiles import Profile
 from agcore.operations.base import BaseOperation
 from agcore.operations.provider_lists import ListReader, list_way
 from agcore.protocol.fault import Fault, invalid
-from agcore.routing.candidates import resolve
 from agcore.routing.catalog import Resolution
+from agcore.routing.resolution import resolve
 from agcore.state.provider_models import AFTER_DELAY
 
 if TYPE_CHECKING:

@@ -25,10 +25,11 @@ from agcore.operations.base import BaseOperation
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Body, Headers
 from agcore.protocol.report import Report, Usage
-from agcore.routing.candidates import candidates_at
+from agcore.routing.balancing import spreads
+from agcore.routing.candidates import Candidate
 from agcore.routing.catalog import Resolution
 from agcore.routing.conversation_key import seat_of
-from agcore.routing.selection import Candidate
+from agcore.routing.resolution import candidates_at
 from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class PassThrough(BaseOperation, ABC):
     def start(self, candidates: Sequence[Candidate], *, now: float, further: bool = False) -> None:
         """Ask at the ways; `further` after others were asked."""
         seat = None
-        if self.services.ledger.pool.spreads(candidates):
+        if spreads(candidates):
             seat = seat_of(self.request, self._members, self.ask.model)
         self.calls.start(candidates, to=self, now=now, conversation_key=seat, counts_as_retry=further)
 

@@ -10,7 +10,7 @@ from agcore.dialects.shared.model_ids import read_ids
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.base import BaseOperation
 from agcore.protocol.fault import Fault
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 from agcore.upstream.model_list import LISTING, MAX_BODY, list_headers, list_target
 from agcore.upstream.request import UpstreamPlan
 

@@ -22,7 +22,7 @@ from agcore.dialects.openai_responses.traits import NAME
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.generate import Generate
 from agcore.protocol.fault import Fault
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 from agcore.state.responses import Entry, Kept, Pinned
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from agcore.operations.respond import pinned_candidate
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Usage
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 from agcore.state.responses import Kept
 from agcore.upstream.request import UpstreamPlan
 

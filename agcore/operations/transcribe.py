@@ -29,7 +29,7 @@ from agcore.operations.pass_through import PassThrough
 from agcore.operations.upload import Upload
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 from agcore.upstream.request import UpstreamPlan
 
 MAX_AUDIO: Final = max(each.MAX_AUDIO for each in task_registry.transcripts().upstreams.values())

@@ -24,7 +24,7 @@ from agcore.operations.media import Media
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers, Patch, Spooled, Streamed
 from agcore.protocol.patches import Patcher, patched_length
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 from agcore.upstream.request import UpstreamPlan
 
 BUFFERED: Final = 1024 * 1024

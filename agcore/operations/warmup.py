@@ -14,7 +14,7 @@ from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.provider_lists import ListReader, list_way
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers
-from agcore.routing.selection import Cooldown
+from agcore.state.cooldowns import Cooldown
 from agcore.upstream.model_list import LISTING
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Warmup(ListReader):
             return self.client.fail(providers, now=now)
         pool = self.services.ledger.pool
         cooling: dict[tuple[str, str], list[tuple[str, Cooldown]]] = {}
-        for (name, id, model), cooldown in pool.cooling(now=now):
+        for (name, id, model), cooldown in self.services.ledger.state.cooldowns.cooling(now=now):
             if model != LISTING:
                 cooling.setdefault((name, id), []).append((model, cooldown))
         candidates = []

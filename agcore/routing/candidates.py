@@ -1,32 +1,89 @@
-"""Where the requests for a model may go, for the client that asks."""
+"""The vocabulary of routing: where a request may go, with what credential, and why it may go nowhere."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from hashlib import blake2s
+from typing import Final
 
-from agcore.config.values import ClientKey, Endpoint, Provider
-from agcore.protocol.fault import Fault
-from agcore.routing.catalog import Catalog, Miss, Resolution
-from agcore.routing.selection import Candidate
+import msgspec
 
+from agcore.config.values import Endpoint, Provider, Secret
+from agcore.state.cooldowns import CredentialModel
 
-def resolve(catalog: Catalog, model: str, *, identity: ClientKey | None, dialect: str) -> Resolution | Fault:
-    """What `model` stands for, to a client of `dialect` that showed the key `identity`; or the 403 or 404."""
-    allowed = identity.models if identity is not None else ()
-    found = catalog.resolve(model, allowed=allowed, dialect=dialect)
-    if not isinstance(found, Miss):
-        return found
-    near = f"; near names: {', '.join(found.near)}" if found.near else ""
-    if found.denied and identity is not None:
-        message = f"the key {identity.name!r} may not use model {model!r}{near}"
-        return Fault(status=403, message=message, code="model_not_allowed", param="model")
-    return Fault(status=404, message=f"no provider serves model {model!r}{near}", code="model_not_found", param="model")
+SECRET_LENGTH: Final = 8
+"""Characters; a shorter key, such as local servers are given, is no secret."""
 
 
-def candidates_at(found: Resolution, endpoint_at: Callable[[Provider], Endpoint | None]) -> tuple[Candidate, ...]:
-    """Where a model's requests may go, given which endpoint of a provider takes them; None for one that takes none."""
-    return tuple(
-        Candidate(target.provider, endpoint, target.model, target.step)
-        for target in found.targets
-        if (endpoint := endpoint_at(target.provider)) is not None
-    )
+class Candidate(msgspec.Struct, frozen=True):
+    """A place that may answer a request."""
+
+    provider: Provider
+    endpoint: Endpoint
+    model: str
+    """The upstream's name for the model; empty where there is none."""
+    step: int = 0
+    """Candidates of one step share the work; a later step is for when no earlier one answers."""
+    key: str | None = None
+    """The fingerprint of the only key that will do; None where any of the provider's does."""
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """The credential for one attempt."""
+
+    label: str
+    """How the key is named to people and in events: `provider#2`."""
+    secret: Secret | None
+    """None for a provider that needs no key."""
+    id: str = ""
+    """Its fingerprint; empty without a key."""
+
+    def hidden_in(self, text: str) -> str:
+        """The text with the key's label in its place. What is too short to guard anything may be part of any word."""
+        secret = "" if self.secret is None else self.secret.reveal()
+        return text.replace(secret, self.label) if len(secret) >= SECRET_LENGTH else text
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """What the next attempt is made with. Its key counts as busy until `Selector.done`."""
+
+    candidate: Candidate
+    key: Credential
+
+    @property
+    def slot(self) -> CredentialModel:
+        """What tells it from others."""
+        return (self.candidate.provider.name, self.key.id, self.candidate.model)
+
+    @property
+    def subjects(self) -> tuple[CredentialModel, ...]:
+        """Everything whose cooldown concerns it."""
+        provider, key, model = self.slot
+        return ((provider, key, model), (provider, key, ""), (provider, "", ""))
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Nothing to do before this moment."""
+
+    until: float
+
+
+class Exhausted(msgspec.Struct, frozen=True):
+    """No candidate is open, and none will be soon."""
+
+    until: float | None
+    """When the first limit ends, in seconds since the epoch; None where only refused keys are left, or nobody."""
+    reasons: tuple[str, ...] = ()
+    """`label: what happened`, one for each candidate that is closed."""
+
+
+def credentials(provider: Provider) -> tuple[Credential, ...]:
+    """All keys of a provider by their labels, each once; one without a secret where it needs none."""
+    keys: dict[str, Credential] = {}
+    for number, secret in enumerate(provider.keys or (None,), 1):
+        fingerprint = "" if secret is None else _fingerprint(secret)
+        keys.setdefault(fingerprint, Credential(f"{provider.name}#{number}", secret, fingerprint))
+    return tuple(keys.values())
+
+
+def _fingerprint(secret: Secret) -> str:
+    return blake2s(secret.reveal().encode(), digest_size=8, person=b"agcorekf").hexdigest()

@@ -8,20 +8,20 @@ one by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeAlias
 
 import msgspec
-
-from agcore.machines.ids import Ids
-from agcore.mcp.jsonrpc import Id
-from agcore.mcp.revisions import Revision
 
 MAX_SESSIONS: Final = 1000
 MAX_OF_ONE: Final = 200
 """Sessions of one owner, whose flood shall not end those of others."""
 IDLE: Final = 3600.0
 """Seconds."""
+
+
+Id: TypeAlias = str | int
+"""The id of a JSON-RPC request."""
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -39,7 +39,8 @@ class Session(msgspec.Struct):
 
     id: str
     owner: Owner
-    revision: Revision
+    revision: str
+    """The version of the protocol that was agreed on."""
     used: float
     """When a message last came, in seconds since the epoch."""
     calls: dict[Id, str]
@@ -60,16 +61,20 @@ class Session(msgspec.Struct):
 
 
 class Sessions:
-    """All sessions of a gateway."""
+    """All sessions of a gateway.
 
-    def __init__(self, ids: Ids) -> None:
-        self._ids = ids
+    Args:
+        mint: Makes an id with this prefix that nobody can guess.
+    """
+
+    def __init__(self, mint: Callable[[str], str]) -> None:
+        self._mint = mint
         self._sessions: dict[str, Session] = {}  # in the order of their last use
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def create(self, owner: Owner, revision: Revision, *, now: float) -> Session:
+    def create(self, owner: Owner, revision: str, *, now: float) -> Session:
         """Make a session, with an id that nobody can guess."""
         self._drop(session for session in self._sessions.values() if _is_stale(session, now))
         own = [session for session in self._sessions.values() if session.owner == owner]
@@ -77,7 +82,7 @@ class Sessions:
             self._make_room(own)
         elif len(self._sessions) >= MAX_SESSIONS:
             self._make_room(list(self._sessions.values()))
-        session = Session(self._ids.mint("mcp-"), owner, revision, used=now, calls={}, streams=set())
+        session = Session(self._mint("mcp-"), owner, revision, used=now, calls={}, streams=set())
         self._sessions[session.id] = session
         return session
 

@@ -10,12 +10,12 @@ Only listings look in here. Where a name goes depends on the configuration alone
 from __future__ import annotations
 
 import math
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from agcore.config.values import Provider
-from agcore.protocol.http import Origin
+from agcore.protocol.state import ModelListDelta
 
 MAX_LISTS: Final = 256
 
@@ -28,8 +28,6 @@ AFTER_FAILURE: Final = 60.0
 AFTER_DELAY: Final = 10.0
 """Seconds likewise for one that was merely slow: now its connection may be warm."""
 
-_Source: TypeAlias = tuple[str, str, Origin, bytes]
-
 
 class _Kept(msgspec.Struct):
     ids: tuple[str, ...] = ()
@@ -41,7 +39,7 @@ class ProviderLists:
     """The lists that were read; times are seconds since the epoch."""
 
     def __init__(self) -> None:
-        self._kept: dict[_Source, _Kept] = {}
+        self._kept: dict[str, _Kept] = {}
 
     def ids(self, provider: Provider, *, now: float) -> tuple[str, ...]:
         """What is known of a provider's list; empty for nothing."""
@@ -62,14 +60,29 @@ class ProviderLists:
         kept = self._kept.get(_source(provider), _Kept())
         self._put(provider, _Kept(kept.ids, kept.read_at, now + pause))
 
-    def _put(self, provider: Provider, kept: _Kept) -> None:
+    def delta(self, provider: Provider) -> ModelListDelta | None:
+        """What others should know of a provider's list; None where none was read."""
         source = _source(provider)
+        kept = self._kept.get(source)
+        return None if kept is None or kept.read_at == -math.inf else ModelListDelta(source, kept.ids, kept.read_at)
+
+    def merge(self, delta: ModelListDelta) -> None:
+        """Take in what another gateway read; the latest reading counts."""
+        kept = self._kept.get(delta.source, _Kept())
+        if (kept.read_at, kept.ids) < (delta.read_at, delta.ids):
+            self._put_source(delta.source, _Kept(delta.ids, delta.read_at, max(kept.ask_at, delta.read_at + FRESH)))
+
+    def _put(self, provider: Provider, kept: _Kept) -> None:
+        self._put_source(_source(provider), kept)
+
+    def _put_source(self, source: str, kept: _Kept) -> None:
         self._kept.pop(source, None)
         self._kept[source] = kept
         if len(self._kept) > MAX_LISTS:
             del self._kept[next(iter(self._kept))]
 
 
-def _source(provider: Provider) -> _Source:
+def _source(provider: Provider) -> str:
     endpoint = provider.preferred_endpoint
-    return (provider.name, endpoint.dialect, endpoint.origin, endpoint.prefix)
+    origin, prefix = endpoint.origin, endpoint.prefix.decode("latin-1")
+    return f"{provider.name} {endpoint.dialect} {origin.scheme}://{origin.host}:{origin.port}{prefix}"

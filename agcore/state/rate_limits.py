@@ -20,6 +20,7 @@ import msgspec
 
 from agcore.config.values import ClientKey
 from agcore.protocol.fault import Fault
+from agcore.protocol.state import Acquire, Denied, Granted, Settle
 
 MINUTE: Final = 60.0
 TICK: Final = 1e-6
@@ -75,34 +76,43 @@ class RateLimits:
         """
         if not key.limited:
             return None
-        allowance = self._of.setdefault(key.name, RateLimit())
-        requests = allowance.requests = _resized(allowance.requests, key.rpm, now)
-        tokens = allowance.tokens = _resized(allowance.tokens, key.tpm, now)
+        reply = self.acquire(Acquire(0, key.name, key.rpm, key.tpm, key.concurrency), now=now)
+        return None if isinstance(reply, Granted) else _refused(key, reply.wait, reply.limit)
+
+    def acquire(self, asked: Acquire, *, now: float) -> Granted | Denied:
+        """Let a request in, for which `settle` must be called once; or say what forbids it."""
+        allowance = self._of.setdefault(asked.client, RateLimit())
+        requests = allowance.requests = _resized(allowance.requests, asked.rpm, now)
+        tokens = allowance.tokens = _resized(allowance.tokens, asked.tpm, now)
         refusals: list[tuple[float, str]] = []
         if requests is not None and requests.wait:
-            refusals.append((requests.wait, _many(key.rpm, "request") + " per minute"))
+            refusals.append((requests.wait, _many(asked.rpm, "request") + " per minute"))
         if tokens is not None and tokens.wait:
-            refusals.append((tokens.wait, _many(key.tpm, "token") + " per minute"))
-        if key.concurrency is not None and allowance.in_flight >= key.concurrency:
-            refusals.append((PLACE, _many(key.concurrency, "request") + " at a time"))
+            refusals.append((tokens.wait, _many(asked.tpm, "token") + " per minute"))
+        if asked.concurrency is not None and allowance.in_flight >= asked.concurrency:
+            refusals.append((PLACE, _many(asked.concurrency, "request") + " at a time"))
         if refusals:
-            return _refused(key, *max(refusals))
+            wait, limit = max(refusals)
+            return Denied(asked.id, wait, limit)
         if requests is not None:
             requests.level -= 1
         allowance.in_flight += 1
-        return None
+        return Granted(asked.id)
 
     def done(self, key: ClientKey, *, tokens: int, now: float) -> None:
         """A request that `admit` let in is over, and has consumed this many tokens."""
-        if not key.limited:
-            return
-        allowance = self._of[key.name]
+        if key.limited:
+            self.settle(Settle(key.name, tokens), now=now)
+
+    def settle(self, done: Settle, *, now: float) -> None:
+        """A request that `acquire` granted is over."""
+        allowance = self._of[done.client]
         allowance.in_flight -= 1
         if allowance.tokens is not None:
             allowance.tokens.refill(now=now)
-            allowance.tokens.level -= tokens
+            allowance.tokens.level -= done.tokens
         if allowance.leaving and not allowance.in_flight:
-            del self._of[key.name]
+            del self._of[done.client]
 
     def keep(self, names: Collection[str]) -> None:
         """Forget all keys but these: at once, or with the last of their requests that is under way."""

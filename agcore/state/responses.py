@@ -27,7 +27,7 @@ ITEM_OVERHEAD: Final = 128
 """Bytes that the id of an item is taken to cost."""
 
 
-class Kept(msgspec.Struct, frozen=True):
+class Kept(msgspec.Struct, frozen=True, tag=True):
     """A response whose state is held here."""
 
     client: str | None
@@ -40,7 +40,7 @@ class Kept(msgspec.Struct, frozen=True):
     """The ids of its output items."""
 
 
-class Pinned(msgspec.Struct, frozen=True):
+class Pinned(msgspec.Struct, frozen=True, tag=True):
     """A response whose state is held by its provider."""
 
     client: str | None

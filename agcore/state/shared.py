@@ -1,68 +1,118 @@
-"""The one port to state that exchanges share.
+"""All that exchanges share and that changes while the server runs, held in this process.
 
-Which key serves a request depends on what every other request met before it, so an exchange never looks at another
-one: it asks the Ledger, and each answer is a plain value. That is what makes one exchange replayable on its own.
-
-What it holds beside the pool of keys is memory: of responses, signatures and model lists, and the count of bytes that
-all exchanges hold together.
+Each store is a value with bounds of its own. `ask` answers the queries of `protocol.state` at once, so a single gateway
+never waits for its state, and `merge` takes in what other gateways learned.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
-from agcore.machines.ids import Ids
-from agcore.routing.selection import Selector
+import msgspec
+
+from agcore.conversation.signed import Signed
+from agcore.protocol.state import (
+    Acquire,
+    AffinityDelta,
+    CooldownCleared,
+    CooldownDelta,
+    Delta,
+    Load,
+    Loaded,
+    Query,
+    Reply,
+    Save,
+    Settle,
+    Store,
+)
+from agcore.state.affinity import Affinity
+from agcore.state.cooldowns import Cooldowns
+from agcore.state.memory_budget import MemoryBudget
 from agcore.state.provider_models import ProviderLists
 from agcore.state.rate_limits import RateLimits
-from agcore.state.responses import ResponseStore
+from agcore.state.responses import Entry, ResponseStore
 from agcore.state.signatures import SignatureMemory
+from agcore.state.turns import Turns
 
 if TYPE_CHECKING:
     from agcore.state.mcp_sessions import Sessions
 
+_ENTRY: Final = msgspec.json.Decoder(Entry)
+_SIGNED: Final = msgspec.json.Decoder(Signed)
+
 
 class LocalState:
-    """Keys and memory, shared by all exchanges of a gateway."""
+    """The stores of one gateway.
 
-    def __init__(self, ids: Ids, *, max_buffered: int) -> None:
-        self.max_buffered = max_buffered
-        """Bytes that all exchanges may hold together."""
-        self._buffered = 0
-        self.pool = Selector(ids.fraction)
-        """The keys of all providers."""
+    Args:
+        fraction: Gives numbers from 0 up to 1, for jitter.
+        mint: Makes an id with this prefix that nobody can guess.
+        max_buffered: Bytes of bodies that all exchanges may hold together.
+    """
+
+    def __init__(self, *, fraction: Callable[[], float], mint: Callable[[str], str], max_buffered: int) -> None:
+        self.cooldowns = Cooldowns(fraction)
+        """Who is left alone."""
+        self.affinity = Affinity()
+        """Which key conversations had last."""
+        self.turns = Turns()
+        """Whose turn it is."""
+        self.memory = MemoryBudget(max_buffered)
+        """The bytes that all exchanges hold."""
         self.lists = ProviderLists()
-        """The providers' own model lists. It has bounds of its own."""
+        """The providers' own model lists."""
         self.responses = ResponseStore()
-        """What requests may go on from. It has bounds of its own."""
+        """What requests may go on from."""
         self.signatures = SignatureMemory()
-        """What clients may fail to echo. It has bounds of its own."""
-        self.allowances = RateLimits()
+        """What clients may fail to echo."""
+        self.rate_limits = RateLimits()
         """What client keys may still use."""
-        self._ids = ids
+        self._mint = mint
         self._sessions: Sessions | None = None
 
     @property
     def sessions(self) -> Sessions:
-        """Those of the built-in MCP server. They have bounds of their own."""
+        """Those of the built-in MCP server."""
         if self._sessions is None:
             from agcore.state.mcp_sessions import Sessions  # for those who use it
 
-            self._sessions = Sessions(self._ids)
+            self._sessions = Sessions(self._mint)
         return self._sessions
 
-    @property
-    def buffered(self) -> int:
-        """Bytes of bodies that all exchanges hold at present."""
-        return self._buffered
+    def ask(self, query: Query, *, now: float) -> Reply | None:
+        """The reply to a query, at once; None for one that has none.
 
-    def reserve(self, size: int) -> bool:
-        """Account for `size` more bytes of memory; False, and nothing accounted, when there is no room for them."""
-        if self._buffered + size > self.max_buffered:
-            return False
-        self._buffered += size
-        return True
+        How long an entry is kept is a matter of room here: what was used least recently goes first, whatever its `ttl`.
 
-    def release(self, size: int) -> None:
-        """Give back what `reserve` took."""
-        self._buffered -= size
+        Raises:
+            ValueError: A value to be saved is no entry of its store.
+        """
+        match query:
+            case Acquire():
+                return self.rate_limits.acquire(query, now=now)
+            case Settle():
+                self.rate_limits.settle(query, now=now)
+            case Load(id, Store.RESPONSES, client, key):
+                return Loaded(id, _encoded(self.responses.find(key, client=client)))
+            case Load(id, _, client, key):
+                return Loaded(id, _encoded(self.signatures.find(client, key)))
+            case Save(Store.RESPONSES, client, key, value):
+                entry = msgspec.structs.replace(_ENTRY.decode(value), client=client)
+                self.responses.put(key, entry)
+            case Save(_, client, key, value):
+                self.signatures.remember(client, key, _SIGNED.decode(value))
+        return None
+
+    def merge(self, delta: Delta) -> None:
+        """Take in what another gateway learned; late, twice or in any order."""
+        if isinstance(delta, CooldownDelta | CooldownCleared):
+            self.cooldowns.merge(delta)
+        elif isinstance(delta, AffinityDelta):
+            self.affinity.merge(delta)
+        else:
+            self.lists.merge(delta)
+
+
+def _encoded(entry: Entry | Signed | None) -> bytes | None:
+    return None if entry is None else msgspec.json.encode(entry)

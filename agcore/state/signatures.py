@@ -44,6 +44,13 @@ class SignatureMemory:
         """What concerns one client."""
         return Recollection(self, client)
 
+    def find(self, client: str | None, call_id: str) -> Signed | None:
+        """What belongs to a call of this client's, which counts as a use of it."""
+        signed = self._kept.get((client, call_id))
+        if signed is not None:
+            self._kept.move_to_end((client, call_id))
+        return signed
+
     def remember(self, client: str | None, call_id: str, signed: Signed) -> None:
         """Keep what belongs to a call that `client` is being told of."""
         before = self._kept.pop((client, call_id), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from agcore.protocol.http import Body, Headers, Origin, UpstreamRequest
-from agcore.routing.selection import Candidate, Credential
+from agcore.routing.candidates import Candidate, Credential
 
 
 class UpstreamPlan(msgspec.Struct, frozen=True):

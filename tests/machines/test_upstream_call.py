@@ -34,7 +34,8 @@ from agcore.machines.call_events import Began, CallEvent, Data, End, ErrorHead, 
 from agcore.machines.upstream_call import LONGEST_PAUSE, CallContext, UpstreamCall
 from agcore.protocol.fault import FailureKind
 from agcore.protocol.legality import LegState
-from agcore.routing.selection import Candidate, Selection, Selector
+from agcore.routing.candidates import Candidate, Selection
+from agcore.routing.selection import Selector
 from agcore.upstream.request import UpstreamPlan
 
 NOW: Final = 1_790_000_000.0

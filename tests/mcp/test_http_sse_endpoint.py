@@ -221,10 +221,10 @@ def test_whatever_is_announced_stays_at_the_configured_origin(data: str) -> None
     config = setup()
     ids = Ids(SECRET)
     try:
-        found = reference(data.encode(), server(config), public_url="", ids=ids)
+        found = reference(data.encode(), server(config), public_url="", digest=ids)
     except ValueError:
         return
-    target = upstream_target(found.decode().partition("to=")[2], server(config), ids=ids)
+    target = upstream_target(found.decode().partition("to=")[2], server(config), digest=ids)
     assert target is not None
     assert target.startswith(b"/")
     assert target.isascii()

@@ -34,18 +34,6 @@ LAYERS: Final = (
 )
 """The folders of `agcore`, from the first to read to the last. What stands at the root may import any of them."""
 
-STILL_TO_CUT: Final = frozenset(
-    {
-        ("state/shared.py", "machines"),
-        ("state/shared.py", "routing"),
-        ("state/mcp_sessions.py", "machines"),
-        ("state/mcp_sessions.py", "mcp"),
-        ("ingress/auth.py", "machines"),
-        ("ingress/auth.py", "mcp"),
-    }
-)
-"""Arrows that point down; each goes in a commit of its own."""
-
 
 def imports(path: Path) -> Iterator[str]:
     """The folders of `agcore` that a module imports anything of, wherever in it the import stands."""
@@ -74,7 +62,7 @@ def test_every_folder_of_the_core_has_a_layer() -> None:
 def test_a_folder_imports_only_folders_above_it() -> None:
     level = {folder: number for number, folder in enumerate(LAYERS)}
     found = {(module, target) for module, own, target in arrows() if level.get(target, len(LAYERS)) > level[own]}
-    assert found == STILL_TO_CUT
+    assert found == set()
 
 
 def test_folders_are_small_enough_to_be_looked_through() -> None:

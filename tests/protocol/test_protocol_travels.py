@@ -13,8 +13,17 @@ from hypothesis import strategies as st
 from agcore.protocol.effects import Effect, GatewayEffect
 from agcore.protocol.events import Event
 from agcore.protocol.inputs import Input
+from agcore.protocol.state import Delta, Query, Reply
 
-UNIONS = {"event": Event, "input": Input, "effect": Effect, "gateway effect": GatewayEffect}
+UNIONS = {
+    "query": Query,
+    "reply": Reply,
+    "delta": Delta,
+    "event": Event,
+    "input": Input,
+    "effect": Effect,
+    "gateway effect": GatewayEffect,
+}
 
 KNOWN: dict[type, st.SearchStrategy[Any]] = {
     float: st.floats(allow_nan=False, allow_infinity=False),

@@ -13,20 +13,13 @@ from hypothesis import strategies as st
 
 from agcore.config.values import Provider
 from agcore.protocol.fault import FailureKind
-from agcore.routing.selection import (
-    BACKOFF,
-    LONGEST,
-    MAX_COOLDOWNS,
-    MAX_SEATS,
-    PASSING,
-    PROBE,
-    SHORTEST,
-    Candidate,
-    Exhausted,
-    Pause,
-    Selection,
-    Selector,
-)
+from agcore.routing.balancing import spreads
+from agcore.routing.candidates import Candidate, Exhausted, Pause, Selection
+from agcore.routing.selection import Selector
+from agcore.state import snapshot
+from agcore.state.affinity import MAX_CONVERSATIONS, Affinity
+from agcore.state.cooldowns import BACKOFF, LONGEST, MAX_COOLDOWNS, PROBE, SHORTEST, TRANSIENT, Cooldowns
+from agcore.state.turns import Turns
 from agcore_sim.dialogues import CHAT
 from tests.support.dialogues import provider
 
@@ -34,7 +27,7 @@ NOW = 1_790_000_000.0
 
 
 def pool(fraction: float = 0.5) -> Selector:
-    return Selector(lambda: fraction)
+    return Selector(Cooldowns(lambda: fraction), Affinity(), Turns())
 
 
 def keyed(name: str, *keys: str, **more: Any) -> Provider:
@@ -186,14 +179,14 @@ def test_a_conversation_stays_with_its_provider_within_a_step() -> None:
 def test_the_seats_that_are_remembered_are_bounded() -> None:
     this, there = pool(), candidate(keyed("p", "a", "b"))
     assert labels(this, 1, there, seat=b"first") == ["p#1"]
-    for number in range(MAX_SEATS):
+    for number in range(MAX_CONVERSATIONS):
         labels(this, 1, there, seat=number.to_bytes(4, "big"))
     turn = labels(this, 1, there)
     assert labels(this, 1, there, seat=b"first") != turn  # forgotten: it takes the next turn
 
 
 @pytest.mark.parametrize(
-    ("candidates", "spreads"),
+    ("candidates", "matters"),
     [
         ([candidate(keyed("p", "a"))], False),
         ([candidate(keyed("p", "a", "b"))], True),
@@ -202,8 +195,8 @@ def test_the_seats_that_are_remembered_are_bounded() -> None:
         ([candidate(keyed("p", "a")), candidate(keyed("q", "b"), step=1)], False),
     ],
 )
-def test_a_conversation_matters_where_there_is_a_choice_that_sticks(candidates: list[Candidate], spreads: bool) -> None:
-    assert pool().spreads(candidates) is spreads
+def test_a_conversation_matters_where_there_is_a_choice_that_sticks(candidates: list[Candidate], matters: bool) -> None:
+    assert spreads(candidates) is matters
 
 
 # Cooldowns.
@@ -245,7 +238,7 @@ def test_cooldowns_double_up_to_a_bound_and_vary_by_a_quarter(trouble: FailureKi
         now, lengths = NOW, []
         for _ in range(20):
             this.failed(this.take(Selection(there, this.keys(there.provider)[0])), trouble, began=now, now=now)
-            (_, cooldown), *_ = this.cooling(now=now)
+            (_, cooldown), *_ = this.cooldowns.cooling(now=now)
             lengths.append(cooldown.until - now)
             now = cooldown.until
         assert lengths[0] == pytest.approx(BACKOFF[trouble].first * factor, rel=1e-3)
@@ -258,7 +251,7 @@ def test_failures_of_requests_that_ran_together_count_as_one() -> None:
     together = [taken(this, there) for _ in range(10)]
     for choice in together:
         fail(this, choice, FailureKind.UPSTREAM_ERROR, now=NOW + 1, began=NOW)
-    (_, cooldown), *_ = this.cooling(now=NOW + 1)
+    (_, cooldown), *_ = this.cooldowns.cooling(now=NOW + 1)
     assert cooldown.failures == 1
 
 
@@ -266,7 +259,7 @@ def test_a_row_of_failures_is_forgotten_after_a_good_while() -> None:
     this, there = pool(), candidate(keyed("p", "a"))
     for moment in (NOW, NOW + 1, NOW + 1000):
         fail(this, taken(this, there, now=moment), FailureKind.UPSTREAM_ERROR, now=moment)
-    (_, cooldown), *_ = this.cooling(now=NOW + 1000)
+    (_, cooldown), *_ = this.cooldowns.cooling(now=NOW + 1000)
     assert cooldown.failures == 1
 
 
@@ -348,16 +341,16 @@ def test_nothing_cools_for_the_requests_own_faults() -> None:
     this, there = pool(), candidate(keyed("p", "a"))
     for trouble in (FailureKind.INVALID_REQUEST, FailureKind.NOT_FOUND):
         assert not fail(this, taken(this, there), trouble, wait=60)
-    assert list(this.cooling(now=NOW)) == []
+    assert list(this.cooldowns.cooling(now=NOW)) == []
 
 
 def test_cooldowns_are_bounded_and_those_that_are_over_go_first() -> None:
     this, who = pool(), keyed("p", "a")
     for number in range(MAX_COOLDOWNS + 10):
         fail(this, taken(this, candidate(who, f"m{number}")), FailureKind.RATE_LIMITED, wait=60 + number)
-    assert len(list(this.cooling(now=NOW))) == MAX_COOLDOWNS
+    assert len(list(this.cooldowns.cooling(now=NOW))) == MAX_COOLDOWNS
     fail(this, taken(this, candidate(who, "late"), now=NOW + 100), FailureKind.RATE_LIMITED, wait=60, now=NOW + 100)
-    assert len(list(this.cooling(now=NOW))) < MAX_COOLDOWNS
+    assert len(list(this.cooldowns.cooling(now=NOW))) < MAX_COOLDOWNS
 
 
 # What outlives a restart.
@@ -365,24 +358,24 @@ def test_cooldowns_are_bounded_and_those_that_are_over_go_first() -> None:
 
 def test_limits_and_refusals_outlive_a_restart_and_passing_troubles_do_not() -> None:
     this, who = pool(), keyed("p", "a-secret-of-the-users", "b", "c")
-    before = this.changes
+    before = this.cooldowns.changes
     for trouble in (FailureKind.RATE_LIMITED, FailureKind.CREDENTIAL_REJECTED):
         fail(this, taken(this, candidate(who)), trouble, wait=600)
-    assert this.changes == before + 2
+    assert this.cooldowns.changes == before + 2
     fail(this, taken(this, candidate(who)), FailureKind.UPSTREAM_ERROR)
-    assert this.changes == before + 2
-    state = this.dump(now=NOW)
+    assert this.cooldowns.changes == before + 2
+    state = snapshot.dump(this.cooldowns, now=NOW)
     assert b"a-secret" not in state
     other = pool()
-    other.load(state, now=NOW + 10)
-    assert {cooldown.trouble for _, cooldown in other.cooling(now=NOW + 10)} == {
+    snapshot.load(other.cooldowns, state, now=NOW + 10)
+    assert {cooldown.failure for _, cooldown in other.cooldowns.cooling(now=NOW + 10)} == {
         FailureKind.RATE_LIMITED,
         FailureKind.CREDENTIAL_REJECTED,
     }
     assert labels(other, 2, candidate(who), now=NOW + 10) == ["p#3", "p#3"]
     late = pool()
-    late.load(state, now=NOW + 601)
-    assert list(late.cooling(now=NOW + 601)) == []
+    snapshot.load(late.cooldowns, state, now=NOW + 601)
+    assert list(late.cooldowns.cooling(now=NOW + 601)) == []
 
 
 @given(
@@ -394,25 +387,25 @@ def test_limits_and_refusals_outlive_a_restart_and_passing_troubles_do_not() -> 
 def test_what_is_no_state_is_refused_and_changes_nothing(data: bytes) -> None:
     this = pool()
     with pytest.raises(msgspec.DecodeError):
-        this.load(data, now=NOW)
-    assert list(this.cooling(now=NOW)) == []
+        snapshot.load(this.cooldowns, data, now=NOW)
+    assert list(this.cooldowns.cooling(now=NOW)) == []
 
 
 def test_a_state_from_a_clock_that_ran_ahead_bars_nobody_from_being_probed_or_healed() -> None:
     this, there = pool(), candidate(keyed("p", "a"))
     fail(this, taken(this, there), FailureKind.QUOTA_EXCEEDED, wait=LONGEST - 86_400, now=NOW + 86_400)
     other = pool()
-    other.load(this.dump(now=NOW + 86_400), now=NOW)
+    snapshot.load(other.cooldowns, snapshot.dump(this.cooldowns, now=NOW + 86_400), now=NOW)
     probe = taken(other, there, now=NOW + PROBE)
     other.succeeded(probe, began=NOW + PROBE)
-    assert list(other.cooling(now=NOW + PROBE)) == []
+    assert list(other.cooldowns.cooling(now=NOW + PROBE)) == []
 
 
 def test_a_state_of_another_version_is_refused() -> None:
     with pytest.raises(ValueError, match="version 2"):
-        pool().load(b'{"version": 2, "cooldowns": []}', now=NOW)
+        snapshot.load(pool().cooldowns, b'{"version": 2, "cooldowns": []}', now=NOW)
 
 
 def test_every_trouble_that_cools_is_either_passing_or_bars_the_key() -> None:
-    assert set(BACKOFF) >= PASSING
+    assert set(BACKOFF) >= TRANSIENT
     assert set(FailureKind) - set(BACKOFF) == {FailureKind.INVALID_REQUEST, FailureKind.NOT_FOUND}

@@ -18,8 +18,8 @@ OWNERS = (Owner("a", None, "loopback"), Owner("a", "alice", ""), Owner("b", "ali
 
 
 def make(count: int = 0, *, at: float = 0.0, owners: Sequence[Owner] = OWNERS[:1]) -> tuple[Sessions, list[Session]]:
-    made = Sessions(Ids(bytes(32)))
-    return made, [made.create(owners[number % len(owners)], NEWEST, now=at) for number in range(count)]
+    made = Sessions(Ids(bytes(32)).mint)
+    return made, [made.create(owners[number % len(owners)], NEWEST.version, now=at) for number in range(count)]
 
 
 def there(sessions: Sessions, made: Iterable[Session], *, now: float = 0.0) -> list[bool]:
@@ -34,7 +34,7 @@ BOUNDS = pytest.mark.parametrize(("most", "owners"), [(MAX_OF_ONE, OWNERS[:1]), 
 def test_the_session_that_was_not_used_for_longest_makes_room(most: int, owners: Sequence[Owner]) -> None:
     all_sessions, made = make(most, owners=owners)
     assert there(all_sessions, made[:1], now=1.0) == [True]
-    all_sessions.create(owners[0], NEWEST, now=2.0)
+    all_sessions.create(owners[0], NEWEST.version, now=2.0)
     assert len(all_sessions) == most
     assert there(all_sessions, made[:3], now=2.0) == [True, False, True]
 
@@ -44,26 +44,26 @@ def test_a_session_in_which_something_runs_makes_room_last(most: int, owners: Se
     all_sessions, made = make(most, owners=owners)
     made[0].calls[1] = "req_1"
     made[1].streams.add("req_2")
-    all_sessions.create(owners[0], NEWEST, now=2.0)
+    all_sessions.create(owners[0], NEWEST.version, now=2.0)
     assert there(all_sessions, made[:3], now=2.0) == [True, True, False]
     for each in made:
         each.streams.add("req_3")
-    all_sessions.create(owners[0], NEWEST, now=3.0).streams.add("req_4")
-    all_sessions.create(owners[0], NEWEST, now=4.0)
+    all_sessions.create(owners[0], NEWEST.version, now=3.0).streams.add("req_4")
+    all_sessions.create(owners[0], NEWEST.version, now=4.0)
     assert len(all_sessions) == most
 
 
 def test_a_flood_of_one_client_ends_no_session_of_another() -> None:
     all_sessions, made = make(len(EVERYBODY), owners=EVERYBODY)
     for number in range(2 * MAX_SESSIONS):
-        all_sessions.create(EVERYBODY[0], NEWEST, now=float(number % 7))
+        all_sessions.create(EVERYBODY[0], NEWEST.version, now=float(number % 7))
     assert there(all_sessions, made, now=7.0) == [False] + [True] * (len(made) - 1)
     assert len(all_sessions) == MAX_OF_ONE + len(made) - 1
 
 
 def test_sessions_that_are_stale_make_room_first() -> None:
     all_sessions, _ = make(MAX_SESSIONS, owners=EVERYBODY)
-    all_sessions.create(OWNERS[0], NEWEST, now=IDLE + 1)
+    all_sessions.create(OWNERS[0], NEWEST.version, now=IDLE + 1)
     assert len(all_sessions) == 1
 
 
@@ -79,7 +79,7 @@ def test_an_exchange_that_is_over_is_forgotten_everywhere() -> None:
 @given(owner=st.sampled_from(OWNERS), other=st.sampled_from(OWNERS))
 def test_nobody_else_finds_a_session(owner: Owner, other: Owner) -> None:
     all_sessions, _ = make()
-    session = all_sessions.create(owner, NEWEST, now=0.0)
+    session = all_sessions.create(owner, NEWEST.version, now=0.0)
     found = all_sessions.find(session.id, other, now=1.0)
     assert (found is session) == (owner == other)
 
@@ -90,7 +90,7 @@ class Lives(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.bound, sessions.MAX_SESSIONS = sessions.MAX_SESSIONS, 4
-        self.sessions = Sessions(Ids(bytes(32)))
+        self.sessions = Sessions(Ids(bytes(32)).mint)
         self.made: list[Session] = []
         self.ended: set[str] = set()
         self.now = 0.0
@@ -100,7 +100,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(owner=st.sampled_from(OWNERS))
     def create(self, owner: Owner) -> None:
-        made = self.sessions.create(owner, NEWEST, now=self.now)
+        made = self.sessions.create(owner, NEWEST.version, now=self.now)
         assert made.id not in {each.id for each in self.made}
         self.made.append(made)
 

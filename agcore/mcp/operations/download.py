@@ -16,7 +16,7 @@ from agcore.mcp.sources import BadSource, https_url
 from agcore.operations.base import CallHooks
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers, Origin
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from agcore.codecs.header_fields import first, media_type
 from agcore.codecs.url import is_loopback
 from agcore.conversation.usage import total
 from agcore.mcp import jsonrpc, transport
-from agcore.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Error, Id, Message, Notification, Request
+from agcore.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Error, Message, Notification, Request
 from agcore.mcp.operations.vision_call import Outcome, VisionCall
-from agcore.mcp.revisions import OLDEST, Revision, negotiated
+from agcore.mcp.revisions import OLDEST, REVISIONS, Revision, negotiated
 from agcore.mcp.server import Listen, Reply, Server, ToolCall, refused
 from agcore.operations.base import BaseOperation
 from agcore.protocol.fault import Fault
@@ -32,7 +32,7 @@ from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Notified
 from agcore.protocol.legality import State
 from agcore.protocol.report import Report, Usage
-from agcore.state.mcp_sessions import Owner, Session
+from agcore.state.mcp_sessions import Id, Owner, Session
 
 if TYPE_CHECKING:
     from agcore.machines.operation import ExchangeParts
@@ -159,7 +159,7 @@ class McpServer(BaseOperation):
 
     def _initialize(self, request: Request, now: float) -> None:
         self._revision = negotiated(request.params.get("protocolVersion"))
-        session = self.services.ledger.sessions.create(self._owner, self._revision, now=now)
+        session = self.services.ledger.sessions.create(self._owner, self._revision.version, now=now)
         self._provenance = ((transport.SESSION, session.id.encode("ascii")),)
         self._answer((request,), now)
 
@@ -174,7 +174,7 @@ class McpServer(BaseOperation):
         if self._session is None:
             self._refuse(404, Error(INVALID_REQUEST, "there is no such session (any more): initialize a new one"), now)
             return False
-        self._revision = self._session.revision
+        self._revision = REVISIONS[self._session.revision]
         return True
 
     @property

@@ -15,7 +15,7 @@ from agcore.operations.base import BaseOperation
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Report
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 from agcore.upstream.request import UpstreamPlan
 
 MAX_DOCUMENT: Final = 64 * 1024

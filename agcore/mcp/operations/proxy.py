@@ -23,15 +23,16 @@ from agcore.codecs import header_fields as header_tables
 from agcore.codecs import json_text, sse
 from agcore.config.values import McpServer, Provider
 from agcore.dialects import jsonrpc_errors as jsonrpc_error
+from agcore.ingress.routes import metadata_url
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp import http_sse_endpoint as message_endpoint
 from agcore.mcp import transport
-from agcore.mcp.oauth_metadata import metadata_url, with_metadata
+from agcore.mcp.oauth_metadata import with_metadata
 from agcore.operations.base import BaseOperation
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Report
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
 from agcore.upstream.errors import CREDENTIAL, NO_RETRY, OWN_CREDENTIAL
 from agcore.upstream.request import UpstreamPlan
 
@@ -141,8 +142,8 @@ class McpProxy(BaseOperation):
     def _relayed(self, frame: sse.Frame) -> bytes:
         if frame.event != "endpoint" or frame.data is None:
             return frame.raw
-        public_url, ids = self.services.config.proxy.public_url, self.services.ids
-        reference = message_endpoint.reference(frame.data, self._server, public_url=public_url, ids=ids)
+        public_url, digest = self.services.config.proxy.public_url, self.services.ids
+        reference = message_endpoint.reference(frame.data, self._server, public_url=public_url, digest=digest)
         return sse.encode(reference, event="endpoint")
 
     def _credential(self) -> Headers:
@@ -188,7 +189,7 @@ class McpMessages(McpProxy):
         if self.client.finished:
             return
         token = self.request.target.first("to") or ""
-        self._announced = message_endpoint.upstream_target(token, self._server, ids=self.services.ids)
+        self._announced = message_endpoint.upstream_target(token, self._server, digest=self.services.ids)
         if self._announced is None:
             message = f"not a URL that the MCP server {self._name!r} announced here: open its event stream anew"
             self.client.fail(Fault(status=404, message=message), now=now)

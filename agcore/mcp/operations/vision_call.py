@@ -49,8 +49,8 @@ from agcore.operations.generate import model_target, translatable
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Usage
-from agcore.routing.candidates import candidates_at, resolve
-from agcore.routing.selection import Candidate
+from agcore.routing.candidates import Candidate
+from agcore.routing.resolution import candidates_at, resolve
 from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:

@@ -1,0 +1,51 @@
+"""Which of several selections is taken: by weights among targets, by the provider's strategy among its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agcore.routing.candidates import Candidate, Selection
+from agcore.state.affinity import Affinity
+from agcore.state.turns import Turns
+
+
+def spreads(candidates: Sequence[Candidate]) -> bool:
+    """Whether it matters which conversation a request belongs to: only then is it worth finding out."""
+    return any(
+        candidate.provider.strategy == "sticky"
+        and (
+            len(candidate.provider.keys) > 1
+            or any(other.step == candidate.step for other in candidates if other is not candidate)
+        )
+        for candidate in candidates
+    )
+
+
+def pick(open: Sequence[Selection], *, seat: bytes | None, affinity: Affinity, turns: Turns) -> Selection:
+    """One of those that are open, all of one step.
+
+    Args:
+        open: At least one.
+        seat: The conversation; None where it is unknown.
+        affinity: What conversations had last.
+        turns: Whose turn it is.
+    """
+    if len(open) == 1:
+        return open[0]
+    if seat is not None:
+        held = affinity.get(seat)
+        for choice in open:
+            if held == choice.slot and choice.candidate.provider.strategy == "sticky":
+                return choice
+    weights = {
+        (choice.candidate.provider.name, choice.candidate.model): choice.candidate.provider.weight for choice in open
+    }
+    target = next(iter(weights)) if len(weights) == 1 else turns.next(("step", *weights), weights)
+    mine = {
+        choice.key.id: choice for choice in open if (choice.candidate.provider.name, choice.candidate.model) == target
+    }
+    if next(iter(mine.values())).candidate.provider.strategy == "least_busy":
+        busy = {id: turns.in_flight((target[0], id)) for id in mine}
+        fewest = min(busy.values())
+        mine = {id: choice for id, choice in mine.items() if busy[id] == fewest}
+    return mine[turns.next(("keys", *target), dict.fromkeys(mine, 1.0))]

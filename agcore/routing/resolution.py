@@ -1,0 +1,32 @@
+"""Where the requests for a model may go, for the client that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agcore.config.values import ClientKey, Endpoint, Provider
+from agcore.protocol.fault import Fault
+from agcore.routing.candidates import Candidate
+from agcore.routing.catalog import Catalog, Miss, Resolution
+
+
+def resolve(catalog: Catalog, model: str, *, identity: ClientKey | None, dialect: str) -> Resolution | Fault:
+    """What `model` stands for, to a client of `dialect` that showed the key `identity`; or the 403 or 404."""
+    allowed = identity.models if identity is not None else ()
+    found = catalog.resolve(model, allowed=allowed, dialect=dialect)
+    if not isinstance(found, Miss):
+        return found
+    near = f"; near names: {', '.join(found.near)}" if found.near else ""
+    if found.denied and identity is not None:
+        message = f"the key {identity.name!r} may not use model {model!r}{near}"
+        return Fault(status=403, message=message, code="model_not_allowed", param="model")
+    return Fault(status=404, message=f"no provider serves model {model!r}{near}", code="model_not_found", param="model")
+
+
+def candidates_at(found: Resolution, endpoint_at: Callable[[Provider], Endpoint | None]) -> tuple[Candidate, ...]:
+    """Where a model's requests may go, given which endpoint of a provider takes them; None for one that takes none."""
+    return tuple(
+        Candidate(target.provider, endpoint, target.model, target.step)
+        for target in found.targets
+        if (endpoint := endpoint_at(target.provider)) is not None
+    )
