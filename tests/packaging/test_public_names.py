@@ -10,6 +10,7 @@ import importlib
 import inspect
 import pydoc
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,22 @@ def test_frontends_import_only_what_is_public() -> None:
     files = (ROOT / "frontends").rglob("*.py")
     found = {module for path in files for module in imported(path.read_text("utf-8"), path)}
     assert found - set(PUBLIC) <= STILL_IMPORTED
+
+
+def test_what_most_users_never_need_is_not_loaded() -> None:
+    late = (
+        "config.parser",
+        "demo",
+        "conversion",
+        "protocol.addresses",
+        "protocol.patches",
+        "ingress.report",
+    )
+    code = "import agcore, agcore.convert, sys; print(callable(agcore.convert), *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    convert, *loaded = done.stdout.split()
+    assert convert == "True"  # the function, which has the name of its module
+    assert [name for name in loaded if name.startswith(tuple(f"agcore.{each}" for each in late))] == []
 
 
 def documented(name: str, module: str) -> str:
