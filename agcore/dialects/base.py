@@ -56,8 +56,6 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     """The dialect's name in the registry, on routes and on endpoints."""
-    family: str
-    """Dialects of one family share their error shape."""
     keepalive: bytes
     """What may be sent on a silent stream."""
     model_member: str = "model"

@@ -7,14 +7,12 @@ from typing import Final
 
 from agcore.codecs.header_fields import Allowed
 from agcore.conversation.tool_names import ToolNameRule
-from agcore.dialects.anthropic.errors import FAMILY
 from agcore.dialects.base import Traits
 
 NAME: Final = "anthropic"
 
 TRAITS: Final = Traits(
     name=NAME,
-    family=FAMILY,
     keepalive=b'event: ping\ndata: {"type":"ping"}\n\n',
     history_member="messages",
     prompt_members=("system",),

@@ -8,13 +8,11 @@ from typing import Final
 from agcore.codecs.header_fields import Allowed
 from agcore.conversation.tool_names import ToolNameRule
 from agcore.dialects.base import Traits
-from agcore.dialects.gemini.errors import FAMILY
 
 NAME: Final = "gemini"
 
 TRAITS: Final = Traits(
     name=NAME,
-    family=FAMILY,
     keepalive=b"\r\n",  # anything else, a comment included, makes Google's SDK raise
     model_member="modelVersion",
     history_member="contents",

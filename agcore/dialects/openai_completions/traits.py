@@ -6,13 +6,11 @@ from typing import Final
 
 from agcore.dialects.base import Traits
 from agcore.dialects.openai import headers
-from agcore.dialects.openai.errors import FAMILY
 
 NAME: Final = "openai_completions"
 
 TRAITS: Final = Traits(
     name=NAME,
-    family=FAMILY,
     keepalive=b": keepalive\n\n",
     history_member=None,
     generate_path="/completions",

@@ -8,13 +8,11 @@ from typing import Final
 from agcore.conversation.tool_names import ToolNameRule
 from agcore.dialects.base import Traits
 from agcore.dialects.openai import headers
-from agcore.dialects.openai.errors import FAMILY
 
 NAME: Final = "openai_responses"
 
 TRAITS: Final = Traits(
     name=NAME,
-    family=FAMILY,
     keepalive=b": keepalive\n\n",
     history_member="input",
     prompt_members=("instructions",),
