@@ -36,6 +36,9 @@ from agcore.protocol.fault import FailureKind
 from agcore.protocol.legality import LegState
 from agcore.routing.candidates import Candidate, Selection
 from agcore.routing.selection import Selector
+from agcore.state.affinity import Affinity
+from agcore.state.cooldowns import Cooldowns
+from agcore.state.turns import Turns
 from agcore.upstream.request import UpstreamPlan
 
 NOW: Final = 1_790_000_000.0
@@ -62,7 +65,7 @@ class Driver:
         self.effects: list[Effect] = []
         self.events: deque[tuple[UpstreamCall, CallEvent]] = deque()
         self.context = CallContext(
-            selector=selector or Selector(lambda: 0.5),
+            selector=selector or Selector(Cooldowns(lambda: 0.5), Affinity(), Turns()),
             timeouts=Timeouts(),
             retries_left=attempts - 1,
             effects=self.effects,
@@ -226,7 +229,7 @@ def test_a_fault_in_place_of_a_plan_rules_the_candidate_out_and_is_told_if_nothi
 
 
 def test_a_credential_is_free_again_when_its_call_is_aborted_before_it_had_a_plan() -> None:
-    selector = Selector(lambda: 0.5)
+    selector = Selector(Cooldowns(lambda: 0.5), Affinity(), Turns())
     driver = Driver(ONE, selector=selector)
     driver.start()
     driver.call.abort()
@@ -363,7 +366,7 @@ def test_an_answer_that_may_take_its_time_has_no_limit_but_for_connecting() -> N
 
 
 def test_raw_answers_pass_whatever_their_status_and_are_final() -> None:
-    selector = Selector(lambda: 0.5)
+    selector = Selector(Cooldowns(lambda: 0.5), Affinity(), Turns())
     driver = Driver(ONE, selector=selector)
     leg = driver.ask(msgspec.structs.replace(PLAN, raw_status=True))
     assert driver.receive(UpstreamHead(leg, 401, JSON)) == [Head(401, JSON)]
@@ -423,7 +426,7 @@ def test_a_pause_that_is_aborted_is_over_without_an_effect() -> None:
 
 
 def test_a_429_that_names_its_wait_closes_the_credential_and_tells_the_client_when_it_opens() -> None:
-    selector = Selector(lambda: 0.5)
+    selector = Selector(Cooldowns(lambda: 0.5), Affinity(), Turns())
     driver = Driver(ONE, attempts=1, selector=selector)
     leg = driver.ask()
     fault = fault_of(driver.refused(leg, 429, {"message": "slow down"}, (b"retry-after", b"30")))
@@ -520,7 +523,7 @@ def test_the_attempts_of_a_context_are_shared_by_its_calls() -> None:
 
 
 def test_one_credential_is_asked_once_whatever_is_known_about_it() -> None:
-    selector = Selector(lambda: 0.5)
+    selector = Selector(Cooldowns(lambda: 0.5), Affinity(), Turns())
     two = candidate("two", "sk-first-0123456789", "sk-second-0123456789")
     second = selector.keys(two.provider)[1]
     selector.failed(
