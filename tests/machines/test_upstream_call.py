@@ -235,7 +235,7 @@ def test_a_credential_is_free_again_when_its_call_is_aborted_before_it_had_a_pla
     driver.call.abort()
     driver.call.abort()
     assert driver.call.aborted
-    assert selector._busy.get(("one", driver.context.selector.keys(ONE.provider)[0].id), 0) == 0
+    assert selector._turns._busy.get(("one", driver.context.selector.keys(ONE.provider)[0].id), 0) == 0
 
 
 def test_what_was_chosen_goes_to_another_call() -> None:
@@ -374,7 +374,7 @@ def test_raw_answers_pass_whatever_their_status_and_are_final() -> None:
     driver = Driver(ONE, selector=selector)
     leg = driver.ask(msgspec.structs.replace(PLAN, raw_status=True))
     fault_of(driver.receive(failure(leg, Stage.HEAD)))
-    assert not list(selector.cooling(now=NOW)), "nothing is held against who is no provider of the configuration"
+    assert not list(selector.cooldowns.cooling(now=NOW)), "nothing is held against who is no provider of the configuration"
 
 
 def test_a_pause_before_the_same_credential_is_asked_again() -> None:
