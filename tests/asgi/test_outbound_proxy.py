@@ -14,7 +14,7 @@ from anyio.streams.tls import TLSListener
 
 from agcore.protocol.http import Origin, ProxyServer, UpstreamRequest
 from agcore.protocol.inputs import Input, Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed
-from agcore_asgi.upstream import Pools
+from agcore_asgi.upstream import UpstreamPool
 from tests.asgi.test_upstream import failure, run_leg
 from tests.support.backends import on_both_loops
 from tests.support.raw_upstream import at_end, raw_upstream, read_request
@@ -62,13 +62,13 @@ async def test_a_plain_origin_is_reached_through_a_tunnel_that_is_kept() -> None
             seen.append(await read_request(stream))
             await stream.send(OK)
 
-    pools = Pools(idle=60)
+    pool = UpstreamPool(idle=60)
     async with raw_upstream(serve) as port, raw_upstream(proxy_of(tunnels)) as proxy:
         for reused in (False, True):
-            facts = await run_leg(pools, request_by(proxy, port))
+            facts = await run_leg(pool, request_by(proxy, port))
             assert facts[0] == UpstreamConnected(1, reused)
             assert facts[-2:] == [UpstreamData(1, b"ok"), UpstreamEnd(1)]
-        await pools.aclose()
+        pool.close()
     place = b"127.0.0.1:%d" % port
     fields = b"host: %b\r\nproxy-authorization: %b\r\n\r\n" % (place, SECRET.encode())
     assert tunnels == [b"CONNECT %b HTTP/1.1\r\n%b" % (place, fields)]
@@ -88,7 +88,7 @@ def test_an_https_origin_is_verified_through_the_tunnel(backend: str, tmp_path: 
             await stream.send(OK)
 
     async def main(ca_file: str) -> list[Input]:
-        pools = Pools(idle=60)
+        pool = UpstreamPool(idle=60)
         async with (
             await anyio.create_tcp_listener(local_host="127.0.0.1") as tcp,
             raw_upstream(proxy_of([])) as proxy,
@@ -96,8 +96,8 @@ def test_an_https_origin_is_verified_through_the_tunnel(backend: str, tmp_path: 
         ):
             tasks.start_soon(TLSListener(tcp, context, standard_compatible=False).serve, handle)
             port = tcp.extra(SocketAttribute.local_port)
-            facts = await run_leg(pools, request_by(proxy, port, scheme="https", ca_file=ca_file))
-            await pools.aclose()
+            facts = await run_leg(pool, request_by(proxy, port, scheme="https", ca_file=ca_file))
+            pool.close()
             tasks.cancel_scope.cancel()
         return facts
 
@@ -111,14 +111,14 @@ async def refused(answer: bytes) -> UpstreamFailed:
         await read_request(stream)
         await stream.send(answer)
 
-    pools = Pools(idle=60)
+    pool = UpstreamPool(idle=60)
     async with raw_upstream(serve) as proxy:
-        facts = await run_leg(pools, request_by(proxy, 1))
-        await pools.aclose()
+        facts = await run_leg(pool, request_by(proxy, 1))
+        pool.close()
     assert failure(facts) == (Stage.CONNECT, Sent.NONE, False)
     (failed,) = facts
     assert isinstance(failed, UpstreamFailed)
-    prefix = f"cannot connect to 127.0.0.1:1: the proxy 127.0.0.1:{proxy} "
+    prefix = f"the proxy 127.0.0.1:{proxy} "
     assert failed.cause.startswith(prefix)
     assert "dXNlcjpwYXNzd29yZA" not in failed.cause
     return UpstreamFailed(1, failed.stage, failed.sent, reused=False, cause=failed.cause.removeprefix(prefix))
@@ -127,24 +127,24 @@ async def refused(answer: bytes) -> UpstreamFailed:
 @on_both_loops
 async def test_a_refusal_of_the_proxy_names_it_and_its_status() -> None:
     denied = b"HTTP/1.1 407 Say %b\r\ncontent-length: 5\r\n\r\nabcde" % SECRET.encode()
-    assert (await refused(denied)).cause == "refused with status 407"
+    assert (await refused(denied)).cause == "answered 407 to CONNECT 127.0.0.1:1, it wants other credentials"
     hints = b"HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 502 No\r\ncontent-length: 0\r\n\r\n"
-    assert (await refused(hints)).cause == "refused with status 502"
+    assert (await refused(hints)).cause == "answered 502 to CONNECT 127.0.0.1:1"
 
 
 @on_both_loops
 async def test_a_proxy_that_does_not_speak_http_is_named() -> None:
-    assert (await refused(b"SSH-2.0 " + SECRET.encode() + b"\r\n\r\n")).cause == "did not answer in HTTP"
-    assert (await refused(b"")).cause == "did not answer in HTTP"
+    assert (await refused(b"SSH-2.0 " + SECRET.encode() + b"\r\n\r\n")).cause == "did not answer CONNECT in HTTP"
+    assert (await refused(b"")).cause == "did not answer CONNECT in HTTP"
 
 
 @on_both_loops
 async def test_a_proxy_that_is_not_there_is_named() -> None:
     async with raw_upstream(at_end) as proxy:
         pass
-    facts = await run_leg(Pools(idle=60), request_by(proxy, 1))
+    facts = await run_leg(UpstreamPool(idle=60), request_by(proxy, 1))
     assert failure(facts) == (Stage.CONNECT, Sent.NONE, False)
-    assert f"the proxy 127.0.0.1:{proxy} cannot be reached: " in facts[-1].cause
+    assert facts[-1].cause == f"cannot connect to the proxy 127.0.0.1:{proxy}: connection refused"
 
 
 @on_both_loops
@@ -161,7 +161,7 @@ async def test_a_leg_that_is_aborted_while_its_tunnel_is_made_closes_the_connect
     async with raw_upstream(serve) as proxy:
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(run_leg, Pools(idle=60), request_by(proxy, 1))
+                tasks.start_soon(run_leg, UpstreamPool(idle=60), request_by(proxy, 1))
                 await asked.wait()
                 scope.cancel()
         await ended.wait()

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterable
 from pathlib import Path
 
 import anyio
-import httpcore
 import pytest
 import trustme
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
@@ -17,9 +15,12 @@ from anyio.streams.tls import TLSListener
 from agcore.protocol.http import Origin, ProxyServer, UpstreamRequest
 from agcore.protocol.inputs import Input, Sent, Stage, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamFailed
 from agcore_asgi.inbox import Inbox
-from agcore_asgi.public_network import PATIENCE, PublicNetwork, Resolve
-from agcore_asgi.upstream import Leg, Pools
+from agcore_asgi.network import Network, Stream
+from agcore_asgi.public_network import public_network
+from agcore_asgi.upstream import Leg, UpstreamPool
 from agcore_host.clock import Clock
+from agcore_host.upstream.failures import Unreachable
+from agcore_host.upstream.public_network import PATIENCE, Resolve
 from tests.asgi.test_upstream import OK, run_leg
 from tests.support.backends import on_both_loops
 from tests.support.public_names import NOT_PUBLIC, PUBLIC, PUBLIC_TOO, Names
@@ -29,7 +30,7 @@ NAMED = Origin("http", "images.test", 80)
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
 
-class Wire(httpcore.AsyncNetworkBackend):
+class Wire:
     """A network with a machine of this test behind each public address; keeps what it was asked for."""
 
     def __init__(self, *unreachable: str, silent: int = 0) -> None:
@@ -37,43 +38,32 @@ class Wire(httpcore.AsyncNetworkBackend):
         self.times: list[float] = []
         self._unreachable = unreachable
         self._silent = silent
-        self._network: httpcore.AsyncNetworkBackend
+        self._network = Network()
 
-    def below(self, network: httpcore.AsyncNetworkBackend) -> Wire:
-        self._network = network
-        return self
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        self.asked.append(host)
+    async def __call__(self, origin: Origin, address: str) -> Stream:
+        self.asked.append(address)
         self.times.append(anyio.current_time())
-        if host in self._unreachable:
-            raise httpcore.ConnectError("no route to it")
+        if address in self._unreachable:
+            raise Unreachable(Stage.CONNECT, f"cannot connect to {origin.host}:{origin.port}: no route to it")
         if len(self.asked) <= self._silent:
             await anyio.sleep_forever()
-        return await self._network.connect_tcp("127.0.0.1", port, timeout, local_address, socket_options)
+        return await self._network(origin, "127.0.0.1")
 
 
-def pools_of(resolve: Resolve, wire: Wire) -> Pools:
-    return Pools(idle=60, public=lambda network: PublicNetwork(wire.below(network), resolve=resolve))
+def pool_of(resolve: Resolve, wire: Wire) -> UpstreamPool:
+    return UpstreamPool(idle=60, connect_public=public_network(wire, resolve=resolve))
 
 
 def request_to(origin: Origin) -> UpstreamRequest:
     return UpstreamRequest(origin, "GET", b"/picture.png", ((b"host", b"images.test"),))
 
 
-async def ask(pools: Pools, origin: Origin) -> list[Input]:
+async def ask(pool: UpstreamPool, origin: Origin) -> list[Input]:
     """What a leg to public addresses reports, its connection closed afterwards."""
     inbox, facts = Inbox(), list[Input]()
     leg = Leg(1, request_to(origin), inbox=inbox, clock=Clock(), public_only=True)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(leg.run, pools)
+        tasks.start_soon(leg.run, pool)
         while not (facts and isinstance(facts[-1], UpstreamEnd | UpstreamFailed)):
             leg.gate.open()
             await inbox.wait()
@@ -103,7 +93,7 @@ def test_a_name_with_an_address_that_is_not_public_is_refused_before_anything_is
     wire = Wire()
 
     async def main() -> None:
-        (failed,) = await ask(pools_of(Names(NOT_PUBLIC[host]), wire), Origin("http", host, 80))
+        (failed,) = await ask(pool_of(Names(NOT_PUBLIC[host]), wire), Origin("http", host, 80))
         why = f"cannot connect to {host}:80: it is not a public address"
         assert failed == UpstreamFailed(1, Stage.CONNECT, Sent.NONE, reused=False, cause=why)
 
@@ -116,7 +106,7 @@ def test_a_name_with_an_address_that_is_not_public_is_refused_before_anything_is
 def test_this_machine_is_refused_however_it_is_written(host: str, backend: str) -> None:
     async def main() -> UpstreamFailed:
         async with raw_upstream(never) as port:
-            (failed,) = await ask(Pools(idle=60), Origin("http", host, port))
+            (failed,) = await ask(UpstreamPool(idle=60), Origin("http", host, port))
         assert isinstance(failed, UpstreamFailed)
         return failed
 
@@ -124,7 +114,8 @@ def test_this_machine_is_refused_however_it_is_written(host: str, backend: str) 
 
 
 @pytest.mark.parametrize(
-    ("error", "why"), [(socket.gaierror(socket.EAI_NONAME, "not known"), "not known"), (UnicodeError("bad"), "bad")]
+    ("error", "why"),
+    [(socket.gaierror(socket.EAI_NONAME, "not known"), "not known"), (UnicodeError("bad"), "bad name")],
 )
 @BACKENDS
 def test_a_name_that_does_not_resolve_is_named(error: Exception, why: str, backend: str) -> None:
@@ -132,7 +123,7 @@ def test_a_name_that_does_not_resolve_is_named(error: Exception, why: str, backe
         raise error
 
     async def main() -> None:
-        (failed,) = await ask(pools_of(resolve, Wire()), NAMED)
+        (failed,) = await ask(pool_of(resolve, Wire()), NAMED)
         assert isinstance(failed, UpstreamFailed)
         assert (failed.stage, failed.sent, failed.reused) == (Stage.CONNECT, Sent.NONE, False)
         assert failed.cause.startswith("cannot connect to images.test:80: ")
@@ -145,13 +136,13 @@ def test_a_name_that_does_not_resolve_is_named(error: Exception, why: str, backe
 async def test_the_address_that_was_checked_is_connected_to_and_no_other_is_looked_up() -> None:
     async with raw_upstream(serve_ok) as port:
         names, wire = Names((PUBLIC,), ("127.0.0.1",)), Wire()
-        pools, named = pools_of(names, wire), Origin("http", "rebinds.test", port)
-        assert answered(await ask(pools, named))
+        pool, named = pool_of(names, wire), Origin("http", "rebinds.test", port)
+        assert answered(await ask(pool, named))
         assert (names.asked, wire.asked) == (1, [PUBLIC])
         # The next leg looks for itself, and sees the other answer.
-        assert isinstance((await ask(pools, named))[0], UpstreamFailed)
+        assert isinstance((await ask(pool, named))[0], UpstreamFailed)
         assert (names.asked, wire.asked) == (2, [PUBLIC])
-        await pools.aclose()
+        pool.close()
 
 
 @on_both_loops
@@ -165,13 +156,13 @@ async def test_no_pooled_connection_is_taken_and_none_is_left() -> None:
 
     with ended, endings:
         async with raw_upstream(serve) as port:
-            pools, origin = pools_of(Names((PUBLIC,)), Wire()), Origin("http", "127.0.0.1", port)
-            assert (await run_leg(pools, request_to(origin)))[-1] == UpstreamEnd(1)
+            pool, origin = pool_of(Names((PUBLIC,)), Wire()), Origin("http", "127.0.0.1", port)
+            assert (await run_leg(pool, request_to(origin)))[-1] == UpstreamEnd(1)
             for _ in range(2):
-                assert answered(await ask(pools, origin))
+                assert answered(await ask(pool, origin))
                 await endings.receive()
             assert endings.statistics().current_buffer_used == 0, "the ordinary connection was closed too"
-            await pools.aclose()
+            pool.close()
             await endings.receive()
 
 
@@ -179,16 +170,16 @@ async def test_no_pooled_connection_is_taken_and_none_is_left() -> None:
 async def test_another_checked_address_is_tried_where_the_first_cannot_be_reached() -> None:
     async with raw_upstream(serve_ok) as port:
         wire = Wire(PUBLIC_TOO)
-        pools = pools_of(Names((PUBLIC_TOO, PUBLIC)), wire)
-        assert answered(await ask(pools, Origin("http", "two.test", port)))
-        await pools.aclose()
+        pool = pool_of(Names((PUBLIC_TOO, PUBLIC)), wire)
+        assert answered(await ask(pool, Origin("http", "two.test", port)))
+        pool.close()
     assert wire.asked == [PUBLIC_TOO, PUBLIC]
 
 
 @on_both_loops
 async def test_when_no_address_can_be_reached_the_last_failure_is_told() -> None:
     wire = Wire(PUBLIC_TOO, PUBLIC)
-    (failed,) = await ask(pools_of(Names((PUBLIC_TOO, PUBLIC)), wire), NAMED)
+    (failed,) = await ask(pool_of(Names((PUBLIC_TOO, PUBLIC)), wire), NAMED)
     why = "cannot connect to images.test:80: no route to it"
     assert failed == UpstreamFailed(1, Stage.CONNECT, Sent.NONE, reused=False, cause=why)
     assert wire.asked == [PUBLIC_TOO, PUBLIC]
@@ -196,7 +187,7 @@ async def test_when_no_address_can_be_reached_the_last_failure_is_told() -> None
 
 async def test_an_address_that_says_nothing_costs_two_seconds_while_there_is_another(autojump_clock: object) -> None:
     wire = Wire(PUBLIC, silent=2)
-    (failed,) = await ask(pools_of(Names((PUBLIC_TOO, PUBLIC_TOO, PUBLIC)), wire), NAMED)
+    (failed,) = await ask(pool_of(Names((PUBLIC_TOO, PUBLIC_TOO, PUBLIC)), wire), NAMED)
     assert isinstance(failed, UpstreamFailed)
     began = wire.times[0]
     assert wire.times == [began, began + PATIENCE, began + 2 * PATIENCE]
@@ -217,14 +208,14 @@ def test_a_certificate_is_verified_against_the_name(name: str, backend: str, tmp
             await stream.send(OK)
 
     async def main() -> list[Input]:
-        pools = pools_of(Names((PUBLIC, PUBLIC_TOO)), wire)
+        pool = pool_of(Names((PUBLIC, PUBLIC_TOO)), wire)
         async with (
             await anyio.create_tcp_listener(local_host="127.0.0.1") as tcp,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(TLSListener(tcp, context, standard_compatible=False).serve, handle)
-            facts = await ask(pools, Origin("https", "images.test", tcp.extra(SocketAttribute.local_port), str(path)))
-            await pools.aclose()
+            facts = await ask(pool, Origin("https", "images.test", tcp.extra(SocketAttribute.local_port), str(path)))
+            pool.close()
             tasks.cancel_scope.cancel()
         return facts
 
@@ -249,9 +240,9 @@ def test_a_proxy_is_asked_for_the_checked_address(address: str, target: str, bac
 
     async def main() -> None:
         async with raw_upstream(proxy) as port:
-            pools = Pools(idle=60, public=lambda network: PublicNetwork(network, resolve=Names((address,))))
-            assert answered(await ask(pools, Origin("http", "images.test", 80, proxy=ProxyServer("127.0.0.1", port))))
-            await pools.aclose()
+            pool = UpstreamPool(idle=60, connect_public=public_network(Network(), resolve=Names((address,))))
+            assert answered(await ask(pool, Origin("http", "images.test", 80, proxy=ProxyServer("127.0.0.1", port))))
+            pool.close()
 
     anyio.run(main, backend=backend)
     assert heads == [b"CONNECT %b HTTP/1.1\r\nhost: %b\r\n\r\n" % (target.encode(), target.encode())]
@@ -261,6 +252,6 @@ def test_a_proxy_is_asked_for_the_checked_address(address: str, target: str, bac
 async def test_a_proxy_hears_nothing_of_a_name_that_is_not_public() -> None:
     async with raw_upstream(never) as port:
         origin = Origin("http", "localhost", 80, proxy=ProxyServer("127.0.0.1", port))
-        (failed,) = await ask(Pools(idle=60), origin)
+        (failed,) = await ask(UpstreamPool(idle=60), origin)
     assert isinstance(failed, UpstreamFailed)
     assert failed.cause == "cannot connect to localhost:80: it is not a public address"

@@ -25,7 +25,7 @@ from agcore.protocol.inputs import (
     Written,
 )
 from agcore_asgi.inbox import Inbox
-from agcore_asgi.upstream import Leg, Pools
+from agcore_asgi.upstream import Leg, UpstreamPool
 from agcore_host.clock import Clock
 from tests.support.backends import on_both_loops
 from tests.support.raw_upstream import at_end, raw_upstream, read_request
@@ -49,13 +49,13 @@ def request_to(
     return UpstreamRequest(Origin(scheme, "127.0.0.1", port, ca_file), method, target, headers, body)
 
 
-async def run_leg(pools: Pools, request: UpstreamRequest, number: int = 1) -> list[Input]:
+async def run_leg(pool: UpstreamPool, request: UpstreamRequest, number: int = 1) -> list[Input]:
     """Runs one leg with an owner who always wants more; returns what it reported, but for writes that took long."""
     inbox = Inbox()
     leg = Leg(number, request, inbox=inbox, clock=Clock())
     facts: list[Input] = []
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(leg.run, pools)
+        tasks.start_soon(leg.run, pool)
         while not (facts and isinstance(facts[-1], UpstreamEnd | UpstreamFailed)):
             leg.gate.open()
             await inbox.wait()
@@ -66,11 +66,11 @@ async def run_leg(pools: Pools, request: UpstreamRequest, number: int = 1) -> li
 
 async def ask(serve: Serve, *, times: int = 1, **changes: object) -> list[Input]:
     """What the last of `times` legs reports of an upstream."""
-    pools = Pools(idle=60)
+    pool = UpstreamPool(idle=60)
     async with raw_upstream(serve) as port:
         for _ in range(times):
-            facts = await run_leg(pools, request_to(port, **changes))  # type: ignore[arg-type]
-        await pools.aclose()
+            facts = await run_leg(pool, request_to(port, **changes))  # type: ignore[arg-type]
+        pool.close()
     return facts
 
 
@@ -163,7 +163,7 @@ async def test_a_second_request_reuses_the_connection_and_says_so() -> None:
 async def test_a_refused_connection_fails_at_connect_with_nothing_sent() -> None:
     async with raw_upstream(at_end) as port:
         pass
-    facts = await run_leg(Pools(idle=60), request_to(port))
+    facts = await run_leg(UpstreamPool(idle=60), request_to(port))
     assert failure(facts) == (Stage.CONNECT, Sent.NONE, False)
     assert facts[-1].cause.startswith(f"cannot connect to 127.0.0.1:{port}: ")
     assert len(facts) == 1
@@ -172,7 +172,7 @@ async def test_a_refused_connection_fails_at_connect_with_nothing_sent() -> None
 @on_both_loops
 async def test_a_name_that_does_not_exist_fails_at_connect() -> None:
     request = UpstreamRequest(Origin("http", "a" * 70 + ".invalid", 80), "GET", b"/", ((b"host", b"x"),))
-    assert failure(await run_leg(Pools(idle=60), request)) == (Stage.CONNECT, Sent.NONE, False)
+    assert failure(await run_leg(UpstreamPool(idle=60), request)) == (Stage.CONNECT, Sent.NONE, False)
 
 
 @on_both_loops
@@ -269,28 +269,40 @@ async def test_a_header_that_cannot_be_sent_fails_unsent_and_is_not_quoted() -> 
 
 @on_both_loops
 async def test_an_aborted_leg_closes_its_connection_while_it_waits_at_its_gate() -> None:
-    ended = anyio.Event()
-
-    async def serve(stream: SocketStream) -> None:
-        await read_request(stream)
-        await stream.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 100)
-        assert await at_end(stream)
-        ended.set()
-
     for pieces in range(3):
+        wanted, more = anyio.create_memory_object_stream[None](3)
         ended = anyio.Event()
-        pools, inbox = Pools(idle=60), Inbox()
-        async with raw_upstream(serve) as port, anyio.create_task_group() as tasks:
+
+        async def serve(stream: SocketStream) -> None:
+            await read_request(stream)
+            await stream.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+            async for _ in more:  # noqa: B023 - it serves one connection, in this very round
+                await stream.send(b"1\r\nx\r\n")
+            assert await at_end(stream)
+            ended.set()  # noqa: B023
+
+        pool, inbox, facts = UpstreamPool(idle=60), Inbox(), list[Input]()
+        async with more, raw_upstream(serve) as port, anyio.create_task_group() as tasks:
             leg = Leg(1, request_to(port), inbox=inbox, clock=Clock())
-            tasks.start_soon(leg.run, pools)
-            for _ in range(pieces):
-                await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(leg.run, pool)
+
+            async def heard(count: int) -> None:
+                while len(facts) < count:  # noqa: B023
+                    await inbox.wait()  # noqa: B023
+                    while inbox:  # noqa: B023
+                        facts.append(inbox.take())  # noqa: B023
+
+            await heard(2)
+            for piece in range(pieces):
                 leg.gate.open()
-            await anyio.wait_all_tasks_blocked()
+                await wanted.send(None)
+                await heard(3 + piece)
+            await wanted.send(None)
+            wanted.close()
             leg.abort()
             await ended.wait()
-            await pools.aclose()
-        assert sum(isinstance(inbox.take(), UpstreamData) for _ in range(2 + pieces)) == pieces
+            pool.close()
+        assert [type(fact) for fact in facts] == [UpstreamConnected, UpstreamHead] + [UpstreamData] * pieces
         assert not inbox
 
 
@@ -303,12 +315,12 @@ async def tls_answers(authority: trustme.CA, tmp_path: Path, ca_file: str) -> li
             await stream.receive()
             await stream.send(OK)
 
-    pools = Pools(idle=60)
+    pool = UpstreamPool(idle=60)
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as tcp, anyio.create_task_group() as tasks:
         tasks.start_soon(TLSListener(tcp, context, standard_compatible=False).serve, handle)
         port = tcp.extra(anyio.abc.SocketAttribute.local_port)
-        facts = await run_leg(pools, request_to(port, scheme="https", ca_file=ca_file))
-        await pools.aclose()
+        facts = await run_leg(pool, request_to(port, scheme="https", ca_file=ca_file))
+        pool.close()
         tasks.cancel_scope.cancel()
     return facts
 
@@ -330,6 +342,6 @@ def test_a_server_that_nobody_vouches_for_fails_at_tls_with_nothing_sent(tmp_pat
 
 @on_both_loops
 async def test_a_file_of_roots_that_cannot_be_read_is_named() -> None:
-    facts = await run_leg(Pools(idle=60), request_to(1, scheme="https", ca_file="/nowhere/ca.pem"))
-    assert failure(facts) == (Stage.CONNECT, Sent.NONE, False)
+    facts = await run_leg(UpstreamPool(idle=60), request_to(1, scheme="https", ca_file="/nowhere/ca.pem"))
+    assert failure(facts) == (Stage.TLS, Sent.NONE, False)
     assert "/nowhere/ca.pem" in facts[-1].cause

@@ -19,8 +19,10 @@ from agcore.protocol.inputs import (
     UpstreamFailed,
     UpstreamInput,
 )
-from agcore_trio.network import Connector, Unreachable
-from agcore_trio.public_network import PATIENCE, PublicConnector
+from agcore_host.upstream.failures import Unreachable
+from agcore_host.upstream.public_network import PATIENCE
+from agcore_trio.network import Network
+from agcore_trio.public_network import public_network
 from agcore_trio.upstream import UpstreamPool
 from tests.support.public_names import NOT_PUBLIC, PUBLIC, PUBLIC_TOO, Names
 from tests.trio_server.test_upstream import OK, drive, request, serve_ok, upstream
@@ -35,17 +37,17 @@ class Wire:
     def __init__(self, *unreachable: str) -> None:
         self.asked: list[str] = []
         self._unreachable = unreachable
-        self._connector = Connector()
+        self._network = Network()
 
     async def __call__(self, origin: Origin, address: str) -> trio.abc.Stream:
         self.asked.append(address)
         if address in self._unreachable:
             raise Unreachable(Stage.CONNECT, "no route to it")
-        return await self._connector(origin, "127.0.0.1")
+        return await self._network(origin, "127.0.0.1")
 
 
 def pool_of(names: Names, wire: Wire) -> UpstreamPool:
-    return UpstreamPool(idle=60, connect_public=PublicConnector(wire, resolve=names))
+    return UpstreamPool(idle=60, connect_public=public_network(wire, resolve=names))
 
 
 async def ask(pool: UpstreamPool, origin: Origin) -> list[UpstreamInput]:
@@ -81,7 +83,7 @@ async def test_a_name_that_does_not_resolve_is_named(error: Exception) -> None:
     async def resolve(host: str, port: int) -> list[str]:
         raise error
 
-    pool = UpstreamPool(idle=60, connect_public=PublicConnector(Wire(), resolve=resolve))
+    pool = UpstreamPool(idle=60, connect_public=public_network(Wire(), resolve=resolve))
     (failed,) = await ask(pool, NAMED)
     assert isinstance(failed, UpstreamFailed)
     assert (failed.stage, failed.sent) == (Stage.CONNECT, Sent.NONE)
@@ -145,7 +147,7 @@ async def test_an_address_that_says_nothing_costs_two_seconds_while_there_is_ano
         return trio.testing.memory_stream_pair()[0]
 
     began = trio.current_time()
-    public = PublicConnector(connect, resolve=Names((PUBLIC_TOO, PUBLIC, PUBLIC)))
+    public = public_network(connect, resolve=Names((PUBLIC_TOO, PUBLIC, PUBLIC)))
     await (await public(NAMED)).aclose()
     assert times == [began, began + PATIENCE, began + 2 * PATIENCE]
 
@@ -192,7 +194,7 @@ async def test_a_proxy_is_asked_for_the_checked_address(address: str, target: st
 
     async with upstream(proxy) as server:
         origin = Origin("http", "images.test", 80, proxy=ProxyServer(server.host, server.port))
-        pool = UpstreamPool(idle=60, connect_public=PublicConnector(Connector(), resolve=Names((address,))))
+        pool = UpstreamPool(idle=60, connect_public=public_network(Network(), resolve=Names((address,))))
         assert answered(await ask(pool, origin))
     assert heads == [b"CONNECT %s HTTP/1.1\r\nhost: %s\r\n\r\n" % (target.encode(), target.encode())]
 

@@ -23,7 +23,8 @@ from agcore.protocol.inputs import (
     UpstreamHead,
     UpstreamInput,
 )
-from agcore_trio.upstream import Leg, Step, UpstreamPool
+from agcore_host.upstream.leg import Step
+from agcore_trio.upstream import Leg, UpstreamPool
 from tests.trio_server.toys import ORIGIN, Upstreams, read_request
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"

@@ -31,7 +31,7 @@ from agcore_asgi.connection import Connection, Receive, Scope, Send
 from agcore_asgi.driver import Driver
 from agcore_asgi.reload import Upkeep
 from agcore_asgi.sinks import LogSink, Sink
-from agcore_asgi.upstream import Pools
+from agcore_asgi.upstream import UpstreamPool
 from agcore_host import settings
 from agcore_host.clock import Clock
 from agcore_host.reload import ConfigReader
@@ -101,7 +101,7 @@ class Application:
         self._sink = sink
         self._running: set[Driver] = set()
         self._ended: anyio.Event | None = None
-        self._pools: RunVar[Pools] = RunVar(f"agcore pools {id(self)}")
+        self._pools: RunVar[UpstreamPool] = RunVar(f"agcore pool {id(self)}")
         self._state = StateFile(gateway, clock, sink, in_thread=anyio.to_thread.run_sync)
         self._upkeep = Upkeep(self._state, reader, apply=self.reload, clock=clock)
         self._perform(self._state.restore())
@@ -163,7 +163,7 @@ class Application:
         with anyio.move_on_after(HALT_SECONDS):
             while self._running:
                 await self._news()
-        await self._pools_here().aclose()
+        self._pool_here().close()
         await self._state.save()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -173,7 +173,7 @@ class Application:
             self._perform(self._gateway.handle_timeout(now=now))
         connection = Connection(scope, receive, send)
         exchange, effects = self._gateway.open(connection.head, connection.peer, now=now)
-        driver = Driver(exchange, connection, self._pools_here(), clock=self._clock, sink=self._sink, tell=self._tell)
+        driver = Driver(exchange, connection, self._pool_here(), clock=self._clock, sink=self._sink, tell=self._tell)
         self._running.add(driver)
         try:
             await driver.run(effects)
@@ -215,14 +215,14 @@ class Application:
         self._ended = anyio.Event()
         await self._ended.wait()
 
-    def _pools_here(self) -> Pools:
+    def _pool_here(self) -> UpstreamPool:
         idle = self._gateway.config.timeouts.pool_idle
-        pools = self._pools.get(None)
-        if pools is None:
-            pools = Pools(idle=idle)
-            self._pools.set(pools)
-        pools.idle = idle
-        return pools
+        pool = self._pools.get(None)
+        if pool is None:
+            pool = UpstreamPool(idle=idle)
+            self._pools.set(pool)
+        pool.idle = idle
+        return pool
 
 
 class EnvironmentApp:

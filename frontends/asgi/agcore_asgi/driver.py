@@ -45,7 +45,7 @@ from agcore.protocol.inputs import (
 from agcore_asgi.connection import Connection, ResponseAborted, render
 from agcore_asgi.inbox import Gate, Inbox
 from agcore_asgi.sinks import Sink
-from agcore_asgi.upstream import SLOW_WRITE, Leg, Pools
+from agcore_asgi.upstream import SLOW_WRITE, Leg, UpstreamPool
 from agcore_host.clock import Clock
 from agcore_host.files import read_file
 from agcore_host.spool import Spools
@@ -57,7 +57,7 @@ class Driver:
     Args:
         exchange: the machine, fresh from `Gateway.open`.
         connection: the client.
-        pools: where legs take their connections from.
+        pool: where legs take their connections from.
         clock: the time that the machine is told.
         sink: takes the Notes.
         tell: passes a message on to the driver whose exchange it is for.
@@ -67,7 +67,7 @@ class Driver:
         self,
         exchange: Exchange,
         connection: Connection,
-        pools: Pools,
+        pool: UpstreamPool,
         *,
         clock: Clock,
         sink: Sink,
@@ -75,7 +75,7 @@ class Driver:
     ) -> None:
         self._exchange = exchange
         self._connection = connection
-        self._pools = pools
+        self._pool = pool
         self._clock = clock
         self._sink = sink
         self._tell = tell
@@ -190,7 +190,7 @@ class Driver:
                 case OpenUpstream():
                     self._open(effect)
                 case SendUpstream(number, data):
-                    self._legs[number].send(data)
+                    self._legs[number].feed(data)
                 case EndUpstream(number):
                     self._legs[number].end()
                 case ReadSpool():
@@ -218,7 +218,7 @@ class Driver:
             public_only=effect.public_only,
         )
         self._legs[effect.leg] = leg
-        self._tasks.start_soon(leg.run, self._pools)
+        self._tasks.start_soon(leg.run, self._pool)
 
     async def _read_file(self, effect: ReadFile) -> None:
         # A thread cannot be cancelled. One that waits for a disk that is gone is left to itself.

@@ -12,7 +12,7 @@ from collections import deque
 
 import anyio
 
-from agcore.protocol import Input
+from agcore.protocol import Input, UpstreamInput, Written
 
 
 class Inbox:
@@ -33,6 +33,11 @@ class Inbox:
     def take(self) -> Input:
         """The oldest input; the inbox must not be empty."""
         return self._inputs.popleft()
+
+    def forget(self, leg: int) -> None:
+        """Drops what an aborted leg has reported: nothing more is to be heard of it."""
+        kept = [fact for fact in self._inputs if not (isinstance(fact, UpstreamInput | Written) and fact.leg == leg)]
+        self._inputs = deque(kept)
 
     def wake(self) -> None:
         """Wakes the owner without an input."""

@@ -1,240 +1,263 @@
-"""Streams to upstreams, below httpcore: they go through a proxy, and hear an answer before all of the request is sent.
+"""Making connections to upstreams: over TCP, through an outbound proxy, with TLS; under asyncio and trio.
 
-httpcore writes a whole request before it reads. A request that takes its time (an `Upload`) may be refused half way,
-and its sender should hear that (RFC 9112, section 9.5). So while an upload is being written, or waits for its next
-piece, its `Stream` reads ahead. On a refusal it raises `httpcore.WriteError`, on which httpcore goes on to the answer.
-A success that comes early is kept back until all was sent.
+Streams are sockets of our own below anyio's TLS: nothing is read before somebody asks, so that what a `Stream` holds
+unread can be told, and a pool need not trust it.
 """
 
 from __future__ import annotations
 
-import re
+import errno
+import os
+import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
-from contextvars import ContextVar
-from functools import partial
-from typing import Any, Final
+from contextlib import suppress
+from typing import Final
 
 import anyio
-import h11
-import httpcore
+from anyio import BrokenResourceError, ClosedResourceError, EndOfStream
+from anyio.abc import ByteStream
+from anyio.streams.tls import TLSAttribute, TLSStream
 
-from agcore.protocol.http import ProxyServer
+from agcore.protocol import Origin, ProxyServer
+from agcore_host.upstream.failures import not_connected, not_secured
+from agcore_host.upstream.tls import Contexts
+from agcore_host.upstream.tunnel import Tunnel
 
-RECEIVE: Final = 65536
-"""Bytes that are read at most in one go."""
+RECEIVE: Final = 64 * 1024
+"""Bytes asked of a socket at once."""
 
-LAST_WORDS: Final = 0.5
-"""Seconds that a refused write over TLS still has: cutting it would make the rest of the answer unreadable."""
+STAGGER: Final = 0.25
+"""Seconds until the next address of a host is tried beside the one before (RFC 8305, section 5)."""
 
-STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5])")
-STATUS_BYTES: Final = 10
+_UNDER_WAY: Final = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 
-
-class Upload:
-    """A request that is sent piece by piece; its `stream` is known from its first write on."""
-
-    def __init__(self) -> None:
-        self.stream: Stream | None = None
-
-    async def wait(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Awaits `work()`, listening.
-
-        Raises:
-            httpcore.WriteError: where an answer makes it pointless.
-        """
-        assert self.stream is not None
-        await self.stream.unless_refused(work)
+BROKEN: Final = (BrokenResourceError, ClosedResourceError, ssl.SSLError)
+"""What the methods of a `Stream` raise when its connection has broken."""
 
 
-UPLOAD: Final[ContextVar[Upload | None]] = ContextVar("UPLOAD", default=None)
-"""The upload of the task that is writing: httpcore does not tell a stream for whom it writes."""
-
-
-class Network(httpcore.AsyncNetworkBackend):
-    """Makes streams for a pool.
+class Stream:
+    """A connection to an upstream.
 
     Args:
-        proxy: the HTTP proxy that all of them go through; None to connect directly.
+        socket: a connected one.
+        tls: what is spoken over it; None for nothing but bytes.
     """
 
-    def __init__(self, proxy: ProxyServer | None = None) -> None:
-        self._proxy = proxy
-        self._sockets = httpcore.AnyIOBackend()
+    def __init__(self, socket: Socket, tls: TLSStream | None = None) -> None:
+        self._socket = socket
+        self._tls = tls
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the interface is httpcore's
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> Stream:
-        """Connects to an upstream.
+    @property
+    def descriptor(self) -> int:
+        """The file descriptor of its socket."""
+        return self._socket.descriptor
+
+    @property
+    def unread(self) -> bool:
+        """TLS holds bytes that nobody has read, or has said goodbye; without TLS, nothing is held here.
+
+        One packet may bring several records, of which a read returns one. To be asked once the answer is complete:
+        what is found is thrown away.
+        """
+        if self._tls is None:
+            return False
+        try:
+            self._tls.extra(TLSAttribute.ssl_object).read(1)
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError:
+            pass
+        return True
+
+    async def receive(self) -> bytes:
+        """What comes next; empty once the other side has closed.
 
         Raises:
-            httpcore.ConnectError: where it cannot be reached.
-            httpcore.ProxyError: where the proxy cannot be reached, or refuses.
+            BROKEN: the connection broke.
         """
-        proxy = self._proxy
-        if proxy is None:
-            return Stream(await self._sockets.connect_tcp(host, port, timeout, local_address, socket_options))
-        name = f"the proxy {place(proxy.host, proxy.port)}"
         try:
-            stream = await self._sockets.connect_tcp(proxy.host, proxy.port, timeout, local_address, socket_options)
-        except httpcore.ConnectError as error:
-            raise httpcore.ProxyError(f"{name} cannot be reached: {reason(error)}") from error
-        try:
-            status, early = await _tunnel(stream, place(host, port).encode("ascii"), proxy.authorization)
-        except (httpcore.NetworkError, h11.ProtocolError) as error:
-            await stream.aclose()
-            # h11 quotes what it does not like, which may be the secret.
-            why = "did not answer in HTTP" if isinstance(error, h11.ProtocolError) else f"failed: {reason(error)}"
-            raise httpcore.ProxyError(f"{name} {why}") from None
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await stream.aclose()
-            raise
-        if not 200 <= status < 300:
-            await stream.aclose()
-            raise httpcore.ProxyError(f"{name} refused with status {status}")
-        return Stream(stream, early)
+            return await (self._socket if self._tls is None else self._tls).receive(RECEIVE)
+        except EndOfStream:
+            return b""
 
-
-class Stream(httpcore.AsyncNetworkStream):
-    """A stream of httpcore's that can listen while it is written to.
-
-    Args:
-        stream: the one below.
-        heard: what was read from it already.
-    """
-
-    def __init__(self, stream: httpcore.AsyncNetworkStream, heard: bytes = b"") -> None:
-        self._stream = stream
-        self._heard = heard
-        self._listens = True
-        self._refused = False
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        """Returns what was heard already, else reads."""
-        if self._heard:
-            data, self._heard = self._heard[:max_bytes], self._heard[max_bytes:]
-            return data
-        return await self._stream.read(max_bytes, timeout)
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        """Writes; for an upload, until it is refused."""
-        upload = UPLOAD.get()
-        if upload is None or not buffer:
-            await self._stream.write(buffer, timeout)
-            return
-        upload.stream = self
-        patience = 0.0 if self._stream.get_extra_info("ssl_object") is None else LAST_WORDS
-        await self.unless_refused(partial(self._stream.write, buffer, timeout), patience=patience)
-
-    async def unless_refused(self, work: Callable[[], Awaitable[None]], *, patience: float = 0.0) -> None:
-        """Awaits `work()` and listens meanwhile.
-
-        Args:
-            work: a write, or a wait for something to write.
-            patience: seconds that it may go on after a refusal.
+    async def send(self, data: bytes | memoryview) -> None:
+        """Writes; once this was cancelled, nothing can follow.
 
         Raises:
-            httpcore.WriteError: where the request was refused, or the connection has ended.
+            BROKEN: the connection broke.
         """
-        failure: Exception | None = None
-        if not self._refused:
-            async with anyio.create_task_group() as tasks:
-                if self._listens:
-                    tasks.start_soon(self._listen, tasks.cancel_scope, patience)
-                try:
-                    await work()
-                except (httpcore.NetworkError, httpcore.TimeoutException) as error:
-                    failure = error
-                tasks.cancel_scope.cancel()
-        if self._refused:
-            raise httpcore.WriteError("the answer came before the end of the request")
-        if failure is not None:
-            raise failure
+        if self._tls is None:
+            await self._socket.send(data)
+        else:
+            await self._tls.send(bytes(data))
+
+    def close(self) -> None:
+        """Closes at once, without a goodbye."""
+        self._socket.close()
+
+
+class Socket(ByteStream):
+    """A connected socket of TCP that does not block, as a stream; it holds nothing back and reads nothing ahead."""
+
+    def __init__(self, made: socket.socket) -> None:
+        self._socket = made
+
+    @property
+    def descriptor(self) -> int:
+        """The file descriptor."""
+        return self._socket.fileno()
+
+    async def receive(self, max_bytes: int = RECEIVE) -> bytes:
+        """What comes next, as anyio has it."""
+        while True:
+            try:
+                data = self._socket.recv(max_bytes)
+            except (BlockingIOError, InterruptedError):
+                await anyio.wait_readable(self._socket)
+            except OSError as error:
+                raise BrokenResourceError from error
+            else:
+                if not data:
+                    raise EndOfStream
+                return data
+
+    async def send(self, item: bytes | memoryview) -> None:
+        """Writes all of it, as anyio has it; what the kernel takes at once does not wait."""
+        rest = memoryview(item)
+        while rest:
+            try:
+                rest = rest[self._socket.send(rest) :]
+            except (BlockingIOError, InterruptedError):
+                await anyio.wait_writable(self._socket)
+            except OSError as error:
+                raise BrokenResourceError from error
+
+    async def send_eof(self) -> None:
+        """Ends our side."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
 
     async def aclose(self) -> None:
-        """Closes the connection."""
-        await self._stream.aclose()
+        """Closes it."""
+        self.close()
 
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> Stream:
-        """Makes a stream with TLS out of this one."""
-        return Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+    def close(self) -> None:
+        """Closes it, at once."""
+        self._socket.close()
 
-    def get_extra_info(self, info: str) -> Any:
-        """What is known of the stream below. One that refused an upload looks closed, so that no pool keeps it."""
-        if info == "is_readable" and (self._refused or self._heard):
-            return True
-        return self._stream.get_extra_info(info)
 
-    async def _listen(self, scope: anyio.CancelScope, patience: float) -> None:
-        heard = 0
+class Network:
+    """Makes connections over TCP, through a proxy where the origin names one, with TLS for `https`."""
+
+    def __init__(self) -> None:
+        self._contexts = Contexts()
+
+    async def __call__(self, origin: Origin, address: str = "") -> Stream:
+        """Connects to `origin`.
+
+        Args:
+            origin: where to connect; a certificate is verified against its host.
+            address: where that is, as an IP literal, so that nobody resolves the host's name.
+
+        Raises:
+            Unreachable: with stage `CONNECT` or `TLS`.
+        """
+        context = self._contexts.trusting(origin.ca_file) if origin.scheme == "https" else None
+        made = await _open(origin, address)
         try:
-            while self._listens and heard < RECEIVE:
-                data = await self._stream.read(RECEIVE)
-                heard += len(data) if self._refused else 0
-                self._heard += data
-                if not data:
-                    break
-                if self._judge() and not self._refused:
-                    self._refused = True
-                    scope.deadline = anyio.current_time() + patience
-        except httpcore.NetworkError:
-            pass  # It shows again to whom reads next.
-        if self._listens:
-            self._refused = True
-            scope.cancel()
-
-    def _judge(self) -> bool:
-        """Whether what was heard is a refusal. Interim answers are dropped; after a success there is no listening."""
-        while (found := STATUS.match(self._heard)) is not None:
-            if found[1] != b"1":
-                self._listens = found[1] != b"2"
-                return self._listens
-            _, end, rest = self._heard.partition(b"\r\n\r\n")
-            if not end:
-                return False
-            self._heard = rest
-        return len(self._heard) >= STATUS_BYTES
+            if origin.proxy is not None:
+                await _through(made, origin, origin.proxy, address)
+            return Stream(made) if context is None else await _secured(made, origin, context)
+        except BaseException:
+            made.close()
+            raise
 
 
-def place(host: str, port: int) -> str:
-    """A host and a port as text, an IPv6 address in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+async def _open(origin: Origin, address: str) -> Socket:
+    server = origin.proxy or origin
+    host = address if address and origin.proxy is None else server.host
+    try:
+        return Socket(await connect_tcp(host, server.port))
+    except (OSError, UnicodeError) as error:
+        raise not_connected(origin, error) from error
 
 
-def reason(error: BaseException) -> str:
-    """What the system says, where it is the system that says it, else the text of the error; one line."""
-    root: BaseException | None = None if isinstance(error, OSError) else error
-    # Below "All connection attempts failed" there is a system error that says why.
-    while root is not None:
-        if isinstance(root, OSError) and root.errno is not None:
-            error = root
-            break
-        root = root.exceptions[0] if isinstance(root, BaseExceptionGroup) else root.__cause__ or root.__context__
-    # h11 quotes the bytes that it could not parse: what an upstream says is for the client only.
-    text = str(error).partition(": bytearray(")[0]
-    return " ".join(text.split()) or type(error).__name__
+async def _through(made: Socket, origin: Origin, proxy: ProxyServer, address: str) -> None:
+    tunnel = Tunnel(origin, proxy, address)
+    try:
+        await made.send(tunnel.request)
+        opened = False
+        while not opened:
+            try:
+                data = await made.receive()
+            except EndOfStream:
+                data = b""
+            opened = tunnel.receive(data)
+    except BrokenResourceError as error:
+        raise tunnel.broken(error) from error
 
 
-async def _tunnel(stream: httpcore.AsyncNetworkStream, target: bytes, authorization: str) -> tuple[int, bytes]:
-    """Asks a proxy for a tunnel (RFC 9110, section 9.3.6); returns its status and what came after its answer."""
-    http = h11.Connection(h11.CLIENT)
-    headers = [(b"host", target)]
-    if authorization:
-        headers.append((b"proxy-authorization", authorization.encode()))
-    request = http.send(h11.Request(method=b"CONNECT", target=target, headers=headers))
-    await stream.write((request or b"") + (http.send(h11.EndOfMessage()) or b""))
-    while not isinstance(event := http.next_event(), h11.Response):
-        if event is h11.NEED_DATA:
-            http.receive_data(await stream.read(RECEIVE))
-    return event.status_code, bytes(http.trailing_data[0])
+async def _secured(made: Socket, origin: Origin, context: ssl.SSLContext) -> Stream:
+    try:
+        tls = await TLSStream.wrap(made, hostname=origin.host, ssl_context=context, standard_compatible=False)
+    except (BrokenResourceError, EndOfStream, OSError) as error:
+        raise not_secured(origin, error) from error
+    return Stream(made, tls)
+
+
+async def connect_tcp(host: str, port: int) -> socket.socket:
+    """Connects to the address of a host that answers first; each has a quarter of a second before the next is tried.
+
+    Raises:
+        OSError: none can be reached, or there is none.
+        UnicodeError: it is no name.
+    """
+    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    first, *others = found
+    # The families take turns, so that one that is broken costs little.
+    others.sort(key=lambda info: info[0] == first[0])
+    connected: list[socket.socket] = []
+    errors: list[OSError] = []
+
+    async def attempt(family: int, address: tuple[str | int, ...], failed: anyio.Event) -> None:
+        try:
+            connected.append(await _connect(family, address))
+        except OSError as error:
+            errors.append(error)
+            failed.set()
+        else:
+            tasks.cancel_scope.cancel()
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            for family, _, _, _, address in (first, *others):
+                failed = anyio.Event()
+                tasks.start_soon(attempt, family, address, failed)
+                with anyio.move_on_after(STAGGER):
+                    await failed.wait()
+    except BaseException:
+        for each in connected:
+            each.close()
+        raise
+    if not connected:
+        raise errors[0]
+    for extra in connected[1:]:
+        extra.close()
+    return connected[0]
+
+
+async def _connect(family: int, address: tuple[str | int, ...]) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setblocking(False)
+        error = made.connect_ex(address)
+        if error in _UNDER_WAY:
+            await anyio.wait_writable(made)
+            error = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        made.close()
+        raise
+    return made

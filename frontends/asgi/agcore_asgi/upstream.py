@@ -1,133 +1,111 @@
-"""The upstream's side: legs over httpx's transport, and the pools that they take their connections from.
+"""The upstream's side: a pool of connections for each event loop, and one `Leg` for each request in flight.
 
-A `Leg` sends one `UpstreamRequest` and reports what comes back. It works below `httpx.AsyncClient`, on the transport:
-a client adds headers, keeps cookies, follows redirects and reads the environment, and none of that is a driver's to do.
-How far a leg came, and whether its connection was a pooled one, is learnt from the events of httpcore's `trace`
-extension. The core has the timers, and aborts a leg that took too long; the one limit here is that for a single write.
+The core has the timers, and aborts a leg that took too long; the one limit here is that for a single write.
 """
 
 from __future__ import annotations
 
-import functools
-import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
+import math
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 import anyio
-import certifi
-import httpcore
-import httpx
 
-from agcore.protocol.http import Origin, ProxyServer, Spooled, Streamed, UpstreamRequest
-from agcore.protocol.inputs import (
-    Sent,
-    Stage,
-    UpstreamConnected,
-    UpstreamData,
-    UpstreamEnd,
-    UpstreamFailed,
-    UpstreamHead,
-    Written,
-)
+from agcore.protocol import Origin, Sent, Streamed, UpstreamInput, UpstreamRequest, Written
 from agcore_asgi.inbox import Gate, Inbox
-from agcore_asgi.network import UPLOAD, Network, place, reason
-from agcore_asgi.public_network import PublicNetwork
-from agcore_asgi.request_body import ArrivingBody, Body, FileBody
+from agcore_asgi.network import BROKEN, Network, Stream
+from agcore_asgi.public_network import public_network
 from agcore_host.clock import Clock
 from agcore_host.spool import Spool
+from agcore_host.upstream.failures import Unreachable, lost, reason
+from agcore_host.upstream.leg import LegState, Step
+from agcore_host.upstream.pool import MAX_IDLE, IdleConnections, UpstreamConnection
 
-MakeNetwork: TypeAlias = Callable[[httpcore.AsyncNetworkBackend], httpcore.AsyncNetworkBackend]
+Connect: TypeAlias = Callable[[Origin], Awaitable[Stream]]
+Connection: TypeAlias = UpstreamConnection[Stream]
 
 SLOW_WRITE: Final = 0.01
 """Seconds from which on a write is worth an input."""
 
-FAILURES: Final[Mapping[Stage, str]] = {
-    Stage.CONNECT: "cannot connect to {}",
-    Stage.TLS: "no TLS with {}",
-    Stage.SEND: "cannot send the request to {}",
-    Stage.HEAD: "no answer from {}",
-    Stage.BODY: "the answer of {} broke off",
-}
+LAST_WORDS: Final = 1.0
+"""Seconds given to an upstream that broke off our request to say why."""
 
 
-class Pools:
-    """The upstream connections of one event loop: a pool for each way of verifying servers and of reaching them.
+class UpstreamPool:
+    """Keep-alive connections by origin, the last used first; one for each event loop.
+
+    Those that were idle for too long are closed when the pool is next used.
 
     Args:
-        idle: seconds that an unused connection is kept.
-        public: makes the network for legs to public addresses out of the one for all others.
+        idle: seconds that a connection is kept without use.
+        connect: makes a stream for an origin or raises `Unreachable`.
+        connect_public: likewise, but only where the origin is on the public internet.
+        max_idle: how many idle connections are kept for one origin.
     """
 
-    def __init__(self, *, idle: float, public: MakeNetwork = PublicNetwork) -> None:
+    def __init__(
+        self,
+        *,
+        idle: float,
+        connect: Connect | None = None,
+        connect_public: Connect | None = None,
+        max_idle: int = MAX_IDLE,
+    ) -> None:
+        network = Network()
         self.idle = idle
-        """May be changed at any time, and holds for connections that are made from then on."""
-        self._public = public
-        self._transports: dict[tuple[str, str, ProxyServer | None, bool], httpx.AsyncHTTPTransport] = {}
+        """May be changed at any time, and holds for all connections."""
+        self._connect = connect or network
+        self._connect_public = connect_public or public_network(network)
+        self._idle: IdleConnections[Stream] = IdleConnections(max_idle=max_idle)
 
-    def transport(self, origin: Origin, *, public_only: bool = False) -> httpx.AsyncHTTPTransport:
-        """The pool for `origin`, made when it is first asked for. With `public_only` it keeps no connection.
+    @property
+    def kept(self) -> int:
+        """The number of idle connections."""
+        return len(self._idle)
+
+    def take(self, origin: Origin) -> Connection | None:
+        """Returns an idle connection that has stayed quiet, if there is one."""
+        self._drop(anyio.current_time() - self.idle)
+        while (connection := self._idle.take(origin)) is not None:
+            if connection.quiet:
+                return connection
+            connection.stream.close()
+        return None
+
+    async def connect(self, origin: Origin, *, public_only: bool = False) -> Connection:
+        """Makes a new connection.
 
         Raises:
-            OSError: where the file of roots cannot be read or holds none.
+            Unreachable: it could not be made.
         """
-        key = (origin.scheme, origin.ca_file, origin.proxy, public_only)
-        if (transport := self._transports.get(key)) is None:
-            network: httpcore.AsyncNetworkBackend = Network(origin.proxy)
-            if public_only:
-                transport = _Transport(origin, self._public(network), idle=lambda: 0, max_idle=0)
-            else:
-                transport = _Transport(origin, network, idle=lambda: self.idle)
-            self._transports[key] = transport
-        return transport
+        stream = await (self._connect_public if public_only else self._connect)(origin)
+        return UpstreamConnection(origin, stream, stream.descriptor)
 
-    async def aclose(self) -> None:
-        """Closes all connections, used and unused ones."""
-        while self._transports:
-            _, transport = self._transports.popitem()
-            await transport.aclose()
+    def checkin(self, connection: Connection) -> None:
+        """Takes a connection back after an answer, or closes it when it is of no more use."""
+        now = anyio.current_time()
+        self._drop(now - self.idle)
+        if connection.stream.unread or not self._idle.put(connection, now=now):
+            connection.stream.close()
 
+    def close(self) -> None:
+        """Closes all idle connections."""
+        self._drop(anyio.current_time())
 
-class _Transport(httpx.AsyncHTTPTransport):
-    # httpx's own constructor has no argument for the backend of its pool, and this attribute is all that it sets.
-    def __init__(
-        self,
-        origin: Origin,
-        network: httpcore.AsyncNetworkBackend,
-        *,
-        idle: Callable[[], float],
-        max_idle: int | None = None,
-    ) -> None:
-        self._pool = _ConnectionPool(_ssl_context(origin), network, idle=idle, max_idle=max_idle)
+    def _drop(self, idle_before: float) -> None:
+        while (connection := self._idle.expired(idle_before)) is not None:
+            connection.stream.close()
 
 
-class _ConnectionPool(httpcore.AsyncConnectionPool):
-    # httpcore's own takes the seconds once; connections are told when they are made.
-    def __init__(
-        self,
-        context: ssl.SSLContext,
-        network: httpcore.AsyncNetworkBackend,
-        *,
-        idle: Callable[[], float],
-        max_idle: int | None,
-    ) -> None:
-        super().__init__(max_connections=None, max_keepalive_connections=max_idle)
-        self._context = context
-        self._network = network
-        self._idle = idle
-
-    def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
-        return httpcore.AsyncHTTPConnection(
-            origin, ssl_context=self._context, keepalive_expiry=self._idle(), network_backend=self._network
-        )
-
-
-class Leg:
+class Leg(LegState):
     """One request to an upstream, run by a task of its own.
 
     It reports, in this order: `UpstreamConnected`, a `Written` for each write that took long, `UpstreamHead`,
-    `UpstreamData`s, `UpstreamEnd`; or, at any point, `UpstreamFailed`. After the head and after each piece it waits at
-    its gate. The head may come before the body was sent: what was not sent then never is.
+    `UpstreamData`s, `UpstreamEnd`; or, at any point, `UpstreamFailed`. It waits at its gate after each read that
+    brought something.
+
+    A request that is more than one write is read from while it is written. A refusal that comes early is reported at
+    once, and what was not sent then never is; a success that comes early is reported when all was sent.
 
     Args:
         number: what the core calls it.
@@ -150,153 +128,136 @@ class Leg:
         write_limit: float | None = None,
         public_only: bool = False,
     ) -> None:
-        self.number = number
+        super().__init__(number, request, spool, defers_success=True)
         self.gate = Gate(inbox)
-        self._request = request
-        self._body = _body(request, spool, inbox.wake)
-        self._body.wrote, self._body.writes = self._wrote, self._writes
-        self._report = inbox.put
+        self._inbox = inbox
         self._clock = clock
         self._write_limit = write_limit
         self._public_only = public_only
         self._scope = anyio.CancelScope()
-        self._stage = Stage.CONNECT
-        self._sent = Sent.NONE
-        self._head_sent = False
-        self._reused = True
-        self._write_started = 0.0
+        self._reading = anyio.CancelScope()
+        self._news = anyio.Event()
+        """There is more to write, or nothing will be."""
+        self._wrote_all = anyio.Event()
+        self._broken: Exception | None = None
+        """Why nothing more can be written."""
 
     @property
     def taken(self) -> bool:
         """Whether the upstream's socket has taken all of the body that there is so far, or needs no more of it."""
-        return self._body.taken
+        if self.refused or self.step is Step.OVER or not isinstance(self._request.body, Streamed):
+            return True
+        return self.step is not Step.OPEN and not self._pieces
 
-    def send(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
         """Adds a piece to a `Streamed` body."""
-        assert isinstance(self._body, ArrivingBody)
-        self._body.send(data)
+        super().feed(data)
+        self._news.set()
 
     def end(self) -> None:
         """Ends a `Streamed` body."""
-        assert isinstance(self._body, ArrivingBody)
-        self._body.end()
+        super().end()
+        self._news.set()
 
     def abort(self) -> None:
-        """Drops the leg and its connection; nothing more is reported."""
+        """Drops the leg and its connection; nothing more is heard of it."""
         self._scope.cancel()
+        self._inbox.forget(self.number)
 
-    async def run(self, pools: Pools) -> None:
+    async def run(self, pool: UpstreamPool) -> None:
         """Does all of it; returns when the last input was reported, or the leg aborted."""
-        UPLOAD.set(self._body.upload)
-        with self._scope:
-            try:
-                await self._relay(pools.transport(self._request.origin, public_only=self._public_only))
-            except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-                self._body.close()
-                if not self._scope.cancel_called:
-                    self._report(self._failure(error))
-
-    async def _relay(self, transport: httpx.AsyncHTTPTransport) -> None:
-        # `stream=`, because with `content=` httpx puts in the headers that it finds missing.
-        request = httpx.Request(
-            self._request.method,
-            _url(self._request.origin),
-            headers=list(self._request.headers),
-            stream=self._body,
-            extensions={
-                "target": self._request.target,
-                "trace": self._trace,
-                "timeout": {"write": self._write_limit},
-            },
-        )
-        response = await transport.handle_async_request(request)
-        self._body.close()
-        self._stage = Stage.BODY
-        pieces = response.aiter_raw()
-        try:
-            headers = tuple((name.lower(), value) for name, value in response.headers.raw)
-            self._report(UpstreamHead(self.number, response.status_code, headers))
-            await self.gate.wait()
-            async for piece in pieces:
-                self._report(UpstreamData(self.number, piece))
-                await self.gate.wait()
-            self._report(UpstreamEnd(self.number))
-        finally:
-            await _close(pieces)
-
-    async def _trace(self, event: str, info: Mapping[str, object]) -> None:
-        match event:
-            case "connection.connect_tcp.started":
-                self._reused = False
-            case "connection.start_tls.started":
-                self._stage = Stage.TLS
-            case "http11.send_request_headers.started":
-                self._stage = Stage.SEND
-                self._writes()
-                self._report(UpstreamConnected(self.number, self._reused))
-                self._sent = Sent.PART
-            case "http11.send_request_headers.complete":
-                self._head_sent = True
-            case "http11.send_request_body.complete":
-                self._wrote()
-                self._stage = Stage.HEAD
-                self._sent = Sent.ALL
-
-    def _writes(self) -> None:
-        self._write_started = self._clock.now()
-
-    def _wrote(self) -> None:
-        if self._clock.now() - self._write_started >= SLOW_WRITE:
-            self._report(Written(self.number))
-
-    def _failure(self, error: Exception) -> UpstreamFailed:
+        if self._scope.cancel_called:
+            return
         origin = self._request.origin
-        what = FAILURES[self._stage].format(place(origin.host, origin.port))
-        sent, why = self._sent, reason(error)
-        if isinstance(error, httpx.LocalProtocolError):
-            # Where that is raised for the head, no byte has left; its text may quote a header, and thereby a key.
-            sent, why = self._sent if self._head_sent else Sent.NONE, "it is not valid HTTP"
-        elif isinstance(error, httpx.WriteTimeout):
-            why = "it was not taken in time"
-        elif isinstance(error, httpx.ProxyError):
-            why = str(error)
-        # A connection counts as reused only once there was one.
-        reused = self._reused and self._stage not in (Stage.CONNECT, Stage.TLS)
-        return UpstreamFailed(self.number, self._stage, sent, reused, f"{what}: {why}")
+        connection = None if self._public_only else pool.take(origin)
+        try:
+            with self._scope:
+                try:
+                    connection = connection or await pool.connect(origin, public_only=self._public_only)
+                except Unreachable as error:
+                    self._report(self._unreachable(error))
+                else:
+                    self._report(*self._begin(connection.engine, reused=connection.used))
+                    await self._relay(connection.stream)
+        finally:
+            self.step = Step.OVER
+            if connection is not None and self.keeps_connection and not self._public_only:
+                pool.checkin(connection)
+            elif connection is not None:
+                connection.stream.close()
 
+    async def _relay(self, stream: Stream) -> None:
+        if self.in_one_piece:
+            await self._write(stream)
+            await self._read(stream)
+        elif self.step is not Step.OVER:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._write, stream)
+                await self._read(stream)
+                tasks.cancel_scope.cancel()
 
-def _body(request: UpstreamRequest, spool: Spool | None, wake: Callable[[], None]) -> Body:
-    match request.body:
-        case Streamed(first):
-            return ArrivingBody(first, wake=wake)
-        case Spooled(_, patches):
-            assert spool is not None
-            return FileBody(spool.pieces(patches))
-        case data:
-            return Body(data)
+    async def _write(self, stream: Stream) -> None:
+        try:
+            while self._pieces or (self._streaming and not self.refused):
+                if self._pieces:
+                    await self._write_piece(stream, self._pieces[0])
+                else:
+                    self._news = anyio.Event()
+                    self._inbox.wake()
+                    await self._news.wait()
+        except BROKEN as error:
+            # Perhaps it has said why, and what was said can still be read.
+            self._broken = error
+            self._keep_back()
+            self._reading.deadline = anyio.current_time() + LAST_WORDS
+        except TimeoutError:
+            self._report(self._failed("did not take the request in time"))
+            self._reading.cancel()
+        except OSError as error:
+            self._report(self._failed(f"did not get the whole request: {reason(error) or error}"))
+            self._reading.cancel()
+        self._wrote_all.set()
+        if isinstance(self._request.body, Streamed):
+            self._inbox.wake()
 
+    async def _write_piece(self, stream: Stream, piece: bytes | memoryview) -> None:
+        began = self._clock.now()
+        self.sent = Sent.PART
+        if self._write_limit is None:
+            await stream.send(piece)
+        else:
+            with anyio.fail_after(self._write_limit):
+                await stream.send(piece)
+        if self._clock.now() - began >= SLOW_WRITE:
+            self._report(Written(self.number))
+        if self._pieces:
+            self._piece_sent()
 
-async def _close(pieces: AsyncIterator[bytes]) -> None:
-    # httpx reads through five nested generators and `aclose` of the outermost leaves the inner ones to the garbage
-    # collector, and with them the connection. An exception from the innermost unwinds all five: so the stream is read
-    # on, in a scope that is cancelled already. A stream that was read to its end is not touched by this.
-    with anyio.CancelScope(shield=True) as scope, suppress(httpx.HTTPError):
-        scope.cancel()
-        async for _ in pieces:
-            pass
+    async def _read(self, stream: Stream) -> None:
+        with self._reading:
+            while self.step is not Step.OVER:
+                try:
+                    data = await stream.receive()
+                except BROKEN as error:
+                    self._report(self._failed(lost(self._broken or error)))
+                    return
+                if self._broken is not None and not data:
+                    break
+                await self._hear(data)
+        if self.step is not Step.OVER:
+            self._report(self._failed(lost(self._broken or TimeoutError())))
 
+    async def _hear(self, data: bytes) -> None:
+        inputs = self._parse(data)
+        if self.deferred:
+            self.deferred = False
+            await self._wrote_all.wait()
+            inputs += self._parse(None)
+        self._report(*inputs)
+        if inputs and self.step is not Step.OVER:
+            self._reading.deadline = math.inf
+            await self.gate.wait()
 
-def _ssl_context(origin: Origin) -> ssl.SSLContext:
-    if origin.scheme == "http":
-        # Never used for a handshake; a context without roots costs nothing and trusts nobody.
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    path = origin.ca_file or certifi.where()
-    try:
-        return ssl.create_default_context(cafile=path)
-    except OSError as error:
-        raise OSError(f"{path} cannot be read as a file of certificates: {error}") from error
-
-
-@functools.lru_cache(maxsize=256)
-def _url(origin: Origin) -> httpx.URL:
-    return httpx.URL(scheme=origin.scheme, host=origin.host, port=origin.port)
+    def _report(self, *inputs: UpstreamInput | Written) -> None:
+        for each in inputs:
+            self._inbox.put(each)

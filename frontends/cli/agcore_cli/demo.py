@@ -30,9 +30,10 @@ from agcore_cli.recipes import recipes
 from agcore_cli.samples import SAMPLES, Said, Sample
 from agcore_cli.terminal import Paper, complain
 from agcore_host.settings import listen_problem
+from agcore_host.upstream.leg import Step
 from agcore_trio.server import serve
 from agcore_trio.sinks import LogSink, text_line
-from agcore_trio.upstream import Leg, Step, UpstreamPool
+from agcore_trio.upstream import Leg, UpstreamPool
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8045

@@ -27,8 +27,8 @@ from agcore.protocol.http import Peer, RequestHead
 from agcore.protocol.inputs import Input, RequestData
 from agcore_host.http.base import BadHead, Pending, ServerEngine
 from agcore_host.http.engines import server_engine
+from agcore_host.upstream.failures import reason
 from agcore_trio.driver import Driver
-from agcore_trio.network import reason
 from agcore_trio.readers import Readers
 from agcore_trio.streams import (
     LINGER,

@@ -49,8 +49,9 @@ from agcore.protocol.inputs import (
 from agcore_host.files import read_file
 from agcore_host.http.base import Pending
 from agcore_host.spool import CANNOT_READ, Spools
+from agcore_host.upstream.leg import Step
 from agcore_trio.streams import write_now
-from agcore_trio.upstream import Leg, Step
+from agcore_trio.upstream import Leg
 
 if TYPE_CHECKING:
     from agcore.machines.exchange import Exchange

@@ -1,44 +1,25 @@
-"""Making connections to upstreams: over TCP, through an outbound proxy, with TLS.
-
-What fails is one line for people that names who failed: the upstream, or the proxy before it.
-"""
+"""Making connections to upstreams: over TCP, through an outbound proxy, with TLS."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import trio
 
-from agcore.protocol.http import Origin, ProxyServer
-from agcore.protocol.inputs import Stage
-from agcore_trio.streams import close_now
+from agcore.protocol import Origin, ProxyServer
+from agcore_host.upstream.failures import not_connected, not_secured
+from agcore_host.upstream.tls import Contexts
+from agcore_trio.streams import RECEIVE, close_now
 
 if TYPE_CHECKING:
     import ssl
 
-Connect: TypeAlias = Callable[[Origin], Awaitable[trio.abc.Stream]]
 
-
-class Unreachable(Exception):
-    """There is no connection; the text is one line for people that names the host."""
-
-    def __init__(self, stage: Stage, cause: str) -> None:
-        super().__init__(cause)
-        self.stage = stage
-        self.cause = cause
-
-
-class Connector:
-    """Makes connections over TCP, through a proxy where the origin names one, with TLS for `https`.
-
-    An SSL context is made when the first connection needs it, one for each CA file: loading roots takes tens of
-    milliseconds, which a gateway to local models never pays.
-    """
+class Network:
+    """Makes connections over TCP, through a proxy where the origin names one, with TLS for `https`."""
 
     def __init__(self) -> None:
-        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._contexts = Contexts()
 
     async def __call__(self, origin: Origin, address: str = "") -> trio.abc.Stream:
         """Connects to `origin`.
@@ -50,98 +31,42 @@ class Connector:
         Raises:
             Unreachable: with stage `CONNECT` or `TLS`.
         """
-        host = address or origin.host
-        stream = await _open(origin, host)
+        context = self._contexts.trusting(origin.ca_file) if origin.scheme == "https" else None
+        stream = await _open(origin, address)
         try:
             if origin.proxy is not None:
-                await _through(stream, origin.proxy, authority(host, origin.port))
-            return await self._secured(stream, origin) if origin.scheme == "https" else stream
+                await _through(stream, origin, origin.proxy, address)
+            return stream if context is None else await _secured(stream, origin, context)
         except BaseException:
             await close_now(stream)
             raise
 
-    async def _secured(self, stream: trio.abc.Stream, origin: Origin) -> trio.abc.Stream:
-        context = self._context(origin.ca_file)
-        try:
-            secure = trio.SSLStream(stream, context, server_hostname=origin.host, https_compatible=True)
-            await secure.do_handshake()
-        except (trio.BrokenResourceError, OSError) as error:
-            raise Unreachable(Stage.TLS, _tls_cause(origin, error)) from error
-        return secure
 
-    def _context(self, ca_file: str) -> ssl.SSLContext:
-        context = self._contexts.get(ca_file)
-        if context is None:
-            import ssl
-
-            import certifi
-
-            cafile = ca_file or certifi.where()
-            try:
-                context = ssl.create_default_context(cafile=cafile)
-            except OSError as error:
-                raise Unreachable(Stage.TLS, f"cannot use the CA file {cafile}: {reason(error)}") from error
-            context.set_alpn_protocols(["http/1.1"])
-            self._contexts[ca_file] = context
-        return context
-
-
-async def _open(origin: Origin, host: str) -> trio.SocketStream:
-    proxy = origin.proxy
-    where = place(origin) if proxy is None else f"the proxy {place(proxy)}"
+async def _open(origin: Origin, address: str) -> trio.SocketStream:
+    server = origin.proxy or origin
+    host = address if address and origin.proxy is None else server.host
     try:
-        if proxy is not None:
-            return await trio.open_tcp_stream(proxy.host, proxy.port)
-        return await trio.open_tcp_stream(host, origin.port)
+        return await trio.open_tcp_stream(host, server.port)
     except (OSError, UnicodeError) as error:
-        # A name that is no name fails in its encoding.
-        raise Unreachable(Stage.CONNECT, f"cannot connect to {where}: {reason(error) or 'bad name'}") from error
+        raise not_connected(origin, error) from error
 
 
-async def _through(stream: trio.abc.Stream, proxy: ProxyServer, target: str) -> None:
-    from agcore_trio.tunnel import TunnelRefused, open_tunnel
+async def _through(stream: trio.abc.Stream, origin: Origin, proxy: ProxyServer, address: str) -> None:
+    from agcore_host.upstream.tunnel import Tunnel
 
+    tunnel = Tunnel(origin, proxy, address)
     try:
-        await open_tunnel(stream, proxy, target)
-    except (TunnelRefused, trio.BrokenResourceError) as error:
-        what = str(error) if isinstance(error, TunnelRefused) else lost(error)
-        raise Unreachable(Stage.CONNECT, f"the proxy {place(proxy)} {what}") from error
+        await stream.send_all(tunnel.request)
+        while not tunnel.receive(await stream.receive_some(RECEIVE)):
+            pass
+    except trio.BrokenResourceError as error:
+        raise tunnel.broken(error) from error
 
 
-def place(server: Origin | ProxyServer) -> str:
-    """The host and port of a server as text, an IPv6 address in brackets."""
-    return authority(server.host, server.port)
-
-
-def authority(host: str, port: int) -> str:
-    """A host and a port as text, an IPv6 address in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def lost(error: BaseException) -> str:
-    """How a connection broke, as what goes on after the name of the other side."""
-    why = reason(error)
-    return f"closed the connection{f' ({why})' if why else ''}"
-
-
-def _tls_cause(origin: Origin, error: BaseException) -> str:
-    message = getattr(error.__cause__, "verify_message", "")
-    if message:
-        return f"TLS certificate of {origin.host} not accepted: {message}"
-    return f"TLS handshake with {place(origin)} failed: {reason(error) or 'connection closed'}"
-
-
-def reason(error: BaseException | None) -> str:
-    """What the system says, of the first error in a chain that has a number."""
-    while error is not None:
-        if isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        elif isinstance(error, OSError) and error.errno is not None:
-            # TLS errors have reasons like WRONG_VERSION_NUMBER; those of name resolution have numbers below zero.
-            tls = getattr(error, "reason", None)
-            if isinstance(tls, str):
-                return tls.replace("_", " ").lower()
-            return (os.strerror(error.errno) if error.errno > 0 else str(error.strerror)).lower()
-        else:
-            error = error.__cause__
-    return ""
+async def _secured(stream: trio.abc.Stream, origin: Origin, context: ssl.SSLContext) -> trio.abc.Stream:
+    try:
+        secure = trio.SSLStream(stream, context, server_hostname=origin.host, https_compatible=True)
+        await secure.do_handshake()
+    except (trio.BrokenResourceError, OSError) as error:
+        raise not_secured(origin, error) from error
+    return secure

@@ -74,6 +74,24 @@ else:
         return 0
 
 
+async def unread(stream: trio.abc.Stream) -> bool:
+    """Whether TLS holds bytes that nobody has read, or has said goodbye; without TLS, nothing is held here.
+
+    One packet may bring several records, of which a read returns one.
+    """
+    if not isinstance(stream, trio.SSLStream):
+        return False
+    with trio.CancelScope() as scope:
+        # What is held is read before the first wait, and that is where this is left. A scope whose time was over when
+        # it is entered would be left before.
+        scope.deadline = trio.current_time()
+        try:
+            await stream.receive_some(1)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return True
+    return not scope.cancelled_caught
+
+
 async def close_now(stream: trio.abc.Stream) -> None:
     """Closes a stream without waiting and without a goodbye; never raises."""
     transport = transport_of(stream)

@@ -1,80 +1,32 @@
-"""Connections to upstreams: a pool of them by origin, and one `Leg` for each request in flight.
-
-A connection goes back to the pool only after an answer that was complete and left nothing unread, and comes out of it
-only if it has stayed quiet meanwhile: bytes that nobody asked for would be taken for the next answer. Nothing here
-retries. What a failed leg had done (`stage`, `sent`, `reused`) is reported, and the machines decide.
-"""
+"""Connections to upstreams: a pool of them by origin, and one `Leg` for each request in flight."""
 
 from __future__ import annotations
 
-import enum
-import select
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
 
-from agcore.protocol.http import Origin, Spooled, Streamed, UpstreamRequest
-from agcore.protocol.inputs import (
-    Sent,
-    Stage,
-    UpstreamConnected,
-    UpstreamEnd,
-    UpstreamFailed,
-    UpstreamHead,
-    UpstreamInput,
-)
-from agcore_host.http.base import BadAnswer
-from agcore_host.http.engines import client_engine
-from agcore_trio.network import Connect, Connector, Unreachable, lost, place, reason
-from agcore_trio.public_network import PublicConnector
-from agcore_trio.streams import close_now, descriptor_of, receive, write_now
+from agcore.protocol import Origin, Sent, UpstreamInput, UpstreamRequest
+from agcore_host.upstream.failures import Unreachable, lost, reason
+from agcore_host.upstream.leg import LegState, Step
+from agcore_host.upstream.pool import MAX_IDLE, IdleConnections, UpstreamConnection
+from agcore_trio.network import Network
+from agcore_trio.public_network import public_network
+from agcore_trio.streams import close_now, descriptor_of, receive, unread, write_now
 
 if TYPE_CHECKING:
     from agcore_host.spool import Spool
 
-MAX_IDLE: Final = 32
-"""Idle connections kept for one origin."""
+Connect: TypeAlias = Callable[[Origin], Awaitable[trio.abc.Stream]]
+Connection: TypeAlias = UpstreamConnection[trio.abc.Stream]
 
 LAST_WORDS: Final = 1.0
 """Seconds given to an upstream that broke off our request to say why."""
 
 MAX_LAST_WORDS: Final = 64 * 1024
 """Bytes read of such an answer while its request is still being written."""
-
-
-class UpstreamConnection:
-    """A stream to an upstream, its engine, and a look at whether it is quiet."""
-
-    def __init__(self, origin: Origin, stream: trio.abc.Stream) -> None:
-        self.origin = origin
-        self.stream = stream
-        self.engine = client_engine()
-        self.used = False
-        """It has served a request before."""
-        self.idle_since = 0.0
-        self._poll: select.poll | None = None
-        descriptor = descriptor_of(stream)
-        if descriptor is not None and hasattr(select, "poll"):
-            self._poll = select.poll()
-            self._poll.register(descriptor, select.POLLIN)
-
-    @property
-    def quiet(self) -> bool:
-        """Nothing came that was not asked for, an end of file included.
-
-        A stream without a descriptor is taken to be quiet: its engine has vouched for all that was read.
-        """
-        if isinstance(self.stream, trio.SSLStream) and self.stream.pending():
-            return False
-        return self._poll is None or not self._poll.poll(0)
-
-    async def close(self) -> None:
-        """Closes at once, without a goodbye."""
-        self._poll = None
-        await close_now(self.stream)
 
 
 class UpstreamPool:
@@ -95,19 +47,18 @@ class UpstreamPool:
         connect_public: Connect | None = None,
         max_idle: int = MAX_IDLE,
     ) -> None:
-        connector = Connector()
+        network = Network()
         self.idle = idle
         """May be changed at any time, and holds for all connections."""
-        self._connect = connect or connector
-        self._connect_public = connect_public or PublicConnector(connector)
-        self._max_idle = max_idle
-        self._shelves: dict[Origin, list[UpstreamConnection]] = {}
-        self._stale: list[UpstreamConnection] = []
+        self._connect = connect or network
+        self._connect_public = connect_public or public_network(network)
+        self._idle: IdleConnections[trio.abc.Stream] = IdleConnections(max_idle=max_idle)
+        self._stale: list[Connection] = []
 
     @property
     def kept(self) -> int:
         """The number of idle connections."""
-        return sum(map(len, self._shelves.values()))
+        return len(self._idle)
 
     def leg(
         self, number: int, request: UpstreamRequest, spool: Spool | None = None, *, public_only: bool = False
@@ -115,37 +66,34 @@ class UpstreamPool:
         """Returns a leg for `request`, whose `Spooled` body is in `spool`; nothing happens before its `open`."""
         return Leg(self, number, request, spool, public_only=public_only)
 
-    def take(self, origin: Origin) -> UpstreamConnection | None:
+    def take(self, origin: Origin) -> Connection | None:
         """Returns an idle connection that has stayed quiet, if there is one."""
-        shelf = self._shelves.get(origin)
         oldest = trio.current_time() - self.idle
-        while shelf:
-            connection = shelf.pop()
+        while (connection := self._idle.take(origin)) is not None:
             if connection.idle_since > oldest and connection.quiet:
                 return connection
-            self._stale.append(connection)
+            self.drop(connection)
         return None
 
-    async def connect(self, origin: Origin, *, public_only: bool = False) -> UpstreamConnection:
+    def drop(self, connection: Connection) -> None:
+        """Takes a connection that is of no more use, to be closed soon."""
+        self._stale.append(connection)
+
+    async def connect(self, origin: Origin, *, public_only: bool = False) -> Connection:
         """Makes a new connection.
 
         Raises:
             Unreachable: it could not be made.
         """
-        while self._stale:
-            await self._stale.pop().close()
+        await self._close_stale()
         connect = self._connect_public if public_only else self._connect
-        return UpstreamConnection(origin, await connect(origin))
+        stream = await connect(origin)
+        return UpstreamConnection(origin, stream, descriptor_of(stream))
 
-    async def checkin(self, connection: UpstreamConnection) -> None:
+    async def checkin(self, connection: Connection) -> None:
         """Takes a connection back after an answer, or closes it when it is of no more use."""
-        shelf = self._shelves.setdefault(connection.origin, [])
-        if not connection.engine.reusable or not connection.quiet or len(shelf) >= self._max_idle:
-            await connection.close()
-            return
-        connection.used = True
-        connection.idle_since = trio.current_time()
-        shelf.append(connection)
+        if await unread(connection.stream) or not self._idle.put(connection, now=trio.current_time()):
+            await close_now(connection.stream)
 
     async def sweep(self) -> None:
         """Closes connections that were idle for too long, until cancelled."""
@@ -158,31 +106,19 @@ class UpstreamPool:
         await self._drop(trio.current_time())
 
     async def _drop(self, idle_before: float) -> None:
+        while (connection := self._idle.expired(idle_before)) is not None:
+            self.drop(connection)
+        await self._close_stale()
+
+    async def _close_stale(self) -> None:
         while self._stale:
-            await self._stale.pop().close()
-        for origin, shelf in list(self._shelves.items()):
-            while shelf and shelf[0].idle_since <= idle_before:
-                await shelf.pop(0).close()
-            if not shelf:
-                self._shelves.pop(origin, None)
+            await close_now(self._stale.pop().stream)
 
 
-class Step(enum.Enum):
-    """What a leg does next."""
-
-    OPEN = enum.auto()
-    SEND = enum.auto()
-    READ = enum.auto()
-    OVER = enum.auto()
-
-
-class Leg:
+class Leg(LegState):
     """One request to an upstream: `open`, then `send` while `step` says SEND, then `read` until it says OVER.
 
     `open_now` and `send_now` go before their namesakes and do what can be done without waiting.
-
-    While a `Streamed` body is incomplete, `step` says READ when all of it that is here was written; `feed` and `end`
-    say what more there is. Once the upstream has refused it, the rest is kept back (RFC 9112, section 9.5).
 
     Each call returns what it learned, and all of that is to be fed before the next call. Cancelling `open` or `read`
     loses nothing, they may be called again; a `send` that was cancelled has to be followed by `cut`.
@@ -197,59 +133,27 @@ class Leg:
         *,
         public_only: bool = False,
     ) -> None:
-        self.number = number
-        self.step = Step.OPEN
+        super().__init__(number, request, spool)
         self._pool = pool
-        self._request = request
         self._public_only = public_only
         """Its connection is checked when it is made, serves this request, and no other."""
-        self._connection: UpstreamConnection | None = None
-        self._pieces: list[bytes | memoryview] = []
-        """What is to be written now."""
-        self._spool = spool
-        self._later: Iterator[bytes] | None = None
-        """What of a spooled body comes after that."""
-        self._streaming = isinstance(request.body, Streamed)
-        """More of the body will be fed."""
-        self._refused = False
-        self._stage = Stage.CONNECT
-        self._sent = Sent.NONE
-        self._complete = False
-
-    @property
-    def uploading(self) -> bool:
-        """A streamed body is under way: the answer may come already."""
-        return isinstance(self._request.body, Streamed) and self._sent is Sent.PART
+        self._connection: Connection | None = None
 
     def open_now(self) -> list[UpstreamInput]:
         """Takes an idle connection; without one, nothing happens."""
         connection = None if self._public_only else self._pool.take(self._request.origin)
-        return [] if connection is None else [self._connected(connection)]
+        return [] if connection is None else self._connected(connection)
 
     async def open(self) -> list[UpstreamInput]:
         """Makes a new connection."""
         try:
             connection = await self._pool.connect(self._request.origin, public_only=self._public_only)
         except Unreachable as error:
-            self.step = Step.OVER
-            return [UpstreamFailed(self.number, error.stage, Sent.NONE, False, error.cause)]
+            return [self._unreachable(error)]
         if self.step is Step.OVER:  # aborted meanwhile
-            await connection.close()
+            await close_now(connection.stream)
             return []
-        return [self._connected(connection)]
-
-    def feed(self, data: bytes) -> None:
-        """Takes a further piece of a streamed body, which is written by the next `send`."""
-        if self._connection is not None and not self._refused:
-            self._add(self._connection.engine.send_data(data))
-
-    def end(self) -> None:
-        """The streamed body is complete."""
-        if self._connection is not None and not self._refused:
-            self._streaming = False
-            self._add(self._connection.engine.end_request())
-            if not self._pieces:
-                self._all_sent()
+        return self._connected(connection)
 
     def send_now(self) -> None:
         """Writes what is short as far as that goes without waiting; afterwards `step` may still say SEND."""
@@ -260,7 +164,7 @@ class Leg:
         if written == len(piece):
             self._piece_sent()
         elif written:
-            self._sent = Sent.PART
+            self.sent = Sent.PART
             self._pieces = [memoryview(piece)[written:]]
 
     async def send(self) -> list[UpstreamInput]:
@@ -273,8 +177,8 @@ class Leg:
         piece = self._pieces[0]
         inputs: list[UpstreamInput] = []
         # Most requests are one piece of less than a socket's buffer and need no second task to be written.
-        listening = len(self._pieces) > 1 or self._later is not None or self._sent is not Sent.NONE
-        self._sent = Sent.PART
+        listening = not self.in_one_piece
+        self.sent = Sent.PART
         try:
             if listening:
                 inputs = await self._send_listening(connection.stream, piece)
@@ -308,46 +212,13 @@ class Leg:
         self.step = Step.OVER
         await self._settled([])
 
-    def _connected(self, connection: UpstreamConnection) -> UpstreamConnected:
-        self._connection = connection
-        self._pieces = connection.engine.send_request(self._request)
-        if isinstance(self._request.body, Spooled):
-            assert self._spool is not None
-            self._later = connection.engine.send_all(self._spool.pieces(self._request.body.patches))
-        self._stage = Stage.SEND
-        self.step = Step.SEND
-        return UpstreamConnected(self.number, connection.used)
-
-    def _add(self, piece: bytes) -> None:
-        if piece:
-            self._pieces.append(piece)
-            self.step = Step.SEND
-
-    def _piece_sent(self) -> None:
-        """Turns to the next piece, or to reading if there is none."""
-        del self._pieces[0]
-        self._sent = Sent.PART
-        if not self._pieces and self._later is not None:
-            self._pieces = [*islice(self._later, 1)]
-        if self._pieces:
-            return
-        if self._streaming:
-            self.step = Step.READ
+    def _connected(self, connection: Connection) -> list[UpstreamInput]:
+        inputs = self._begin(connection.engine, reused=connection.used)
+        if self.step is Step.OVER:
+            self._pool.drop(connection)
         else:
-            self._all_sent()
-
-    def _keep_back(self) -> None:
-        """Writes nothing more of the request."""
-        self._refused = True
-        self._pieces = []
-        if self.step is Step.SEND:
-            self.step = Step.READ
-
-    def _all_sent(self) -> None:
-        self._pieces = []
-        self._sent = Sent.ALL
-        self._stage = Stage.BODY if self._stage is Stage.BODY else Stage.HEAD
-        self.step = Step.READ
+            self._connection = connection
+        return inputs
 
     async def _send_listening(self, stream: trio.abc.Stream, piece: bytes | memoryview) -> list[UpstreamInput]:
         inputs: list[UpstreamInput] = []
@@ -362,7 +233,7 @@ class Leg:
                     return
                 heard += len(data)
                 inputs.extend(self._parse(data))
-                if self._refused:
+                if self.refused:
                     # Its whole answer, if it is short: a TLS stream cannot be read any more once a write is cut.
                     nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS
             if self.step is not Step.SEND:
@@ -398,41 +269,13 @@ class Leg:
             self._keep_back()
         return await self._settled(inputs)
 
-    def _parse(self, data: bytes | bytearray) -> list[UpstreamInput]:
-        connection = self._connection
-        if connection is None:
-            return []
-        inputs: list[UpstreamInput] = []
-        engine = connection.engine
-        engine.receive(data)
-        try:
-            while (item := engine.next_input(self.number)) is not None:
-                inputs.append(item)
-                if type(item) is UpstreamHead:
-                    self._stage = Stage.BODY
-                    if item.status >= 400 and self._sent is not Sent.ALL:
-                        self._keep_back()
-                elif type(item) is UpstreamEnd:
-                    self._complete = True
-                    self.step = Step.OVER
-                    break
-        except BadAnswer as error:
-            inputs.append(self._failed(str(error)))
-        return inputs
-
-    def _failed(self, what: str) -> UpstreamFailed:
-        self.step = Step.OVER
-        reused = self._connection is not None and self._connection.used
-        cause = f"{place(self._request.origin)} {what}"
-        return UpstreamFailed(self.number, self._stage, self._sent, reused, cause)
-
     async def _settled(self, inputs: list[UpstreamInput]) -> list[UpstreamInput]:
         """Gives the connection back, or closes it, once the leg is over."""
         connection = self._connection
         if self.step is Step.OVER and connection is not None:
             self._connection = None
-            if self._complete and self._sent is Sent.ALL and not self._public_only:
+            if self.keeps_connection and not self._public_only:
                 await self._pool.checkin(connection)
             else:
-                await connection.close()
+                await close_now(connection.stream)
         return inputs

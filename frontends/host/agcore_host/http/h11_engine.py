@@ -262,7 +262,8 @@ class H11ClientEngine:
             except h11.RemoteProtocolError as error:
                 if self._eof:
                     raise BadAnswer(f"closed the connection {'within' if in_body else 'before'} its answer") from None
-                raise BadAnswer(f"sent what is not HTTP: {error}") from None
+                # h11 quotes the bytes that it could not parse: what an upstream says is for the client only.
+                raise BadAnswer(f"sent what is not HTTP: {str(error).partition(': bytearray(')[0]}") from None
             if type(event) is h11.Data:
                 return UpstreamData(leg, bytes(event.data))
             if type(event) is h11.Response:

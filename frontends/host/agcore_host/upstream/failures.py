@@ -1,0 +1,67 @@
+"""Why there is no connection, or none any more, in one line for people that names who failed."""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+from agcore.protocol import Origin, ProxyServer, Stage
+
+
+class Unreachable(Exception):
+    """There is no connection; the text is one line for people that names the host."""
+
+    def __init__(self, stage: Stage, cause: str) -> None:
+        super().__init__(cause)
+        self.stage = stage
+        self.cause = cause
+
+
+def not_connected(origin: Origin, error: Exception) -> Unreachable:
+    """The failure of a TCP connection to `origin`, or to the proxy before it."""
+    where = place(origin) if origin.proxy is None else f"the proxy {place(origin.proxy)}"
+    # A name that is no name fails in its encoding, and has no reason.
+    return Unreachable(Stage.CONNECT, f"cannot connect to {where}: {reason(error) or 'bad name'}")
+
+
+def not_secured(origin: Origin, error: Exception) -> Unreachable:
+    """The failure of a TLS handshake with `origin`."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            why = f"TLS certificate of {origin.host} not accepted: {cause.verify_message}"
+            return Unreachable(Stage.TLS, why)
+        cause = cause.__cause__
+    why = reason(error) or "connection closed"
+    return Unreachable(Stage.TLS, f"TLS handshake with {place(origin)} failed: {why}")
+
+
+def place(server: Origin | ProxyServer) -> str:
+    """The host and port of a server as text, an IPv6 address in brackets."""
+    return authority(server.host, server.port)
+
+
+def authority(host: str, port: int) -> str:
+    """A host and a port as text, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def lost(error: BaseException) -> str:
+    """How a connection broke, as what goes on after the name of the other side."""
+    why = reason(error)
+    return f"closed the connection{f' ({why})' if why else ''}"
+
+
+def reason(error: BaseException | None) -> str:
+    """What the system says, of the first error in a chain that has a number; empty where there is none."""
+    while error is not None:
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        elif isinstance(error, ssl.SSLError) and error.reason:
+            return error.reason.replace("_", " ").lower()
+        elif isinstance(error, OSError) and error.errno is not None:
+            # Errors of name resolution have numbers below zero.
+            return (os.strerror(error.errno) if error.errno > 0 else str(error.strerror)).lower()
+        else:
+            error = error.__cause__
+    return ""
