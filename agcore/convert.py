@@ -257,7 +257,7 @@ def _translated(
         count = len(made.others) + 1
         message = f"the upstream gives one answer to a request: this one would take {count} requests"
         return Fault(status=400, message=message, code="not_translatable")
-    request, asked = Outgoing(b"", (), made.body), Upstream(_UPSTREAM, upstream)
+    request, asked = Outgoing(b"", (), body=made.body), Upstream(_UPSTREAM, upstream)
 
     def attempt(stream: bool) -> Conversion:
         wanted = msgspec.structs.replace(summary, stream=stream)
@@ -285,7 +285,7 @@ def _passed(
         edited = members.edited(changes)
     except BodyError as error:
         return invalid(str(error))
-    request, asked = Outgoing(b"", (), edited), Upstream(_UPSTREAM, upstream)
+    request, asked = Outgoing(b"", (), body=edited), Upstream(_UPSTREAM, upstream)
     shown = None if model == summary.model else summary.model
 
     def attempt(stream: bool) -> Conversion:

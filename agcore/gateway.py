@@ -22,7 +22,7 @@ from agcore.ingress.auth import Guard
 from agcore.ingress.request import Routed
 from agcore.machines.exchange import Exchange, begin
 from agcore.machines.ids import Ids
-from agcore.machines.operation import Operation
+from agcore.machines.operation import OperationKind
 from agcore.machines.outside import Outside
 from agcore.machines.services import GatewayServices, ServerStatus
 from agcore.operations import operation as operation_class
@@ -234,7 +234,7 @@ class Gateway:
             effects.append(Halt())
         return effects
 
-    def _operation_of(self, request: Routed) -> type[Operation]:
+    def _operation_of(self, request: Routed) -> OperationKind:
         found = request.match
         server = self._services.mcp.get(found.name) if found.route.operation == "mcp" else None
         name = "mcp_server" if server is not None and server.builtin else found.route.operation

@@ -46,6 +46,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     target: bytes
     """Path and query at the upstream."""
     headers: Headers
+    method: str = "POST"
     body: Body = b""
     length: int | None = None
     """Bytes of a body that is not in memory; None where only its end will tell."""
@@ -151,8 +152,17 @@ class GiveUp(msgspec.Struct, frozen=True):
     """Nobody else may be asked."""
 
 
-class Division(Answering, Protocol):
-    """One request that takes several calls, side by side, and the one answer that their answers become."""
+class Division(ABC):
+    """Base of divisions: one request that takes several calls, side by side, and one answer that theirs become.
+
+    It shows the client what all branches say, as an `Answering`.
+    """
+
+    translated = True
+    stream_headers: Headers
+    opens_early: bool
+    losses: Losses
+    held: int
 
     count: int
     """Calls, at least one."""
@@ -162,12 +172,33 @@ class Division(Answering, Protocol):
     """The first call is made with the credential that was chosen for the request as a whole."""
 
     @property
+    @abstractmethod
+    def usage(self) -> Usage | None:
+        """See `Answering.usage`."""
+
+    @property
+    def response(self) -> Mapping[str, object] | None:
+        """Nobody goes on from several answers."""
+        return None
+
+    @property
     def fault(self) -> Fault | None:
         """What the client hears once all calls are over, after what it was shown; None where all is well."""
+        return None
 
+    @abstractmethod
     def branch(self, number: int) -> Conversion:
         """A conversion for another attempt of one of the calls, numbered from 0. It shows the client what all say."""
 
+    @abstractmethod
+    def release(self) -> bytes:
+        """See `Answering.release`."""
+
+    @abstractmethod
+    def error(self, fault: Fault, request_id: str) -> bytes | None:
+        """See `Answering.error`."""
+
+    @abstractmethod
     def failed(self, number: int, fault: Fault, *, final: bool, now: float) -> Answered | GiveUp:
         """One of the calls failed for good: what that means for the others, or the answer where it was the last."""
 

@@ -7,7 +7,7 @@ comes of the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -20,6 +20,7 @@ from agcore.conversion.base import (
     Answered,
     AttemptConversion,
     Conversion,
+    Division,
     GiveUp,
     Outgoing,
     Output,
@@ -37,7 +38,7 @@ from agcore.protocol.http import Headers
 from agcore.protocol.report import Usage
 
 
-class Choices:
+class Choices(Division):
     """The division: see the module's text.
 
     Args:
@@ -49,7 +50,6 @@ class Choices:
         created: When the stream began, in seconds since the epoch.
     """
 
-    translated = True
     answers = 1
     keeps_turn = False
     held = 0
@@ -72,7 +72,6 @@ class Choices:
             self.client = ClientStream(writer, framing=summary.framing)
             self.stream_headers = STREAM_HEADERS[summary.framing]
         self.opens_early = summary.stream
-        self.fault: Fault | None = None
         self.losses = translation.losses
         self._translations = (translation, *translation.others)
         self.count = len(self._translations)
@@ -91,11 +90,6 @@ class Choices:
     def usage(self) -> Usage | None:
         """The sum of all calls."""
         return self._usage if self.client is None else self.client.usage
-
-    @property
-    def response(self) -> Mapping[str, object] | None:
-        """Nobody goes on from one of several answers."""
-        return None
 
     def branch(self, number: int) -> Conversion:
         """An attempt of one call."""

@@ -6,7 +6,7 @@ each call's pictures when that call ends, and tells of a failure last.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -18,6 +18,7 @@ from agcore.conversion.base import (
     Answered,
     AttemptConversion,
     Conversion,
+    Division,
     GiveUp,
     Outgoing,
     Output,
@@ -29,7 +30,7 @@ from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
 
 
-class Drawing:
+class Drawing(Division):
     """The division: see the module's text.
 
     Args:
@@ -45,7 +46,6 @@ class Drawing:
         opens_early: See `Answering.opens_early`.
     """
 
-    translated = True
     keeps_turn = True
 
     def __init__(
@@ -90,11 +90,6 @@ class Drawing:
     def fault(self) -> Fault | None:
         """The first failure, which a stream tells last."""
         return next((each for _, each in sorted(self._outcomes.items()) if isinstance(each, Fault)), None)
-
-    @property
-    def response(self) -> Mapping[str, object] | None:
-        """No Response."""
-        return None
 
     def branch(self, number: int) -> Conversion:
         """An attempt of one call."""

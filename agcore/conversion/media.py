@@ -7,10 +7,12 @@ subtitles, plain text), whose bytes pass as they come.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Generic, Never, Protocol, TypeVar
 
 from agcore.codecs.header_fields import media_type
 from agcore.conversation.losses import Losses
+from agcore.conversation.token_estimate import TokenCount
 from agcore.conversion.base import (
     SSE_HEADERS,
     Answered,
@@ -159,3 +161,43 @@ class TranslatedTask(AttemptConversion, Generic[Asked, Found]):
         self._usage = found.usage
         written = self._client.write_answer(found, self._asked, model=self._model, created=int(now))
         return WholeAnswer(written.body, written.content_type, ESTIMATED if written.estimated else ())
+
+
+class TranslatedCount(AttemptConversion):
+    """A token count by the counter of another dialect, or an estimate where what that says is no count.
+
+    Args:
+        request: As it leaves, written by `half`.
+        upstream: Who answers it.
+        client: The half of the client's dialect.
+        half: The half of the upstream's dialect.
+        at: Where the request goes.
+        model: The name that the client asked for.
+        otherwise: Makes the estimate.
+    """
+
+    def __init__(
+        self,
+        request: Outgoing,
+        upstream: Upstream,
+        *,
+        client: ClientTask[Never, dict[str, object], TokenCount],
+        half: UpstreamTask[dict[str, object], TokenCount],
+        at: Destination,
+        model: str,
+        otherwise: Callable[[], WholeAnswer],
+    ) -> None:
+        super().__init__(request, upstream, losses=Losses(), translated=True)
+        self._client = client
+        self._half = half
+        self._at = at
+        self._model = model
+        self._otherwise = otherwise
+
+    def whole(self, body: bytes, *, now: float) -> Answered:
+        """The count, in the client's shape."""
+        answer = self.read(body)
+        count = answer if isinstance(answer, Fault) else self._half.read_answer(answer, {}, self._at)
+        if isinstance(count, Fault):
+            return self._otherwise()
+        return WholeAnswer(self._client.write_answer(count, {}, model=self._model, created=int(now)).body)

@@ -21,7 +21,7 @@ from agcore.machines.call_set import CallSet
 from agcore.machines.client_response import ClientResponse
 from agcore.machines.environment import LATE, Environment
 from agcore.machines.memory import ReservedMemory
-from agcore.machines.operation import ExchangeParts, Operation
+from agcore.machines.operation import ExchangeParts, Operation, OperationKind
 from agcore.machines.record import request_ended
 from agcore.machines.request_body import BodyPolicy, RequestBody
 from agcore.machines.services import GatewayServices
@@ -64,7 +64,7 @@ class Exchange:
         request: Request,
         services: GatewayServices,
         *,
-        operation: type[Operation] | None = None,
+        operation: OperationKind | None = None,
         max_body: int = 0,
     ) -> None:
         self.request = request
@@ -213,6 +213,7 @@ class Exchange:
             client.fail(Fault(status=504, message=message, code="timeout"), now=now)
         elif timer in (Timer.OPEN, Timer.PING):
             if timer is Timer.OPEN:
+                operation.opening()
                 client.open_early()
             client.keep_alive(operation.keepalive(client.keepalive), now=now)
         elif timer is Timer.HOLD:

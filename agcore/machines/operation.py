@@ -7,7 +7,7 @@ Nothing that it does calls it back: what follows is delivered when it has return
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -41,26 +41,8 @@ class ExchangeParts(msgspec.Struct, frozen=True):
     """The machine it runs on."""
 
 
-class OperationRules(Protocol):
-    """What is known of an operation before there is one: read from its class."""
-
-    body: ClassVar[BodyPolicy]
-    """What becomes of the request's body."""
-    json_body: ClassVar[bool]
-    """Whether the body must be JSON: where no key was shown, nothing else is let in then."""
-    metered: ClassVar[bool]
-    """Whether a POST of it counts against the limits of the client's key."""
-
-    @classmethod
-    def max_body(cls, limits: Limits) -> int:
-        """The most bytes of body that are taken."""
-        ...
-
-
-class Operation(OperationRules, CallReceiver, Protocol):
+class Operation(CallReceiver, Protocol):
     """What a route does, once a request was admitted and matched to its row."""
-
-    def __init__(self, parts: ExchangeParts) -> None: ...
 
     def begin(self, *, now: float) -> None:
         """The head is decided. What needs no body is answered here."""
@@ -83,6 +65,9 @@ class Operation(OperationRules, CallReceiver, Protocol):
 
     def notified(self, message: Notified, *, now: float) -> None:
         """Another exchange says something."""
+
+    def opening(self) -> None:
+        """The expected stream is about to be opened ahead of its content: `ClientResponse.stream_head` still counts."""
 
     def keepalive(self, usual: bytes) -> bytes:
         """What keeps a silent stream alive; `usual` is what `ClientResponse.expect_stream` was given."""
@@ -117,3 +102,25 @@ class Operation(OperationRules, CallReceiver, Protocol):
         `received` are the request's bytes, or 0 where the answer had not begun. What asks no model costs nothing.
         """
         ...
+
+
+class OperationKind(Protocol):
+    """What is known of an operation before there is one, and what makes it: its class, or the task that it does."""
+
+    @property
+    def body(self) -> BodyPolicy:
+        """What becomes of the request's body."""
+
+    @property
+    def json_body(self) -> bool:
+        """Whether the body must be JSON: where no key was shown, nothing else is let in then."""
+
+    @property
+    def metered(self) -> bool:
+        """Whether a POST of it counts against the limits of the client's key."""
+
+    def max_body(self, limits: Limits) -> int:
+        """The most bytes of body that are taken."""
+
+    def __call__(self, parts: ExchangeParts) -> Operation:
+        """The operation of one exchange."""

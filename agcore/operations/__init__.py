@@ -1,4 +1,4 @@
-"""What routes do: one class for each operation that `routes.ROUTES` names, loaded when it is first asked for."""
+"""What routes do: an operation for each name that `routes.ROUTES` has, loaded when it is first asked for."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from importlib import import_module
 from typing import Final, cast
 
 from agcore.codecs.header_fields import media_type
-from agcore.machines.operation import Operation
+from agcore.machines.operation import OperationKind
 from agcore.protocol.http import Headers
 
 OPERATIONS: Final[Mapping[str, tuple[str, str]]] = {
-    "generate": ("agcore.operations.generate", "Generate"),
-    "respond": ("agcore.operations.respond", "Respond"),
-    "compact": ("agcore.operations.compact", "Compact"),
-    "stored_response": ("agcore.operations.stored_responses", "StoredResponse"),
-    "cancel_response": ("agcore.operations.stored_responses", "CancelResponse"),
-    "input_items": ("agcore.operations.stored_responses", "InputItems"),
-    "count_tokens": ("agcore.operations.count_tokens", "CountTokens"),
+    "generate": ("agcore.operations.tasks", "GENERATE"),
+    "respond": ("agcore.operations.tasks", "RESPOND"),
+    "compact": ("agcore.operations.tasks", "COMPACT"),
+    "count_tokens": ("agcore.operations.tasks", "COUNT"),
+    "media": ("agcore.operations.media_tasks", "MEDIA"),
+    "embeddings": ("agcore.operations.media_tasks", "EMBED"),
+    "transcribe": ("agcore.operations.media_tasks", "TRANSCRIBE"),
+    "images": ("agcore.operations.media_tasks", "DRAW"),
+    "image_edits": ("agcore.operations.media_tasks", "EDIT"),
+    "stored_response": ("agcore.operations.stored_responses", "STORED"),
+    "cancel_response": ("agcore.operations.stored_responses", "CANCEL"),
+    "input_items": ("agcore.operations.stored_responses", "INPUT_ITEMS"),
     "list_models": ("agcore.operations.models", "ListModels"),
     "get_model": ("agcore.operations.models", "GetModel"),
     "detect": ("agcore.operations.models", "Detect"),
@@ -30,21 +35,16 @@ OPERATIONS: Final[Mapping[str, tuple[str, str]]] = {
     "upgrade": ("agcore.operations.status", "Upgrade"),
     "refuse": ("agcore.operations.status", "Refuse"),
     "later": ("agcore.operations.status", "Later"),
-    "media": ("agcore.operations.media", "Media"),
-    "embeddings": ("agcore.operations.embeddings", "Embeddings"),
-    "transcribe": ("agcore.operations.transcribe", "Transcribe"),
-    "images": ("agcore.operations.images", "Images"),
-    "image_edits": ("agcore.operations.images", "ImageForms"),
     "mcp": ("agcore.mcp.operations.proxy", "McpProxy"),
     "mcp_messages": ("agcore.mcp.operations.proxy", "McpMessages"),
     "mcp_metadata": ("agcore.mcp.operations.metadata", "McpMetadata"),
     "mcp_server": ("agcore.mcp.operations.endpoint", "McpServer"),
 }
-"""Operation -> its module and the class in it. Loading all of them would be a good part of the start-up."""
+"""Operation -> its module, and the class or the task in it. Loading all would be a good part of the start-up."""
 
 
-def operation(name: str, headers: Headers = ()) -> type[Operation]:
-    """The class of a route's operation.
+def operation(name: str, headers: Headers = ()) -> OperationKind:
+    """What makes a route's operation.
 
     Args:
         name: As the route has it.
@@ -57,5 +57,5 @@ def operation(name: str, headers: Headers = ()) -> type[Operation]:
 
 
 @cache
-def _loaded(module: str, name: str) -> type[Operation]:
-    return cast("type[Operation]", getattr(import_module(module), name))
+def _loaded(module: str, name: str) -> OperationKind:
+    return cast("OperationKind", getattr(import_module(module), name))

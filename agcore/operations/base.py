@@ -114,6 +114,9 @@ class BaseOperation(CallHooks):
     def notified(self, message: Notified, *, now: float) -> None:
         """Nothing that others say is of interest."""
 
+    def opening(self) -> None:
+        """The head of the stream is what was said of it."""
+
     def keepalive(self, usual: bytes) -> bytes:
         """The usual one."""
         return usual

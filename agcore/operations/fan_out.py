@@ -1,138 +1,236 @@
-"""One request as several calls side by side: what all such requests have in common.
+"""One request as several calls side by side.
 
-All calls go one way, each with whichever key is free, and each has an owner of its own, a `Branch`. What their answers
-become together, and what a failure of one of them means to the others, the request decides: a conversation with several
-`choices` lets go of all, pictures (`images`) are handed out as far as they were drawn. Where nothing came of the way,
-the whole request goes on to the later ones.
+All calls go to one candidate, each with whichever credential is free, and each is heard by a `Branch`. What their
+answers become together, and what a failure of one of them means to the others, the division decides. Where nothing
+came of the candidate, the whole request goes on to the later ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
-from agcore.dialects import DIALECTS
-from agcore.dialects.whole_answer import read_object
-from agcore.machines.call_set import CallReceiver
+from agcore.conversion.base import (
+    Answered,
+    Answering,
+    Conversion,
+    Division,
+    GiveUp,
+    Outgoing,
+    Output,
+    Passing,
+    WholeAnswer,
+)
+from agcore.machines.call_events import CallEvent, Data, End, Failed, Head, NeedPlan
+from agcore.machines.operation import ExchangeParts
 from agcore.machines.upstream_call import UpstreamCall
-from agcore.operations.base import CallHooks
-from agcore.operations.pass_through import PassThrough
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.routing.candidates import Candidate, Selection
+from agcore.upstream.body import CollectedBody
 from agcore.upstream.request import UpstreamPlan
+
+
+class FanOutOwner(Protocol):
+    """What the calls of a division need of the operation that divides its request; see `forward.Forward`."""
+
+    @property
+    def parts(self) -> ExchangeParts:
+        """Of the exchange."""
+
+    def ask(self, candidates: Sequence[Candidate], *, counts_as_retry: bool = False, now: float) -> None:
+        """Ask at the later candidates."""
+
+    def upstream_plan(self, request: Outgoing) -> UpstreamPlan:
+        """What a call is asked for an attempt."""
+
+    def announce(self, call: UpstreamCall, answering: Answering, headers: Headers = ()) -> None:
+        """Tell in the head of a stream where it comes from."""
+
+    def show(self, call: UpstreamCall, output: Output, *, now: float) -> None:
+        """Show the client a piece of its stream."""
+
+    def answer(self, call: UpstreamCall, answering: Answering, answer: WholeAnswer, *, now: float) -> None:
+        """Give the client its whole answer."""
+
+    def unsigned(self, call: UpstreamCall, conversion: Conversion, fault: Fault, *, now: float) -> Conversion | None:
+        """The attempt that a call makes again without signatures."""
+
+
+def later_than(candidate: Candidate, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Where a request may go once nothing came of `candidate`: all others but those of earlier steps."""
+    return tuple(each for each in candidates if each is not candidate and each.step >= candidate.step)
 
 
 class FanOut:
     """The fan-in: see the module's text.
 
     Args:
-        operation: Whose request it is.
-        way: Where all calls go.
-        instead_of: The call that asks for a plan for this way, and gets none. Its other ways, but for those of earlier
-            steps, are the later ones.
+        owner: Whose request it is.
+        division: Makes the conversions of all calls, and one answer of theirs.
+        candidate: Where all calls go.
+        later: Where the request may go instead.
     """
 
-    def __init__(self, operation: PassThrough, candidate: Candidate, *, instead_of: UpstreamCall) -> None:
-        self._operation = operation
-        self._parts = operation.parts
-        self.later = tuple(
-            each for each in instead_of.candidates if each is not candidate and each.step >= candidate.step
-        )
-        """Where the request may go instead."""
-        self._candidate = candidate
-        self._calls: list[UpstreamCall] = []
-        self._over = False
-        self._size = 0
-
-    @property
-    def limit(self) -> int:
+    def __init__(
+        self, owner: FanOutOwner, division: Division, candidate: Candidate, later: tuple[Candidate, ...]
+    ) -> None:
+        self.division = division
+        self.later = later
+        self.owner = owner
+        self.limit = owner.parts.services.config.limits.max_json * division.answers
         """Bytes of all answers together."""
-        return self._operation.services.config.limits.max_json
-
-    def call(self, legs: Iterable[CallReceiver], *, now: float, first: Selection | None = None) -> None:
-        """Make all calls, the first one with what was chosen for it where that is known."""
-        further = self._asked
-        for leg in legs:
-            if not self._over:
-                call = self._parts.calls.start(
-                    (self._candidate,), to=leg, now=now, counts_as_retry=further, first=first
-                )
-                self._calls.append(call)
-            further, first = False, None
+        self._parts = owner.parts
+        self._candidate = candidate
+        self._branches = [Branch(self, number) for number in range(division.count)]
 
     @property
-    def _asked(self) -> bool:
-        """Whether anybody was asked yet, here or before."""
-        return self._parts.calls.asked
+    def size(self) -> int:
+        """Bytes of all answers so far."""
+        return sum(branch.body.size for branch in self._branches)
+
+    def start(self, first: Selection | None, *, now: float) -> None:
+        """Make all calls, the first one with what was chosen for it where that is known."""
+        calls = self._parts.calls
+        again = calls.asked
+        for branch in self._branches:
+            branch.call = calls.start((self._candidate,), to=branch, now=now, counts_as_retry=again, first=first)
+            again, first = False, None
+
+    def announce(self) -> None:
+        """Tell in the head of the stream where it comes from: all calls go to the same candidate."""
+        asked = next((call for call in self._parts.calls.calls if call.asked), None)
+        if asked is not None:
+            self.owner.announce(asked, self.division)
 
     def give_up(self, fault: Fault, *, final: bool, now: float) -> None:
-        """Nothing comes of this way: drop what is left of it, and ask at the later ones unless the fault is `final`."""
-        self._over = True
-        asked = self._asked
-        if final or not self.later or (asked and not self._parts.calls.may_retry):
+        """Nothing comes of this candidate: drop what is left, and ask at the later ones unless the fault is final."""
+        calls = self._parts.calls
+        asked = calls.asked
+        if final or not self.later or (asked and not calls.may_retry):
             return self._parts.client.fail(fault, now=now)
-        for each in self._calls:
-            each.abort()
-        self.let_go(self._size)
-        return self._operation.start(self.later, now=now, further=asked)
+        for branch in self._branches:
+            branch.abort()
+        self.release()
+        return self.owner.ask(self.later, counts_as_retry=asked, now=now)
 
-    def has_room(self, size: int, *, now: float) -> bool:
-        """Account for a piece of an answer that is kept; where there is no room, the request has failed."""
-        self._parts.client.stop_first_content_timer()
-        self._size += size
-        if self._size > self.limit:
-            fault = Fault(status=502, message=f"the upstream's answers are larger than {self.limit} bytes")
-            self._parts.client.fail(fault, now=now)
-            return False
-        return self._parts.memory.reserve(size, now=now)
-
-    def let_go(self, size: int) -> None:
+    def release(self) -> None:
         """What was kept is not held any more."""
-        self._size -= size
-        self._parts.memory.release(size)
+        for branch in self._branches:
+            branch.body.release()
+
+    def answered(self, branch: Branch, call: UpstreamCall, answered: Answered, *, now: float) -> None:
+        """A call was answered, or has failed without bringing down the others: show what that makes of all."""
+        if isinstance(answered, Fault):
+            return call.reject(answered, now=now)
+        if isinstance(answered, WholeAnswer):
+            return self.owner.answer(self._asked(call), self.division, answered, now=now)
+        self.owner.show(call, answered, now=now)
+        if answered.fault is None:
+            branch.over = branch.ended
+            if all(each.over for each in self._branches):
+                return self._finish(now)
+        return None
+
+    def failed(self, branch: Branch, call: UpstreamCall, fault: Fault, *, now: float) -> None:
+        """A call has failed for good."""
+        outcome = self.division.failed(branch.number, fault, final=not call.may_go_elsewhere, now=now)
+        if isinstance(outcome, GiveUp):
+            return self.give_up(outcome.fault, final=outcome.final, now=now)
+        return self.answered(branch, call, outcome, now=now)
+
+    def _finish(self, now: float) -> None:
+        fault = self.division.fault
+        if fault is not None:
+            return self._parts.client.fail(fault, now=now)
+        return self._parts.client.end(now=now)
+
+    def _asked(self, call: UpstreamCall) -> UpstreamCall:
+        """A call that was asked, to tell where the answer comes from: all went to the same candidate."""
+        return call if call.asked else next(each for each in self._parts.calls.calls if each.asked)
 
 
-class Branch(CallHooks):
-    """One of the calls, with an answer that is read whole."""
+class Branch:
+    """Hears of one of the calls."""
 
-    def __init__(self, fan_out: FanOut, operation: PassThrough) -> None:
+    def __init__(self, fan_out: FanOut, number: int) -> None:
+        self.number = number
+        self.call: UpstreamCall | None = None
+        self.over = False
+        """Nothing more comes."""
+        self.ended = False
+        """The answer's body ended, or there will be none."""
+        self.body = CollectedBody(fan_out.owner.parts.memory, limit=fan_out.limit)
         self._fan_out = fan_out
-        self._operation = operation
-        self._head: tuple[int, Headers] = (200, ())
-        self._body: list[bytes] = []
+        self._client = fan_out.owner.parts.client
+        self._conversion: Conversion | None = None
+        self._passing = Passing.WHOLE
 
-    def let_go(self) -> None:
-        """What was collected of an attempt before this one is not needed any more."""
-        self._fan_out.let_go(sum(map(len, self._body)))
-        self._body.clear()
+    def abort(self) -> None:
+        """Nothing more is heard of the call."""
+        assert self.call is not None
+        self.call.abort()
 
-    def plan(self, target: bytes, body: bytes) -> UpstreamPlan:
-        """This leg's part of the request. Where the whole can go another way, nobody waits for this one to recover."""
-        self.let_go()
-        return msgspec.structs.replace(self._operation.plan(target, body), wait_for_cooldown=not self._fan_out.later)
+    def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
+        """What comes of the call."""
+        fan_out = self._fan_out
+        if isinstance(event, NeedPlan):
+            self._begin(fan_out.division.branch(self.number))
+            plan = fan_out.owner.upstream_plan(self._current.request)
+            # Where the whole can go elsewhere, nobody waits for this one to recover.
+            call.proceed(msgspec.structs.replace(plan, wait_for_cooldown=not fan_out.later), now=now)
+        elif isinstance(event, Head):
+            self._passing = self._current.head(event.status, event.headers)
+            fan_out.announce()
+        elif isinstance(event, Data):
+            self._receive_data(call, event.data, now)
+        elif isinstance(event, End):
+            self.ended = True
+            fan_out.answered(self, call, self._answered(call, now), now=now)
+        elif isinstance(event, Failed):
+            self._failed(call, event.fault, now)
 
-    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
-        """The operation tells the client where its answer is going to come from."""
-        self._operation.call_begun(call, now=now)
+    def _answered(self, call: UpstreamCall, now: float) -> Answered:
+        if self._passing is Passing.STREAM:
+            return self._current.end()
+        answered = self._current.whole(self.body.take(), now=now)
+        if not isinstance(answered, Fault):
+            call.commit()
+        return answered
 
-    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
-        """An answer begins."""
-        self._head = (status, headers)
+    def _begin(self, conversion: Conversion) -> None:
+        self.body.release()
+        self.over = self.ended = False
+        self._conversion = conversion
+        self._passing = Passing.WHOLE
 
-    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
-        """Collect the answer."""
-        if self._fan_out.has_room(len(data), now=now):
-            self._body.append(data)
+    @property
+    def _current(self) -> Conversion:
+        assert self._conversion is not None
+        return self._conversion
 
-    def read_answer(self, call: UpstreamCall) -> dict[str, object] | Fault:
-        """The collected answer decoded, or what is wrong with it."""
-        status, headers = self._head
-        return read_object(
-            b"".join(self._body),
-            dialect=DIALECTS[call.candidate.endpoint.dialect],
-            provider=call.candidate.provider.name,
-            status=status,
-            headers=headers,
-        )
+    def _receive_data(self, call: UpstreamCall, data: bytes, now: float) -> None:
+        fan_out = self._fan_out
+        if self._passing is Passing.STREAM:
+            return fan_out.answered(self, call, self._current.feed(data), now=now)
+        self._client.stop_first_content_timer()
+        if fan_out.size + len(data) > fan_out.limit or not self.body.add(data, now=now):
+            message = f"the upstream's answers are larger than {fan_out.limit} bytes"
+            self._client.fail(Fault(status=502, message=message), now=now)
+        return None
+
+    def _failed(self, call: UpstreamCall, fault: Fault, now: float) -> None:
+        fan_out = self._fan_out
+        if self._conversion is not None:
+            rest = self._conversion.broken()
+            if rest is not None:
+                # A connection that breaks after the answer was complete takes nothing from it.
+                self.ended = True
+                return fan_out.answered(self, call, rest, now=now)
+            again = fan_out.owner.unsigned(call, self._conversion, fault, now=now)
+            if again is not None:
+                return self._begin(again)
+        self.ended = True
+        return fan_out.failed(self, call, fault, now=now)

@@ -31,9 +31,6 @@ class CollectedBody:
         self._pieces: list[bytes] = []
         self._held = 0
 
-    def __bytes__(self) -> bytes:
-        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-
     def add(self, data: bytes, *, now: float) -> bool:
         """Keep a piece; False where the body is beyond the bound now, and the piece is not kept."""
         self.size += len(data)
@@ -43,6 +40,11 @@ class CollectedBody:
             self._held += len(data)
             self._pieces.append(data)
         return True
+
+    def take(self) -> bytes:
+        """The whole body, which is not kept from here on, but accounted for: what is made of it takes its place."""
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def release(self) -> None:
         """Let go of everything, as for an attempt before another one."""

@@ -36,7 +36,7 @@ ANSWER: dict[str, Any] = {
 
 
 def passing(*, stream: bool, body: bytes = BODY) -> GenerationPassThrough:
-    request = Outgoing(b"/v1/chat/completions", (), body)
+    request = Outgoing(b"/v1/chat/completions", (), body=body)
     summary = RequestSummary(model="mine", stream=stream)
     generation = Generation(summary, "mine", hides_usage=False, signer="x", mint=lambda: "0" * 24)
     return GenerationPassThrough(request, Upstream("up", DIALECTS["openai"]), generation, losses=Losses())
@@ -54,7 +54,7 @@ def choices(*, stream: bool, n: int = 2) -> Choices:
     return Choices(
         translated(stream=stream, n=n),
         Upstream("up", DIALECTS["anthropic"]),
-        request=lambda body: Outgoing(b"/v1/messages", (), body),
+        request=lambda body: Outgoing(b"/v1/messages", (), body=body),
         summary=RequestSummary(model="m", stream=stream),
         id="0123456789abcdef01234567",
         created=1,
@@ -121,7 +121,7 @@ def test_a_whole_answer_to_a_stream_request_is_told_as_the_stream() -> None:
 def test_the_same_answer_comes_whole_or_as_a_stream_through_a_translation() -> None:
     for stream in (False, True):
         conversion = TranslatedGeneration(
-            Outgoing(b"/v1/messages", (), b"{}"),
+            Outgoing(b"/v1/messages", (), body=b"{}"),
             Upstream("up", DIALECTS["anthropic"]),
             translated(stream=stream),
             summary=RequestSummary(model="m", stream=stream),

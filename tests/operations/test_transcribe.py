@@ -24,7 +24,7 @@ from agcore import (
 )
 from agcore.config.values import Config, Endpoint, Limits, ModelRule, Provider, Proxy, Secret
 from agcore.dialects.gemini.transcripts import MAX_AUDIO
-from agcore.operations.transcribe import MAX_FORM
+from agcore.operations.media_tasks import ROOM, max_audio
 from agcore.operations.upload import BUFFERED
 from agcore.protocol.effects import AbortUpstream
 from agcore.protocol.http import Headers, Origin, Spooled, Streamed
@@ -37,6 +37,7 @@ KEYS: Final = (Secret("sk-ears-0123456789abcdef"), Secret("sk-ears-fedcba9876543
 HEARING: Final = "/v1/audio/transcriptions"
 ENGLISH: Final = "/v1/audio/translations"
 PIECE: Final = 64 * KIB
+MAX_FORM: Final = max_audio() + ROOM
 
 
 def _provider(name: str, *dialects: str) -> Provider:

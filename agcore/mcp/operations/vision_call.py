@@ -44,8 +44,9 @@ from agcore.mcp.operations.download import Download
 from agcore.mcp.server import ToolCall
 from agcore.mcp.sources import MAX_BYTES, BadSource, Inline, Kind, Local, Remote, parse, type_of
 from agcore.mcp.vision_tools import Parameter
+from agcore.operations.asking import model_target
 from agcore.operations.base import CallHooks
-from agcore.operations.generate import model_target, translatable
+from agcore.operations.tasks import translatable
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Usage

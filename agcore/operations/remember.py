@@ -1,0 +1,176 @@
+"""A memory around a task whose requests may go on from an earlier response, as those of Responses do.
+
+What an earlier response left behind is looked up once, when a request is read. If a provider holds it, the request goes
+there and nowhere else; if it is held here, its items are put before the new ones, and the upstream, of whatever
+dialect, gets the whole conversation. Every answer is remembered in turn, unless the request says `"store": false`.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from agcore.codecs import json_text
+from agcore.codecs.json_splice import BodyError, Members
+from agcore.conversion.base import Conversion
+from agcore.machines.services import GatewayServices
+from agcore.machines.upstream_call import UpstreamCall
+from agcore.operations.asking import Asking, Earlier
+from agcore.operations.task import Memory, Task
+from agcore.protocol.fault import Fault
+from agcore.routing.candidates import Candidate
+from agcore.state.responses import Entry, Kept, Pinned
+
+if TYPE_CHECKING:
+    from agcore.conversion.translation import Translation
+
+
+def remember(task: Task, *, stores: bool = True) -> Task:
+    """The task with a memory of responses; it adds to the memory where it `stores`."""
+    memory = Memory(partial(recall, stores=stores), bind, expanded)
+    return msgspec.structs.replace(task, memory=memory, kept=keep)
+
+
+def recall(asking: Asking, *, stores: bool) -> Earlier | Fault:
+    """Where a request goes on. Another client's response is not found."""
+    members, client, store = asking.members, asking.request.client, asking.services.ledger.responses
+    stores = stores and members.raw("store") != b"false"
+    previous = members.value("previous_response_id")
+    if not isinstance(previous, str):
+        return Earlier(stores=stores)
+    if store.is_foreign(previous, client=client):
+        return not_found(previous)
+    return Earlier(previous, store.find(previous, client=client), stores)
+
+
+def bind(asking: Asking) -> tuple[Candidate, ...] | Fault | None:
+    """The candidate where the earlier response is held, whatever the model's name resolves to; None for all others."""
+    earlier = asking.earlier
+    if not isinstance(earlier.entry, Pinned):
+        return None
+    assert earlier.previous is not None
+    found = asking.resolve()
+    if isinstance(found, Fault):
+        return found
+    candidate = pinned_candidate(earlier.entry, asking.services, dialect=asking.dialect.traits.name)
+    if candidate is None:
+        return not_found(earlier.previous)
+    names = [target.model for target in found.targets if target.provider.name == earlier.entry.provider]
+    return (msgspec.structs.replace(candidate, model=names[0]) if names else candidate,)
+
+
+def expanded(asking: Asking) -> bytes | None:
+    """The request with the conversation as a whole, as far as it is held here; None where it refers to nothing."""
+    earlier, members = asking.earlier.entry, asking.members
+    if not isinstance(earlier, Kept) and b"item_reference" not in members.body:
+        return None
+    try:
+        items = json_text.decode(items_of(members))
+        if not isinstance(items, list):
+            return None  # for whoever reads it to say what is wrong
+        items = [_dereferenced(asking, item) for item in items]
+        if not isinstance(earlier, Kept):
+            return members.edited({"input": _encoded(items)})
+        past, response = json_text.decode(earlier.input), json_text.decode(earlier.response)
+        assert isinstance(past, list)
+        assert isinstance(response, dict)
+        whole = _encoded([*past, *response["output"], *items])
+        return members.edited({"input": whole, "previous_response_id": None})
+    except (ValueError, RecursionError):
+        raise BodyError("`input` is nested too deeply") from None
+
+
+def keep(asking: Asking, call: UpstreamCall, conversion: Conversion) -> None:
+    """Remember a response: here, or that the account of the key that it was made with has it."""
+    if not asking.earlier.stores:
+        return
+    response = conversion.response
+    id = None if response is None else response.get("id")
+    if not isinstance(id, str) or not id:
+        return
+    client = asking.request.client
+    entry: Entry
+    if not conversion.translated:
+        candidate = call.candidate
+        entry = Pinned(
+            client=client,
+            provider=candidate.provider.name,
+            key=call.key.id,
+            model=candidate.model,
+            asked=asking.summary.model,
+        )
+    else:
+        assert response is not None
+        output = response["output"]
+        assert isinstance(output, list)
+        with suppress(ValueError):  # nested too deeply: an answer that cannot be remembered is still an answer
+            entry = Kept(
+                client=client,
+                input=items_of(asking.members),
+                response=json_text.encode(response),
+                items=tuple(item["id"] for item in output),
+            )
+            asking.services.ledger.responses.put(id, entry)
+        return
+    asking.services.ledger.responses.put(id, entry)
+
+
+def echoed(translation: Translation, earlier: Earlier) -> None:
+    """Have the response repeat the request as the client wrote it, in a dialect whose responses do."""
+    echo = translation.conversation.echo
+    if isinstance(echo, dict):
+        told = {**echo, "store": earlier.stores, "previous_response_id": earlier.previous}
+        translation.conversation = msgspec.structs.replace(translation.conversation, echo=told)
+
+
+def items_of(members: Members) -> bytes:
+    """A request's `input` as the text of a JSON array: what is said in short is one message of the user's."""
+    raw = members.raw("input")
+    if raw is None or raw in (b"null", b'""'):
+        return b"[]"
+    if not raw.startswith(b'"'):
+        return raw
+    return b'[{"type":"message","role":"user","content":[{"type":"input_text","text":' + raw + b"}]}]"
+
+
+def pinned_candidate(pin: Pinned, services: GatewayServices, *, dialect: str) -> Candidate | None:
+    """Where a pinned response is held; None where its key is gone, or its provider speaks no `dialect` any more."""
+    for provider in services.config.providers:
+        endpoint = provider.endpoints.get(dialect)
+        if provider.name == pin.provider and endpoint is not None:
+            if all(key.id != pin.key for key in services.ledger.pool.keys(provider)):
+                return None
+            return Candidate(provider=provider, endpoint=endpoint, model=pin.model, key=pin.key)
+    return None
+
+
+def _dereferenced(asking: Asking, item: object) -> object:
+    if not isinstance(item, dict) or item.get("type") != "item_reference" or not isinstance(item.get("id"), str):
+        return item
+    held = asking.services.ledger.responses.find_item(item["id"], client=asking.request.client)
+    response = json_text.decode(held.response) if held is not None else {}
+    output = response.get("output") if isinstance(response, dict) else None
+    return next((each for each in output or () if each.get("id") == item["id"]), item)
+
+
+def _encoded(items: list[object]) -> bytes:
+    """Items as JSON that any parser takes: half a character, which upstreams do write, is a question mark."""
+    try:
+        return msgspec.json.encode(items)
+    except UnicodeEncodeError:
+        import json  # rarely needed, and not free to import
+
+        return json.dumps(items, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def not_found(id: str) -> Fault:
+    """The error after which clients send the whole conversation: its code is what they look for."""
+    return Fault(
+        status=400,
+        message=f"Previous response with id '{id}' not found.",
+        code="previous_response_not_found",
+        param="previous_response_id",
+    )

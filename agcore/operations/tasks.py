@@ -1,0 +1,298 @@
+"""The tasks about conversations, one row each: how a request is read, who takes it, and how it is converted.
+
+What a task needs only where it is translated loads with the first such request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from agcore.codecs import json_text
+from agcore.config.values import Endpoint, Provider
+from agcore.conversation.losses import Losses
+from agcore.conversion.base import Conversion, Division, Outgoing, WholeAnswer
+from agcore.conversion.passthrough import Generation, GenerationPassThrough, PassThrough
+from agcore.dialects import DIALECTS, task_registry
+from agcore.dialects.base import Dialect, RequestSummary
+from agcore.operations.asking import Asking
+from agcore.operations.remember import echoed, remember
+from agcore.operations.task import Task
+from agcore.protocol.fault import Fault, invalid
+from agcore.routing.candidates import Candidate
+from agcore.routing.catalog import Resolution
+
+if TYPE_CHECKING:
+    from agcore.conversation.token_estimate import TokenCount
+    from agcore.conversation.values import Conversation
+    from agcore.dialects.tasks import ClientTask
+
+
+# What tasks share.
+
+
+def own_dialect(provider: Provider, dialect: Dialect) -> Endpoint | None:
+    """Nobody but who speaks the client's own dialect."""
+    return provider.endpoints.get(dialect.traits.name)
+
+
+def translatable(provider: Provider) -> Endpoint | None:
+    """The first of a provider's endpoints that requests of any dialect can be translated to."""
+    return next((each for name, each in provider.endpoints.items() if DIALECTS[name].translatable), None)
+
+
+def one_of(dialects: Sequence[str], provider: Provider, dialect: Dialect) -> Endpoint | None:
+    """The client's own dialect, if the provider speaks that, else another one of these."""
+    spoken = (provider.endpoints.get(name) for name in (dialect.traits.name, *dialects))
+    return next((endpoint for endpoint in spoken if endpoint is not None), None)
+
+
+def speaks_only(asking: Asking, found: Resolution, *, why: str = "") -> Fault:
+    """What the first provider of a model speaks instead, and `why` that does not help."""
+    provider = found.targets[0].provider
+    spoken = ", ".join(provider.endpoints)
+    message = f"model {asking.summary.model!r} is served by {provider.name!r}, which speaks {spoken} only{why}"
+    return Fault(status=400, message=message, code="translation_not_available", param="model")
+
+
+def not_asked(asking: Asking, found: Resolution) -> Fault:
+    """Nobody who serves the model takes such requests of the client's dialect."""
+    name = asking.dialect.traits.name
+    return speaks_only(asking, found, why=f"; it cannot be asked this by a client that speaks {name}")
+
+
+def read_generation(asking: Asking) -> RequestSummary | Fault:
+    """The model, and whether a stream is wanted."""
+    return asking.dialect.pass_through.read_summary(asking.members, asking.parts)
+
+
+def edited_body(asking: Asking, candidate: Candidate, losses: Losses) -> tuple[bytes, bool]:
+    """The client's body with the edits that it needs at a candidate, and whether usage must be hidden on the way back.
+
+    Raises:
+        BodyError: The body cannot be edited.
+    """
+    members, traits = asking.members, asking.dialect.traits
+    changes, hides_usage = asking.dialect.pass_through.edits(members, asking.summary, candidate.model)
+    if b"gw1." in members.body or b"Z3cxL" in members.body:
+        from agcore.dialects import foreign_signatures  # a conversation that changed vendors is rare
+
+        signer = candidate.provider.signer
+        changes.update(foreign_signatures.edits(traits.name, members, signer=signer, losses=losses))
+    return members.edited(changes), hides_usage
+
+
+# Generation.
+
+
+def generate(asking: Asking, candidate: Candidate, candidates: object, now: float) -> Conversion | Division | Fault:
+    """Pass a generation through, or translate it for an endpoint of another dialect."""
+    summary = asking.summary
+    traits = DIALECTS[candidate.endpoint.dialect].traits
+    target = traits.generate_target(candidate.endpoint.prefix, asking.parts, candidate.model, stream=summary.stream)
+    if asking.is_translated(candidate) or is_stray(asking):
+        return translated(asking, candidate, target, now)
+    losses = Losses()
+    body, hides_usage = edited_body(asking, candidate, losses)
+    headers = asking.json_headers(candidate, translated=False, stream=summary.stream)
+    generation = Generation(
+        summary,
+        asking.shown_model(candidate),
+        hides_usage,
+        candidate.provider.signer,
+        partial(asking.services.ids.mint, ""),
+    )
+    return GenerationPassThrough(
+        Outgoing(target, headers, body=body), asking.upstream(candidate), generation, losses=losses
+    )
+
+
+def is_stray(asking: Asking) -> bool:
+    """Whether this is a Responses request on Chat's path, as editors send it (docs/wire/clients.md#editors)."""
+    traits, members = asking.dialect.traits, asking.members
+    stray = traits.stray_history_member
+    return stray is not None and traits.history_member not in members and stray in members
+
+
+def translated(asking: Asking, candidate: Candidate, target: bytes, now: float) -> Conversion | Division | Fault:
+    """Write a generation anew for a candidate, as several calls where one gives too few answers."""
+    from agcore.conversion.choices import Choices
+    from agcore.conversion.generation import TranslatedGeneration
+    from agcore.conversion.translation import translate
+
+    summary, services = asking.summary, asking.services
+    forgetful = asking.dialect.traits.drops_signatures
+    translation = translate(
+        asking.dialect.traits.name,
+        asking.members.body,
+        model=summary.model,
+        stream=summary.stream,
+        target=asking.model_target(candidate),
+        signed_calls=services.ledger.signatures.of(asking.request.client) if forgetful else None,
+    )
+    if isinstance(translation, Fault):
+        return translation
+    refused = translation.refusal(on_loss=services.config.proxy.on_loss)
+    if refused is not None:
+        return refused
+    echoed(translation, asking.earlier)
+    headers = asking.json_headers(candidate, translated=True, stream=summary.stream)
+    upstream, id = asking.upstream(candidate), services.ids.mint("")
+    if translation.others:
+        return Choices(
+            translation,
+            upstream,
+            request=lambda body: Outgoing(target, headers, body=body),
+            summary=summary,
+            id=id,
+            created=int(now),
+        )
+    outgoing = Outgoing(target, headers, body=translation.body)
+    return TranslatedGeneration(outgoing, upstream, translation, summary=summary, id=id, created=int(now))
+
+
+GENERATE: Final = Task(
+    read=read_generation,
+    endpoint=lambda provider, dialect: own_dialect(provider, dialect) or translatable(provider),
+    unserved=speaks_only,
+    convert=generate,
+)
+"""Chat Completions, Completions, Messages and generateContent, streamed or not."""
+
+RESPOND: Final = remember(GENERATE)
+"""Responses, which may go on from an earlier one."""
+
+
+# Compaction. What comes back is for the eyes of the provider that goes on with it, so nothing is translated.
+
+
+def read_compaction(asking: Asking) -> RequestSummary | Fault:
+    """The model. A compaction is not streamed."""
+    summary = read_generation(asking)
+    return summary if isinstance(summary, Fault) else msgspec.structs.replace(summary, stream=False)
+
+
+def compact(asking: Asking, candidate: Candidate, candidates: object, now: float) -> Conversion:
+    """Pass a compaction through."""
+    losses = Losses()
+    body, _ = edited_body(asking, candidate, losses)
+    headers = asking.json_headers(candidate, translated=False)
+    request = Outgoing(candidate.endpoint.prefix + b"/responses/compact", headers, body=body)
+    return PassThrough(request, asking.upstream(candidate), shown_model=asking.shown_model(candidate), losses=losses)
+
+
+def no_compaction(asking: Asking, found: Resolution) -> Fault:
+    """Nobody there can do it: a 501, after which clients summarise by themselves, as for any other vendor."""
+    name, model = found.targets[0].provider.name, asking.summary.model
+    message = f"model {model!r} is served by {name!r}, which has no compaction; summarise the conversation instead"
+    return Fault(status=501, message=message, code="not_supported", param="model")
+
+
+COMPACT: Final = remember(
+    Task(read=read_compaction, endpoint=own_dialect, unserved=no_compaction, convert=compact), stores=False
+)
+"""A conversation made shorter; the answer is none to go on from."""
+
+
+# Token counts: by the provider's own counter where it has one, else by an estimate that says it is one.
+
+
+def count(asking: Asking, candidate: Candidate, candidates: object, now: float) -> Conversion | Fault:
+    """Ask a candidate's counter, in its own dialect."""
+    counter = task_registry.tokens().upstreams.get(candidate.endpoint.dialect)
+    if counter is None:
+        return Fault(status=501, message=f"provider {candidate.provider.name!r} has no counter")
+    at, upstream, losses = asking.destination(candidate), asking.upstream(candidate), Losses()
+    translated = asking.is_translated(candidate)
+    headers, target = asking.json_headers(candidate, translated=translated), counter.target({}, at)
+    if not translated:
+        changes, _ = asking.dialect.pass_through.edits(asking.members, asking.summary, candidate.model)
+        request = Outgoing(target, headers, body=asking.members.edited(changes))
+        return PassThrough(request, upstream, shown_model=asking.shown_model(candidate), losses=losses)
+
+    from agcore.conversion.media import TranslatedCount
+    from agcore.conversion.translation import Translation
+
+    conversation = counted_conversation(asking)
+    if isinstance(conversation, Fault):
+        return conversation
+    rendered = Translation(asking.dialect.traits.name, asking.model_target(candidate), conversation, Losses()).rendered
+    (body,) = counter.write_requests(rendered, at, Losses())
+    return TranslatedCount(
+        Outgoing(target, headers, body=body),
+        upstream,
+        client=counting_client(asking),
+        half=counter,
+        at=at,
+        model=asking.summary.model,
+        otherwise=partial(estimated, asking, conversation),
+    )
+
+
+def counting_client(asking: Asking) -> ClientTask[dict[str, object], dict[str, object], TokenCount]:
+    """What serves the client's dialect with token counts."""
+    return task_registry.tokens().clients[asking.dialect.traits.name]
+
+
+def counted_conversation(asking: Asking) -> Conversation | Fault:
+    """The conversation whose tokens are counted, or why the request holds none."""
+    from agcore.conversation.values import Invalid
+
+    model = asking.summary.model
+    decoded = json_text.decode(asking.members.body)
+    assert isinstance(decoded, dict)
+    path = asking.request.match.route.path
+    try:
+        body = counting_client(asking).read_request(decoded, path=path, model=model, losses=Losses())
+        return asking.dialect.client.parse_request(body, model=model, stream=False, losses=Losses())
+    except Invalid as error:
+        return invalid(str(error), param=error.param)
+
+
+def estimated(asking: Asking, conversation: Conversation) -> WholeAnswer:
+    """An estimate, which says that it is one."""
+    from agcore.conversation.token_estimate import TokenCount, estimate
+    from agcore.conversion.media import ESTIMATED
+
+    count = TokenCount(estimate(conversation), estimated=True)
+    written = counting_client(asking).write_answer(count, {}, model=asking.summary.model, created=0)
+    return WholeAnswer(written.body, headers=ESTIMATED, local=True)
+
+
+def estimate_of(asking: Asking) -> WholeAnswer | Fault:
+    """An estimate for a request that nobody counts."""
+    conversation = counted_conversation(asking)
+    return conversation if isinstance(conversation, Fault) else estimated(asking, conversation)
+
+
+def count_here(asking: Asking, candidates: Sequence[Candidate]) -> WholeAnswer | Fault | None:
+    """An estimate where none of the candidates has a counter."""
+    counters = task_registry.tokens().upstreams
+    return None if any(each.endpoint.dialect in counters for each in candidates) else estimate_of(asking)
+
+
+def count_all_the_same(asking: Asking, fault: Fault) -> WholeAnswer | Fault | None:
+    """An estimate where a counter is missing or broken, which is no reason for an error."""
+    return None if fault.status in (400, 413, 422, 429) else estimate_of(asking)
+
+
+def counter_at(provider: Provider, dialect: Dialect) -> Endpoint | None:
+    """The client's own dialect, else one that can count, else any: then an estimate will have to do."""
+    counting = one_of(tuple(task_registry.tokens().upstreams), provider, dialect)
+    return counting or next(iter(provider.endpoints.values()))
+
+
+COUNT: Final = Task(
+    read=read_generation,
+    endpoint=counter_at,
+    unserved=not_asked,
+    convert=count,
+    local=count_here,
+    rescue=count_all_the_same,
+    free=True,
+    waits_for_cooldown=False,
+)
+"""Token counts of Messages, Gemini and Responses requests."""
