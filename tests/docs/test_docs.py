@@ -7,14 +7,18 @@ import json
 import re
 import shutil
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
+import trustme
 
-from agcore.config.values import Config, Endpoint, ModelRule, Provider, Retry, Secret
+from agcore import load_config
+from agcore.config.values import ClientKey, Config, Endpoint, ModelRule, Provider, Proxy, Retry, Secret
 from agcore.dialects import DIALECTS
 from agcore.ingress.report import as_markdown, describe_routes
 from agcore.ingress.routes import ROUTES
@@ -269,6 +273,70 @@ def test_the_written_frontend_reports_an_upstream_that_is_not_there(frontend: di
     head, body = ask(frontend, to(port), post({"model": "m", "messages": []}))
     assert head.startswith(b"HTTP/1.1 502")
     assert json.loads(body)["error"]["code"] == "upstream_unreachable"
+
+
+@pytest.fixture
+def silent_tls_upstream(tmp_path: Path) -> Iterator[tuple[int, str]]:
+    """Port and CA of a server that sends TLS 1.3 session tickets, and nothing else."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    over = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        with context.wrap_socket(client, server_side=True):
+            over.wait(30)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=[listener])
+        thread.start()
+        yield listener.getsockname()[1], str(tmp_path / "ca.pem")
+        over.set()
+        thread.join(10)
+
+
+def test_the_written_frontend_keeps_deadlines_while_tls_has_tickets_only(
+    frontend: dict[str, Any], silent_tls_upstream: tuple[int, str]
+) -> None:
+    port, ca_file = silent_tls_upstream
+    document = {
+        "providers": [
+            {"name": "up", "dialect": "openai", "base_url": f"https://127.0.0.1:{port}/v1", "ca_file": ca_file}
+        ],
+        "timeouts": {"first_byte": 0.2},
+        "retry": {"attempts": 1},
+    }
+    head, body = ask(frontend, load_config(document), post({"model": "m", "messages": []}))
+    assert head.startswith(b"HTTP/1.1 504")
+    assert json.loads(body)["error"]["code"] == "upstream_timeout"
+
+
+def test_the_written_frontend_says_that_it_takes_no_large_forms(frontend: dict[str, Any]) -> None:
+    parts = b"--x\r\ncontent-disposition: form-data; name=%b\r\n\r\n%b\r\n"
+    form = parts % (b"model", b"m") + parts % (b"file; filename=a.wav", bytes(3_000_000)) + b"--x--\r\n"
+    head = b"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=x\r\n"
+    config = attrs.evolve(to(1), proxy=Proxy(keys=(ClientKey("me", Secret("sk-me")),)))
+    request = head + b"authorization: Bearer sk-me\r\ncontent-length: %d\r\n\r\n" % len(form) + form
+    status, body = ask(frontend, config, request)
+    assert status.startswith(b"HTTP/1.1 501")
+    assert (
+        json.loads(body)["error"]["message"]
+        == "this server lacks what the request needs: forms of more than a megabyte"
+    )
+
+
+def test_the_written_frontend_tells_its_upstream_when_the_client_hangs_up(
+    frontend: dict[str, Any], silent_tls_upstream: tuple[int, str]
+) -> None:
+    port, ca_file = silent_tls_upstream
+    provider = {"name": "up", "dialect": "openai", "base_url": f"https://127.0.0.1:{port}/v1", "ca_file": ca_file}
+    gateway = frontend["make_gateway"](load_config({"providers": [provider]}))
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        client.sendall(post({"model": "m", "messages": []}))
+        client.shutdown(socket.SHUT_WR)
+        frontend["serve_one"](gateway, listener)  # returns, although the upstream never answers
 
 
 def reached(frontend: dict[str, Any], gateway: ReachGateway) -> tuple[bytes, bytes]:

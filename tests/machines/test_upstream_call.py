@@ -374,7 +374,9 @@ def test_raw_answers_pass_whatever_their_status_and_are_final() -> None:
     driver = Driver(ONE, selector=selector)
     leg = driver.ask(msgspec.structs.replace(PLAN, raw_status=True))
     fault_of(driver.receive(failure(leg, Stage.HEAD)))
-    assert not list(selector.cooldowns.cooling(now=NOW)), "nothing is held against who is no provider of the configuration"
+    assert not list(selector.cooldowns.cooling(now=NOW)), (
+        "nothing is held against who is no provider of the configuration"
+    )
 
 
 def test_a_pause_before_the_same_credential_is_asked_again() -> None:
