@@ -188,7 +188,7 @@ class Exchange:
         return self._settle(now)
 
     def _receive_file(self, operation: Operation, input: FileRead | FileRefused, now: float) -> None:
-        if not self._environment.file_came(input.id):
+        if self._client.finished or not self._environment.file_came(input.id):
             return
         if isinstance(input, FileRead):
             operation.file_read(input.id, input.data, now=now)
@@ -226,8 +226,7 @@ class Exchange:
             operation.alarm(now=now)
         elif timer is Timer.FILE:
             for number in sorted(self._environment.missing):
-                if not client.finished:
-                    self._receive_file(operation, FileRefused(number, LATE), now)
+                self._receive_file(operation, FileRefused(number, LATE), now)
         else:
             client.end(now=now)
 
@@ -249,8 +248,7 @@ class Exchange:
                     continue
             calls.receivers[call].receive(call, event, now=now)
         if client.outcome is not None:
-            if client.state is not State.DONE:
-                self._close(client.outcome, now)
+            self._close(client.outcome, now)
         elif self._body.passing and not self._body.wanted:
             # While nothing is read of a body that passes through, the client is not late.
             self._timers.pop(Timer.BODY, None)

@@ -511,6 +511,16 @@ def test_a_single_attempt_may_be_repeated_differently_once() -> None:
     assert not driver.call.repeat(PLAN, now=NOW)
 
 
+def test_a_single_attempt_makes_one_more_request_in_all() -> None:
+    driver = Driver(ONE, attempts=1)
+    leg = driver.ask(reused=True)
+    assert driver.receive(failure(leg, Stage.HEAD, reused=True)) == []
+    driver.receive(UpstreamConnected(2, reused=False))
+    fault_of(driver.refused(2, 400, {"message": "the signature is not mine"}))
+    assert not driver.call.repeat(PLAN, now=NOW)
+    assert len(driver.opened) == 2
+
+
 def test_the_attempts_of_a_context_are_shared_by_its_calls() -> None:
     driver = Driver(ONE, OTHER, attempts=2)
     neighbour = UpstreamCall((ONE, OTHER), driver.context)
@@ -577,6 +587,13 @@ def test_a_model_that_is_not_there_rules_its_provider_out() -> None:
     leg = driver.ask()
     assert driver.refused(leg, 404, {"message": "no such model"})[-1] == NeedPlan(OTHER)
     assert driver.call.candidates == (OTHER,)
+
+
+def test_a_limit_that_rules_out_the_only_candidate_has_no_end_that_is_known() -> None:
+    driver = Driver(ONE)
+    driver.start()
+    fault = fault_of(driver.proceed(Fault(status=429, message="not with this body")))
+    assert (fault.status, fault.retry_after) == (429, None)
 
 
 def test_nobody_is_left_that_could_answer() -> None:
