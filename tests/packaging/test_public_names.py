@@ -22,22 +22,6 @@ ROOT: Final = Path(__file__).parents[2]
 LIST: Final = Path(__file__).with_name("public_names.txt")
 PUBLIC: Final = ("agcore", "agcore.config", "agcore.protocol")
 
-STILL_IMPORTED: Final = frozenset(
-    {
-        "agcore.codecs.sse",
-        "agcore.codecs.url",
-        "agcore.config.parser",
-        "agcore.config.values",
-        "agcore.gateway",
-        "agcore.machines.exchange",
-        "agcore.protocol.addresses",
-        "agcore.protocol.effects",
-        "agcore.protocol.http",
-        "agcore.protocol.inputs",
-    }
-)
-"""Private modules that frontends import until each is asked for at its public home."""
-
 
 def public_names() -> str:
     """Every public name, a line each."""
@@ -79,7 +63,7 @@ def test_the_root_has_all_words_of_the_protocol() -> None:
 def test_frontends_import_only_what_is_public() -> None:
     files = (ROOT / "frontends").rglob("*.py")
     found = {module for path in files for module in imported(path.read_text("utf-8"), path)}
-    assert found - set(PUBLIC) <= STILL_IMPORTED
+    assert found <= set(PUBLIC)
 
 
 def test_what_most_users_never_need_is_not_loaded() -> None:

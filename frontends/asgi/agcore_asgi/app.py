@@ -22,11 +22,9 @@ import anyio
 import anyio.to_thread
 from anyio.lowlevel import RunVar
 
-from agcore.config.parser import from_environment, startup_problems, startup_warnings
-from agcore.config.values import Config
-from agcore.gateway import Gateway
-from agcore.protocol import Warned
-from agcore.protocol.effects import CloseIdle, Emit, GatewayEffect, Halt, NotifyExchange, StopAccepting
+from agcore import Gateway
+from agcore.config import Config, from_environment, startup_problems, startup_warnings
+from agcore.protocol import CloseIdle, Emit, GatewayEffect, Halt, NotifyExchange, StopAccepting, Warned
 from agcore_asgi.connection import Connection, Receive, Scope, Send
 from agcore_asgi.driver import Driver
 from agcore_asgi.reload import Upkeep

@@ -18,28 +18,26 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from agcore.machines.exchange import Exchange
-from agcore.protocol.effects import (
+from agcore import Exchange
+from agcore.protocol import (
     AbortUpstream,
+    ClientGone,
+    DrainRequested,
     DropSpool,
     Effect,
     Emit,
     EndUpstream,
+    Input,
+    Notified,
     NotifyExchange,
     OpenUpstream,
     ReadFile,
     ReadSpool,
-    SendUpstream,
-    Spool,
-)
-from agcore.protocol.inputs import (
-    ClientGone,
-    DrainRequested,
-    Input,
-    Notified,
     RequestBroken,
     RequestData,
     RequestEnd,
+    SendUpstream,
+    Spool,
     Written,
 )
 from agcore_asgi.connection import Connection, ResponseAborted, render

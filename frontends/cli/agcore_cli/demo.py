@@ -17,14 +17,19 @@ from typing import Final
 import msgspec
 import trio
 
-from agcore.codecs.sse import Decoder
-from agcore.codecs.url import parse_url
-from agcore.config.parser import with_demo
-from agcore.config.values import Config
-from agcore.gateway import Gateway
-from agcore.protocol import Event, RequestEnded
-from agcore.protocol.http import Headers, Origin, UpstreamRequest
-from agcore.protocol.inputs import UpstreamData, UpstreamFailed, UpstreamHead, UpstreamInput
+from agcore import Gateway, SSEDecoder
+from agcore.config import Config, parse_url, with_demo
+from agcore.protocol import (
+    Event,
+    Headers,
+    Origin,
+    RequestEnded,
+    UpstreamData,
+    UpstreamFailed,
+    UpstreamHead,
+    UpstreamInput,
+    UpstreamRequest,
+)
 from agcore_cli.demo_server import serve_demo
 from agcore_cli.recipes import recipes
 from agcore_cli.samples import SAMPLES, Said, Sample
@@ -160,7 +165,7 @@ class Answer:
         self.sample = sample
         self.problem = "there was no answer"
         self._hear = hear
-        self._decoder = Decoder()
+        self._decoder = SSEDecoder()
         self._status = 0
         self._body = b""
         self._from = ""

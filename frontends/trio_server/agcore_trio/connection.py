@@ -21,10 +21,19 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import attrs
 import trio
 
-from agcore.protocol import Event, Warned
-from agcore.protocol.effects import Emit, NotifyExchange, SendData, SendEnd, SendHead
-from agcore.protocol.http import Peer, RequestHead
-from agcore.protocol.inputs import Input, RequestData
+from agcore.protocol import (
+    Emit,
+    Event,
+    Input,
+    NotifyExchange,
+    Peer,
+    RequestData,
+    RequestHead,
+    SendData,
+    SendEnd,
+    SendHead,
+    Warned,
+)
 from agcore_host.http.base import BadHead, Pending, ServerEngine
 from agcore_host.http.engines import server_engine
 from agcore_host.upstream.failures import reason
@@ -41,7 +50,7 @@ from agcore_trio.streams import (
 )
 
 if TYPE_CHECKING:
-    from agcore.gateway import Gateway
+    from agcore import Gateway
     from agcore_trio.clock import Clock
     from agcore_trio.hangup import HangupWatch
     from agcore_trio.upstream import UpstreamPool

@@ -17,32 +17,30 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 import trio
 
-from agcore.protocol.effects import (
+from agcore.protocol import (
     AbortClient,
     AbortUpstream,
+    ClientGone,
     DropSpool,
     Effect,
     Emit,
     EndUpstream,
+    FileRead,
+    FileRefused,
     Finish,
+    Input,
     NotifyExchange,
     OpenUpstream,
     ReadFile,
     ReadSpool,
+    RequestBroken,
+    RequestData,
+    RequestEnd,
     SendData,
     SendEnd,
     SendHead,
     SendUpstream,
     Spool,
-)
-from agcore.protocol.inputs import (
-    ClientGone,
-    FileRead,
-    FileRefused,
-    Input,
-    RequestBroken,
-    RequestData,
-    RequestEnd,
     UpstreamInput,
     Written,
 )
@@ -54,7 +52,7 @@ from agcore_trio.streams import write_now
 from agcore_trio.upstream import Leg
 
 if TYPE_CHECKING:
-    from agcore.machines.exchange import Exchange
+    from agcore import Exchange
     from agcore_trio.connection import Connection
     from agcore_trio.readers import Readers
 
