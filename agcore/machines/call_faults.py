@@ -11,10 +11,11 @@ from agcore.config.values import Timeouts
 from agcore.dialects import DIALECTS, FALLBACK
 from agcore.dialects.whole_answer import fault_from_answer
 from agcore.machines.timers import Timer
+from agcore.protocol.events import CredentialCooled
 from agcore.protocol.fault import FailureKind, Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Stage, UpstreamFailed
-from agcore.routing.candidates import Candidate, Exhausted
+from agcore.routing.candidates import Candidate, Exhausted, Selection
 from agcore.routing.retry_after import retry_after, stated_retry_after
 from agcore.upstream.errors import NO_RETRY
 
@@ -104,6 +105,18 @@ def final(last: Fault | None, exhausted: Exhausted | None) -> Fault:
         message = f"every key that could answer is limited: {'; '.join(exhausted.reasons[:MAX_TRAIL])}"
         return Fault(status=429, message=message, code="rate_limit_exceeded")
     return last or Fault(status=503, message="no key is left that could answer", code="no_key_left")
+
+
+def refused_credential(selection: Selection, kind: FailureKind, shown: Fault) -> CredentialCooled:
+    """The event for a vendor that refuses a credential itself, in the words that clients are shown."""
+    return CredentialCooled(
+        key=selection.key.label,
+        provider=selection.candidate.provider.name,
+        model=selection.candidate.model,
+        failure=kind,
+        refused=True,
+        message=f"{shown.message}; it is left alone while another way is open",
+    )
 
 
 def with_trail(fault: Fault, trail: Sequence[str]) -> Fault:

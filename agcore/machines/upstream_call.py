@@ -27,11 +27,10 @@ from typing import Final
 import msgspec
 
 from agcore.config.values import Timeouts
+from agcore.machines import call_faults
 from agcore.machines.call_events import Began, CallEvent, Data, End, ErrorHead, Failed, Head, NeedPlan, Paused
-from agcore.machines.call_faults import ErrorAnswer, broken, final, named_wait, timed_out, with_trail
 from agcore.machines.timers import Timer, Timers
 from agcore.protocol.effects import AbortUpstream, Effect, Emit, EndUpstream, OpenUpstream, SendUpstream
-from agcore.protocol.events import CredentialCooled
 from agcore.protocol.fault import FailureKind, Fault, LocalProtocolError
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import (
@@ -130,7 +129,7 @@ class UpstreamCall:
         self._reconnected = False
         self._partly_sent = False
         self._headers: Headers = ()
-        self._error: ErrorAnswer | None = None
+        self._error: call_faults.ErrorAnswer | None = None
 
     @property
     def asked(self) -> bool:
@@ -271,7 +270,7 @@ class UpstreamCall:
         self._drop()
         if self._error is not None:
             return self._read_error(now)
-        return self._broken(*timed_out(timer, self.candidate, self._context.timeouts), now)
+        return self._broken(*call_faults.timed_out(timer, self.candidate, self._context.timeouts), now)
 
     def abort(self) -> None:
         """Give the call up: its live leg is dropped, and nothing more is heard of it, not even what it reported."""
@@ -362,7 +361,7 @@ class UpstreamCall:
         if plan.raw_status or 200 <= head.status < 300:
             self._context.events.append((self, Head(head.status, head.headers)))
         else:
-            self._error = ErrorAnswer(head.status, head.headers)
+            self._error = call_faults.ErrorAnswer(head.status, head.headers)
             self._context.events.append((self, ErrorHead()))
 
     def _receive_failure(self, failed: UpstreamFailed, now: float) -> None:
@@ -381,7 +380,7 @@ class UpstreamCall:
         self._close()
         if self._error is not None:
             return self._read_error(now)
-        return self._broken(*broken(failed, self.candidate), now)
+        return self._broken(*call_faults.broken(failed, self.candidate), now)
 
     def _may_reconnect(self) -> bool:
         """Whether the attempt may be made on another connection: no failover, but one more request.
@@ -410,7 +409,7 @@ class UpstreamCall:
         """Note what the attempt failed of, where that concerns its credential, and see what comes next."""
         selection, plan = self.selection, self.plan
         assert selection is not None
-        wait = named_wait(fault, kind, self._headers, refused=self._error is not None, now=now)
+        wait = call_faults.named_wait(fault, kind, self._headers, refused=self._error is not None, now=now)
         shown = presentable(fault, selection.key)
         revoked = fault.status == 401 or is_key_refused(fault)
         # What passes whatever its answer is no provider of the configuration, though it may be called like one.
@@ -424,21 +423,12 @@ class UpstreamCall:
             now=now,
         )
         if news:
-            cooled = CredentialCooled(
-                key=selection.key.label,
-                provider=selection.candidate.provider.name,
-                model=selection.candidate.model,
-                failure=kind,
-                refused=True,
-                message=f"{shown.message}; it is left alone while another way is open",
-            )
-            self._context.effects.append(Emit(cooled))
+            self._context.effects.append(Emit(call_faults.refused_credential(selection, kind, shown)))
         if wait is not None and shown.code != OWN_CREDENTIAL:
             shown = msgspec.structs.replace(shown, retry_after=wait)
         self._fault, self._kind = shown, kind
-        self.trail.append(
-            f"{selection.key.label}: {'unreachable' if kind is FailureKind.UNREACHABLE else fault.status}"
-        )
+        happened = "unreachable" if kind is FailureKind.UNREACHABLE else fault.status
+        self.trail.append(f"{selection.key.label}: {happened}")
         self._tried.add(selection.slot)
         if kind is FailureKind.NOT_FOUND:
             self.candidates = tuple(each for each in self.candidates if each is not selection.candidate)
@@ -450,11 +440,11 @@ class UpstreamCall:
 
     def _give_up(self, now: float, exhausted: Exhausted | None = None) -> None:
         """Report the last attempt's own error, and when the next request may fare better."""
-        fault = final(self._fault, exhausted)
+        fault = call_faults.final(self._fault, exhausted)
         if fault.status == 429 and not self._single_attempt:
             opens = exhausted.until if exhausted is not None else None
             if opens is None:
                 opens = self._context.selector.opens(self.candidates, now=now)
             if opens is not None:
                 fault = msgspec.structs.replace(fault, retry_after=max(round(opens - now, 3), 1.0))
-        self._context.events.append((self, Failed(with_trail(fault, self.trail))))
+        self._context.events.append((self, Failed(call_faults.with_trail(fault, self.trail))))
