@@ -1,7 +1,7 @@
 """The composition root, and the machine of what outlives an exchange.
 
 A frontend makes one `Gateway` and asks it for an `Exchange` for each request head. What every exchange shares (the
-catalog, the guard, the ledger, ids) is made here once for a configuration. The gateway is a machine too: `drain` and
+catalog, the guard, the state) is made here once for a configuration. The gateway is a machine too: `drain` and
 `handle_timeout` return effects for the frontend to perform, and `deadline` says when to call again.
 """
 
@@ -23,8 +23,8 @@ from agcore.ingress.request import Routed
 from agcore.machines.exchange import Exchange, begin
 from agcore.machines.ids import Ids
 from agcore.machines.operation import OperationKind
-from agcore.machines.outside import Outside
-from agcore.machines.services import GatewayServices, ServerStatus
+from agcore.machines.outside import LocalOutside
+from agcore.machines.services import GatewayServices
 from agcore.operations import operation as operation_class
 from agcore.protocol.effects import (
     CloseIdle,
@@ -81,14 +81,12 @@ class Gateway:
         self._first_config = config
         self._saved = 0
         """`changes` of the cooldowns when its state was last taken or put back."""
-        self._status = ServerStatus(started=now)
+        self._outside = LocalOutside(ids, max_buffered=config.limits.max_buffered, started=now)
         self._services = GatewayServices(
             config=config,
             catalog=Catalog(config),
-            guard=Guard(config, ids),
-            ledger=Outside(ids, max_buffered=config.limits.max_buffered),
-            ids=ids,
-            status=self._status,
+            guard=Guard(config, self._outside),
+            outside=self._outside,
             mcp={server.name: server for server in config.mcp},
             version=VERSION,
         )
@@ -103,7 +101,7 @@ class Gateway:
     @property
     def buffered(self) -> int:
         """Bytes of bodies held by all exchanges at present."""
-        return self._services.ledger.state.memory.held
+        return self._outside.state.memory.held
 
     def open(self, head: RequestHead, peer: Peer, *, now: float) -> tuple[Exchange, list[Effect]]:
         """An exchange for a request, and its first effects. A refusal leaves at once, before any body is read.
@@ -120,13 +118,11 @@ class Gateway:
         """
         services = self._services
         try:
-            request = admit(head, peer, guard=services.guard, id=services.ids.mint("req_"), now=now)
+            request = admit(head, peer, guard=services.guard, id=services.outside.mint("req_"), now=now)
             if isinstance(request, Routed):
                 operation = self._operation_of(request)
                 bound = operation.max_body(services.config.limits)
-                request = admit_body(
-                    request, operation, max_body=bound, rate_limits=services.ledger.allowances, now=now
-                )
+                request = admit_body(request, operation, max_body=bound, limits=services.outside, now=now)
         except Exception:
             check_head(head, peer)  # what is odd may be the frontend's mistake, and else is ours
             raise
@@ -143,7 +139,7 @@ class Gateway:
 
     def refuse(self, status: int, reason: str, *, now: float) -> list[Effect]:
         """The effects for bytes that are not a request at all: a malformed or oversized head."""
-        request_id = self._services.ids.mint("req_")
+        request_id = self._services.outside.mint("req_")
         body = FALLBACK.errors.render_error(Fault(status=status, message=reason), request_id)
         headers: Headers = (
             (b"content-type", b"application/json"),
@@ -182,16 +178,16 @@ class Gateway:
             services,
             config=config,
             catalog=catalog,
-            guard=Guard(config, services.ids),
+            guard=Guard(config, self._outside),
             mcp={server.name: server for server in config.mcp},
         )
-        services.ledger.state.memory.limit = config.limits.max_buffered
-        services.ledger.allowances.keep({key.name for key in config.proxy.keys})
+        self._outside.state.memory.limit = config.limits.max_buffered
+        self._outside.state.rate_limits.keep({key.name for key in config.proxy.keys})
         return [Emit(reloaded)]
 
     def restore(self, data: bytes, *, now: float) -> list[GatewayEffect]:
         """Take over a state that `unsaved_state` gave, perhaps to another process; anything else is a warning."""
-        cooldowns = self._services.ledger.state.cooldowns
+        cooldowns = self._outside.state.cooldowns
         try:
             snapshot.load(cooldowns, data, now=now)
         except (ValueError, RecursionError) as error:
@@ -201,7 +197,7 @@ class Gateway:
 
     def unsaved_state(self, *, now: float) -> bytes | None:
         """What should survive a restart, without a secret; None where it is what was last taken."""
-        cooldowns = self._services.ledger.state.cooldowns
+        cooldowns = self._outside.state.cooldowns
         if cooldowns.changes == self._saved:
             return None
         self._saved = cooldowns.changes
@@ -211,7 +207,7 @@ class Gateway:
         """Begin the way out. Calling it again during the grace period ends that at once; later it does nothing."""
         timeouts = self.config.timeouts
         if self._phase is Phase.SERVING:
-            self._status.draining = True
+            self._outside.condition.draining = True
             self._phase = Phase.GRACE
             self.deadline = now + timeouts.drain_grace
             draining = Draining(grace=timeouts.drain_grace, drain=timeouts.drain)

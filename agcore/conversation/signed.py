@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import msgspec
 
-from agcore.conversation.values import Conversation, Signature, Thinking
+from agcore.conversation.values import Conversation, Part, Signature, Thinking, ToolCall, Turn
 
 
 class Signed(msgspec.Struct, frozen=True):
@@ -30,3 +31,29 @@ class SignedCalls(Protocol):
 
     def recalled(self, conversation: Conversation) -> Conversation:
         """The conversation with the signatures put back that its history lacks."""
+
+
+def with_signatures(conversation: Conversation, find: Callable[[str], Signed | None]) -> Conversation:
+    """The conversation with the signatures put back that its history lacks; `find` knows them by the ids of calls."""
+    turns = tuple(_turn(turn, find) for turn in conversation.turns)
+    if all(new is old for new, old in zip(turns, conversation.turns, strict=True)):
+        return conversation
+    return msgspec.structs.replace(conversation, turns=turns)
+
+
+def _turn(turn: Turn, find: Callable[[str], Signed | None]) -> Turn:
+    if turn.role != "assistant" or not any(isinstance(part, ToolCall) for part in turn.parts):
+        return turn
+    if any(isinstance(part, Thinking) and part.signature is not None for part in turn.parts):
+        return turn
+    parts = tuple(part for each in turn.parts for part in _parts(each, find))
+    return turn if parts == turn.parts else msgspec.structs.replace(turn, parts=parts)
+
+
+def _parts(part: Part, find: Callable[[str], Signed | None]) -> Iterator[Part]:
+    signed = find(part.id) if isinstance(part, ToolCall) and part.signature is None else None
+    if signed is None or not isinstance(part, ToolCall):
+        yield part
+        return
+    yield from signed.thoughts
+    yield msgspec.structs.replace(part, signature=signed.signature)

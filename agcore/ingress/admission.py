@@ -12,15 +12,23 @@ import msgspec
 
 from agcore.codecs.header_fields import first, media_type
 from agcore.codecs.request_target import RequestTarget, parse
+from agcore.config.values import ClientKey
 from agcore.dialects import FALLBACK
 from agcore.ingress.auth import Guard
 from agcore.ingress.request import Preflight, Refused, Request, Routed
 from agcore.ingress.routes import MatchedRoute, NoMatch, dialect_of_path, match
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers, Peer, RequestHead
-from agcore.state.rate_limits import RateLimits
 
 _NOWHERE: Final = RequestTarget(path="", query=(), raw_query=b"", key=None)
+
+
+class KeyLimits(Protocol):
+    """Knows what client keys may still use."""
+
+    def admit(self, key: ClientKey, *, now: float) -> Fault | None:
+        """Let a key make one more request, or return the 429 that refuses it."""
+        ...
 
 
 class BodyRules(Protocol):
@@ -100,16 +108,14 @@ def admit(head: RequestHead, peer: Peer, *, guard: Guard, id: str, now: float) -
     )
 
 
-def admit_body(
-    request: Routed, rules: BodyRules, *, max_body: int, rate_limits: RateLimits, now: float
-) -> Routed | Refused:
+def admit_body(request: Routed, rules: BodyRules, *, max_body: int, limits: KeyLimits, now: float) -> Routed | Refused:
     """Take in what a head says of its body, and what its key may still ask.
 
     Args:
         request: As `admit` returned it.
         rules: Of its operation.
         max_body: The most bytes that are taken.
-        rate_limits: What client keys may still use; what is taken from it is told by `Routed.metered`.
+        limits: What client keys may still use; what is taken from it is told by `Routed.metered`.
         now: Seconds since the epoch.
 
     Returns:
@@ -119,7 +125,7 @@ def admit_body(
         return request
     fault = _body_fault(request, json_body=rules.json_body, bound=max_body)
     if fault is None and rules.metered and request.identity is not None:
-        fault = rate_limits.admit(request.identity, now=now)
+        fault = limits.admit(request.identity, now=now)
         request = msgspec.structs.replace(request, metered=True)
     if fault is None:
         return request

@@ -9,12 +9,12 @@ from typing import Protocol
 from agcore.codecs.header_fields import field_value
 from agcore.config.values import Config
 from agcore.machines.call_events import CallEvent
+from agcore.machines.outside import Selections
 from agcore.machines.timers import Timer, Timers
 from agcore.machines.upstream_call import CallContext, UpstreamCall
 from agcore.protocol.effects import Effect
 from agcore.protocol.http import Headers
 from agcore.routing.candidates import Candidate, Selection
-from agcore.routing.selection import Selector
 
 
 class CallReceiver(Protocol):
@@ -35,7 +35,7 @@ class CallSet:
         timers: Of the exchange.
     """
 
-    def __init__(self, config: Config, selector: Selector, *, effects: list[Effect], timers: Timers) -> None:
+    def __init__(self, config: Config, selector: Selections, *, effects: list[Effect], timers: Timers) -> None:
         self.calls: list[UpstreamCall] = []
         """All of them, in order."""
         self.receivers: dict[UpstreamCall, CallReceiver] = {}

@@ -74,9 +74,9 @@ class Exchange:
         self._timeouts = timeouts
         self._effects: list[Effect] = []
         self._timers = Timers()
-        self._calls = CallSet(services.config, services.ledger.pool, effects=self._effects, timers=self._timers)
+        self._calls = CallSet(services.config, services.outside, effects=self._effects, timers=self._timers)
         self._client = ClientResponse(request, timeouts, calls=self._calls, effects=self._effects, timers=self._timers)
-        self._memory = ReservedMemory(services.ledger, self._client)
+        self._memory = ReservedMemory(services.outside, self._client)
         self._body = RequestBody(
             BodyPolicy.DISCARD if operation is None else operation.body,
             max_body,
@@ -293,7 +293,7 @@ class Exchange:
         if outcome != "error":
             counters = self._client.counters
             tokens = operation.consumed(received=counters.received if counters.first_content is not None else 0)
-        self._services.ledger.allowances.done(self.request.identity, tokens=tokens, now=now)
+        self._services.outside.settle(self.request.identity, tokens=tokens, now=now)
 
 
 def begin(exchange: Exchange, *, now: float) -> list[Effect]:

@@ -12,7 +12,7 @@ from agcore.protocol.fault import Fault
 class ReservedMemory(msgspec.Struct):
     """Bytes that one exchange holds."""
 
-    ledger: Outside
+    outside: Outside
     """Accounts for those of all exchanges."""
     client: ClientResponse
     """Is told where there is no room for more."""
@@ -21,7 +21,7 @@ class ReservedMemory(msgspec.Struct):
 
     def reserve(self, size: int, *, now: float) -> bool:
         """Account for `size` bytes to be held until the end; without room for them the exchange fails with a 503."""
-        if self.ledger.reserve(size):
+        if self.outside.reserve(size):
             self.reserved += size
             return True
         message = "the gateway holds as much data as it may; try again"
@@ -30,10 +30,10 @@ class ReservedMemory(msgspec.Struct):
 
     def release(self, size: int) -> None:
         """Account for `size` bytes less: what was reserved for an answer that another one replaces is not held."""
-        self.ledger.release(size)
+        self.outside.release(size)
         self.reserved -= size
 
     def release_all(self) -> None:
         """Nothing is held any more."""
-        self.ledger.release(self.reserved)
+        self.outside.release(self.reserved)
         self.reserved = 0

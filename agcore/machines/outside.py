@@ -1,38 +1,297 @@
-"""What an exchange gets from outside of itself: selections, memory, look-ups and ids, all from one object."""
+"""What an exchange gets from outside of itself, all of it from one object.
+
+Which key serves a request depends on what every other request met before it, and an id on how many were drawn. So an
+exchange asks for them here, and each answer is a plain value. An exchange that is given the same answers once more, by
+another object of the same `Outside`, does the same once more: that is what makes a recording replayable by itself.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
+from agcore.config.values import ClientKey, Provider
+from agcore.conversation.signed import Signed, with_signatures
+from agcore.conversation.values import Conversation
 from agcore.machines.ids import Ids
+from agcore.protocol.fault import FailureKind, Fault
+from agcore.routing.candidates import Candidate, Credential, Exhausted, Pause, Selection
 from agcore.routing.selection import Selector
+from agcore.state.cooldowns import Cooldown, CredentialModel
+from agcore.state.provider_models import AFTER_FAILURE
+from agcore.state.responses import Entry, Kept
 from agcore.state.shared import LocalState
 
 if TYPE_CHECKING:
-    from agcore.state.mcp_sessions import Sessions
+    from agcore.state.mcp_sessions import Id, Owner
 
 
-class Outside:
-    """The state that exchanges share, and the rules by which they use it."""
+class ServerStatus(msgspec.Struct):
+    """The gateway's own condition, for liveness answers."""
 
-    def __init__(self, ids: Ids, *, max_buffered: int) -> None:
-        self.state = state = LocalState(fraction=ids.fraction, mint=ids.mint, max_buffered=max_buffered)
-        self.pool = Selector(state.cooldowns, state.affinity, state.turns)
-        """The keys of all providers."""
-        self.lists = state.lists
-        self.responses = state.responses
-        self.signatures = state.signatures
-        self.allowances = state.rate_limits
+    started: float
+    draining: bool = False
 
-    @property
-    def sessions(self) -> Sessions:
-        """Those of the built-in MCP server."""
-        return self.state.sessions
+
+class Selections(Protocol):
+    """Which credential serves an attempt: see `routing.selection`."""
+
+    def choose(
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        tried: Collection[CredentialModel] = (),
+        seat: bytes | None = None,
+        now: float,
+    ) -> Selection | Pause | Exhausted:
+        """What the next attempt is made with."""
+
+    def take(self, choice: Selection) -> Selection:
+        """Use a selection once more, or one that was made elsewhere."""
+
+    def done(self, choice: Selection) -> None:
+        """The attempt is over."""
+
+    def opens(self, candidates: Sequence[Candidate], *, now: float) -> float | None:
+        """When the first candidate is open."""
+
+    def keys(self, provider: Provider) -> tuple[Credential, ...]:
+        """All credentials of a provider, which the configuration alone decides."""
+
+    def succeeded(self, choice: Selection, *, began: float) -> None:
+        """The attempt was answered."""
+
+    def failed(
+        self,
+        choice: Selection,
+        failure: FailureKind,
+        *,
+        whole_key: bool = False,
+        wait: float | None = None,
+        reason: str = "",
+        began: float,
+        now: float,
+    ) -> bool:
+        """The attempt failed; whether its key was not known to be refused, and is now."""
+
+
+class Outside(Selections, Protocol):
+    """All questions. A single gateway answers them at once, from `state.shared.LocalState`."""
+
+    def cooling(self, *, now: float) -> list[tuple[CredentialModel, Cooldown]]:
+        """All that is left alone at present."""
+
+    # The budgets of memory and of client keys.
 
     def reserve(self, size: int) -> bool:
-        """Account for `size` more bytes of memory; False, and nothing accounted, when there is no room for them."""
-        return self.state.memory.reserve(size)
+        """Account for bytes that are about to be held; False where there is no room for them."""
 
     def release(self, size: int) -> None:
         """Give back what `reserve` took."""
+
+    def admit(self, key: ClientKey, *, now: float) -> Fault | None:
+        """Let a client key make one more request, or say why not."""
+
+    def settle(self, key: ClientKey, *, tokens: int, now: float) -> None:
+        """A request that `admit` let in is over, and has consumed this many tokens."""
+
+    # Values that are drawn, and the gateway's own condition.
+
+    def mint(self, prefix: str) -> str:
+        """A new id that nobody can guess."""
+
+    def digest(self, data: bytes) -> bytes:
+        """A keyed hash."""
+
+    def status(self) -> ServerStatus:
+        """How the gateway is."""
+
+    # Stored responses: see `state.responses`.
+
+    def find_response(self, id: str, *, client: str | None) -> Entry | None:
+        """The response of that id, if it is this client's."""
+
+    def find_item(self, item: str, *, client: str | None) -> Kept | None:
+        """The response of this client that holds an output item."""
+
+    def is_foreign(self, id: str, *, client: str | None) -> bool:
+        """Whether the response of that id is another client's."""
+
+    def keep_response(self, id: str, entry: Entry) -> None:
+        """Remember a response."""
+
+    def forget_response(self, id: str, *, client: str | None) -> None:
+        """Forget a response, if it is this client's."""
+
+    # Signatures that clients may drop: see `state.signatures`.
+
+    def find_signed(self, call_id: str, *, client: str | None) -> Signed | None:
+        """What a vendor signed around a tool call of this client's."""
+
+    def keep_signed(self, call_id: str, signed: Signed, *, client: str | None) -> None:
+        """Remember it."""
+
+    # The providers' own model lists: see `state.provider_models`.
+
+    def listed_ids(self, provider: Provider, *, now: float) -> tuple[str, ...]:
+        """What is known of a provider's list."""
+
+    def is_list_due(self, provider: Provider, *, now: float) -> bool:
+        """Whether its list should be read."""
+
+    def keep_list(self, provider: Provider, ids: tuple[str, ...], *, now: float) -> None:
+        """Remember what was read."""
+
+    def list_failed(self, provider: Provider, *, now: float, pause: float = AFTER_FAILURE) -> None:
+        """The list could not be read."""
+
+    # Sessions of the built-in MCP server: see `state.mcp_sessions`.
+
+    def open_session(self, owner: Owner, revision: str, *, now: float) -> str:
+        """The id of a new session."""
+
+    def find_session(self, id: str, owner: Owner, *, now: float) -> str | None:
+        """The revision that a session speaks, in use again; None where `owner` has no such session (any more)."""
+
+    def end_session(self, id: str) -> tuple[str, ...]:
+        """End a session; the exchanges that work for it."""
+
+    def join_session(self, id: str, exchange: str, *, call: Id | None = None) -> None:
+        """An exchange works for a session: on the request `call`, or on a stream of the server's."""
+
+    def leave_session(self, id: str, exchange: str) -> None:
+        """An exchange is over."""
+
+    def worker_of(self, id: str, call: Id) -> str | None:
+        """The exchange that works on a request of a session."""
+
+
+class LocalOutside(Selector):
+    """The answers of one gateway: the rules of selection, over the state that it holds itself."""
+
+    def __init__(self, ids: Ids, *, max_buffered: int, started: float) -> None:
+        self.state = state = LocalState(fraction=ids.fraction, mint=ids.mint, max_buffered=max_buffered)
+        super().__init__(state.cooldowns, state.affinity, state.turns)
+        self.condition = ServerStatus(started=started)
+        """What `status` says."""
+        self._ids = ids
+
+    def cooling(self, *, now: float) -> list[tuple[CredentialModel, Cooldown]]:
+        """See `Outside`."""
+        return list(self.cooldowns.cooling(now=now))
+
+    def reserve(self, size: int) -> bool:
+        """See `Outside`."""
+        return self.state.memory.reserve(size)
+
+    def release(self, size: int) -> None:
+        """See `Outside`."""
         self.state.memory.release(size)
+
+    def admit(self, key: ClientKey, *, now: float) -> Fault | None:
+        """See `Outside`."""
+        return self.state.rate_limits.admit(key, now=now)
+
+    def settle(self, key: ClientKey, *, tokens: int, now: float) -> None:
+        """See `Outside`."""
+        self.state.rate_limits.done(key, tokens=tokens, now=now)
+
+    def mint(self, prefix: str) -> str:
+        """See `Outside`."""
+        return self._ids.mint(prefix)
+
+    def digest(self, data: bytes) -> bytes:
+        """See `Outside`."""
+        return self._ids.digest(data)
+
+    def status(self) -> ServerStatus:
+        """See `Outside`."""
+        return self.condition
+
+    def find_response(self, id: str, *, client: str | None) -> Entry | None:
+        """See `Outside`."""
+        return self.state.responses.find(id, client=client)
+
+    def find_item(self, item: str, *, client: str | None) -> Kept | None:
+        """See `Outside`."""
+        return self.state.responses.find_item(item, client=client)
+
+    def is_foreign(self, id: str, *, client: str | None) -> bool:
+        """See `Outside`."""
+        return self.state.responses.is_foreign(id, client=client)
+
+    def keep_response(self, id: str, entry: Entry) -> None:
+        """See `Outside`."""
+        self.state.responses.put(id, entry)
+
+    def forget_response(self, id: str, *, client: str | None) -> None:
+        """See `Outside`."""
+        self.state.responses.remove(id, client=client)
+
+    def find_signed(self, call_id: str, *, client: str | None) -> Signed | None:
+        """See `Outside`."""
+        return self.state.signatures.find(client, call_id)
+
+    def keep_signed(self, call_id: str, signed: Signed, *, client: str | None) -> None:
+        """See `Outside`."""
+        self.state.signatures.remember(client, call_id, signed)
+
+    def listed_ids(self, provider: Provider, *, now: float) -> tuple[str, ...]:
+        """See `Outside`."""
+        return self.state.lists.ids(provider, now=now)
+
+    def is_list_due(self, provider: Provider, *, now: float) -> bool:
+        """See `Outside`."""
+        return self.state.lists.due(provider, now=now)
+
+    def keep_list(self, provider: Provider, ids: tuple[str, ...], *, now: float) -> None:
+        """See `Outside`."""
+        self.state.lists.store(provider, ids, now=now)
+
+    def list_failed(self, provider: Provider, *, now: float, pause: float = AFTER_FAILURE) -> None:
+        """See `Outside`."""
+        self.state.lists.failed(provider, now=now, pause=pause)
+
+    def open_session(self, owner: Owner, revision: str, *, now: float) -> str:
+        """See `Outside`."""
+        return self.state.sessions.create(owner, revision, now=now).id
+
+    def find_session(self, id: str, owner: Owner, *, now: float) -> str | None:
+        """See `Outside`."""
+        session = self.state.sessions.find(id, owner, now=now)
+        return None if session is None else session.revision
+
+    def end_session(self, id: str) -> tuple[str, ...]:
+        """See `Outside`."""
+        return self.state.sessions.end(id)
+
+    def join_session(self, id: str, exchange: str, *, call: Id | None = None) -> None:
+        """See `Outside`."""
+        self.state.sessions.join(id, exchange, call=call)
+
+    def leave_session(self, id: str, exchange: str) -> None:
+        """See `Outside`."""
+        self.state.sessions.leave(id, exchange)
+
+    def worker_of(self, id: str, call: Id) -> str | None:
+        """See `Outside`."""
+        return self.state.sessions.worker_of(id, call)
+
+
+class ClientSignatures:
+    """The signed tool calls of one client: see `conversation.signed.SignedCalls`."""
+
+    def __init__(self, outside: Outside, client: str | None) -> None:
+        self._outside = outside
+        self._client = client
+
+    def remember(self, call_id: str, signed: Signed) -> None:
+        """Keep what belongs to a call that this client is being told of."""
+        self._outside.keep_signed(call_id, signed, client=self._client)
+
+    def recalled(self, conversation: Conversation) -> Conversation:
+        """The conversation with the signatures put back that its history lacks."""
+        return with_signatures(conversation, partial(self._outside.find_signed, client=self._client))

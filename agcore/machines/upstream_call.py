@@ -29,6 +29,7 @@ import msgspec
 from agcore.config.values import Timeouts
 from agcore.machines import call_faults
 from agcore.machines.call_events import Began, CallEvent, Data, End, ErrorHead, Failed, Head, NeedPlan, Paused
+from agcore.machines.outside import Selections
 from agcore.machines.timers import Timer, Timers
 from agcore.protocol.effects import AbortUpstream, Effect, Emit, EndUpstream, OpenUpstream, SendUpstream
 from agcore.protocol.fault import FailureKind, Fault, LocalProtocolError
@@ -45,7 +46,6 @@ from agcore.protocol.legality import LEG, LegState
 from agcore.routing.candidates import Candidate, Credential, Exhausted, Pause, Selection
 from agcore.routing.retry import classify, is_free_reattempt, may_repeat
 from agcore.routing.retry_after import is_key_refused, scope_is_key
-from agcore.routing.selection import Selector
 from agcore.state.cooldowns import CredentialModel
 from agcore.upstream.errors import OWN_CREDENTIAL, presentable
 from agcore.upstream.request import UpstreamPlan, upstream_request
@@ -57,7 +57,7 @@ LONGEST_PAUSE: Final = 5.0
 class CallContext(msgspec.Struct):
     """What all calls of one exchange share, and where they report to."""
 
-    selector: Selector
+    selector: Selections
     """Has the credentials."""
     timeouts: Timeouts
     """Of the configuration."""

@@ -48,8 +48,8 @@ class ListModels(ListReader):
 
     def begin(self, *, now: float) -> None:
         """Answer at once where nobody needs to be asked."""
-        lists = self.services.ledger.lists
-        self._late = {name: each for name, each in self._open.items() if lists.due(each, now=now)}
+        outside = self.services.outside
+        self._late = {name: each for name, each in self._open.items() if outside.is_list_due(each, now=now)}
         if not self._late:
             self.all_read(now=now)
 
@@ -60,30 +60,30 @@ class ListModels(ListReader):
 
     def list_read(self, call: UpstreamCall, ids: tuple[str, ...] | None, *, now: float) -> None:
         """Keep what there is."""
-        provider, lists = call.candidate.provider, self.services.ledger.lists
+        provider, outside = call.candidate.provider, self.services.outside
         del self._late[provider.name]
         if ids is None:
-            lists.failed(provider, now=now)
+            outside.list_failed(provider, now=now)
         else:
-            lists.store(provider, ids, now=now)
+            outside.keep_list(provider, ids, now=now)
 
     def list_failed(self, provider: Provider, call: UpstreamCall, fault: Fault, *, now: float) -> None:
         """Do without."""
         del self._late[provider.name]
-        self.services.ledger.lists.failed(provider, now=now)
+        self.services.outside.list_failed(provider, now=now)
 
     def alarm(self, *, now: float) -> None:
         """Do without those who are late."""
         for provider in self._late.values():
-            self.services.ledger.lists.failed(provider, now=now, pause=AFTER_DELAY)
+            self.services.outside.list_failed(provider, now=now, pause=AFTER_DELAY)
         self.all_read(now=now)
 
     def all_read(self, *, now: float) -> None:
         """Answer."""
         match, identity = self.request.match, self.request.identity
         allowed = identity.models if identity is not None else ()
-        lists = self.services.ledger.lists
-        offered = {name: lists.ids(each, now=now) for name, each in self._open.items()}
+        outside = self.services.outside
+        offered = {name: outside.listed_ids(each, now=now) for name, each in self._open.items()}
         models = self.services.catalog.ids(allowed=allowed, dialect=match.dialect, offered=offered)
         try:
             body = task_registry.models()[match.dialect].write_list(models, self.request.target)

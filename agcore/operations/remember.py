@@ -36,14 +36,14 @@ def remember(task: Task, *, stores: bool = True) -> Task:
 
 def recall(asking: Asking, *, stores: bool) -> Earlier | Fault:
     """Where a request goes on. Another client's response is not found."""
-    members, client, store = asking.members, asking.request.client, asking.services.ledger.responses
+    members, client, outside = asking.members, asking.request.client, asking.services.outside
     stores = stores and members.raw("store") != b"false"
     previous = members.value("previous_response_id")
     if not isinstance(previous, str):
         return Earlier(stores=stores)
-    if store.is_foreign(previous, client=client):
+    if outside.is_foreign(previous, client=client):
         return not_found(previous)
-    return Earlier(previous, store.find(previous, client=client), stores)
+    return Earlier(previous, outside.find_response(previous, client=client), stores)
 
 
 def bind(asking: Asking) -> tuple[Candidate, ...] | Fault | None:
@@ -113,9 +113,9 @@ def keep(asking: Asking, call: UpstreamCall, conversion: Conversion) -> None:
                 response=json_text.encode(response),
                 items=tuple(item["id"] for item in output),
             )
-            asking.services.ledger.responses.put(id, entry)
+            asking.services.outside.keep_response(id, entry)
         return
-    asking.services.ledger.responses.put(id, entry)
+    asking.services.outside.keep_response(id, entry)
 
 
 def echoed(translation: Translation, earlier: Earlier) -> None:
@@ -141,7 +141,7 @@ def pinned_candidate(pin: Pinned, services: GatewayServices, *, dialect: str) ->
     for provider in services.config.providers:
         endpoint = provider.endpoints.get(dialect)
         if provider.name == pin.provider and endpoint is not None:
-            if all(key.id != pin.key for key in services.ledger.pool.keys(provider)):
+            if all(key.id != pin.key for key in services.outside.keys(provider)):
                 return None
             return Candidate(provider=provider, endpoint=endpoint, model=pin.model, key=pin.key)
     return None
@@ -150,7 +150,7 @@ def pinned_candidate(pin: Pinned, services: GatewayServices, *, dialect: str) ->
 def _dereferenced(asking: Asking, item: object) -> object:
     if not isinstance(item, dict) or item.get("type") != "item_reference" or not isinstance(item.get("id"), str):
         return item
-    held = asking.services.ledger.responses.find_item(item["id"], client=asking.request.client)
+    held = asking.services.outside.find_item(item["id"], client=asking.request.client)
     response = json_text.decode(held.response) if held is not None else {}
     output = response.get("output") if isinstance(response, dict) else None
     return next((each for each in output or () if each.get("id") == item["id"]), item)

@@ -16,7 +16,7 @@ class Health(BaseOperation):
 
     def begin(self, *, now: float) -> None:
         """200 with status, version and uptime in seconds."""
-        uptime = round(now - self.services.status.started, 3)
+        uptime = round(now - self.services.outside.status().started, 3)
         body = {"status": "ok", "version": self.services.version, "uptime": uptime}
         self.client.answer(200, msgspec.json.encode(body), now=now)
 
@@ -26,7 +26,7 @@ class Ready(BaseOperation):
 
     def begin(self, *, now: float) -> None:
         """200, or 503 while draining."""
-        if self.services.status.draining:
+        if self.services.outside.status().draining:
             return self.client.answer(503, b'{"status":"draining"}', now=now)
         return self.client.answer(200, b'{"status":"ready"}', now=now)
 

@@ -63,8 +63,8 @@ class StoredResponse(Forward):
 
     def run(self, body: bytes, *, now: float) -> None:
         """Answer from the store, or ask the provider that has it."""
-        request, store, id = self.request, self.services.ledger.responses, self.request.match.name
-        entry = store.find(id, client=request.client)
+        request, outside, id = self.request, self.services.outside, self.request.match.name
+        entry = outside.find_response(id, client=request.client)
         candidate = None
         if entry is not None and not isinstance(entry, Kept):
             candidate = pinned_candidate(entry, self.services, dialect=self.dialect.traits.name)
@@ -78,7 +78,7 @@ class StoredResponse(Forward):
             return self.ask((candidate,), now=now)
         assert isinstance(entry, Kept)
         if request.head.method == "DELETE":
-            store.remove(id, client=request.client)
+            outside.forget_response(id, client=request.client)
             gone = {"id": id, "object": "response.deleted", "deleted": True}
             return self.client.answer(200, msgspec.json.encode(gone), now=now)
         shown = self._stored.shown(id, entry, request.target)
@@ -111,7 +111,7 @@ def consumed_before(answer: Mapping[str, object]) -> Usage | None:
 def forget(asking: Asking, call: UpstreamCall, conversion: Conversion) -> None:
     """What its provider deleted is nowhere any more."""
     if asking.request.head.method == "DELETE":
-        asking.services.ledger.responses.remove(asking.request.match.name, client=asking.request.client)
+        asking.services.outside.forget_response(asking.request.match.name, client=asking.request.client)
 
 
 HELD: Final = Task(

@@ -18,6 +18,7 @@ from agcore.conversion.base import Conversion, Division, Outgoing, WholeAnswer
 from agcore.conversion.passthrough import Generation, GenerationPassThrough, PassThrough
 from agcore.dialects import DIALECTS, task_registry
 from agcore.dialects.base import Dialect, RequestSummary
+from agcore.machines.outside import ClientSignatures
 from agcore.operations.asking import Asking
 from agcore.operations.remember import echoed, remember
 from agcore.operations.task import Task
@@ -103,7 +104,7 @@ def generate(asking: Asking, candidate: Candidate, candidates: object, now: floa
         asking.shown_model(candidate),
         hides_usage,
         candidate.provider.signer,
-        partial(asking.services.ids.mint, ""),
+        partial(asking.services.outside.mint, ""),
     )
     return GenerationPassThrough(
         Outgoing(target, headers, body=body), asking.upstream(candidate), generation, losses=losses
@@ -131,7 +132,7 @@ def translated(asking: Asking, candidate: Candidate, target: bytes, now: float) 
         model=summary.model,
         stream=summary.stream,
         target=asking.model_target(candidate),
-        signed_calls=services.ledger.signatures.of(asking.request.client) if forgetful else None,
+        signed_calls=ClientSignatures(services.outside, asking.request.client) if forgetful else None,
     )
     if isinstance(translation, Fault):
         return translation
@@ -140,7 +141,7 @@ def translated(asking: Asking, candidate: Candidate, target: bytes, now: float) 
         return refused
     echoed(translation, asking.earlier)
     headers = asking.json_headers(candidate, translated=True, stream=summary.stream)
-    upstream, id = asking.upstream(candidate), services.ids.mint("")
+    upstream, id = asking.upstream(candidate), services.outside.mint("")
     if translation.others:
         return Choices(
             translation,

@@ -46,14 +46,14 @@ class Warmup(ListReader):
         providers = self._providers(body)
         if isinstance(providers, Fault):
             return self.client.fail(providers, now=now)
-        pool = self.services.ledger.pool
+        outside = self.services.outside
         cooling: dict[tuple[str, str], list[tuple[str, Cooldown]]] = {}
-        for (name, id, model), cooldown in self.services.ledger.state.cooldowns.cooling(now=now):
+        for (name, id, model), cooldown in outside.cooling(now=now):
             if model != LISTING:
                 cooling.setdefault((name, id), []).append((model, cooldown))
         candidates = []
         for provider in providers:
-            for key in pool.keys(provider):
+            for key in outside.keys(provider):
                 result: dict[str, object] = {"provider": provider.name, "key": key.label}
                 self._results[key.label] = result
                 left_alone = _told(cooling, provider.name, key.id, now)
@@ -87,7 +87,7 @@ class Warmup(ListReader):
                 call, {"ok": True, "note": "it answered, but not with a model list: is the base URL right?"}, now
             )
             return
-        self.services.ledger.lists.store(provider, ids, now=now)
+        self.services.outside.keep_list(provider, ids, now=now)
         missing = self._missing(provider, ids)
         self._settle(call, {"ok": True, "models": len(ids), **({"missing": missing} if missing else {})}, now)
 

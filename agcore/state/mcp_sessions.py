@@ -98,9 +98,29 @@ class Sessions:
         self._sessions[id] = session
         return session
 
-    def end(self, session: Session) -> None:
-        """The client is done with it."""
-        self._sessions.pop(session.id, None)
+    def end(self, id: str) -> tuple[str, ...]:
+        """The client is done with a session; the exchanges that are at work for it."""
+        session = self._sessions.pop(id, None)
+        return () if session is None else tuple(sorted(session.exchanges))
+
+    def join(self, id: str, exchange: str, *, call: Id | None = None) -> None:
+        """An exchange works for a session: on the request `call`, or on a stream of the server's."""
+        session = self._sessions.get(id)
+        if session is not None and call is not None:
+            session.calls[call] = exchange
+        elif session is not None:
+            session.streams.add(exchange)
+
+    def leave(self, id: str, exchange: str) -> None:
+        """An exchange is over."""
+        session = self._sessions.get(id)
+        if session is not None:
+            session.forget(exchange)
+
+    def worker_of(self, id: str, call: Id) -> str | None:
+        """The exchange that works on a request of a session."""
+        session = self._sessions.get(id)
+        return None if session is None else session.calls.get(call)
 
     def _make_room(self, among: Sequence[Session]) -> None:
         self._drop([next((session for session in among if not session.exchanges), among[0])])

@@ -9,13 +9,9 @@ used goes first, and after a restart only what clients echo is known.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import Final
 
-import msgspec
-
 from agcore.conversation.signed import Signed
-from agcore.conversation.values import Conversation, Part, Thinking, ToolCall, Turn
 
 MAX_CALLS: Final = 4096
 """Calls remembered."""
@@ -40,10 +36,6 @@ class SignatureMemory:
         """About the bytes kept."""
         return self._size
 
-    def of(self, client: str | None) -> Recollection:
-        """What concerns one client."""
-        return Recollection(self, client)
-
     def find(self, client: str | None, call_id: str) -> Signed | None:
         """What belongs to a call of this client's, which counts as a use of it."""
         signed = self._kept.get((client, call_id))
@@ -58,43 +50,3 @@ class SignatureMemory:
         self._kept[client, call_id] = signed
         while self._kept and (len(self._kept) > self._max_calls or self._size > self._max_bytes):
             self._size -= self._kept.popitem(last=False)[1].size
-
-    def recalled(self, client: str | None, conversation: Conversation) -> Conversation:
-        """The conversation with the signatures put back that its history lacks."""
-        turns = tuple(self._turn(client, turn) for turn in conversation.turns)
-        if all(new is old for new, old in zip(turns, conversation.turns, strict=True)):
-            return conversation
-        return msgspec.structs.replace(conversation, turns=turns)
-
-    def _turn(self, client: str | None, turn: Turn) -> Turn:
-        if turn.role != "assistant" or not any(isinstance(part, ToolCall) for part in turn.parts):
-            return turn
-        if any(isinstance(part, Thinking) and part.signature is not None for part in turn.parts):
-            return turn
-        parts = tuple(part for each in turn.parts for part in self._parts(client, each))
-        return turn if parts == turn.parts else msgspec.structs.replace(turn, parts=parts)
-
-    def _parts(self, client: str | None, part: Part) -> Iterator[Part]:
-        signed = self._kept.get((client, part.id)) if isinstance(part, ToolCall) and part.signature is None else None
-        if signed is None or not isinstance(part, ToolCall):
-            yield part
-            return
-        self._kept.move_to_end((client, part.id))
-        yield from signed.thoughts
-        yield msgspec.structs.replace(part, signature=signed.signature)
-
-
-class Recollection:
-    """The memory as one client's requests use it."""
-
-    def __init__(self, memory: SignatureMemory, client: str | None) -> None:
-        self._memory = memory
-        self._client = client
-
-    def remember(self, call_id: str, signed: Signed) -> None:
-        """Keep what belongs to a call that this client is being told of."""
-        self._memory.remember(self._client, call_id, signed)
-
-    def recalled(self, conversation: Conversation) -> Conversation:
-        """The conversation with the signatures put back that its history lacks."""
-        return self._memory.recalled(self._client, conversation)

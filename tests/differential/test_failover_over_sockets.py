@@ -299,7 +299,7 @@ def test_where_all_keys_are_limited_the_client_hears_at_once_when_to_come_back(
 
 def until(world: World, model: str) -> None:
     """Waits until the gateway has put a model's key to rest, which it does when it begins the pause."""
-    pool = world.gateway._services.ledger.state.cooldowns
+    pool = world.gateway._outside.state.cooldowns
     wait_for(lambda: any(slot[2] == model for slot, _ in list(pool.cooling(now=time.time()))))
 
 
@@ -440,7 +440,7 @@ def test_two_hundred_failing_over_requests_leave_nothing_behind(world: World) ->
         statuses = list(pool.map(ask, range(200)))
     assert set(statuses) == {200}
     assert world.gateway.buffered == 0
-    turns = world.gateway._services.ledger.state.turns
+    turns = world.gateway._outside.state.turns
     wait_for(lambda: not turns._busy)
     # Eight clients at a time need eight connections; whoever lost one would have opened far more.
     wait_for(lambda: world.upstream.connected <= 16)

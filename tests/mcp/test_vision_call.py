@@ -422,7 +422,7 @@ def test_a_private_address_is_refused_and_held_against_nobody() -> None:
     story.tell(UpstreamFailed(1, Stage.CONNECT, Sent.NONE, reused=False, cause="eyes is not on the public internet"))
     assert "not on the public internet" in refusal(story)
     assert len(story.requests) == 1
-    assert list(story.exchange._services.ledger.state.cooldowns.cooling(now=story.now)) == []
+    assert list(story.exchange._services.outside.state.cooldowns.cooling(now=story.now)) == []
 
 
 @pytest.mark.parametrize("declared", [True, False])

@@ -84,7 +84,7 @@ def test_requests_side_by_side_leave_nothing_behind_however_each_of_them_ends(
         else:
             assert this.step()
     assert this.gateway.buffered == 0
-    assert this.gateway._services.ledger.state.turns._busy == {}
+    assert this.gateway._outside.state.turns._busy == {}
 
 
 _REVOKED = [Act.REVOKED]

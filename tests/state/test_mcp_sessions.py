@@ -131,7 +131,7 @@ class Lives(RuleBasedStateMachine):
     def end(self, index: int) -> None:
         if self.made:
             session = self.made[index % len(self.made)]
-            self.sessions.end(session)
+            self.sessions.end(session.id)
             self.ended.add(session.id)
 
     @invariant()

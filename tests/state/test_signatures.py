@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from agcore import Config, Gateway
 from agcore.config.values import ClientKey, Endpoint, Provider, Proxy, Secret
-from agcore.conversation.signed import Signed
+from agcore.conversation.signed import Signed, with_signatures
 from agcore.conversation.values import Conversation, Signature, Text, Thinking, ToolCall, Turn
 from agcore.protocol.http import Headers, Origin
 from agcore.state.signatures import SignatureMemory
@@ -127,10 +129,10 @@ HISTORY = Conversation(
 def test_what_a_history_lacks_is_put_back_where_it_stood() -> None:
     memory = SignatureMemory()
     thought = Thinking("hm", Signature("s", "thinking", "t"))
-    memory.of("x").remember("a", Signed((thought,), SIGNATURE))
-    parts = memory.of("x").recalled(HISTORY).turns[1].parts
+    memory.remember("x", "a", Signed((thought,), SIGNATURE))
+    parts = with_signatures(HISTORY, partial(memory.find, "x")).turns[1].parts
     assert parts == (Text("so"), thought, ToolCall("a", "f", "{}", signature=SIGNATURE), ToolCall("b", "f", "{}"))
-    assert memory.of("y").recalled(HISTORY) is HISTORY
+    assert with_signatures(HISTORY, partial(memory.find, "y")) is HISTORY
 
 
 @pytest.mark.parametrize("echoed", [Thinking("", Signature("s", "thinking", "t")), None])
@@ -140,7 +142,7 @@ def test_what_a_client_echoes_is_left_alone(echoed: Thinking | None) -> None:
     own = ToolCall("a", "f", "{}", signature=None if echoed else Signature("s", "call", "own"))
     turn = Turn("assistant", (echoed, own) if echoed else (own,))
     conversation = Conversation(model="m", turns=(turn,))
-    assert memory.recalled(None, conversation) is conversation
+    assert with_signatures(conversation, partial(memory.find, None)) is conversation
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 400)), max_size=40))

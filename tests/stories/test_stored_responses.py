@@ -234,7 +234,7 @@ def test_an_unknown_response_is_the_error_that_clients_look_for(model: str) -> N
 
 def test_what_was_forgotten_for_lack_of_room_is_an_unknown_response() -> None:
     server = gateway(config())
-    server._services.ledger.responses = ResponseStore(max_entries=1)
+    server._outside.state.responses = ResponseStore(max_entries=1)
     first, second = answered(server, input="a"), answered(server, input="b")
     assert error(ask(server, input="c", previous_response_id=first["id"])) == not_found(first["id"])
     assert ask(server, input="c", previous_response_id=second["id"]).requests
@@ -401,7 +401,7 @@ def test_a_follow_up_asks_for_no_model_that_the_client_may_not_use() -> None:
 def test_a_pin_to_a_provider_that_is_gone_is_an_unknown_response() -> None:
     before, after = gateway(two_vendors()), gateway(config())
     native(before, model="mine")
-    after._services.ledger.responses = before._services.ledger.responses
+    after._outside.state.responses = before._outside.state.responses
     assert error(ask(after, input="b", previous_response_id="resp_1")) == not_found("resp_1")
     assert error(get(after, "resp_1")) == gone("resp_1")
 
@@ -419,7 +419,7 @@ def test_a_pin_to_a_provider_that_speaks_responses_no_more_is_an_unknown_respons
     native(before, model="mine")
     changed: Provider = provider(ANTHROPIC, name="other")
     after = gateway(config(providers=(changed, provider(CHAT))))
-    after._services.ledger.responses = before._services.ledger.responses
+    after._outside.state.responses = before._outside.state.responses
     assert error(ask(after, input="b", previous_response_id="resp_1")) == not_found("resp_1")
 
 

@@ -184,7 +184,7 @@ def test_a_bad_key_told_as_a_400_is_a_424_too(dialogue: Dialogue) -> None:
     story = answered(dialogue, 400, json.dumps({"error": error}).encode())
     assert (story.status, "credential" in error_of(story)["message"]) == (424, True)
     assert story.headers[b"x-should-retry"] == b"false"
-    ((slot, _),) = story.exchange._services.ledger.state.cooldowns.cooling(now=story.now)
+    ((slot, _),) = story.exchange._services.outside.state.cooldowns.cooling(now=story.now)
     assert slot[2] == ""  # it is of no use for any model
 
 
@@ -255,7 +255,7 @@ def test_a_named_wait_is_told_in_whole_seconds(headers: dict[bytes, bytes], seco
 )
 def test_a_limit_without_a_wait_that_can_be_believed_is_told_with_the_gateways_own(headers: dict[bytes, bytes]) -> None:
     story = answered(CHAT, 429, CHAT.error_answer, headers=(*JSON, *headers.items()))
-    (cooldown,) = (each for _, each in story.exchange._services.ledger.state.cooldowns.cooling(now=story.now))
+    (cooldown,) = (each for _, each in story.exchange._services.outside.state.cooldowns.cooling(now=story.now))
     assert 3.75 <= cooldown.until - EPOCH <= 6.25
     assert story.headers[b"retry-after"] == b"%d" % math.ceil(cooldown.until - EPOCH)
 

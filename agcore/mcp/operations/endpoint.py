@@ -21,6 +21,7 @@ from agcore.codecs import json_text, sse
 from agcore.codecs.header_fields import first, media_type
 from agcore.codecs.url import is_loopback
 from agcore.conversation.usage import total
+from agcore.machines.outside import Outside
 from agcore.mcp import jsonrpc, transport
 from agcore.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Error, Message, Notification, Request
 from agcore.mcp.operations.vision_call import Outcome, VisionCall
@@ -32,7 +33,7 @@ from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Notified
 from agcore.protocol.legality import State
 from agcore.protocol.report import Report, Usage
-from agcore.state.mcp_sessions import Id, Owner, Session
+from agcore.state.mcp_sessions import Id, Owner
 
 if TYPE_CHECKING:
     from agcore.machines.operation import ExchangeParts
@@ -66,7 +67,7 @@ class McpServer(BaseOperation):
     _unsupported: Error | None = None
     """What the head says is not spoken here; told under the id that the body has."""
     _revision: Revision = OLDEST
-    _session: Session | None = None
+    _session: str | None = None
     _listen: Listen | None = None
 
     def __init__(self, parts: ExchangeParts) -> None:
@@ -119,10 +120,9 @@ class McpServer(BaseOperation):
             return None
         assert self._session is not None
         if method == "GET":
-            self._session.streams.add(self.request.id)
+            self._outside.join_session(self._session, self.request.id)
             return self._open_stream(b": listening\r\n\r\n", now)
-        self.services.ledger.sessions.end(self._session)
-        for exchange in self._session.exchanges:
+        for exchange in self._outside.end_session(self._session):
             self.parts.environment.notify(exchange, Notified(_END))
         return self.client.answer(204, b"", now=now)
 
@@ -159,8 +159,8 @@ class McpServer(BaseOperation):
 
     def _initialize(self, request: Request, now: float) -> None:
         self._revision = negotiated(request.params.get("protocolVersion"))
-        session = self.services.ledger.sessions.create(self._owner, self._revision.version, now=now)
-        self._provenance = ((transport.SESSION, session.id.encode("ascii")),)
+        session = self._outside.open_session(self._owner, self._revision.version, now=now)
+        self._provenance = ((transport.SESSION, session.encode("ascii")),)
         self._answer((request,), now)
 
     def _find_session(self, now: float) -> bool:
@@ -170,12 +170,18 @@ class McpServer(BaseOperation):
             message = "the header `mcp-session-id` is missing; `initialize` gives it its value"
             self._refuse(400, Error(INVALID_REQUEST, message), now)
             return False
-        self._session = self.services.ledger.sessions.find(id.decode("latin-1"), self._owner, now=now)
-        if self._session is None:
+        session = id.decode("latin-1")
+        revision = self._outside.find_session(session, self._owner, now=now)
+        if revision is None:
             self._refuse(404, Error(INVALID_REQUEST, "there is no such session (any more): initialize a new one"), now)
             return False
-        self._revision = REVISIONS[self._session.revision]
+        self._session = session
+        self._revision = REVISIONS[revision]
         return True
+
+    @property
+    def _outside(self) -> Outside:
+        return self.services.outside
 
     @property
     def _owner(self) -> Owner:
@@ -185,8 +191,11 @@ class McpServer(BaseOperation):
 
     def _cancel(self, id: object) -> None:
         assert self._session is not None
-        if jsonrpc.is_id(id) and id in self._session.calls:
-            self.parts.environment.notify(self._session.calls[id], Notified(_CANCEL, id))
+        if not jsonrpc.is_id(id):
+            return
+        worker = self._outside.worker_of(self._session, id)
+        if worker is not None:
+            self.parts.environment.notify(worker, Notified(_CANCEL, id))
 
     def _answer(self, messages: Iterable[Message], now: float) -> None:
         """Answer requests; what takes time is begun."""
@@ -215,7 +224,7 @@ class McpServer(BaseOperation):
         for call in begun:
             self._tools.append(call.ask.tool.name)
             if self._session is not None:
-                self._session.calls[call.ask.id] = self.request.id
+                self._outside.join_session(self._session, self.request.id, call=call.ask.id)
         for call in begun:
             if not self.client.finished:
                 call.begin(now=now)
@@ -225,7 +234,7 @@ class McpServer(BaseOperation):
 
     def _is_under_way(self, id: Id, begun: Iterable[VisionCall]) -> bool:
         """Whether an id is taken: two answers under it, or its cancellation, could mean either request."""
-        earlier = self._session is not None and id in self._session.calls
+        earlier = self._session is not None and self._outside.worker_of(self._session, id) is not None
         return earlier or any(call.ask.id == id for call in begun)
 
     def _listen_to(self, listen: Listen, now: float) -> None:
@@ -328,7 +337,7 @@ class McpServer(BaseOperation):
     def over(self) -> None:
         """Nothing can be cancelled here any more."""
         if self._session is not None:
-            self._session.forget(self.request.id)
+            self._outside.leave_session(self._session, self.request.id)
 
     def error_body(self, fault: Fault) -> bytes:
         """A JSON-RPC error, under the id of the request where one request is all there is."""

@@ -142,7 +142,7 @@ class McpProxy(BaseOperation):
     def _relayed(self, frame: sse.Frame) -> bytes:
         if frame.event != "endpoint" or frame.data is None:
             return frame.raw
-        public_url, digest = self.services.config.proxy.public_url, self.services.ids
+        public_url, digest = self.services.config.proxy.public_url, self.services.outside
         reference = message_endpoint.reference(frame.data, self._server, public_url=public_url, digest=digest)
         return sse.encode(reference, event="endpoint")
 
@@ -189,7 +189,7 @@ class McpMessages(McpProxy):
         if self.client.finished:
             return
         token = self.request.target.first("to") or ""
-        self._announced = message_endpoint.upstream_target(token, self._server, digest=self.services.ids)
+        self._announced = message_endpoint.upstream_target(token, self._server, digest=self.services.outside)
         if self._announced is None:
             message = f"not a URL that the MCP server {self._name!r} announced here: open its event stream anew"
             self.client.fail(Fault(status=404, message=message), now=now)

@@ -204,7 +204,7 @@ class VisionCall(CallHooks):
         refusal = self._translation.refusal(on_loss=services.config.proxy.on_loss)
         if refusal is not None:
             return refusal
-        self._stream = UpstreamStream(self._translation, id=services.ids.mint(""))
+        self._stream = UpstreamStream(self._translation, id=services.outside.mint(""))
         self._deltas.clear()
         self._whole = None
         self._size = 0
