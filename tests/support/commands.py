@@ -32,8 +32,8 @@ class Command:
         assert process.stdout is not None
         assert process.stderr is not None
         self.process = process
-        self.stdout = _Lines(process.stdout)
-        self.stderr = _Lines(process.stderr)
+        self.stdout = Lines(process.stdout)
+        self.stderr = Lines(process.stderr)
 
     def url(self) -> str:
         """Waits for the line that says it is ready and gives its base URL."""
@@ -49,7 +49,7 @@ class Command:
         return self.process.wait(PATIENCE)
 
 
-class _Lines:
+class Lines:
     """The lines of a pipe, as they come."""
 
     def __init__(self, pipe: IO[bytes]) -> None:

@@ -1,0 +1,104 @@
+"""Mutants: rules of the core broken by hand, one at a time, each of which some test must notice: `make mutants`.
+
+A mutant is a line of the core with other words, and the tests that the manifest names for its rule. It is applied to a
+copy of the tree. One whose words are not found any more is an error: the line has changed, and so must its mutant.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tests.requirements import REQUIREMENTS
+
+ROOT: Final = Path(__file__).parents[1]
+
+
+class Mutant(msgspec.Struct, frozen=True):
+    """A rule that is broken."""
+
+    rule: str
+    """The id of the requirement whose tests must fail."""
+    file: str
+    old: str
+    new: str
+
+
+MUTANTS: Final = (
+    Mutant(
+        "selection.longer-refusal",
+        "agcore/routing/selection.py",
+        "limits = trouble not in PASSING and not refused",
+        "limits = trouble not in PASSING",
+    ),
+    Mutant(
+        "selection.success",
+        "agcore/routing/selection.py",
+        "cooldown.since <= began",
+        "True",
+    ),
+    Mutant(
+        "selection.together",
+        "agcore/routing/selection.py",
+        "old.failures + (began >= old.since)",
+        "old.failures + 1",
+    ),
+    Mutant(
+        "call.pause",
+        "agcore/machines/upstream_call.py",
+        " or chosen.until >= context.first_content_by",
+        "",
+    ),
+    Mutant(
+        "call.prose",
+        "agcore/machines/call_faults.py",
+        "if kind is FailureKind.INVALID_REQUEST:",
+        "if False:",
+    ),
+)
+
+
+def survives(mutant: Mutant, folder: Path) -> bool:
+    """Apply a mutant in a copy of the tree below `folder`, run its tests, and put the line back."""
+    (tests,) = (each.tests for each in REQUIREMENTS if each.id == mutant.rule)
+    file = folder / mutant.file
+    text = file.read_text("utf-8")
+    if text.count(mutant.old) != 1:
+        sys.exit(f"{mutant.rule}: {mutant.file} has {mutant.old!r} {text.count(mutant.old)} times")
+    file.write_text(text.replace(mutant.old, mutant.new), "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *(f"tests/{test}" for test in tests)]
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    file.write_text(text, "utf-8")
+    if done.returncode not in (0, 1):
+        sys.exit(f"{mutant.rule}: its tests did not run\n{done.stdout}{done.stderr}")
+    return done.returncode == 0
+
+
+def main() -> int:
+    """Run all mutants, or those whose rules are named; say of each whether it was noticed. 1 where one was not."""
+    chosen = [mutant for mutant in MUTANTS if mutant.rule in (sys.argv[1:] or [mutant.rule])]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        ignored = shutil.ignore_patterns("__pycache__", "node_modules")
+        for name in ("agcore", "tests", "docs", "frontends"):
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        shutil.copy(ROOT / "pyproject.toml", folder)
+        survivors = []
+        for mutant in chosen:
+            alive = survives(mutant, folder)
+            survivors += [mutant] * alive
+            print(f"{'SURVIVED' if alive else 'noticed '}  {mutant.rule}: {mutant.old!r} -> {mutant.new!r}", flush=True)
+    print(f"{len(chosen) - len(survivors)} noticed, {len(survivors)} survived")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
