@@ -7,7 +7,7 @@ WORKERS ?= auto
 # The folders of tests that want sockets, other processes, or seconds.
 SLOW := asgi cli differential docs gauntlet packaging properties sdk trio_server
 
-.PHONY: demo test test-fast test-deep mcp-js mcp-conformance check format types lint golden docs bench clean
+.PHONY: demo test test-fast test-deep mutants mcp-js mcp-conformance check format types lint golden docs bench clean
 
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,9 @@ test-fast: $(VENV)/.test  ## what needs no socket, no process and no second: whi
 
 test-deep: $(VENV)/.test  ## every test, each property with many more examples, other ones each time
 	$(BIN)/pytest -q -n $(WORKERS) --hypothesis-profile=deep
+
+mutants: $(VENV)/.test  ## rules of the core, broken one at a time: does a test notice?
+	$(BIN)/python -m tests.mutants
 
 mcp-js:  ## what the tests with the MCP client in JavaScript need; without it they are skipped
 	npm install --prefix tests/sdk/js --no-package-lock --no-audit --no-fund

@@ -33,12 +33,6 @@ class Mutant(msgspec.Struct, frozen=True):
 
 MUTANTS: Final = (
     Mutant(
-        "selection.longer-refusal",
-        "agcore/routing/selection.py",
-        "limits = trouble not in PASSING and not refused",
-        "limits = trouble not in PASSING",
-    ),
-    Mutant(
         "selection.success",
         "agcore/routing/selection.py",
         "cooldown.since <= began",
@@ -62,6 +56,24 @@ MUTANTS: Final = (
         "if kind is FailureKind.INVALID_REQUEST:",
         "if False:",
     ),
+    Mutant(
+        "fan-out.same-step",
+        "agcore/operations/fan_out.py",
+        "each.step >= candidate.step",
+        "each.step > candidate.step",
+    ),
+    Mutant(
+        "fan-out.given-back",
+        "agcore/operations/fan_out.py",
+        "        self.let_go(self._size)\n",
+        "",
+    ),
+    Mutant(
+        "secrets.last-event",
+        "agcore/operations/generate.py",
+        "call.scrubbed(out) if self._stream.terminal else out",
+        "out",
+    ),
 )
 
 
@@ -73,7 +85,16 @@ def survives(mutant: Mutant, folder: Path) -> bool:
     if text.count(mutant.old) != 1:
         sys.exit(f"{mutant.rule}: {mutant.file} has {mutant.old!r} {text.count(mutant.old)} times")
     file.write_text(text.replace(mutant.old, mutant.new), "utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *(f"tests/{test}" for test in tests)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        *(f"tests/{test}" for test in tests),
+    ]
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     file.write_text(text, "utf-8")

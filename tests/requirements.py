@@ -344,6 +344,16 @@ FAN_OUT: Final = _all(
         "operations/test_fan_out.py::test_where_a_call_fails_for_good_all_of_them_go_the_next_way",
     ),
     (
+        "fan-out.same-step",
+        "Another candidate of the same step is a way out, as one of a later step is.",
+        "operations/test_fan_out.py::test_another_candidate_of_the_same_step_is_a_way_out_too",
+    ),
+    (
+        "fan-out.given-back",
+        "What was kept of an abandoned way is given back at once.",
+        "operations/test_fan_out.py::test_what_was_kept_of_an_abandoned_way_is_given_back_at_once",
+    ),
+    (
         "fan-out.limit",
         "At most eight calls are made of one request.",
         (
@@ -577,6 +587,11 @@ SECRETS: Final = _all(
             "stories/test_upstream_errors.py::test_the_key_is_taken_out_of_every_part_of_an_error",
             "stories/test_upstream_errors.py::test_the_key_is_taken_out_of_errors_in_streams",
         ),
+    ),
+    (
+        "secrets.last-event",
+        "The last event of a stream, which may be the vendor's own words, does not show the key that it quotes.",
+        "conversion/test_passthrough.py::test_the_last_event_of_a_stream_does_not_show_the_key_that_it_quotes",
     ),
     (
         "auth.modes",

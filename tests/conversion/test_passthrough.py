@@ -493,6 +493,13 @@ def test_a_responses_stream_may_end_in_its_own_failure_after_content() -> None:
     assert story.row["outcome"] == "ok"
 
 
+def test_the_last_event_of_a_stream_does_not_show_the_key_that_it_quotes() -> None:
+    failed = b'event: response.failed\ndata: {"type":"response.failed","response":{"error":{"message":"no KEY"}}}\n\n'
+    quoted = failed.replace(b"KEY", PROVIDER_KEY.encode())
+    story = streamed(RESPONSES, RESPONSES.announcements + RESPONSES.content + quoted)
+    assert story.body.endswith(failed.replace(b"KEY", b"openai_responses#1"))
+
+
 def test_responses_events_of_no_known_kind_are_no_content() -> None:
     unknown = b'data: {"type":"keepalive"}\n\ndata: {"sequence_number":"x"}\n\ndata: [DONE]\n\n'
     story = streaming(RESPONSES)

@@ -354,6 +354,26 @@ def test_where_a_call_fails_for_good_all_of_them_go_the_next_way() -> None:
     assert (story.status, len(json.loads(story.body)["choices"])) == (200, 2)
 
 
+def test_another_candidate_of_the_same_step_is_a_way_out_too() -> None:
+    pooled = ((("anthropic", "up-anthropic"), ("openai_responses", "up-openai_responses")),)
+    story = chat("m", setup=attrs.evolve(config(), models=(ModelRule("m", pooled),)), attempts=4)
+    first, second = hosts(story)
+    assert first == second
+    story.upstream_answers(429, ANTHROPIC.error_answer, leg=1)
+    (other,) = {"anthropic.example", "openai-responses.example"} - {first}
+    assert hosts(story)[2:] == [other] * 2
+
+
+def test_what_was_kept_of_an_abandoned_way_is_given_back_at_once() -> None:
+    story = chat("m", setup=TWO_WAYS, attempts=4)
+    before = story.gateway.buffered
+    story.upstream_answers(200, message("x" * 5000), leg=1)
+    assert story.gateway.buffered >= before + 5000
+    story.upstream_answers(429, ANTHROPIC.error_answer, leg=2)
+    assert hosts(story)[2:] == ["openai-responses.example"] * 2
+    assert story.gateway.buffered == before
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_divided_request_that_follows_another_attempt_starts_anew(stream: bool) -> None:
     candidates = ((("openai", "up-openai"),), (("anthropic", "up-anthropic"),))
