@@ -70,3 +70,12 @@ def test_what_clients_do_is_refused_as_before() -> None:
     assert not effects
     assert not exchange.finished
     assert not any(isinstance(effect, OpenUpstream) for effect in effects)
+
+
+def test_a_bug_of_the_core_is_raised_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("agcore.gateway.admit", broken)
+    with pytest.raises(ZeroDivisionError):
+        open_at(RequestHead("GET", b"/v1/models", (KEY,)))
