@@ -620,7 +620,7 @@ SECRETS: Final = _all(
     (
         "limits.window",
         "No window lets in more than a key's limit and what is refilled meanwhile.",
-        "stories/test_allowances.py::test_no_window_lets_in_more_than_the_limit_and_what_is_refilled_meanwhile",
+        "state/test_rate_limits.py::test_no_window_lets_in_more_than_the_limit_and_what_is_refilled_meanwhile",
     ),
     (
         "limits.given-back",

@@ -800,3 +800,19 @@ def test_a_refusal_is_the_clients_where_nothing_was_signed_or_losses_are_not_acc
     for story in (plain, strict):
         assert story.status == 400
         assert list(story.requests) == [1]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_responses_request_on_chats_path_reaches_chat_as_one_of_its_own(stream: bool) -> None:
+    story = Story(gateway(config()))
+    body = {"model": CHAT.model, "input": "hi", "stream": stream}
+    story.open("POST", "/v1/chat/completions", body=json.dumps(body).encode())
+    sent = story.requests[1].body
+    assert isinstance(sent, bytes)
+    assert "input" not in json.loads(sent)
+    assert json.loads(sent)["messages"][-1]["role"] == "user"
+    if stream:
+        story.upstream_answers(200, CHAT.stream, headers=((b"content-type", b"text/event-stream"),))
+    else:
+        story.upstream_answers(200, CHAT.answer)
+    assert (story.status, b"hello" in story.body) == (200, True)

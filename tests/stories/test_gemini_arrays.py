@@ -1,4 +1,4 @@
-"""Requests and answers of the right vendor in the wrong shape: what is meant is plain, so it is served."""
+"""A Gemini server that answers a stream request with an array is served as the stream that was asked for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 import pytest
 
 from agcore_sim.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue
-from agcore_sim.story import JSON, Story, gateway
-from tests.support.dialogues import asked, config
+from agcore_sim.story import JSON
+from tests.support.dialogues import asked
 
 CHUNKS = [
     {"candidates": [{"content": {"role": "model", "parts": [{"text": "hel"}]}}]},
@@ -41,19 +41,3 @@ def test_an_array_of_nothing_is_no_answer(body: bytes) -> None:
     story = asked(CHAT, stream=True, model=GEMINI.model)
     story.upstream_answers(200, body, headers=JSON)
     assert (story.status, story.row["outcome"]) == (502, "error")
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_responses_request_on_chats_path_reaches_chat_as_one_of_its_own(stream: bool) -> None:
-    story = Story(gateway(config()))
-    body = {"model": CHAT.model, "input": "hi", "stream": stream}
-    story.open("POST", "/v1/chat/completions", body=json.dumps(body).encode())
-    sent = story.requests[1].body
-    assert isinstance(sent, bytes)
-    assert "input" not in json.loads(sent)
-    assert json.loads(sent)["messages"][-1]["role"] == "user"
-    if stream:
-        story.upstream_answers(200, CHAT.stream, headers=((b"content-type", b"text/event-stream"),))
-    else:
-        story.upstream_answers(200, CHAT.answer)
-    assert (story.status, b"hello" in story.body) == (200, True)
