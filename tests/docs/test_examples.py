@@ -47,15 +47,12 @@ def test_an_example_prints_what_stands_below_it(name: str) -> None:
 
 
 def test_the_examples_are_strictly_typed(tmp_path: Path) -> None:
-    (core,) = CORE.findall((ROOT / "README.md").read_text("utf-8"))
-    (small,) = re.findall(
-        r"```python\n(.*?)^```", (ROOT / "docs" / "write-a-frontend.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
-    )
-    for name, code in {
-        **{name: code for name, (code, _) in EXAMPLES.items()},
-        "readme_core": core,
-        "small_frontend": small,
-    }.items():
+    modules = {name: code for name, (code, _) in EXAMPLES.items()}
+    (modules["readme_core"],) = CORE.findall((ROOT / "README.md").read_text("utf-8"))
+    for page in ("simulation", "write-a-frontend"):  # whose blocks are parts of one program
+        blocks = EXAMPLE.findall((ROOT / "docs" / f"{page}.md").read_text("utf-8"))
+        modules[page.replace("-", "_")] = "\n".join(code for code, _ in blocks)
+    for name, code in modules.items():
         (tmp_path / f"{name}.py").write_text(code, "utf-8")
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", str(CACHE)]
     done = subprocess.run([*command, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=300)
