@@ -19,8 +19,7 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
-from agcore.demo import requests as demo_requests
-from agcore.demo import wire as demo_wire
+from agcore.demo import requests, wire
 from agcore.demo.requests import Ask, Refused, Tool
 from agcore.demo.wire import Call, Chunk, DemoAnswer, Json, Reply
 from agcore.protocol.http import Headers
@@ -160,11 +159,11 @@ def _reply(ask: Ask, seed: str) -> Reply:
         reasoning, text = f"{reasoning}A tool is offered, so it is called: {call.name}.", ""
     elif ask.schema is not None:
         reasoning += "The answer is JSON."
-        text = demo_wire.encode(_Sampler(ask.schema).value(ask.schema) if ask.schema else {"demo": _text(ask)})
+        text = wire.encode(_Sampler(ask.schema).value(ask.schema) if ask.schema else {"demo": _text(ask)})
     else:
         reasoning, text = f"{reasoning}The answer is text.", _text(ask)
-    thought = demo_wire.words(reasoning) if ask.reasoning else []
-    said = demo_wire.words(text)
+    thought = wire.words(reasoning) if ask.reasoning else []
+    said = wire.words(text)
     needed = len(thought) + len(said) + (call.tokens if call else 0)
     room = needed if ask.limit is None else ask.limit
     cut = room < needed
@@ -222,48 +221,48 @@ def _family(request: _Request) -> str:
 
 
 def _chat(request: _Request) -> DemoAnswer:
-    ask = demo_requests.read_chat(request.json())
+    ask = requests.read_chat(request.json())
     replies = [_reply(ask, request.seed)] * ask.count
     if ask.stream:
-        steps = demo_wire.chat_events(replies, include_usage=ask.include_usage)
-        return demo_wire.data_stream(steps, request.identity)
-    return demo_wire.whole(200, demo_wire.chat(replies), request.identity)
+        steps = wire.chat_events(replies, include_usage=ask.include_usage)
+        return wire.data_stream(steps, request.identity)
+    return wire.whole(200, wire.chat(replies), request.identity)
 
 
 def _completions(request: _Request) -> DemoAnswer:
-    asks = demo_requests.read_completions(request.json())
+    asks = requests.read_completions(request.json())
     replies = [reply for ask in asks for reply in [_reply(ask, request.seed)] * ask.count]
     if asks[0].stream:
-        steps = demo_wire.completions_events(replies, include_usage=asks[0].include_usage)
-        return demo_wire.data_stream(steps, request.identity)
-    return demo_wire.whole(200, demo_wire.completions(replies), request.identity)
+        steps = wire.completions_events(replies, include_usage=asks[0].include_usage)
+        return wire.data_stream(steps, request.identity)
+    return wire.whole(200, wire.completions(replies), request.identity)
 
 
 def _responses(request: _Request) -> DemoAnswer:
     body = request.json()
-    ask = demo_requests.read_responses(body)
-    reply, encrypted = _reply(ask, request.seed), demo_requests.wants_encrypted(body)
+    ask = requests.read_responses(body)
+    reply, encrypted = _reply(ask, request.seed), requests.wants_encrypted(body)
     if ask.stream:
-        return demo_wire.named_stream(demo_wire.responses_events(reply, body, encrypted=encrypted), request.identity)
-    return demo_wire.whole(200, demo_wire.responses(reply, body, encrypted=encrypted), request.identity)
+        return wire.named_stream(wire.responses_events(reply, body, encrypted=encrypted), request.identity)
+    return wire.whole(200, wire.responses(reply, body, encrypted=encrypted), request.identity)
 
 
 def _messages(request: _Request) -> DemoAnswer:
-    ask = demo_requests.read_messages(request.json())
+    ask = requests.read_messages(request.json())
     reply = _reply(ask, request.seed)
     if ask.stream:
-        return demo_wire.named_stream(demo_wire.messages_events(reply), request.identity)
-    return demo_wire.whole(200, demo_wire.messages(reply), request.identity)
+        return wire.named_stream(wire.messages_events(reply), request.identity)
+    return wire.whole(200, wire.messages(reply), request.identity)
 
 
 def _responses_tokens(request: _Request) -> DemoAnswer:
-    count = demo_requests.tokens(request.json(), *demo_requests.RESPONSES_INPUT)
-    return demo_wire.whole(200, {"object": "response.input_tokens", "input_tokens": count}, request.identity)
+    count = requests.tokens(request.json(), *requests.RESPONSES_INPUT)
+    return wire.whole(200, {"object": "response.input_tokens", "input_tokens": count}, request.identity)
 
 
 def _messages_tokens(request: _Request) -> DemoAnswer:
-    count = demo_requests.tokens(request.json(), *demo_requests.MESSAGES_INPUT)
-    return demo_wire.whole(200, {"input_tokens": count}, request.identity)
+    count = requests.tokens(request.json(), *requests.MESSAGES_INPUT)
+    return wire.whole(200, {"input_tokens": count}, request.identity)
 
 
 def _vector(text: str, size: int) -> bytes:
@@ -277,16 +276,16 @@ def _vector(text: str, size: int) -> bytes:
 
 def _embeddings(request: _Request) -> DemoAnswer:
     body = request.json()
-    embed = demo_requests.read_embeddings(body, usual=_DIMENSIONS, most=_MOST_DIMENSIONS)
+    embed = requests.read_embeddings(body, usual=_DIMENSIONS, most=_MOST_DIMENSIONS)
     data: list[Json] = []
     for index, text in enumerate(embed.texts):
         packed = _vector(text, embed.size)
         vector = base64.b64encode(packed).decode() if embed.base64 else list(struct.unpack(f"<{embed.size}f", packed))
         data.append({"object": "embedding", "index": index, "embedding": vector})
-    count = demo_requests.tokens(body, "input")
+    count = requests.tokens(body, "input")
     usage = {"prompt_tokens": count, "total_tokens": count}
     payload = {"object": "list", "data": data, "model": embed.model, "usage": usage}
-    return demo_wire.whole(200, payload, request.identity)
+    return wire.whole(200, payload, request.identity)
 
 
 def _models(request: _Request) -> DemoAnswer:
@@ -295,7 +294,7 @@ def _models(request: _Request) -> DemoAnswer:
             actions = ["generateContent", "countTokens"]
             named: Json = {"name": f"models/{MODEL}", "version": "1", "displayName": "agcore demo"}
             named |= {"inputTokenLimit": 1_000_000, "outputTokenLimit": 65_536, "supportedGenerationMethods": actions}
-            return demo_wire.whole(200, {"models": [named]})
+            return wire.whole(200, {"models": [named]})
         case "anthropic":
             model: Json = {
                 "type": "model",
@@ -303,9 +302,9 @@ def _models(request: _Request) -> DemoAnswer:
                 "display_name": "agcore demo",
                 "created_at": "2026-01-01T00:00:00Z",
             }
-            return demo_wire.whole(200, {"data": [model], "has_more": False, "first_id": MODEL, "last_id": MODEL})
-    model = {"id": MODEL, "object": "model", "created": demo_wire.CREATED, "owned_by": "agcore"}
-    return demo_wire.whole(200, {"object": "list", "data": [model]}, request.identity)
+            return wire.whole(200, {"data": [model], "has_more": False, "first_id": MODEL, "last_id": MODEL})
+    model = {"id": MODEL, "object": "model", "created": wire.CREATED, "owned_by": "agcore"}
+    return wire.whole(200, {"object": "list", "data": [model]}, request.identity)
 
 
 def _gemini(request: _Request) -> DemoAnswer:
@@ -316,13 +315,13 @@ def _gemini(request: _Request) -> DemoAnswer:
         return _missing(request)
     match action:
         case "generateContent" | "streamGenerateContent":
-            ask = demo_requests.read_gemini(request.json(), model, stream=action == "streamGenerateContent")
+            ask = requests.read_gemini(request.json(), model, stream=action == "streamGenerateContent")
             reply = _reply(ask, request.seed)
             if ask.stream:
-                return demo_wire.gemini_stream(demo_wire.gemini_events(reply, count=ask.count), sse=_sse(request))
-            return demo_wire.whole(200, demo_wire.gemini(reply, count=ask.count))
+                return wire.gemini_stream(wire.gemini_events(reply, count=ask.count), sse=_sse(request))
+            return wire.whole(200, wire.gemini(reply, count=ask.count))
         case "countTokens":
-            return demo_wire.whole(200, {"totalTokens": demo_requests.gemini_tokens(request.json())})
+            return wire.whole(200, {"totalTokens": requests.gemini_tokens(request.json())})
     return _missing(request)
 
 
@@ -362,15 +361,15 @@ def _error(request: _Request, refused: Refused) -> DemoAnswer:
             if refused.details:
                 error["details"] = refused.details
             payload: Json = {"type": "error", "error": error, "request_id": f"req_{request.seed[:24]}"}
-            return demo_wire.whole(status, payload, request.identity)
+            return wire.whole(status, payload, request.identity)
         case "gemini":
             payload = {
                 "error": {"code": status, "message": message, "status": "NOT_FOUND" if missing else "INVALID_ARGUMENT"}
             }
             growing = ":streamGenerateContent" in unquote(request.path) and not _sse(request)
-            return demo_wire.whole(status, [payload] if growing else payload)
+            return wire.whole(status, [payload] if growing else payload)
     error = {"message": message, "type": "invalid_request_error", "param": refused.param, "code": refused.code}
-    return demo_wire.whole(status, {"error": error}, request.identity)
+    return wire.whole(status, {"error": error}, request.identity)
 
 
 def demo_answer(method: str, target: bytes, headers: Headers, body: bytes) -> DemoAnswer:
