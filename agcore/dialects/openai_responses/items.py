@@ -1,7 +1,7 @@
 """Responses items to and from the turns of a conversation (docs/wire/openai-responses.md#items).
 
-Every item becomes a turn of its own: neighbours are merged later (`history.repaired`). A reasoning item that carries
-the signature of a call stands before that call, and its signature becomes the call's.
+Every item becomes a turn of its own: `repair.repair_history` merges neighbours later. A reasoning item that carries the
+signature of a call stands before that call, and its signature becomes the call's.
 """
 
 from __future__ import annotations
