@@ -21,7 +21,6 @@ from agcore.conversion.translated_stream import StreamTranslation
 from agcore.conversion.translation import Translation
 from agcore.dialects import foreign_signatures
 from agcore.dialects.base import RequestSummary
-from agcore.dialects.openai_responses.answer_writer import ResponseWriter
 from agcore.dialects.whole_answer import array_of_chunks
 from agcore.protocol.fault import Fault
 
@@ -70,8 +69,7 @@ class TranslatedGeneration(AttemptConversion):
         """The whole answer as the client gets it."""
         if self._turned is None:
             return self._answer
-        writer = self._turned.writer
-        return writer.response if isinstance(writer, ResponseWriter) else None
+        return self._turned.writer.response
 
     def whole(self, body: bytes, *, now: float) -> Answered:
         """Turn a whole answer, or a stream that came as one array."""

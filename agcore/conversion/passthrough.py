@@ -31,7 +31,6 @@ from agcore.conversion.base import (
 )
 from agcore.conversion.client_stream import DeferredPreamble
 from agcore.dialects.base import FrameKind, RequestSummary, StreamTap
-from agcore.dialects.openai_responses import stream_tap as openai_responses
 from agcore.dialects.shared.event_edits import edited
 from agcore.dialects.shared.faults import CUT, EMPTY, out_of_bounds
 from agcore.dialects.whole_answer import array_of_chunks
@@ -137,7 +136,7 @@ class GenerationPassThrough(PassThrough):
     @property
     def response(self) -> Mapping[str, object] | None:
         """As the stream announced it, or the whole answer."""
-        announced = self._tap.response if isinstance(self._tap, openai_responses.StreamTap) else None
+        announced = None if self._tap is None else self._tap.response
         return self._answer if announced is None else announced
 
     def whole(self, body: bytes, *, now: float) -> Answered:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from agcore.codecs.sse import Frame
 from agcore.conversation.transcripts import Transcript
 from agcore.dialects.base import FrameKind
@@ -12,6 +14,8 @@ from agcore.protocol.report import Usage
 
 class TranscriptTap:
     """The upstream's events as the client's; see `base.StreamTap`."""
+
+    response: Final = None
 
     def __init__(self, reader: TranscriptReader, writer: TranscriptWriter) -> None:
         self._reader = reader

@@ -182,6 +182,10 @@ class StreamTap(Protocol):
     def fault(self) -> Fault | None:
         """How the stream failed, after `FrameKind.ERROR`."""
 
+    @property
+    def response(self) -> Mapping[str, object] | None:
+        """What the client is being told, as one object with an id, where the dialect's requests may go on from it."""
+
     def read(self, frame: Frame) -> tuple[FrameKind, bytes]:
         """What a frame means, and the bytes that the client gets for it: its own, unless an edit is due."""
 
@@ -270,6 +274,10 @@ class ReadAnswer(Protocol):
 
 class ResponseWriter(Protocol):
     """Writes a stream for a client: bytes for each delta, well-formed whatever the order of what comes."""
+
+    @property
+    def response(self) -> Mapping[str, object] | None:
+        """What the client is being told, as one object with an id, where the dialect's requests may go on from it."""
 
     def feed(self, delta: Delta) -> bytes:
         """The frames for a delta; empty where nothing is to be said yet."""

@@ -59,6 +59,8 @@ _IMAGE: Final = "[image]"
 class ResponseWriter:
     """Writes a stream; see `base.ResponseWriter`. Answers beyond the first are left out."""
 
+    response: Final = None
+
     def __init__(self, *, id: str, model: str, created: int, conversation: Conversation) -> None:
         self._id = id
         self._model = model

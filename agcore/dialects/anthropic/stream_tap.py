@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from agcore.codecs.sse import Frame, encode
 from agcore.dialects.anthropic import errors
 from agcore.dialects.anthropic.stream_events import StreamEvents
@@ -13,6 +15,8 @@ from agcore.protocol.report import Usage
 
 class StreamTap:
     """See `base.StreamTap`. An event without its `event:` line gets it: Anthropic's SDKs drop it otherwise."""
+
+    response: Final = None
 
     def __init__(self, *, shown_model: str | None, hide_usage: bool) -> None:
         self.usage: Usage | None = None

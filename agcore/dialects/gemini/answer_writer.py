@@ -160,6 +160,8 @@ class _Candidate:
 class ResponseWriter:
     """See `base.ResponseWriter`. The last chunk has all finish reasons and the usage."""
 
+    response: Final = None
+
     def __init__(self, *, id: str, model: str, created: int, conversation: Conversation) -> None:
         self._tail: _Object = {"modelVersion": model, "responseId": id}
         self._visible = _visible(conversation)

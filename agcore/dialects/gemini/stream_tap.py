@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from agcore.codecs.sse import Frame
@@ -16,6 +18,8 @@ from agcore.protocol.report import Usage
 
 class StreamTap:
     """See `base.StreamTap`. Only data and blank lines pass: comments and `event:` lines make Google's SDK raise."""
+
+    response: Final = None
 
     def __init__(self, *, shown_model: str | None, hide_usage: bool) -> None:
         self.usage: Usage | None = None

@@ -48,6 +48,8 @@ def read_usage(answer: Mapping[str, object]) -> Usage | None:
 class StreamTap:
     """Watches the events of streamed images, transcripts and speech."""
 
+    response: Final = None
+
     def __init__(self) -> None:
         self.usage: Usage | None = None
         self.finished = False

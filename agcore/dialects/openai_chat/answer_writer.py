@@ -75,6 +75,8 @@ class _State(msgspec.Struct):
 class ResponseWriter:
     """See `base.ResponseWriter`."""
 
+    response: Final = None
+
     def __init__(self, *, id: str, model: str, created: int, conversation: Conversation) -> None:
         self._old_style = _is_old_style(conversation)
         self._logprobs = conversation.settings.logprobs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from agcore.codecs import json_text
@@ -19,6 +21,8 @@ from agcore.protocol.report import Usage
 
 class StreamTap:
     """See `base.StreamTap`. Frames without data that are more than comments are dropped: SDKs choke on them."""
+
+    response: Final = None
 
     def __init__(self, *, shown_model: str | None, hide_usage: bool) -> None:
         self.usage: Usage | None = None

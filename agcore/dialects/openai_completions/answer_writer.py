@@ -30,6 +30,8 @@ _KIND: Final = "text_completion"
 class ResponseWriter:
     """See `base.ResponseWriter`. With `echo` each choice begins with its prompt."""
 
+    response: Final = None
+
     def __init__(self, *, id: str, model: str, created: int, conversation: Conversation) -> None:
         self._echoed = _Echoed(conversation)
         self._stops: dict[int, Stop | None] = {}

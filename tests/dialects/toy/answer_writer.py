@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from agcore.codecs import json_text
 from agcore.codecs.sse import encode
 from agcore.conversation.values import Answer, Consumed, Conversation, Delta, Text, TextDelta
@@ -12,6 +14,8 @@ from tests.dialects.toy import errors
 
 class ResponseWriter:
     """See `base.ResponseWriterFactory`."""
+
+    response: Final = None
 
     def __init__(self, *, id: str, model: str, created: int, conversation: Conversation) -> None:
         self._usage: Usage | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from agcore.codecs.sse import Frame, encode
@@ -15,6 +17,8 @@ from tests.dialects.toy.stream_events import StreamEvents
 
 class StreamTap:
     """See `base.StreamTap`."""
+
+    response: Final = None
 
     def __init__(self, *, shown_model: str | None, hide_usage: bool) -> None:
         self.usage: Usage | None = None
