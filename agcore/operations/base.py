@@ -6,68 +6,18 @@ from typing import ClassVar
 
 from agcore.config.values import Limits
 from agcore.dialects import ERROR_SHAPES
-from agcore.machines.call_events import Began, CallEvent, Data, End, Failed, Head, NeedPlan
+from agcore.machines.call_events import CallEvent
 from agcore.machines.operation import ExchangeParts
 from agcore.machines.request_body import BodyPolicy
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.protocol.fault import Fault
-from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Notified
 from agcore.protocol.report import NOTHING_TO_REPORT, Report
-from agcore.routing.candidates import Candidate
 from agcore.routing.catalog import Resolution
 from agcore.routing.resolution import resolve
-from agcore.upstream.request import UpstreamPlan
 
 
-class CallHooks:
-    """Hears of calls by a method for each event."""
-
-    def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
-        """See `call_set.CallReceiver`."""
-        if isinstance(event, Data):
-            self.call_data(call, event.data, now=now)
-        elif isinstance(event, NeedPlan):
-            plan = self.call_plan(call, event.candidate, now=now)
-            if plan is None:
-                call.abort()
-            else:
-                call.proceed(plan, now=now)
-        elif isinstance(event, Began):
-            self.call_begun(call, now=now)
-        elif isinstance(event, Head):
-            self.call_head(call, event.status, event.headers, now=now)
-        elif isinstance(event, End):
-            self.call_end(call, now=now)
-        else:
-            assert isinstance(event, Failed)
-            self.call_failed(call, event.fault, now=now)
-
-    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault | None:
-        """What to ask at `candidate`, for a new attempt: whatever came of an earlier one is void.
-
-        Returns:
-            The request; a fault to rule the candidate out; None where the request goes on by other calls.
-        """
-        raise NotImplementedError
-
-    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
-        """An attempt was begun."""
-
-    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
-        """The upstream answers, with a 2xx."""
-
-    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
-        """A piece of the answer's body."""
-
-    def call_end(self, call: UpstreamCall, *, now: float) -> None:
-        """The answer is complete: it is committed to, or rejected."""
-
-    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
-        """There is no answer, or it broke off after it was committed to. The fault is fit for a client."""
-
-
-class BaseOperation(CallHooks):
+class BaseOperation:
     """Base of all operations; see `machines.operation.Operation` for what each method is told."""
 
     body: ClassVar[BodyPolicy] = BodyPolicy.COLLECT
@@ -101,9 +51,8 @@ class BaseOperation(CallHooks):
     def run(self, body: bytes, *, now: float) -> None:
         """The request is complete."""
 
-    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
-        """Without an answer there is only the fault to tell."""
-        self.client.fail(fault, now=now)
+    def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
+        """No call is started."""
 
     def file_read(self, id: int, data: bytes, *, now: float) -> None:
         """No file is asked for."""

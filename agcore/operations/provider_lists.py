@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from agcore.config.values import Provider
 from agcore.dialects.shared.model_ids import read_ids
+from agcore.machines.call_events import Began, CallEvent, Data, End, Failed, Head, NeedPlan
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.base import BaseOperation
 from agcore.protocol.fault import Fault
 from agcore.routing.candidates import Candidate
+from agcore.upstream.body import CollectedBody
 from agcore.upstream.model_list import LISTING, MAX_BODY, list_headers, list_target
 from agcore.upstream.request import UpstreamPlan
 
@@ -35,7 +37,7 @@ class ListReader(BaseOperation):
         self._waiting: list[Candidate] = []
         self._under_way = 0
         self._once = False
-        self._bodies: dict[UpstreamCall, bytearray] = {}
+        self._bodies: dict[UpstreamCall, CollectedBody] = {}
 
     def read_lists(self, candidates: Iterable[Candidate], *, once: bool = False, now: float) -> None:
         """Start as many calls as may run at once.
@@ -64,47 +66,53 @@ class ListReader(BaseOperation):
         """Every list was read or has failed."""
         raise NotImplementedError
 
-    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan:
-        """The provider's model list."""
-        endpoint = candidate.endpoint
-        return UpstreamPlan(
-            method="GET", target=list_target(endpoint), headers=list_headers(endpoint), wait_for_cooldown=False
-        )
+    def list_begun(self, call: UpstreamCall, *, now: float) -> None:
+        """A provider is asked, perhaps once more."""
 
-    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
-        """What an earlier attempt brought is void."""
-        self._taken(call)
+    def list_came(self, call: UpstreamCall, *, now: float) -> None:
+        """A provider begins to answer."""
 
-    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
-        """A piece of a list. One of absurd length costs its connection."""
-        body = self._bodies.setdefault(call, bytearray())
-        if len(body) + len(data) > MAX_BODY:
+    def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
+        """What comes of one of the calls."""
+        if isinstance(event, Data):
+            self._receive_data(call, event.data, now)
+        elif isinstance(event, NeedPlan):
+            endpoint = event.candidate.endpoint
+            target, headers = list_target(endpoint), list_headers(endpoint)
+            plan = UpstreamPlan(target=target, method="GET", headers=headers, wait_for_cooldown=False)
+            call.proceed(plan, now=now)
+        elif isinstance(event, Began):
+            self._dropped(call)
+            self._bodies[call] = CollectedBody(self.memory, limit=MAX_BODY)
+            self.list_begun(call, now=now)
+        elif isinstance(event, Head):
+            self.list_came(call, now=now)
+        elif isinstance(event, End):
+            call.commit()
+            body = self._bodies[call].take()
+            self._dropped(call)
+            self.list_read(call, read_ids(body), now=now)
+            self._done(now)
+        elif isinstance(event, Failed):
+            self._dropped(call)
+            provider = call.candidate.provider if call.asked else call.candidates[0].provider
+            self.list_failed(provider, call, event.fault, now=now)
+            self._done(now)
+
+    def _receive_data(self, call: UpstreamCall, data: bytes, now: float) -> None:
+        """Keep a piece of a list. One of absurd length costs its connection."""
+        if not self._bodies[call].add(data, now=now):
             call.commit()
             call.abort()
-            self._taken(call)
+            self._dropped(call)
             self.list_read(call, None, now=now)
             self._done(now)
-        elif self.memory.reserve(len(data), now=now):
-            body += data
 
-    def call_end(self, call: UpstreamCall, *, now: float) -> None:
-        """A list is complete."""
-        call.commit()
-        self.list_read(call, read_ids(self._taken(call)), now=now)
-        self._done(now)
-
-    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
-        """There is none."""
-        self._taken(call)
-        provider = call.candidate.provider if call.asked else call.candidates[0].provider
-        self.list_failed(provider, call, fault, now=now)
-        self._done(now)
-
-    def _taken(self, call: UpstreamCall) -> bytes:
-        """What came, which is not held any more."""
-        body = bytes(self._bodies.pop(call, b""))
-        self.memory.release(len(body))
-        return body
+    def _dropped(self, call: UpstreamCall) -> None:
+        """What came is not held any more."""
+        body = self._bodies.pop(call, None)
+        if body is not None:
+            body.release()
 
     def _next(self, now: float) -> None:
         if self._waiting:

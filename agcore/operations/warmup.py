@@ -13,7 +13,6 @@ from agcore.dialects.shared.model_ids import MAX_IDS
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.provider_lists import ListReader, list_way
 from agcore.protocol.fault import Fault, invalid
-from agcore.protocol.http import Headers
 from agcore.state.cooldowns import Cooldown
 from agcore.upstream.model_list import LISTING
 
@@ -65,12 +64,11 @@ class Warmup(ListReader):
                     result.update(ok=False, error="no key is configured")
         return self.read_lists(candidates, once=True, now=now)
 
-    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
+    def list_begun(self, call: UpstreamCall, *, now: float) -> None:
         """From here on the time counts."""
-        super().call_begun(call, now=now)
         self._begun[call] = now
 
-    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
+    def list_came(self, call: UpstreamCall, *, now: float) -> None:
         """The key was taken; the time for the list itself does not count."""
         self._latency[call] = now - self._begun[call]
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 from agcore.codecs import header_fields as header_tables
 from agcore.codecs.url import parse_url
 from agcore.config.values import Endpoint, Provider
+from agcore.machines.call_events import CallEvent, Data, End, Failed, Head, NeedPlan
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp.sources import BadSource, https_url
-from agcore.operations.base import CallHooks
-from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers, Origin
 from agcore.routing.candidates import Candidate
+from agcore.upstream.body import CollectedBody
 from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class DownloadOwner(Protocol):
         """Why there is nothing; a sentence for people."""
 
 
-class Download(CallHooks):
+class Download:
     """One download; `begin` starts it.
 
     Args:
@@ -54,8 +54,7 @@ class Download(CallHooks):
         self._owner = owner
         self._redirects = 0
         self._call: UpstreamCall | None = None
-        self._data: list[bytes] = []
-        self._size = 0
+        self._body = CollectedBody(parts.memory, limit=max_bytes)
 
     def begin(self, *, now: float) -> None:
         """Ask for the URL."""
@@ -63,50 +62,45 @@ class Download(CallHooks):
         # No provider can have this name, so that nothing that happens here is held against one.
         provider = Provider(name=url.shown.removesuffix(url.path), endpoints={})
         endpoint = Endpoint("https", Origin(url.scheme, url.host, url.port), b"", "none")
-        self._parts.calls.start((Candidate(provider, endpoint, ""),), to=self, now=now, single_attempt=True)
+        self._call = self._parts.calls.start(
+            (Candidate(provider, endpoint, ""),), to=self, now=now, single_attempt=True
+        )
 
     def abort(self) -> None:
         """Stop; the owner hears nothing more."""
         if self._call is not None:
             self._call.abort()
 
-    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan | Fault:
-        """The request."""
+    def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
+        """What comes of asking at one URL."""
+        if isinstance(event, Data):
+            if not self._body.add(event.data, now=now):
+                self._too_large(now)
+        elif isinstance(event, NeedPlan):
+            call.proceed(self._plan(), now=now)
+        elif isinstance(event, Head):
+            self._receive_head(call, event, now)
+        elif isinstance(event, End):
+            self._owner.downloaded(self._body.take(), now=now)
+        elif isinstance(event, Failed):
+            self._owner.download_failed(event.fault.message, now=now)
+
+    def _plan(self) -> UpstreamPlan:
         where, mark, query = self._url.partition("://")[2].partition("?")
         target = f"/{where.partition('/')[2]}{mark}{query}".encode("ascii")
         return UpstreamPlan(target=target, method="GET", headers=_HEADERS, raw_status=True, public_only=True)
 
-    def call_begun(self, call: UpstreamCall, *, now: float) -> None:
-        """The call that is under way."""
-        self._call = call
-
-    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
+    def _receive_head(self, call: UpstreamCall, head: Head, now: float) -> None:
         """Take it, go where it says, or say why not."""
-        if status in _REDIRECTS:
+        if head.status in _REDIRECTS:
             call.abort()
-            return self._redirect(header_tables.first(headers, b"location") or b"", now)
-        length = header_tables.first(headers, b"content-length") or b""
-        if status != 200:
-            self._fail(f"{call.candidate.provider.name} answered {status}", now)
+            return self._redirect(header_tables.first(head.headers, b"location") or b"", now)
+        length = header_tables.first(head.headers, b"content-length") or b""
+        if head.status != 200:
+            self._fail(f"{call.candidate.provider.name} answered {head.status}", now)
         elif length.isdigit() and int(length[:20]) > self._max_bytes:
             self._too_large(now)
         return None
-
-    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
-        """Keep a piece."""
-        self._size += len(data)
-        if self._size > self._max_bytes:
-            self._too_large(now)
-        elif self._parts.memory.reserve(len(data), now=now):
-            self._data.append(data)
-
-    def call_end(self, call: UpstreamCall, *, now: float) -> None:
-        """That was all."""
-        self._owner.downloaded(b"".join(self._data), now=now)
-
-    def call_failed(self, call: UpstreamCall, fault: Fault, *, now: float) -> None:
-        """There is nothing, or not all of it."""
-        self._owner.download_failed(fault.message, now=now)
 
     def _redirect(self, location: bytes, now: float) -> None:
         from urllib.parse import urljoin  # rarely needed, and not free to import

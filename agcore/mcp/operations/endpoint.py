@@ -281,8 +281,8 @@ class McpServer(BaseOperation):
         self._running.remove(call)
         if call.usage is not None:
             self._usages.append(call.usage)
-        if call.call is not None and call.call.asked and not self._batch:
-            self._provenance = self.calls.provenance(call.call)
+        if call.provenance and not self._batch:
+            self._provenance = call.provenance
         self._replies.append(
             self._server.finished(call.ask.id, outcome.text, notes=outcome.notes, is_error=outcome.is_error)
         )

@@ -8,14 +8,16 @@ import attrs
 
 from agcore.codecs.header_fields import USER_AGENT
 from agcore.config.values import Endpoint, Provider
+from agcore.machines.call_events import CallEvent, Data, End, Failed, Head, NeedPlan
+from agcore.machines.operation import ExchangeParts
 from agcore.machines.request_body import BodyPolicy
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp.oauth_metadata import published, resource_url, upstream_targets
 from agcore.operations.base import BaseOperation
 from agcore.protocol.fault import Fault
-from agcore.protocol.http import Headers
 from agcore.protocol.report import Report
 from agcore.routing.candidates import Candidate
+from agcore.upstream.body import CollectedBody
 from agcore.upstream.request import UpstreamPlan
 
 MAX_DOCUMENT: Final = 64 * 1024
@@ -28,9 +30,11 @@ class McpMetadata(BaseOperation):
     body: ClassVar[BodyPolicy] = BodyPolicy.DISCARD
     json_body: ClassVar[bool] = False
 
-    _endpoint: Endpoint
-    _targets: tuple[bytes, ...]
-    _document = b""
+    def __init__(self, parts: ExchangeParts) -> None:
+        super().__init__(parts)
+        self._endpoint: Endpoint
+        self._targets: tuple[bytes, ...] = ()
+        self._document = CollectedBody(self.memory, limit=MAX_DOCUMENT)
 
     def begin(self, *, now: float) -> None:
         """Find the server. This route is open to everybody, who learns here which servers take a client's own token."""
@@ -49,12 +53,23 @@ class McpMetadata(BaseOperation):
         """Ask at the first place."""
         self._ask(now)
 
-    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan:
-        """Ask for a document, with nothing of the client's."""
-        headers = ((b"accept-encoding", b"identity"), (b"accept", b"application/json"), USER_AGENT)
-        return UpstreamPlan(target=candidate.endpoint.prefix, method="GET", headers=headers, raw_status=True)
+    def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
+        """What comes of asking at one place, with nothing of the client's."""
+        if isinstance(event, NeedPlan):
+            headers = ((b"accept-encoding", b"identity"), (b"accept", b"application/json"), USER_AGENT)
+            target = event.candidate.endpoint.prefix
+            call.proceed(UpstreamPlan(target=target, method="GET", headers=headers, raw_status=True), now=now)
+        elif isinstance(event, Head):
+            self._receive_status(call, event.status, now)
+        elif isinstance(event, Data):
+            if not self._document.add(event.data, now=now):
+                self._fail(502, f"has OAuth metadata of more than {MAX_DOCUMENT} bytes", now)
+        elif isinstance(event, End):
+            self._publish(now)
+        elif isinstance(event, Failed):
+            self.client.fail(event.fault, now=now)
 
-    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
+    def _receive_status(self, call: UpstreamCall, status: int, now: float) -> None:
         """Take what is found, and look in the next place for what is not."""
         if status == 200:
             return None
@@ -65,18 +80,10 @@ class McpMetadata(BaseOperation):
             return self._ask(now)
         return self._fail(404, f"publishes no OAuth metadata ({status})", now)
 
-    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
-        """Collect the document."""
-        self._document += data
-        if len(self._document) > MAX_DOCUMENT:
-            call.abort()
-            self._fail(502, f"has OAuth metadata of more than {MAX_DOCUMENT} bytes", now)
-
-    def call_end(self, call: UpstreamCall, *, now: float) -> None:
-        """Answer."""
+    def _publish(self, now: float) -> None:
         resource = resource_url(self.services.config.proxy.public_url, self._name)
         try:
-            document = published(self._document, resource=resource)
+            document = published(self._document.take(), resource=resource)
         except ValueError:
             return self._fail(502, "has OAuth metadata that are not a JSON object", now)
         return self.client.answer(200, document, now=now)

@@ -24,6 +24,8 @@ from agcore.codecs import json_text, sse
 from agcore.config.values import McpServer, Provider
 from agcore.dialects import jsonrpc_errors as jsonrpc_error
 from agcore.ingress.routes import metadata_url
+from agcore.machines.call_events import CallEvent, Data, End, Failed, Head, NeedPlan
+from agcore.machines.operation import ExchangeParts
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.mcp import http_sse_endpoint as message_endpoint
 from agcore.mcp import transport
@@ -43,12 +45,14 @@ class McpProxy(BaseOperation):
     json_body: ClassVar[bool] = False
     metered: ClassVar[bool] = True
 
-    _message = b""
-    _head_came = False
-    _streams = False
-    _frames: sse.Decoder | None = None
-    _announced: bytes | None = None
-    """Where at the server a message of the older transport goes."""
+    def __init__(self, parts: ExchangeParts) -> None:
+        super().__init__(parts)
+        self._message = b""
+        self._head_came = False
+        self._streams = False
+        self._frames: sse.Decoder | None = None
+        self._announced: bytes | None = None
+        """Where at the server a message of the older transport goes."""
 
     def begin(self, *, now: float) -> None:
         """Find the server."""
@@ -61,7 +65,21 @@ class McpProxy(BaseOperation):
         self._message = body
         self._ask(now)
 
-    def call_head(self, call: UpstreamCall, status: int, headers: Headers, *, now: float) -> None:
+    def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
+        """What comes of asking the server."""
+        if isinstance(event, Data):
+            self._relay(event.data, now)
+        elif isinstance(event, NeedPlan):
+            call.proceed(self._plan(event.candidate), now=now)
+        elif isinstance(event, Head):
+            self._receive_head(event.status, event.headers, now)
+        elif isinstance(event, End):
+            # The rest of a frame that is not complete is of no use to anybody.
+            self.client.end(now=now)
+        elif isinstance(event, Failed):
+            self.client.fail(event.fault, now=now)
+
+    def _receive_head(self, status: int, headers: Headers, now: float) -> None:
         """Pass the answer's head on, whatever its status; our own key's troubles are not the client's."""
         if status in CREDENTIAL and self._server.auth == "key":
             message = f"the MCP server {self._name!r} refused the gateway's key ({status})"
@@ -84,7 +102,7 @@ class McpProxy(BaseOperation):
             fields += ((b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no"))
         return self.client.open_answer(status, fields, now=now)
 
-    def call_data(self, call: UpstreamCall, data: bytes, *, now: float) -> None:
+    def _relay(self, data: bytes, now: float) -> None:
         """Pass a piece on, by whole frames where there may be an `endpoint` event."""
         if self._frames is None:
             return self.client.pass_on(data)
@@ -94,10 +112,6 @@ class McpProxy(BaseOperation):
             message = f"the stream of the MCP server {self._name!r} is broken off: {error}"
             return self.client.fail(Fault(status=502, message=message), now=now)
         return self.client.pass_on(passed)
-
-    def call_end(self, call: UpstreamCall, *, now: float) -> None:
-        """The answer is complete. The rest of a frame that is not is of no use to anybody."""
-        self.client.end(now=now)
 
     def drain(self, *, now: float) -> None:
         """A stream that the client listens on would never end by itself; its client opens another one elsewhere."""
@@ -153,7 +167,7 @@ class McpProxy(BaseOperation):
             return ()
         return ((b"authorization", value),)
 
-    def call_plan(self, call: UpstreamCall, candidate: Candidate, *, now: float) -> UpstreamPlan:
+    def _plan(self, candidate: Candidate) -> UpstreamPlan:
         """The client's request, with the one credential exchanged for the other."""
         query = b"" if self._announced is not None else self.request.target.raw_query
         prefix = candidate.endpoint.prefix
