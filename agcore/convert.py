@@ -297,9 +297,10 @@ def _passed(
 
 
 def _dialect(name: str) -> Dialect:
-    from agcore.dialects import DIALECTS, OTHER_NAMES
+    from agcore.config.values import dialect_of
+    from agcore.dialects import DIALECTS
 
-    found = DIALECTS.get(OTHER_NAMES.get(name, name))
+    found = DIALECTS.get(dialect_of(name))
     if found is None:
         raise ValueError(f"{name!r} is none of {', '.join(DIALECTS)}")
     return found

@@ -13,7 +13,7 @@ from typing import Any, Final
 Members = Mapping[str, Any]
 
 BASE: Final[Mapping[str, Members]] = {
-    "openai": {"messages": [{"role": "user", "content": "Hi."}]},
+    "openai_chat": {"messages": [{"role": "user", "content": "Hi."}]},
     "openai_completions": {"prompt": "Hi.", "max_tokens": 100},
     "openai_responses": {"input": [{"role": "user", "content": "Hi."}]},
     "anthropic": {"max_tokens": 4000, "messages": [{"role": "user", "content": "Hi."}]},
@@ -95,15 +95,15 @@ _ANTHROPIC_IMAGE: Final = {"type": "image", "source": {"type": "base64", "media_
 FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
     # What is said
     "system prompt": {
-        "openai": {"messages": [{"role": "system", "content": "Be brief."}, *BASE["openai"]["messages"]]},
+        "openai_chat": {"messages": [{"role": "system", "content": "Be brief."}, *BASE["openai_chat"]["messages"]]},
         "openai_responses": {"instructions": "Be brief."},
         "anthropic": {"system": "Be brief."},
         "gemini": {"systemInstruction": {"parts": [{"text": "Be brief."}]}},
     },
     "system message in mid-conversation": {
-        "openai": {
+        "openai_chat": {
             "messages": [
-                *BASE["openai"]["messages"],
+                *BASE["openai_chat"]["messages"],
                 {"role": "developer", "content": "In French."},
                 {"role": "user", "content": "Go."},
             ]
@@ -125,22 +125,22 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         },
     },
     "name of a message's author": {
-        "openai": {"messages": [{"role": "user", "name": "Ada", "content": "Hi."}]},
+        "openai_chat": {"messages": [{"role": "user", "name": "Ada", "content": "Hi."}]},
     },
     "answer begun by the client": {
-        "openai": {"messages": [*BASE["openai"]["messages"], {"role": "assistant", "content": "Well,"}]},
+        "openai_chat": {"messages": [*BASE["openai_chat"]["messages"], {"role": "assistant", "content": "Well,"}]},
         "openai_responses": {"input": [*BASE["openai_responses"]["input"], {"role": "assistant", "content": "Well,"}]},
         "anthropic": {"messages": [*BASE["anthropic"]["messages"], {"role": "assistant", "content": "Well,"}]},
         "gemini": {"contents": [*BASE["gemini"]["contents"], {"role": "model", "parts": [{"text": "Well,"}]}]},
     },
     "image as data": {
-        "openai": _chat({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_PNG}"}}),
+        "openai_chat": _chat({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_PNG}"}}),
         "openai_responses": _responses({"type": "input_image", "image_url": f"data:image/png;base64,{_PNG}"}),
         "anthropic": _anthropic(_ANTHROPIC_IMAGE),
         "gemini": _gemini({"inlineData": {"mimeType": "image/png", "data": _PNG}}),
     },
     "image by address": {
-        "openai": _chat({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}),
+        "openai_chat": _chat({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}),
         "openai_responses": _responses({"type": "input_image", "image_url": "https://example.com/a.png"}),
         "anthropic": _anthropic({"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}),
         "gemini": _gemini({"fileData": {"mimeType": "image/png", "fileUri": "https://example.com/a.png"}}),
@@ -158,7 +158,9 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         ),
     },
     "image's level of detail": {
-        "openai": _chat({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_PNG}", "detail": "low"}}),
+        "openai_chat": _chat(
+            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_PNG}", "detail": "low"}}
+        ),
         "openai_responses": _responses(
             {"type": "input_image", "image_url": f"data:image/png;base64,{_PNG}", "detail": "low"}
         ),
@@ -168,7 +170,7 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         },
     },
     "PDF as data": {
-        "openai": _chat(
+        "openai_chat": _chat(
             {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{_PDF}"}}
         ),
         "openai_responses": _responses(
@@ -185,7 +187,7 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         "gemini": _gemini({"fileData": {"mimeType": "application/pdf", "fileUri": "https://example.com/a.pdf"}}),
     },
     "document by the vendor's file id": {
-        "openai": _chat({"type": "file", "file": {"file_id": "file-1"}}),
+        "openai_chat": _chat({"type": "file", "file": {"file_id": "file-1"}}),
         "openai_responses": _responses({"type": "input_file", "file_id": "file-1"}),
         "anthropic": _anthropic({"type": "document", "source": {"type": "file", "file_id": "file_1"}}),
     },
@@ -200,7 +202,7 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         "gemini": _gemini({"inlineData": {"mimeType": "text/plain", "data": _TXT}}),
     },
     "audio": {
-        "openai": _chat({"type": "input_audio", "input_audio": {"format": "wav", "data": _WAV}}),
+        "openai_chat": _chat({"type": "input_audio", "input_audio": {"format": "wav", "data": _WAV}}),
         "gemini": _gemini({"inlineData": {"mimeType": "audio/wav", "data": _WAV}}),
     },
     "video": {
@@ -216,7 +218,7 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         ),
     },
     "cache markers": {
-        "openai": _chat({"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}),
+        "openai_chat": _chat({"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}),
         "anthropic": _anthropic({"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}),
     },
     "cached contents": {"gemini": {"cachedContent": "cachedContents/c1"}},
@@ -226,24 +228,24 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
     },
     # Tools
     "tools": {
-        "openai": _chat_tools(),
+        "openai_chat": _chat_tools(),
         "openai_responses": _responses_tools(),
         "anthropic": _anthropic_tools(),
         "gemini": _gemini_tools(),
     },
     "strict tools": {
-        "openai": {
+        "openai_chat": {
             "tools": [{"type": "function", "function": {"name": "weather", "parameters": _CLOSED, "strict": True}}]
         },
         "openai_responses": {"tools": [{"type": "function", "name": "weather", "parameters": _CLOSED, "strict": True}]},
         "anthropic": {"tools": [{"name": "weather", "input_schema": _CLOSED, "strict": True}]},
     },
     "custom tools (free text)": {
-        "openai": _chat_tools({"type": "custom", "custom": {"name": "sql"}}),
+        "openai_chat": _chat_tools({"type": "custom", "custom": {"name": "sql"}}),
         "openai_responses": _responses_tools({"type": "custom", "name": "sql"}),
     },
     "custom tools with a grammar": {
-        "openai": _chat_tools(
+        "openai_chat": _chat_tools(
             {
                 "type": "custom",
                 "custom": {
@@ -278,13 +280,13 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         "gemini": {"tools": [{"computerUse": {"environment": "ENVIRONMENT_BROWSER"}}]},
     },
     "hosted web search": {
-        "openai": {"web_search_options": {}},
+        "openai_chat": {"web_search_options": {}},
         "openai_responses": {"tools": [{"type": "web_search"}]},
         "anthropic": {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
         "gemini": {"tools": [{"googleSearch": {}}]},
     },
     "hosted web search beside tools": {
-        "openai": _chat_tools(web_search_options={}),
+        "openai_chat": _chat_tools(web_search_options={}),
         "openai_responses": _responses_tools({"type": "web_search"}),
         "anthropic": _anthropic_tools({"type": "web_search_20250305", "name": "web_search"}),
         "gemini": _gemini_tools({"googleSearch": {}}),
@@ -302,25 +304,25 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         "anthropic": {"mcp_servers": [{"type": "url", "name": "m", "url": "https://example.com/mcp"}]},
     },
     "tool choice: none": {
-        "openai": _chat_tools(tool_choice="none"),
+        "openai_chat": _chat_tools(tool_choice="none"),
         "openai_responses": _responses_tools(tool_choice="none"),
         "anthropic": _anthropic_tools(tool_choice={"type": "none"}),
         "gemini": _gemini_tools(**_calling(mode="NONE")),
     },
     "tool choice: any": {
-        "openai": _chat_tools(tool_choice="required"),
+        "openai_chat": _chat_tools(tool_choice="required"),
         "openai_responses": _responses_tools(tool_choice="required"),
         "anthropic": _anthropic_tools(tool_choice={"type": "any"}),
         "gemini": _gemini_tools(**_calling(mode="ANY")),
     },
     "tool choice: one": {
-        "openai": _chat_tools(tool_choice={"type": "function", "function": {"name": "weather"}}),
+        "openai_chat": _chat_tools(tool_choice={"type": "function", "function": {"name": "weather"}}),
         "openai_responses": _responses_tools(tool_choice={"type": "function", "name": "weather"}),
         "anthropic": _anthropic_tools(tool_choice={"type": "tool", "name": "weather"}),
         "gemini": _gemini_tools(**_calling(mode="ANY", allowedFunctionNames=["weather"])),
     },
     "tool choice: some": {
-        "openai": _chat_tools(
+        "openai_chat": _chat_tools(
             {"type": "function", "function": {"name": "time"}},
             {"type": "function", "function": {"name": "news"}},
             tool_choice={
@@ -349,7 +351,7 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         },
     },
     "no parallel calls": {
-        "openai": _chat_tools(parallel_tool_calls=False),
+        "openai_chat": _chat_tools(parallel_tool_calls=False),
         "openai_responses": _responses_tools(parallel_tool_calls=False),
         "anthropic": _anthropic_tools(tool_choice={"type": "auto", "disable_parallel_tool_use": True}),
     },
@@ -381,9 +383,9 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         ),
     },
     "tool call without a result": {
-        "openai": _chat_tools(
+        "openai_chat": _chat_tools(
             messages=[
-                *BASE["openai"]["messages"],
+                *BASE["openai_chat"]["messages"],
                 {"role": "assistant", "content": None, "tool_calls": [_CHAT_CALL]},
                 {"role": "user", "content": "Never mind."},
             ]
@@ -412,25 +414,25 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
     },
     # Reasoning and form of the answer
     "reasoning: effort": {
-        "openai": {"reasoning_effort": "high"},
+        "openai_chat": {"reasoning_effort": "high"},
         "openai_responses": {"reasoning": {"effort": "high"}},
         "anthropic": {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}},
         "gemini": _config(thinkingConfig={"thinkingLevel": "HIGH"}),
     },
     "reasoning: the least": {
-        "openai": {"reasoning_effort": "minimal"},
+        "openai_chat": {"reasoning_effort": "minimal"},
         "openai_responses": {"reasoning": {"effort": "minimal"}},
         "anthropic": {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}},
         "gemini": _config(thinkingConfig={"thinkingLevel": "MINIMAL"}),
     },
     "reasoning: off": {
-        "openai": {"reasoning_effort": "none"},
+        "openai_chat": {"reasoning_effort": "none"},
         "openai_responses": {"reasoning": {"effort": "none"}},
         "anthropic": {"thinking": {"type": "disabled"}},
         "gemini": _config(thinkingConfig={"thinkingBudget": 0}),
     },
     "reasoning: a budget of tokens": {
-        "openai": {"reasoning": {"max_tokens": 2000}},
+        "openai_chat": {"reasoning": {"max_tokens": 2000}},
         "anthropic": {"thinking": {"type": "enabled", "budget_tokens": 2000}},
         "gemini": _config(thinkingConfig={"thinkingBudget": 2000}),
     },
@@ -440,60 +442,60 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         "gemini": _config(thinkingConfig={"thinkingLevel": "HIGH", "includeThoughts": True}),
     },
     "structured output: any JSON": {
-        "openai": {"response_format": {"type": "json_object"}},
+        "openai_chat": {"response_format": {"type": "json_object"}},
         "openai_responses": {"text": {"format": {"type": "json_object"}}},
         "gemini": _config(responseMimeType="application/json"),
     },
     "structured output: a schema": {
-        "openai": {"response_format": {"type": "json_schema", "json_schema": {"name": "c", "schema": _CLOSED}}},
+        "openai_chat": {"response_format": {"type": "json_schema", "json_schema": {"name": "c", "schema": _CLOSED}}},
         "openai_responses": {"text": {"format": {"type": "json_schema", "name": "c", "schema": _CLOSED}}},
         "anthropic": {"output_config": {"format": {"type": "json_schema", "schema": _CLOSED}}},
         "gemini": _config(responseMimeType="application/json", responseJsonSchema=_CLOSED),
     },
     "answers in sound": {
-        "openai": {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}},
+        "openai_chat": {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}},
         "gemini": _config(responseModalities=["AUDIO"]),
     },
     "answers in pictures": {
-        "openai": {"modalities": ["text", "image"]},
+        "openai_chat": {"modalities": ["text", "image"]},
         "openai_responses": {"tools": [{"type": "image_generation"}]},
         "gemini": _config(responseModalities=["TEXT", "IMAGE"]),
     },
     # Sampling and limits
     "limit of output": {
-        "openai": {"max_completion_tokens": 500},
+        "openai_chat": {"max_completion_tokens": 500},
         "openai_completions": {"max_tokens": 500},
         "openai_responses": {"max_output_tokens": 500},
         "anthropic": {"max_tokens": 500},
         "gemini": _config(maxOutputTokens=500),
     },
     "temperature": {
-        "openai": {"temperature": 0.5},
+        "openai_chat": {"temperature": 0.5},
         "openai_completions": {"temperature": 0.5},
         "openai_responses": {"temperature": 0.5},
         "anthropic": {"temperature": 0.5},
         "gemini": _config(temperature=0.5),
     },
     "temperature above 1": {
-        "openai": {"temperature": 1.5},
+        "openai_chat": {"temperature": 1.5},
         "openai_completions": {"temperature": 1.5},
         "openai_responses": {"temperature": 1.5},
         "gemini": _config(temperature=1.5),
     },
     "top_p": {
-        "openai": {"top_p": 0.9},
+        "openai_chat": {"top_p": 0.9},
         "openai_completions": {"top_p": 0.9},
         "openai_responses": {"top_p": 0.9},
         "anthropic": {"top_p": 0.9},
         "gemini": _config(topP=0.9),
     },
     "top_k": {
-        "openai": {"top_k": 40},
+        "openai_chat": {"top_k": 40},
         "anthropic": {"top_k": 40},
         "gemini": _config(topK=40),
     },
     "stop sequences": {
-        "openai": {"stop": ["END"]},
+        "openai_chat": {"stop": ["END"]},
         "openai_completions": {"stop": ["END"]},
         "anthropic": {"stop_sequences": ["END"]},
         "gemini": _config(stopSequences=["END"]),
@@ -503,57 +505,57 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         "gemini": _config(stopSequences=["A", "B", "C", "D", "E"]),
     },
     "seed": {
-        "openai": {"seed": 7},
+        "openai_chat": {"seed": 7},
         "openai_completions": {"seed": 7},
         "gemini": _config(seed=7),
     },
     "penalties": {
-        "openai": {"presence_penalty": 0.5, "frequency_penalty": 0.5},
+        "openai_chat": {"presence_penalty": 0.5, "frequency_penalty": 0.5},
         "openai_completions": {"presence_penalty": 0.5, "frequency_penalty": 0.5},
         "gemini": _config(presencePenalty=0.5, frequencyPenalty=0.5),
     },
     "logit bias": {
-        "openai": {"logit_bias": {"50256": -100}},
+        "openai_chat": {"logit_bias": {"50256": -100}},
         "openai_completions": {"logit_bias": {"50256": -100}},
     },
     "log probabilities": {
-        "openai": {"logprobs": True, "top_logprobs": 3},
+        "openai_chat": {"logprobs": True, "top_logprobs": 3},
         "openai_completions": {"logprobs": 3},
         "openai_responses": {"top_logprobs": 3},
         "gemini": _config(responseLogprobs=True, logprobs=3),
     },
     "several answers": {
-        "openai": {"n": 2},
+        "openai_chat": {"n": 2},
         "openai_completions": {"n": 2},
         "gemini": _config(candidateCount=2),
     },
     "best of several answers": {"openai_completions": {"best_of": 3}},
     "text after the gap": {"openai_completions": {"suffix": " the end."}},
     "verbosity": {
-        "openai": {"verbosity": "low"},
+        "openai_chat": {"verbosity": "low"},
         "openai_responses": {"text": {"verbosity": "low"}},
     },
-    "prediction": {"openai": {"prediction": {"type": "content", "content": "x"}}},
+    "prediction": {"openai_chat": {"prediction": {"type": "content", "content": "x"}}},
     "truncation by the vendor": {"openai_responses": {"truncation": "auto"}},
     "answer in the background": {"openai_responses": {"background": True}},
     # Labels
     "user": {
-        "openai": {"user": "u1"},
+        "openai_chat": {"user": "u1"},
         "openai_completions": {"user": "u1"},
         "openai_responses": {"user": "u1"},
         "anthropic": {"metadata": {"user_id": "u1"}},
     },
     "metadata": {
-        "openai": {"metadata": {"task": "t1"}},
+        "openai_chat": {"metadata": {"task": "t1"}},
         "openai_responses": {"metadata": {"task": "t1"}},
         "gemini": {"labels": {"task": "t1"}},
     },
     "cache key": {
-        "openai": {"prompt_cache_key": "k1"},
+        "openai_chat": {"prompt_cache_key": "k1"},
         "openai_responses": {"prompt_cache_key": "k1"},
     },
     "service tier": {
-        "openai": {"service_tier": "priority"},
+        "openai_chat": {"service_tier": "priority"},
         "openai_responses": {"service_tier": "priority"},
         "anthropic": {"service_tier": "standard_only"},
         "gemini": {"serviceTier": "priority"},

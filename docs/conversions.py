@@ -23,7 +23,7 @@ from docs.conversion_corpus import BASE, BESIDE, FEATURES
 UPSTREAMS: Final = [name for name, dialect in DIALECTS.items() if dialect.translatable]
 
 MODELS: Final[Mapping[str, str]] = {
-    "openai": "mistral-small-latest",
+    "openai_chat": "mistral-small-latest",
     "openai_responses": "gpt-5.5",
     "anthropic": "claude-sonnet-4-6",
     "gemini": "gemini-3-flash",
@@ -31,7 +31,7 @@ MODELS: Final[Mapping[str, str]] = {
 """The model that stands for each upstream dialect."""
 
 TITLES: Final[Mapping[str, str]] = {
-    "openai": "OpenAI Chat",
+    "openai_chat": "OpenAI Chat",
     "openai_completions": "OpenAI Completions (legacy)",
     "openai_responses": "OpenAI Responses",
     "anthropic": "Anthropic Messages",

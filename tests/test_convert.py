@@ -36,7 +36,7 @@ PAIRS = [
 
 def request(source: str, **members: Any) -> dict[str, Any]:
     named = {} if source == "gemini" else {"model": "asked-for"}
-    return {**named, **BASE["openai" if source == "openai_chat" else source], **members}
+    return {**named, **BASE["openai_chat" if source == "openai" else source], **members}
 
 
 BASES = {"openai_chat": "/v1", "openai": "/v1", "openai_responses": "/v1"}

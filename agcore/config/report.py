@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from agcore.codecs.url import Url, is_loopback, parse_url
 from agcore.config.parser import Parsed, effective_auth_mode, startup_problems, startup_warnings
-from agcore.config.values import ClientKey, Config, Provider, Proxy
+from agcore.config.values import ClientKey, Config, Provider, Proxy, dialect_name
 
 _MEANING = {
     "off": "no request needs a key",
@@ -84,7 +84,9 @@ def _providers(providers: Sequence[Provider]) -> Iterator[str]:
         for dialect, endpoint in provider.endpoints.items():
             origin = endpoint.origin
             url = Url("", origin.scheme, origin.host, origin.port, endpoint.prefix.decode("ascii"))
-            rows.append((dialect, f"{url.shown}  ({'no key' if endpoint.auth == 'none' else endpoint.auth})"))
+            rows.append(
+                (dialect_name(dialect), f"{url.shown}  ({'no key' if endpoint.auth == 'none' else endpoint.auth})")
+            )
         keys = [f"{provider.name}#{number} {key.masked}" for number, key in enumerate(provider.keys, 1)]
         rows.append(("keys", ", ".join(keys) or "none"))
         hides = "*" in provider.models and any(later.models for later in providers[index + 1 :])
@@ -107,7 +109,7 @@ def _models(config: Config) -> Iterator[tuple[str, str, str]]:
             else [f"{provider}/{model}" for provider, model in step]
             for step in rule.steps
         )
-        clients = f"({rule.dialect} clients)" if rule.dialect else ""
+        clients = f"({dialect_name(rule.dialect)} clients)" if rule.dialect else ""
         yield rule.pattern, "-> " + ", then ".join(" or ".join(step) for step in steps), clients
 
 

@@ -7,10 +7,28 @@ gets here (globs are patterns, base URLs are origins and prefixes), so that the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import attrs
 
 from agcore.protocol.http import Headers, Origin
+
+DIALECT_NAMES: Final = ("openai", "openai_completions", "openai_responses", "anthropic", "gemini")
+"""What a provider can speak; `openai` is Chat Completions with embeddings, images, audio and moderations beside it."""
+
+_DIALECTS: Final[Mapping[str, str]] = {"openai": "openai_chat"}
+"""Name in configurations -> name in the core, where they differ: `openai` would be the name of a whole family there."""
+_NAMES: Final[Mapping[str, str]] = {dialect: name for name, dialect in _DIALECTS.items()}
+
+
+def dialect_of(name: str) -> str:
+    """The core's name of the dialect that configurations, and people, call `name`."""
+    return _DIALECTS.get(name, name)
+
+
+def dialect_name(dialect: str) -> str:
+    """What configurations, and people, call a dialect of the core."""
+    return _NAMES.get(dialect, dialect)
 
 
 class Secret:
@@ -152,8 +170,8 @@ class Pool:
 class Endpoint:
     """Where and how one provider speaks one dialect."""
 
-    dialect: str
-    """One of `DIALECT_NAMES`."""
+    dialect: str = attrs.field(converter=dialect_of)
+    """One of `DIALECT_NAMES` when it is made; the core's name of it afterwards."""
     origin: Origin
     prefix: bytes
     """The path part of the base URL without a trailing slash: `b"/v1"`, `b""`."""
@@ -161,12 +179,16 @@ class Endpoint:
     """`bearer`, `x-api-key`, `x-goog-api-key` or `none`."""
 
 
+def _by_dialect(endpoints: Mapping[str, Endpoint]) -> Mapping[str, Endpoint]:
+    return {dialect_of(name): endpoint for name, endpoint in endpoints.items()}
+
+
 @attrs.frozen
 class Provider:
     """`[[providers]]`."""
 
     name: str
-    endpoints: Mapping[str, Endpoint]
+    endpoints: Mapping[str, Endpoint] = attrs.field(converter=_by_dialect)
     """By dialect, in order of preference."""
     keys: tuple[Secret, ...] = ()
     """Empty where the endpoints need none."""
@@ -183,6 +205,11 @@ class Provider:
     @signer.default
     def _own_name(self) -> str:
         return self.name
+
+    @property
+    def dialect_names(self) -> tuple[str, ...]:
+        """What it speaks, as configurations say it, in order of preference."""
+        return tuple(dialect_name(dialect) for dialect in self.endpoints)
 
     @property
     def preferred_endpoint(self) -> Endpoint:
@@ -203,8 +230,8 @@ class ModelRule:
     """A name, or a glob with `*`."""
     steps: tuple[tuple[tuple[str, str], ...], ...]
     """In the order to be tried, each with one or more pooled (provider name, upstream model or `ASKED_MODEL`)."""
-    dialect: str = ""
-    """Whose clients it is for, one of `DIALECT_NAMES`; empty for all."""
+    dialect: str = attrs.field(default="", converter=dialect_of)
+    """Whose clients it is for, like `Endpoint.dialect`; empty for all."""
 
 
 @attrs.frozen
@@ -246,9 +273,6 @@ class Config:
     mcp: tuple[McpServer, ...] = ()
     record: Record = Record()
 
-
-DIALECT_NAMES = ("openai", "openai_completions", "openai_responses", "anthropic", "gemini")
-"""What a provider can speak; `openai` is Chat Completions with embeddings, images, audio and moderations beside it."""
 
 ASKED_MODEL = "*"
 """As the model of a rule's target: the name that the client asked for."""

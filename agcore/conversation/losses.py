@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from agcore.codecs.header_fields import field_value
+from agcore.config.values import dialect_name
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.report import Loss, Weight
 
@@ -62,5 +63,5 @@ def refusal(losses: Losses, *, model: str, dialect: str, on_loss: str) -> Fault 
     if not refused:
         return None
     listed = "; ".join(f"{loss.path}: {loss.why}" for loss in refused[:MAX_LISTED])
-    message = f"this request cannot be carried to {model!r} ({dialect}): {listed}"
+    message = f"this request cannot be carried to {model!r} ({dialect_name(dialect)}): {listed}"
     return invalid(message, code="not_translatable", param=refused[0].path)

@@ -26,9 +26,6 @@ ClientDialect: TypeAlias = Literal[
 """What clients may speak, as programs say it."""
 UpstreamDialect: TypeAlias = Literal["openai_chat", "openai", "openai_responses", "anthropic", "gemini"]
 """What upstreams may be asked in by translation, as programs say it."""
-OTHER_NAMES: Final = {"openai_chat": "openai"}
-"""Names of dialects that mean one of the registry."""
-
 FALLBACK: Final = openai_chat.DIALECT
 """Whose shapes serve where no dialect is known."""
 

@@ -30,7 +30,7 @@ def media() -> Mapping[str, MediaTask]:
     from agcore.dialects.gemini import media as gemini
     from agcore.dialects.openai import media as openai
 
-    return {"openai": openai, "gemini": gemini}
+    return {"openai_chat": openai, "gemini": gemini}
 
 
 @cache
@@ -39,7 +39,7 @@ def embeddings() -> Task[ClientTask[_Object, EmbeddingRequest, Embeddings], Upst
     from agcore.dialects.gemini import embeddings as gemini
     from agcore.dialects.openai import embeddings as openai
 
-    return Task({"openai": openai, "gemini": gemini}, {"openai": openai, "gemini": gemini})
+    return Task({"openai_chat": openai, "gemini": gemini}, {"openai_chat": openai, "gemini": gemini})
 
 
 @cache
@@ -48,7 +48,7 @@ def images() -> Task[ImagesClient, UpstreamTask[ImageRequest, ImageAnswer]]:
     from agcore.dialects.gemini import images as gemini
     from agcore.dialects.openai import images as openai
 
-    return Task({"openai": openai}, {"gemini": gemini})
+    return Task({"openai_chat": openai}, {"gemini": gemini})
 
 
 @cache
@@ -57,7 +57,7 @@ def transcripts() -> Task[TranscriptsClient, TranscriptsUpstream]:
     from agcore.dialects.gemini import transcripts as gemini
     from agcore.dialects.openai import transcriptions as openai
 
-    return Task({"openai": openai}, {"gemini": gemini})
+    return Task({"openai_chat": openai}, {"gemini": gemini})
 
 
 @cache
@@ -68,7 +68,7 @@ def models() -> Mapping[str, ModelsTask]:
     from agcore.dialects.openai import codex_models as codex
     from agcore.dialects.openai import models as openai
 
-    return {"openai": openai, "codex": codex, "anthropic": anthropic, "gemini": gemini}
+    return {"openai_chat": openai, "codex": codex, "anthropic": anthropic, "gemini": gemini}
 
 
 @cache
@@ -90,4 +90,4 @@ def signatures() -> Mapping[str, SignaturesTask]:
     from agcore.dialects.openai_chat import signatures as openai_chat
     from agcore.dialects.openai_responses import signatures as openai_responses
 
-    return {"openai": openai_chat, "openai_responses": openai_responses, "anthropic": anthropic, "gemini": gemini}
+    return {"openai_chat": openai_chat, "openai_responses": openai_responses, "anthropic": anthropic, "gemini": gemini}

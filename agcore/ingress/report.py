@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from agcore.config.values import dialect_name
 from agcore.ingress.routes import ROUTES, Route
 
 
 def describe_routes() -> str:
     """The table in aligned columns, a line for each route; a route that waits for something says for what."""
-    rows = [(route.row, ",".join(route.methods), route.path, route.dialect, _what(route)) for route in ROUTES]
+    rows = [
+        (route.row, ",".join(route.methods), route.path, dialect_name(route.dialect), _what(route)) for route in ROUTES
+    ]
     rows.insert(0, ("row", "methods", "path", "dialect", "what"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = (
@@ -30,7 +33,7 @@ def _table(routes: list[Route], *, last: str) -> list[str]:
     lines = [f"| row | methods | path | dialect | {last} |", "|---|---|---|---|---|"]
     for route in routes:
         methods = ", ".join(route.methods)
-        lines.append(f"| {route.row} | {methods} | `{route.path}` | {route.dialect} | {_what(route)} |")
+        lines.append(f"| {route.row} | {methods} | `{route.path}` | {dialect_name(route.dialect)} | {_what(route)} |")
     return lines
 
 

@@ -66,12 +66,12 @@ _POST: Final = ("POST",)
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("O1", _GET, "/v1/models", "models", "list_models", "models, in the shape the request's headers ask for"),
-    Route("O2", _POST, "/v1/chat/completions", "openai", "generate", "Chat Completions"),
+    Route("O2", _POST, "/v1/chat/completions", "openai_chat", "generate", "Chat Completions"),
     Route("O3", _POST, "/v1/completions", "openai_completions", "generate", "legacy Completions"),
     Route("O4", _POST, "/v1/responses", "openai_responses", "respond", "Responses"),
-    Route("O5", _POST, "/v1/images/generations", "openai", "images", "image generation"),
-    Route("O6", _POST, "/v1/images/edits", "openai", "image_edits", "image edits"),
-    Route("O7", _POST, "/v1/audio/transcriptions", "openai", "transcribe", "transcription"),
+    Route("O5", _POST, "/v1/images/generations", "openai_chat", "images", "image generation"),
+    Route("O6", _POST, "/v1/images/edits", "openai_chat", "image_edits", "image edits"),
+    Route("O7", _POST, "/v1/audio/transcriptions", "openai_chat", "transcribe", "transcription"),
     Route("A1", _POST, "/v1/messages", "anthropic", "generate", "Messages"),
     Route("A2", _POST, "/v1/messages/count_tokens", "anthropic", "count_tokens", "token count of a Messages request"),
     Route("A3", _GET, "/v1/models/claude", "anthropic", "list_models", "models, in Anthropic's shape"),
@@ -110,31 +110,31 @@ ROUTES: Final[tuple[Route, ...]] = (
         "+",
         _GET,
         "/.well-known/oauth-protected-resource/mcp/{name}/mcp",
-        "openai",
+        "openai_chat",
         "mcp_metadata",
         'OAuth metadata of an MCP server with auth = "client"',
     ),
-    Route("I1", _POST, "/internal/warmup", "openai", "warmup", "opens connections and checks keys"),
+    Route("I1", _POST, "/internal/warmup", "openai_chat", "warmup", "opens connections and checks keys"),
     Route("I2", _POST, "/v1/api/event_logging", "anthropic", "discard", "telemetry sink: read and forgotten"),
     Route("I2", _POST, "/v1/api/event_logging/batch", "anthropic", "discard", "the same"),
     Route("I2", _POST, "/api/event_logging", "anthropic", "discard", "the same"),
     Route("I2", _POST, "/api/event_logging/batch", "anthropic", "discard", "the same"),
-    Route("I3", _GET, "/healthz", "openai", "health", "liveness"),
-    Route("I4", _POST, "/v1/models/detect", "openai", "detect", "how a model name resolves"),
-    Route("+", _GET, "/health", "openai", "health", "as /healthz"),
-    Route("+", _GET, "/readyz", "openai", "ready", "503 while draining"),
-    Route("+", _GET, "/", "openai", "probe", "preconnect probe: 200, empty"),
-    Route("+", _GET, "/api/hello", "openai", "probe", "the same"),
+    Route("I3", _GET, "/healthz", "openai_chat", "health", "liveness"),
+    Route("I4", _POST, "/v1/models/detect", "openai_chat", "detect", "how a model name resolves"),
+    Route("+", _GET, "/health", "openai_chat", "health", "as /healthz"),
+    Route("+", _GET, "/readyz", "openai_chat", "ready", "503 while draining"),
+    Route("+", _GET, "/", "openai_chat", "probe", "preconnect probe: 200, empty"),
+    Route("+", _GET, "/api/hello", "openai_chat", "probe", "the same"),
     Route(
         "+", _GET, "/v1/models/{model}", "models", "get_model", "one model, in the shape the request's headers ask for"
     ),
-    Route("+", _POST, "/v1/embeddings", "openai", "embeddings", "embeddings"),
+    Route("+", _POST, "/v1/embeddings", "openai_chat", "embeddings", "embeddings"),
     Route("+", _POST, "/{version}/{collection}/{model}:embedContent", "gemini", "embeddings", "embedding"),
     Route("+", _POST, "/{version}/{collection}/{model}:batchEmbedContents", "gemini", "embeddings", "embeddings"),
     Route("+", _POST, "/{version}/{collection}/{model}:predict", "gemini", "media", "Imagen"),
-    Route("+", _POST, "/v1/moderations", "openai", "media", "moderations"),
-    Route("+", _POST, "/v1/audio/speech", "openai", "media", "speech"),
-    Route("+", _POST, "/v1/audio/translations", "openai", "transcribe", "audio translation"),
+    Route("+", _POST, "/v1/moderations", "openai_chat", "media", "moderations"),
+    Route("+", _POST, "/v1/audio/speech", "openai_chat", "media", "speech"),
+    Route("+", _POST, "/v1/audio/translations", "openai_chat", "transcribe", "audio translation"),
     Route(
         "+",
         _POST,
@@ -150,12 +150,12 @@ ROUTES: Final[tuple[Route, ...]] = (
         "+", _POST, "/v1/responses/{name}/cancel", "openai_responses", "cancel_response", "stop one in the background"
     ),
     Route("+", _GET, "/v1/responses", "openai_responses", "upgrade", "426: WebSocket is not served, clients fall back"),
-    Route("+", _GET, "/metrics", "openai", "later", "metrics", "metrics"),
-    Route("+", ("GET", "POST"), "/v1/files", "openai", "refuse", "501"),
-    Route("+", ("GET", "POST"), "/v1/batches", "openai", "refuse", "501"),
+    Route("+", _GET, "/metrics", "openai_chat", "later", "metrics", "metrics"),
+    Route("+", ("GET", "POST"), "/v1/files", "openai_chat", "refuse", "501"),
+    Route("+", ("GET", "POST"), "/v1/batches", "openai_chat", "refuse", "501"),
     Route("+", ("GET", "POST"), "/v1/messages/batches", "anthropic", "refuse", "501"),
-    Route("+", ("GET", "POST"), "/v1/realtime", "openai", "refuse", "501"),
-    Route("+", ("GET", "POST"), "/v1/realtime/sessions", "openai", "refuse", "501"),
+    Route("+", ("GET", "POST"), "/v1/realtime", "openai_chat", "refuse", "501"),
+    Route("+", ("GET", "POST"), "/v1/realtime/sessions", "openai_chat", "refuse", "501"),
 )
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/health", "/readyz", "/", "/api/hello"})
@@ -280,7 +280,7 @@ def models_dialect(target: RequestTarget, headers: Headers) -> str:
         return "gemini"
     if anthropic:
         return "anthropic"
-    return "codex" if target.first("client_version") is not None else "openai"
+    return "codex" if target.first("client_version") is not None else "openai_chat"
 
 
 def dialect_of_path(target: RequestTarget, headers: Headers) -> str:
@@ -294,4 +294,4 @@ def dialect_of_path(target: RequestTarget, headers: Headers) -> str:
         return "gemini"
     if path == "/v1/models" or path.startswith(("/v1/models/", "/v1/tunedModels/")):
         return "gemini" if ":" in path or "tunedModels" in path else models_dialect(target, headers)
-    return "openai_responses" if path.startswith("/v1/responses") else "openai"
+    return "openai_responses" if path.startswith("/v1/responses") else "openai_chat"

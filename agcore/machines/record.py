@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agcore.config.values import dialect_name
 from agcore.ingress.request import Request
 from agcore.machines.client_response import Counters
 from agcore.machines.upstream_call import UpstreamCall
@@ -29,7 +30,7 @@ def request_ended(
         at=request.started,
         method=request.head.method,
         path=request.target.path,
-        dialect=request.dialect,
+        dialect=dialect_name(request.dialect),
         operation=request.operation,
         peer=request.peer.host,
         client_key=request.client,

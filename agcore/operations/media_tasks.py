@@ -14,7 +14,7 @@ import msgspec
 from agcore.codecs import json_text
 from agcore.codecs.header_fields import first
 from agcore.codecs.multipart import Form
-from agcore.config.values import Limits
+from agcore.config.values import Limits, dialect_name
 from agcore.conversation.losses import Losses, refusal
 from agcore.conversion.base import Conversion, Division, Outgoing
 from agcore.conversion.passthrough import PassThroughStream, ReadUsage
@@ -94,7 +94,7 @@ def is_repeatable(asking: Asking) -> bool:
 
 def need_one_of(dialects: Callable[[], Sequence[str]], subject: str, asking: Asking, found: Resolution) -> Fault:
     """None of the model's providers speaks what `subject` needs."""
-    return speaks_only(asking, found, why=f"; {subject} need one of {', '.join(dialects())}")
+    return speaks_only(asking, found, why=f"; {subject} need one of {', '.join(map(dialect_name, dialects()))}")
 
 
 def media_task(

@@ -149,13 +149,13 @@ def detected(resolution: Resolution, profile: Profile) -> bytes:
             "step": target.step,
             "provider": target.provider.name,
             "model": target.model,
-            "dialects": list(target.provider.endpoints),
+            "dialects": target.provider.dialect_names,
             "weight": target.provider.weight,
         }
         for target in resolution.targets
     ]
     first = resolution.targets[0]
-    dialects = list(first.provider.endpoints)
+    dialects = first.provider.dialect_names
     return msgspec.json.encode(
         {
             "model": resolution.requested,

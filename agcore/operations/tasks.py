@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from agcore.codecs import json_text
-from agcore.config.values import Endpoint, Provider
+from agcore.config.values import Endpoint, Provider, dialect_name
 from agcore.conversation.losses import Losses
 from agcore.conversion.base import Conversion, Division, Outgoing, WholeAnswer
 from agcore.conversion.passthrough import Generation, GenerationPassThrough, PassThrough
@@ -54,14 +54,14 @@ def one_of(dialects: Sequence[str], provider: Provider, dialect: Dialect) -> End
 def speaks_only(asking: Asking, found: Resolution, *, why: str = "") -> Fault:
     """What the first provider of a model speaks instead, and `why` that does not help."""
     provider = found.targets[0].provider
-    spoken = ", ".join(provider.endpoints)
+    spoken = ", ".join(provider.dialect_names)
     message = f"model {asking.summary.model!r} is served by {provider.name!r}, which speaks {spoken} only{why}"
     return Fault(status=400, message=message, code="translation_not_available", param="model")
 
 
 def not_asked(asking: Asking, found: Resolution) -> Fault:
     """Nobody who serves the model takes such requests of the client's dialect."""
-    name = asking.dialect.traits.name
+    name = dialect_name(asking.dialect.traits.name)
     return speaks_only(asking, found, why=f"; it cannot be asked this by a client that speaks {name}")
 
 

@@ -37,7 +37,7 @@ import msgspec
 
 from agcore.codecs.globs import is_glob, literal_length, matches
 from agcore.config.presets import PRESETS
-from agcore.config.values import ASKED_MODEL, Config, ModelRule, Provider
+from agcore.config.values import ASKED_MODEL, Config, ModelRule, Provider, dialect_name
 from agcore.dialects import ALIASES
 from agcore.models.listing import ListedModel
 from agcore.models.profiles import KNOWN_IDS, Profile, capability_problem, profile
@@ -108,9 +108,13 @@ class Catalog:
             for name in (name for step in rule.steps for name, _ in step):
                 if name not in self._providers:
                     raise ValueError(f'{_shown(rule)} names the provider "{name}", which is not configured')
-        self.dialects: Final = tuple(dict.fromkeys(rule.dialect for rule in self._rules if rule.dialect))
-        """The dialects whose clients have lines of their own."""
-        self._lines = {dialect: _lines(self._rules, dialect) for dialect in ("", *self.dialects)}
+        own = tuple(dict.fromkeys(rule.dialect for rule in self._rules if rule.dialect))
+        self.dialects: Final = tuple(map(dialect_name, own))
+        """The dialects whose clients have lines of their own, as configurations call them."""
+        self._lines = {dialect: _lines(self._rules, dialect) for dialect in ("", *own)}
+        spoken = {name: dialect.traits.name for name, dialect in ALIASES.items()}
+        self._kinds = {name: kind for name, kind in spoken.items() if kind in own}
+        self._kinds.update((name, kind) for kind in own for name in (kind, dialect_name(kind)))
         self._resolved: dict[tuple[str, str], Resolution | None] = {}
         self._listed: dict[str, tuple[ListedModel, ...]] = {}
         self._offered: dict[tuple[str, str], tuple[Sequence[str], tuple[ListedModel, ...]]] = {}
@@ -123,7 +127,7 @@ class Catalog:
             allowed: The allow list of the client's key; empty for all.
             dialect: What the client speaks; empty for the general rules.
         """
-        resolution = self._resolve(model, self._kind(dialect))
+        resolution = self._resolve(model, self._kinds.get(dialect, ""))
         if resolution is not None and self.allowed(model, allowed):
             return resolution
         return Miss(self._near(model, allowed, dialect), denied=resolution is not None)
@@ -146,7 +150,7 @@ class Catalog:
             dialect: What the client speaks; empty for the general rules.
             offered: Provider -> the ids that it says it has.
         """
-        kind = self._kind(dialect)
+        kind = self._kinds.get(dialect, "")
         if kind not in self._listed:
             entries = (self.listed(name, dialect=kind) for name in dict.fromkeys(self._candidates(kind)))
             self._listed[kind] = tuple(entry for entry in entries if entry is not None)
@@ -158,7 +162,7 @@ class Catalog:
 
     def listed(self, model: str, *, allowed: Sequence[str] = (), dialect: str = "") -> ListedModel | None:
         """Give the line a listing has, or would have, for `model`; None where it does not resolve."""
-        resolution = self._resolve(model, self._kind(dialect))
+        resolution = self._resolve(model, self._kinds.get(dialect, ""))
         if resolution is None or not self.allowed(model, allowed):
             return None
         first = resolution.targets[0]
@@ -167,12 +171,6 @@ class Catalog:
     def profile(self, model: str) -> Profile:
         """Give the profile of a provider's model, with the overrides of this configuration."""
         return profile(model, self._capabilities)
-
-    def _kind(self, dialect: str) -> str:
-        """The dialect whose lines hold for clients of `dialect`; empty where it has none of its own."""
-        if dialect in ALIASES:
-            dialect = ALIASES[dialect].traits.name
-        return dialect if dialect in self._lines else ""
 
     def _resolve(self, model: str, kind: str) -> Resolution | None:
         """Follow the rules, or remember where they led: clients ask for few names, again and again."""
@@ -277,7 +275,7 @@ def _lines(rules: Iterable[ModelRule], dialect: str) -> _Lines:
 
 
 def _shown(rule: ModelRule) -> str:
-    table = f"models.{rule.dialect}" if rule.dialect else "models"
+    table = f"models.{dialect_name(rule.dialect)}" if rule.dialect else "models"
     return f'[{table}] {"glob " if is_glob(rule.pattern) else ""}"{rule.pattern}"'
 
 

@@ -18,6 +18,7 @@ import msgspec
 
 from agcore.codecs.header_fields import first
 from agcore.codecs.json_splice import Members
+from agcore.dialects import DIALECTS
 from agcore.ingress.request import Request
 
 _SESSION_HEADERS: Final = (
@@ -27,8 +28,9 @@ _SESSION_HEADERS: Final = (
     b"x-session-id",
     b"x-claude-code-session-id",
 )
-_HISTORIES: Final = ("messages", "input", "contents")
-_PROMPTS: Final = ("system", "instructions", "systemInstruction", "system_instruction")
+_TRAITS: Final = [dialect.traits for dialect in DIALECTS.values()]
+_HISTORIES: Final = tuple(dict.fromkeys(each.history_member for each in _TRAITS if each.history_member is not None))
+_PROMPTS: Final = tuple(dict.fromkeys(name for each in _TRAITS for name in each.prompt_members))
 
 
 class _Metadata(msgspec.Struct):

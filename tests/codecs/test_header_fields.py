@@ -37,6 +37,6 @@ def test_no_cookie_and_no_organisation_comes_down(dialect: str) -> None:
 
 def test_fields_pass_by_name_or_by_prefix_in_order() -> None:
     fields = ((b"x-codex-b", b"1"), (b"x-other", b"2"), (b"openai-beta", b"3"), (b"x-codex-a", b"4"))
-    assert passing(fields, DIALECTS["openai"].traits.headers_up) == (fields[0], fields[2], fields[3])
+    assert passing(fields, DIALECTS["openai_chat"].traits.headers_up) == (fields[0], fields[2], fields[3])
     assert (first(fields, b"openai-beta"), first(fields, b"none")) == (b"3", None)
     assert (media_type(((b"content-type", b" Text/HTML ; x"),)), media_type(())) == (b"text/html", b"")

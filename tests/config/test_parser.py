@@ -156,7 +156,7 @@ def provider(lines: str) -> Provider:
 def urls(made: Provider) -> dict[str, str]:
     return {
         dialect: f"{each.origin.scheme}://{each.origin.host}:{each.origin.port}{each.prefix.decode()}"
-        for dialect, each in made.endpoints.items()
+        for dialect, each in zip(made.dialect_names, made.endpoints.values(), strict=True)
     }
 
 
@@ -324,15 +324,15 @@ def test_a_provider_elsewhere_needs_a_key_or_says_that_it_needs_none() -> None:
     )
     quiet = read(lines + 'auth = "none"')
     assert quiet.warnings == ()
-    assert quiet.config.providers[0].endpoints["openai"].auth == "none"
+    assert quiet.config.providers[0].endpoints["openai_chat"].auth == "none"
 
 
 @pytest.mark.parametrize("lines", ['preset = "ollama"', 'dialect = "openai"\nbase_url = "http://localhost:9/v1"'])
 def test_a_provider_on_this_machine_needs_no_key(lines: str) -> None:
     parsed = read(f'[[providers]]\nname = "p"\n{lines}')
     assert parsed.warnings == ()
-    assert parsed.config.providers[0].endpoints["openai"].auth == "none"
-    assert provider(lines).endpoints["openai"].auth == "bearer"
+    assert parsed.config.providers[0].endpoints["openai_chat"].auth == "none"
+    assert provider(lines).endpoints["openai_chat"].auth == "bearer"
 
 
 def test_keys_that_are_not_sent_and_keys_that_stand_twice_are_warned_about() -> None:
@@ -858,7 +858,7 @@ def test_the_demo_provider_speaks_every_dialect_at_one_address() -> None:
     config = with_demo(read("[proxy]\nport = 1").config, "http://127.0.0.1:4000")
     (demo,) = config.providers
     assert (demo.name, demo.signer, demo.models, demo.keys) == ("demo", "demo", ("*",), ())
-    assert tuple(demo.endpoints) == DIALECT_NAMES
+    assert demo.dialect_names == DIALECT_NAMES
     for dialect, each in demo.endpoints.items():
         prefix = b"/v1" if dialect.startswith("openai") else b""
         assert each == Endpoint(dialect, Origin("http", "127.0.0.1", 4000), prefix, "none")
@@ -1004,7 +1004,7 @@ def test_settings_that_fit_together_make_providers_and_a_report_without_secrets(
     parsed = parse(text, secrets={"env:SET": SECRET + "-1", "file:SET": SECRET + "-2\n"}, environ={})
     for made, written in zip(parsed.config.providers, providers, strict=True):
         expected = dict.fromkeys(written.get("dialect", PRESETS[written["preset"]].base_urls))
-        assert list(made.endpoints) == list(expected)
+        assert list(made.dialect_names) == list(expected)
         assert all(dialect == each.dialect for dialect, each in made.endpoints.items())
         assert len(made.keys) == len({key for key in written.get("keys", ()) if key != "env:UNSET"})
     Catalog(parsed.config)

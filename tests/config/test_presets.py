@@ -52,7 +52,7 @@ def test_a_preset_alone_makes_a_provider_that_needs_no_further_setting(name: str
     (provider,) = parsed.config.providers
     assert parsed.warnings == ()
     assert (provider.name, provider.preset, provider.models) == (name, name, preset.models)
-    assert list(provider.endpoints) == list(preset.base_urls)
+    assert list(provider.dialect_names) == list(preset.base_urls)
     assert provider.signer == (preset.signer or name)
 
 

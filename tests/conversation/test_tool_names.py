@@ -13,7 +13,7 @@ from agcore.conversation.values import Conversation, Text, Tool, ToolCall, ToolC
 from agcore.dialects import DIALECTS
 
 LEGAL = {
-    "openai": r"[A-Za-z0-9_-]{1,64}",
+    "openai_chat": r"[A-Za-z0-9_-]{1,64}",
     "openai_responses": r"[A-Za-z0-9_-]{1,64}",
     "anthropic": r"[A-Za-z0-9_-]{1,128}",
     "gemini": r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}",
@@ -73,13 +73,13 @@ def test_an_illegal_name_at_the_end_changes_no_other(dialect: str, names: list[s
 @pytest.mark.parametrize(
     ("dialect", "name", "legal"),
     [
-        ("openai", "files.read", "files_read"),
-        ("openai", "a.b/c", "a_b_c"),
-        ("openai", "größe", "gr__e"),
+        ("openai_chat", "files.read", "files_read"),
+        ("openai_chat", "a.b/c", "a_b_c"),
+        ("openai_chat", "größe", "gr__e"),
         ("anthropic", "a b", "a_b"),
-        ("openai", "", "_"),
-        ("openai", "1.2", "_1_2"),
-        ("openai", "1-2", "1-2"),
+        ("openai_chat", "", "_"),
+        ("openai_chat", "1.2", "_1_2"),
+        ("openai_chat", "1-2", "1-2"),
         ("gemini", "1-2", "_1-2"),
         ("gemini", "files.read:all", "files.read:all"),
         ("gemini", "-x", "_-x"),
@@ -91,7 +91,7 @@ def test_names_stay_readable(dialect: str, name: str, legal: str) -> None:
 
 
 def test_a_long_name_keeps_its_beginning_and_ends_in_a_hash() -> None:
-    one, two = applied("openai", "mcp__" + "x" * 85 + "1", "mcp__" + "x" * 85 + "2")
+    one, two = applied("openai_chat", "mcp__" + "x" * 85 + "1", "mcp__" + "x" * 85 + "2")
     assert len(one) == len(two) == 64
     assert one[:55] == two[:55] == ("mcp__" + "x" * 85)[:55]
     assert re.fullmatch(r"_[0-9a-f]{8}", one[55:])
@@ -100,14 +100,14 @@ def test_a_long_name_keeps_its_beginning_and_ends_in_a_hash() -> None:
 
 def test_a_legal_name_keeps_its_right_over_an_illegal_one() -> None:
     for names in (("a.b", "a_b"), ("a_b", "a.b")):
-        there = dict(zip(names, applied("openai", *names), strict=True))
+        there = dict(zip(names, applied("openai_chat", *names), strict=True))
         assert there["a_b"] == "a_b"
         assert re.fullmatch(r"a_b_[0-9a-f]{8}", there["a.b"])
 
 
 def test_a_name_that_takes_the_hashed_form_of_another_gets_a_longer_hash() -> None:
-    (_, hashed) = applied("openai", "a_b", "a.b")
-    (_, longer, same) = applied("openai", "a_b", "a.b", hashed)
+    (_, hashed) = applied("openai_chat", "a_b", "a.b")
+    (_, longer, same) = applied("openai_chat", "a_b", "a.b", hashed)
     assert same == hashed
     assert re.fullmatch(r"a_b_[0-9a-f]{16}", longer)
     assert longer.startswith(hashed)
@@ -138,7 +138,7 @@ def test_names_are_mapped_in_definitions_choice_history_and_output_alike() -> No
 
 def test_a_name_that_only_the_history_has_is_mapped_too() -> None:
     asked = conversation("a_b", turns=called("a.b"))
-    mapping = ToolNames(asked, rule("openai"))
+    mapping = ToolNames(asked, rule("openai_chat"))
     ((call,),) = (turn.parts for turn in mapping.applied(asked).turns)
     assert isinstance(call, ToolCall)
     assert call.name != "a_b"
@@ -173,7 +173,7 @@ def test_a_call_and_its_result_get_the_same_id() -> None:
         Turn("user", (ToolResult("call.1", (Text("x"),), name="get"),)),
     )
     asked = conversation("get", turns=turns)
-    said, answered = ToolNames(asked, rule("openai")).applied(asked).turns
+    said, answered = ToolNames(asked, rule("openai_chat")).applied(asked).turns
     (call,), (result,) = said.parts, answered.parts
     assert isinstance(call, ToolCall)
     assert isinstance(result, ToolResult)

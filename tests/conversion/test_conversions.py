@@ -39,13 +39,13 @@ def passing(*, stream: bool, body: bytes = BODY) -> GenerationPassThrough:
     request = Outgoing(b"/v1/chat/completions", (), body=body)
     summary = RequestSummary(model="mine", stream=stream)
     generation = Generation(summary, "mine", hides_usage=False, signer="x", mint=lambda: "0" * 24)
-    return GenerationPassThrough(request, Upstream("up", DIALECTS["openai"]), generation, losses=Losses())
+    return GenerationPassThrough(request, Upstream("up", DIALECTS["openai_chat"]), generation, losses=Losses())
 
 
 def translated(*, stream: bool = False, n: int = 1, up: str = "anthropic") -> Translation:
     body = {"model": "m", "n": n, "messages": [{"role": "user", "content": "hi"}], "stream": stream}
     target = ModelTarget(dialect=up, model="up", profile=profile("up"), signer=up)
-    found = translate("openai", json_text.encode(body), model="m", stream=stream, target=target)
+    found = translate("openai_chat", json_text.encode(body), model="m", stream=stream, target=target)
     assert isinstance(found, Translation)
     return found
 
@@ -148,10 +148,10 @@ def test_without_signatures_there_is_nothing_to_take_out() -> None:
     [(b"text/event-stream", Passing.STREAM), (b"application/json", Passing.WHOLE), (b"audio/mpeg", Passing.RAW)],
 )
 def test_media_pass_as_their_content_type_says(kind: bytes, how: Passing) -> None:
-    media = task_registry.media()["openai"]
+    media = task_registry.media()["openai_chat"]
     conversion = MediaPassThrough(
         Outgoing(b"/audio/speech", ()),
-        Upstream("up", DIALECTS["openai"]),
+        Upstream("up", DIALECTS["openai_chat"]),
         media,
         shown_model=None,
         read_usage=media.read_usage,

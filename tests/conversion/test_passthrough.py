@@ -160,9 +160,9 @@ def test_what_a_vendor_insists_on_is_added() -> None:
 
 
 def test_configured_headers_go_up_and_no_credential_where_none_is_needed() -> None:
-    endpoint = Endpoint(dialect="openai", origin=Origin("http", "local.example", 80), prefix=b"/v1", auth="none")
+    endpoint = Endpoint(dialect="openai_chat", origin=Origin("http", "local.example", 80), prefix=b"/v1", auth="none")
     only = Provider(
-        name="local", endpoints={"openai": endpoint}, keys=(Secret("unused-key"),), headers=((b"x-team", b"blue"),)
+        name="local", endpoints={"openai_chat": endpoint}, keys=(Secret("unused-key"),), headers=((b"x-team", b"blue"),)
     )
     story = asked(CHAT, stream=False, setup=config(providers=(only,)))
     fields = dict(story.requests[1].headers)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from agcore import Fault
 from agcore.codecs import json_text
 from agcore.codecs.sse import Decoder, encode
+from agcore.config.values import dialect_of
 from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Consumed, Delta, Finished, Started, Stop, TextDelta
@@ -44,7 +45,7 @@ LACKING: Final = {
 }
 """Legacy Completions has Chat's errors and streams, and is nobody's upstream."""
 MINIMAL: dict[str, dict[str, object]] = {
-    "openai": {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
+    "openai_chat": {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
     "openai_completions": {"model": "m", "prompt": "hi"},
     "openai_responses": {"model": "m", "input": "hi"},
     "anthropic": {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]},
@@ -52,10 +53,10 @@ MINIMAL: dict[str, dict[str, object]] = {
     "toy": {"model": "m", "say": "hi"},
 }
 SAID: Final[list[Delta]] = [Started(), TextDelta("hello"), Finished(Stop.END), Consumed(Usage(fresh=1, output=2))]
-STREAMS: Final = {each.dialect: each.stream for each in DIALOGUES} | {
+STREAMS: Final = {dialect_of(each.dialect): each.stream for each in DIALOGUES} | {
     "toy": b'data: {"say": "hello"}\n\ndata: {"over": true, "spent": [1, 2]}\n\n'
 }
-ERRORS: Final = {each.dialect: each.error for each in DIALOGUES} | {"toy": b'data: {"wrong": "busy"}\n\n'}
+ERRORS: Final = {dialect_of(each.dialect): each.error for each in DIALOGUES} | {"toy": b'data: {"wrong": "busy"}\n\n'}
 
 dialects = pytest.mark.parametrize("name", ALL)
 upstreams = pytest.mark.parametrize("name", UPSTREAMS)
@@ -63,14 +64,7 @@ upstreams = pytest.mark.parametrize("name", UPSTREAMS)
 
 def package(name: str) -> str:
     """The folder of a dialect, as a package."""
-    return (
-        ALL[name].pass_through.read_usage.__module__.rpartition(".")[0]
-        if name == "toy"
-        else f"agcore.dialects.{FOLDERS[name]}"
-    )
-
-
-FOLDERS: Final = {name: "openai_chat" if name == "openai" else name for name in ALL}
+    return f"tests.dialects.{name}" if name == "toy" else f"agcore.dialects.{name}"
 
 
 def written(dialect: Dialect, minimal: dict[str, object]) -> bytes:
@@ -223,7 +217,7 @@ def test_a_keepalive_says_nothing(name: str) -> None:
 
 def streaming(name: str) -> dict[str, object]:
     """A request whose client wants usage in its stream."""
-    wants = {"stream_options": {"include_usage": True}} if name in ("openai", "openai_completions") else {}
+    wants = {"stream_options": {"include_usage": True}} if name in ("openai_chat", "openai_completions") else {}
     return {**MINIMAL[name], **wants}
 
 

@@ -21,7 +21,7 @@ from agcore.protocol.fault import Fault
 SKIP = "skip_thought_signature_validator"
 OWN = Signature("me", "thinking", "RXFRQg==")
 FOREIGN = Signature("other", "thinking", "eHh4")
-HISTORY = {"anthropic": "messages", "gemini": "contents", "openai": "messages", "openai_responses": "input"}
+HISTORY = {"anthropic": "messages", "gemini": "contents", "openai_chat": "messages", "openai_responses": "input"}
 
 
 def cleaned(dialect: str, history: list[Any], losses: Losses | None = None) -> list[Any]:
@@ -146,7 +146,7 @@ def test_the_gateways_extensions_do_not_reach_a_chat_upstream() -> None:
     }
     plain = {"role": "assistant", "content": "a", "reasoning_details": [{"type": "reasoning.text", "text": "own"}]}
     text = {"role": "assistant", "content": "a", "reasoning_details": [{"data": carrier(FOREIGN)}]}
-    assert cleaned("openai", [ASK, message, plain, text, "junk"]) == [
+    assert cleaned("openai_chat", [ASK, message, plain, text, "junk"]) == [
         ASK,
         {"role": "assistant", "content": None, "reasoning_content": "hm", "tool_calls": [call, "junk"]},
         plain,
@@ -243,8 +243,8 @@ def test_no_history_is_too_odd(dialect: str, history: list[Any]) -> None:
         ("gemini", None, "Invalid `signature` in `thinking` block", False),
         ("openai_responses", "invalid_encrypted_content", "no", True),
         ("openai_responses", None, "The encrypted content gAAA could not be verified.", True),
-        ("openai", None, "Unable to submit: thought_signature", True),
-        ("openai", "context_length_exceeded", "too long", False),
+        ("openai_chat", None, "Unable to submit: thought_signature", True),
+        ("openai_chat", "context_length_exceeded", "too long", False),
         ("openai_completions", None, "Invalid `signature` in `thinking` block", False),
     ],
 )
@@ -317,7 +317,7 @@ def test_an_unsigned_chat_request_has_no_details_and_excused_calls() -> None:
     call = {"id": "c", "extra_content": {"google": {"thought_signature": "c2ln", "x": 1}, "y": 2}}
     history = ["junk", {"role": "assistant", "reasoning_details": [1], "tool_calls": [call, {"id": "d"}, "junk"]}]
     excused = {"id": "c", "extra_content": {"google": {"thought_signature": SKIP, "x": 1}, "y": 2}}
-    assert stripped("openai", history) == {
+    assert stripped("openai_chat", history) == {
         "messages": ["junk", {"role": "assistant", "tool_calls": [excused, {"id": "d"}, "junk"]}]
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agcore.codecs.json_splice import parse as members_of
 from agcore.codecs.request_target import RequestTarget, parse
+from agcore.config.values import dialect_of
 from agcore.dialects import DIALECTS, task_registry
 from agcore.dialects.tasks import Destination
 from agcore.ingress.routes import MatchedRoute, match
@@ -27,7 +28,7 @@ def test_dialects_have_their_own_counters_or_none() -> None:
 
 def test_a_request_that_names_its_model_right_needs_no_edit() -> None:
     for dialogue in (CHAT, ANTHROPIC, GEMINI):
-        dialect = DIALECTS[dialogue.dialect]
+        dialect = DIALECTS[dialect_of(dialogue.dialect)]
         target = parse(dialogue.target("m", stream=False).encode())
         assert isinstance(target, RequestTarget)
         found = match("POST", target, ())

@@ -13,7 +13,7 @@ from agcore.protocol.report import Usage
     ("dialect", "answer", "usage"),
     [
         (
-            "openai",
+            "openai_chat",
             {
                 "usage": {
                     "prompt_tokens": 100,
@@ -24,8 +24,12 @@ from agcore.protocol.report import Usage
             },
             Usage(fresh=10, cache_read=60, cache_write=30, output=9, reasoning=4),
         ),
-        ("openai", {"usage": {"prompt_tokens": 5, "total_tokens": 7}}, Usage(fresh=5, output=2)),
-        ("openai", {"usage": {"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 9}}}, Usage(cache_read=9)),
+        ("openai_chat", {"usage": {"prompt_tokens": 5, "total_tokens": 7}}, Usage(fresh=5, output=2)),
+        (
+            "openai_chat",
+            {"usage": {"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 9}}},
+            Usage(cache_read=9),
+        ),
         (
             "openai_responses",
             {

@@ -44,14 +44,14 @@ def missed(method: str, target: str, headers: Headers = ()) -> NoMatch:
 
 # What each row of docs/routes.md must do, written by hand.
 GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
-    ("GET", "/v1/models", "O1", "openai", "list_models"),
-    ("HEAD", "/v1/models", "O1", "openai", "list_models"),
-    ("POST", "/v1/chat/completions", "O2", "openai", "generate"),
+    ("GET", "/v1/models", "O1", "openai_chat", "list_models"),
+    ("HEAD", "/v1/models", "O1", "openai_chat", "list_models"),
+    ("POST", "/v1/chat/completions", "O2", "openai_chat", "generate"),
     ("POST", "/v1/completions", "O3", "openai_completions", "generate"),
     ("POST", "/v1/responses", "O4", "openai_responses", "respond"),
-    ("POST", "/v1/images/generations", "O5", "openai", "images"),
-    ("POST", "/v1/images/edits", "O6", "openai", "image_edits"),
-    ("POST", "/v1/audio/transcriptions", "O7", "openai", "transcribe"),
+    ("POST", "/v1/images/generations", "O5", "openai_chat", "images"),
+    ("POST", "/v1/images/edits", "O6", "openai_chat", "image_edits"),
+    ("POST", "/v1/audio/transcriptions", "O7", "openai_chat", "transcribe"),
     ("POST", "/v1/messages", "A1", "anthropic", "generate"),
     ("POST", "/v1/messages?beta=true", "A1", "anthropic", "generate"),
     ("POST", "/v1/messages/count_tokens", "A2", "anthropic", "count_tokens"),
@@ -81,27 +81,27 @@ GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("PATCH", "/mcp/web_reader/mcp", "M", "mcp", "mcp"),
     ("POST", "/mcp/another/mcp", "M", "mcp", "mcp"),
     ("POST", "/mcp/another/messages?to=00", "+", "mcp", "mcp_messages"),
-    ("GET", "/.well-known/oauth-protected-resource/mcp/another/mcp", "+", "openai", "mcp_metadata"),
-    ("POST", "/internal/warmup", "I1", "openai", "warmup"),
+    ("GET", "/.well-known/oauth-protected-resource/mcp/another/mcp", "+", "openai_chat", "mcp_metadata"),
+    ("POST", "/internal/warmup", "I1", "openai_chat", "warmup"),
     ("POST", "/v1/api/event_logging", "I2", "anthropic", "discard"),
     ("POST", "/v1/api/event_logging/batch", "I2", "anthropic", "discard"),
     ("POST", "/api/event_logging", "I2", "anthropic", "discard"),
     ("POST", "/api/event_logging/batch", "I2", "anthropic", "discard"),
-    ("GET", "/healthz", "I3", "openai", "health"),
-    ("POST", "/v1/models/detect", "I4", "openai", "detect"),
-    ("GET", "/health", "+", "openai", "health"),
-    ("GET", "/readyz", "+", "openai", "ready"),
-    ("HEAD", "/", "+", "openai", "probe"),
-    ("HEAD", "/api/hello", "+", "openai", "probe"),
-    ("GET", "/api/hello", "+", "openai", "probe"),
-    ("GET", "/v1/models/gpt-5", "+", "openai", "get_model"),
-    ("POST", "/v1/embeddings", "+", "openai", "embeddings"),
+    ("GET", "/healthz", "I3", "openai_chat", "health"),
+    ("POST", "/v1/models/detect", "I4", "openai_chat", "detect"),
+    ("GET", "/health", "+", "openai_chat", "health"),
+    ("GET", "/readyz", "+", "openai_chat", "ready"),
+    ("HEAD", "/", "+", "openai_chat", "probe"),
+    ("HEAD", "/api/hello", "+", "openai_chat", "probe"),
+    ("GET", "/api/hello", "+", "openai_chat", "probe"),
+    ("GET", "/v1/models/gpt-5", "+", "openai_chat", "get_model"),
+    ("POST", "/v1/embeddings", "+", "openai_chat", "embeddings"),
     ("POST", "/v1beta/models/embedder:embedContent", "+", "gemini", "embeddings"),
     ("POST", "/v1beta/models/embedder:batchEmbedContents", "+", "gemini", "embeddings"),
     ("POST", "/v1beta/models/imagen-4:predict", "+", "gemini", "media"),
-    ("POST", "/v1/moderations", "+", "openai", "media"),
-    ("POST", "/v1/audio/speech", "+", "openai", "media"),
-    ("POST", "/v1/audio/translations", "+", "openai", "transcribe"),
+    ("POST", "/v1/moderations", "+", "openai_chat", "media"),
+    ("POST", "/v1/audio/speech", "+", "openai_chat", "media"),
+    ("POST", "/v1/audio/translations", "+", "openai_chat", "transcribe"),
     ("POST", "/v1/responses/input_tokens", "+", "openai_responses", "count_tokens"),
     ("POST", "/v1/responses/compact", "+", "openai_responses", "compact"),
     ("POST", "/v1/responses/{name}/cancel", "+", "openai_responses", "cancel_response"),
@@ -109,12 +109,12 @@ GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("DELETE", "/v1/responses/resp_1", "+", "openai_responses", "stored_response"),
     ("GET", "/v1/responses/resp_1/input_items", "+", "openai_responses", "input_items"),
     ("GET", "/v1/responses", "+", "openai_responses", "upgrade"),
-    ("GET", "/metrics", "+", "openai", "later"),
-    ("POST", "/v1/files", "+", "openai", "refuse"),
-    ("GET", "/v1/batches", "+", "openai", "refuse"),
+    ("GET", "/metrics", "+", "openai_chat", "later"),
+    ("POST", "/v1/files", "+", "openai_chat", "refuse"),
+    ("GET", "/v1/batches", "+", "openai_chat", "refuse"),
     ("POST", "/v1/messages/batches", "+", "anthropic", "refuse"),
-    ("GET", "/v1/realtime", "+", "openai", "refuse"),
-    ("POST", "/v1/realtime/sessions", "+", "openai", "refuse"),
+    ("GET", "/v1/realtime", "+", "openai_chat", "refuse"),
+    ("POST", "/v1/realtime/sessions", "+", "openai_chat", "refuse"),
 )
 
 
@@ -357,10 +357,10 @@ def test_two_keys_in_the_query_are_a_400() -> None:
 @pytest.mark.parametrize(
     ("target", "headers", "dialect"),
     [
-        ("/v1/models", (), "openai"),
-        ("/v1/models", ((b"authorization", b"Bearer k"),), "openai"),
-        ("/v1/models", ((b"x-api-key", b"k"),), "openai"),
-        ("/v1/models", ((b"user-agent", b"codex_cli_rs/0.60"),), "openai"),
+        ("/v1/models", (), "openai_chat"),
+        ("/v1/models", ((b"authorization", b"Bearer k"),), "openai_chat"),
+        ("/v1/models", ((b"x-api-key", b"k"),), "openai_chat"),
+        ("/v1/models", ((b"user-agent", b"codex_cli_rs/0.60"),), "openai_chat"),
         ("/v1/models", GOOGLE_KEY, "gemini"),
         ("/v1/models", GOOGLE_CLIENT, "gemini"),
         ("/v1/models?key=k", (), "gemini"),
@@ -386,8 +386,8 @@ def test_headers_decide_the_shape_of_the_shared_paths(
 @pytest.mark.parametrize("headers", [GOOGLE_KEY, GOOGLE_CLIENT, ANTHROPIC])
 def test_headers_do_not_change_the_shape_of_other_paths(headers: Headers) -> None:
     assert matched("GET", "/v1/models/claude", headers).dialect == "anthropic"
-    assert matched("POST", "/v1/models/detect", headers).dialect == "openai"
-    assert matched("POST", "/v1/chat/completions", headers).dialect == "openai"
+    assert matched("POST", "/v1/models/detect", headers).dialect == "openai_chat"
+    assert matched("POST", "/v1/chat/completions", headers).dialect == "openai_chat"
     assert matched("GET", "/v1beta/models", headers).dialect == "gemini"
 
 
@@ -397,10 +397,10 @@ def test_headers_do_not_change_the_shape_of_other_paths(headers: Headers) -> Non
 @pytest.mark.parametrize(
     ("method", "target", "headers", "dialect"),
     [
-        ("GET", "/nowhere", (), "openai"),
-        ("GET", "/v1", (), "openai"),
-        ("POST", "/v1/chat", (), "openai"),
-        ("POST", "/v1/chat/completions/x", (), "openai"),
+        ("GET", "/nowhere", (), "openai_chat"),
+        ("GET", "/v1", (), "openai_chat"),
+        ("POST", "/v1/chat", (), "openai_chat"),
+        ("POST", "/v1/chat/completions/x", (), "openai_chat"),
         ("POST", "/v1/responses/a/b", (), "openai_responses"),
         ("POST", "/v1/messages/unknown", (), "anthropic"),
         ("GET", "/v1beta/nothing", (), "gemini"),
@@ -408,7 +408,7 @@ def test_headers_do_not_change_the_shape_of_other_paths(headers: Headers) -> Non
         ("GET", "/v1/tunedModels/../x", (), "gemini"),
         ("GET", "/v1/models/..", ANTHROPIC, "anthropic"),
         ("GET", "/v1/models/..", GOOGLE_KEY, "gemini"),
-        ("GET", "/v1/models/..", (), "openai"),
+        ("GET", "/v1/models/..", (), "openai_chat"),
         ("POST", "/mcp/x", (), "mcp"),
     ],
 )
@@ -421,12 +421,12 @@ def test_an_unknown_path_has_the_error_shape_of_its_prefix(
 @pytest.mark.parametrize(
     ("method", "target", "dialect", "allow"),
     [
-        ("GET", "/v1/chat/completions", "openai", ("POST",)),
-        ("PUT", "/v1/models", "openai", ("GET", "HEAD")),
+        ("GET", "/v1/chat/completions", "openai_chat", ("POST",)),
+        ("PUT", "/v1/models", "openai_chat", ("GET", "HEAD")),
         ("DELETE", "/v1/responses", "openai_responses", ("POST", "GET", "HEAD")),
         ("GET", "/v1/messages", "anthropic", ("POST",)),
         ("POST", "/v1/models/claude", "anthropic", ("GET", "HEAD")),
-        ("GET", "/v1/models/detect", "openai", ("POST",)),
+        ("GET", "/v1/models/detect", "openai_chat", ("POST",)),
         ("GET", "/v1/responses/input_tokens", "openai_responses", ("POST",)),
         ("DELETE", "/v1/responses/compact", "openai_responses", ("POST",)),
         ("POST", "/v1/responses/resp_1", "openai_responses", ("GET", "DELETE")),
@@ -435,11 +435,11 @@ def test_an_unknown_path_has_the_error_shape_of_its_prefix(
         ("GET", "/v1beta/tunedModels/x", "gemini", ("POST",)),
         ("GET", "/v1beta/models/x/countTokens", "gemini", ("POST",)),
         ("PATCH", "/v1beta/models/x", "gemini", ("GET", "HEAD", "POST")),
-        ("PUT", "/v1/models/x", "openai", ("POST", "GET", "HEAD")),
+        ("PUT", "/v1/models/x", "openai_chat", ("POST", "GET", "HEAD")),
         ("TRACE", "/mcp/x/mcp", "mcp", ANY),
-        ("POST", "/healthz", "openai", ("GET", "HEAD")),
-        ("get", "/healthz", "openai", ("GET", "HEAD")),
-        ("OPTIONS", "/v1/chat/completions", "openai", ("POST",)),
+        ("POST", "/healthz", "openai_chat", ("GET", "HEAD")),
+        ("get", "/healthz", "openai_chat", ("GET", "HEAD")),
+        ("OPTIONS", "/v1/chat/completions", "openai_chat", ("POST",)),
     ],
 )
 def test_a_known_path_with_the_wrong_method_lists_the_right_ones(
@@ -517,7 +517,7 @@ def test_any_path_has_a_row_or_an_error_shape(text: str, method: str) -> None:
     assume(not isinstance(parsed, Fault))
     assert not isinstance(parsed, Fault)
     assert match(method, parsed, ()).dialect in (
-        "openai",
+        "openai_chat",
         "openai_responses",
         "openai_completions",
         "anthropic",

@@ -35,13 +35,13 @@ class Upstream(msgspec.Struct, frozen=True):
 
 
 UPSTREAMS = {
-    "chat": Upstream("openai", "gpt-4.1", "chat", partial(legal_openai.check, reasoning=False)),
-    "chat reasoning": Upstream("openai", "gpt-5", "chat", partial(legal_openai.check, reasoning=True)),
+    "chat": Upstream("openai_chat", "gpt-4.1", "chat", partial(legal_openai.check, reasoning=False)),
+    "chat reasoning": Upstream("openai_chat", "gpt-5", "chat", partial(legal_openai.check, reasoning=True)),
     "responses": Upstream(
-        "openai_responses", "gpt-4.1", "openai", partial(legal_openai_responses.check, reasoning=False)
+        "openai_responses", "gpt-4.1", "openai_chat", partial(legal_openai_responses.check, reasoning=False)
     ),
     "responses reasoning": Upstream(
-        "openai_responses", "gpt-5", "openai", partial(legal_openai_responses.check, reasoning=True)
+        "openai_responses", "gpt-5", "openai_chat", partial(legal_openai_responses.check, reasoning=True)
     ),
     "claude with budgets": Upstream(
         "anthropic", "claude-sonnet-4-5", "anthropic", partial(legal_anthropic.check, adaptive=False)
@@ -56,7 +56,7 @@ EVERY_UPSTREAM = pytest.mark.parametrize("upstream", UPSTREAMS.values(), ids=UPS
 CLIENTS = st.sampled_from(sorted(HISTORY))
 SPOKEN = answers(100).filter(lambda answer: bool(answer.text.strip() or answer.calls))
 """Answers of which something is left at any upstream: white space and foreign thoughts are not sent."""
-TOLD = {"openai": "messages", "openai_responses": "input", "anthropic": "messages", "gemini": "contents"}
+TOLD = {"openai_chat": "messages", "openai_responses": "input", "anthropic": "messages", "gemini": "contents"}
 
 
 def translated(client: str, body: dict[str, Any], upstream: Upstream) -> Translation | Fault:

@@ -22,13 +22,13 @@ from tests.support.deltas import deltas
 from tests.support.examples import examples
 
 CHECKS: dict[str, Callable[[bytes], object]] = {
-    "openai": partial(grammar_openai_chat.check, include_usage=False),
+    "openai_chat": partial(grammar_openai_chat.check, include_usage=False),
     "openai_responses": grammar_openai_responses.check,
     "anthropic": grammar_anthropic.message,
     "gemini": grammar_gemini.check_stream,
 }
 REQUESTS: dict[str, dict[str, Any]] = {
-    "openai": {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True},
+    "openai_chat": {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True},
     "openai_completions": {"model": "m", "prompt": "hi", "stream": True},
     "openai_responses": {"model": "m", "input": "hi", "stream": True},
     "anthropic": {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "stream": True},
@@ -80,7 +80,7 @@ def test_every_stream_is_well_formed(client: str, up: str, said: list[Delta]) ->
     CHECKS[client](streamed(client, up, [upstream(up, said)]))
 
 
-@pytest.mark.parametrize("up", ["openai", "openai_responses", "anthropic"])
+@pytest.mark.parametrize("up", ["openai_chat", "openai_responses", "anthropic"])
 @examples(40)
 @given(deltas())
 def test_gemini_arrays_have_the_events_of_the_stream(up: str, said: list[Delta]) -> None:

@@ -230,7 +230,7 @@ def test_of_the_limits_that_are_used_up_the_longest_counts(headers: dict[str, st
     [
         ("gemini", google(retry_info("34s")), 34),
         ("gemini", [google(retry_info("34s"))], 34),
-        ("openai", [google(retry_info("34s"))], 34),
+        ("openai_chat", [google(retry_info("34s"))], 34),
         ("gemini", google(quota_failure(PER_MINUTE), HELP, retry_info("34.074824224s")), 34.074824224),
         ("gemini", google(retry_info({"seconds": "34", "nanos": 500_000_000})), 34.5),
         ("gemini", google(retry_info({"seconds": 34})), 34),
@@ -258,13 +258,13 @@ def test_of_the_limits_that_are_used_up_the_longest_counts(headers: dict[str, st
         ),
         ("openai_responses", openai("The usage limit", resets_at=int(NOW) + 13_872), 13_872),
         ("openai_responses", openai("The usage limit", resets_at=moment(90)), 90),
-        ("openai", openai("Slow down", retry_after=12), 12),
-        ("openai", openai("Slow down", retry_after="12.5"), 12.5),
-        ("openai", openai("Slow down", retry_after_ms=1200, retry_after=2), 1.2),
-        ("openai", openai("Slow down", retry_after=True), None),
-        ("openai", openai("Slow down", retry_after=10**400), None),
+        ("openai_chat", openai("Slow down", retry_after=12), 12),
+        ("openai_chat", openai("Slow down", retry_after="12.5"), 12.5),
+        ("openai_chat", openai("Slow down", retry_after_ms=1200, retry_after=2), 1.2),
+        ("openai_chat", openai("Slow down", retry_after=True), None),
+        ("openai_chat", openai("Slow down", retry_after=10**400), None),
         (
-            "openai",
+            "openai_chat",
             openai(
                 "Rate limit exceeded: free-models-per-min. ",
                 code=429,
@@ -280,7 +280,7 @@ def test_of_the_limits_that_are_used_up_the_longest_counts(headers: dict[str, st
             40,
         ),
         (
-            "openai",
+            "openai_chat",
             openai(
                 "Provider returned error",
                 code=429,
@@ -294,7 +294,7 @@ def test_of_the_limits_that_are_used_up_the_longest_counts(headers: dict[str, st
             ),
             10.918,
         ),
-        ("openai", openai("Provider returned error", code=429, metadata={"headers": {"Retry-After": 11}}), 11),
+        ("openai_chat", openai("Provider returned error", code=429, metadata={"headers": {"Retry-After": 11}}), 11),
     ],
 )
 def test_bodies_tell_the_wait_wherever_their_vendor_puts_it(dialect: str, body: object, wait: float | None) -> None:
@@ -362,7 +362,7 @@ GROQ = (
     ],
 )
 def test_only_complete_phrases_of_prose_are_waits(message: str, wait: float | None) -> None:
-    found = stated_retry_after(parsed("openai", 429, openai(message)), (), now=NOW)
+    found = stated_retry_after(parsed("openai_chat", 429, openai(message)), (), now=NOW)
     assert found == (None if wait is None else pytest.approx(wait))
 
 
@@ -377,7 +377,7 @@ def test_only_complete_phrases_of_prose_are_waits(message: str, wait: float | No
 )
 def test_the_clock_of_zai_is_beijings(message: str, code: object) -> None:
     for dialect, body in [
-        ("openai", {"error": {"code": code, "message": message}}),
+        ("openai_chat", {"error": {"code": code, "message": message}}),
         ("anthropic", anthropic(message, code=code)),
     ]:
         fault = parsed(dialect, 429, body)
@@ -393,28 +393,43 @@ KEY, MODEL, RATE, CAPACITY = "quota of the key", "quota of a model", "rate", "ca
 ANSWERS = [
     (
         KEY,
-        "openai",
+        "openai_chat",
         429,
         openai("You exceeded your current quota", type="insufficient_quota", code="insufficient_quota"),
     ),
-    (KEY, "openai", 429, openai("Billing hard limit has been reached", code="billing_hard_limit_reached")),
-    (KEY, "openai", 429, openai("Your account is not active", type="billing_not_active", code="billing_not_active")),
-    (KEY, "openai_responses", 429, openai("The usage limit has been reached", type="usage_limit_reached")),
-    (KEY, "openai", 402, openai("Insufficient Balance", type="unknown_error", code="invalid_request_error")),
-    (KEY, "openai", 402, {"error": "payment required"}),
-    (KEY, "openai", 402, openai("More credits are needed", code=402, metadata={"limit_source": "openrouter_credits"})),
+    (KEY, "openai_chat", 429, openai("Billing hard limit has been reached", code="billing_hard_limit_reached")),
     (
         KEY,
-        "openai",
+        "openai_chat",
+        429,
+        openai("Your account is not active", type="billing_not_active", code="billing_not_active"),
+    ),
+    (KEY, "openai_responses", 429, openai("The usage limit has been reached", type="usage_limit_reached")),
+    (KEY, "openai_chat", 402, openai("Insufficient Balance", type="unknown_error", code="invalid_request_error")),
+    (KEY, "openai_chat", 402, {"error": "payment required"}),
+    (
+        KEY,
+        "openai_chat",
+        402,
+        openai("More credits are needed", code=402, metadata={"limit_source": "openrouter_credits"}),
+    ),
+    (
+        KEY,
+        "openai_chat",
         502,
         openai("Insufficient credits. Add more using https://openrouter.ai/settings/credits", code=402),
     ),
-    (KEY, "openai", 429, {"error": {"code": "1113", "message": "Insufficient balance or no resource package."}}),
+    (KEY, "openai_chat", 429, {"error": {"code": "1113", "message": "Insufficient balance or no resource package."}}),
     (KEY, "anthropic", 429, anthropic("[1113][Insufficient balance][2026]", code="1113")),
     (KEY, "anthropic", 429, anthropic("Out of balance.", type="1113")),
-    (KEY, "openai", 429, {"error": {"code": "1309", "message": "Your GLM Coding Plan package has expired"}}),
-    (KEY, "openai", 429, openai("You exceeded your current quota", type="exceeded_current_quota_error")),
-    (KEY, "openai", 403, {"code": "x", "error": "Your team 16f2 has either used all available credits or reached its"}),
+    (KEY, "openai_chat", 429, {"error": {"code": "1309", "message": "Your GLM Coding Plan package has expired"}}),
+    (KEY, "openai_chat", 429, openai("You exceeded your current quota", type="exceeded_current_quota_error")),
+    (
+        KEY,
+        "openai_chat",
+        403,
+        {"code": "x", "error": "Your team 16f2 has either used all available credits or reached its"},
+    ),
     (
         KEY,
         "anthropic",
@@ -436,13 +451,13 @@ ANSWERS = [
     ),
     (MODEL, "gemini", 429, google(error_info("QUOTA_EXHAUSTED", model="m"), retry_info("9s"))),
     (MODEL, "gemini", 429, google(HELP, quota_failure(PER_MINUTE, PER_DAY), retry_info("47s"))),
-    (MODEL, "openai", 429, [google(quota_failure(PER_DAY))]),
+    (MODEL, "openai_chat", 429, [google(quota_failure(PER_DAY))]),
     (MODEL, "gemini", 429, google(error_info("RATE_LIMIT_EXCEEDED", quota_limit="Gemini25ProRequestsPerDayPerUser"))),
-    (MODEL, "openai", 429, openai(GROQ.format(period="day (TPD)", wait="9m38s"), code="rate_limit_exceeded")),
-    (MODEL, "openai", 429, openai("Rate limit exceeded: free-models-per-day. Add 10 credits", code=429)),
+    (MODEL, "openai_chat", 429, openai(GROQ.format(period="day (TPD)", wait="9m38s"), code="rate_limit_exceeded")),
+    (MODEL, "openai_chat", 429, openai("Rate limit exceeded: free-models-per-day. Add 10 credits", code=429)),
     (
         MODEL,
-        "openai",
+        "openai_chat",
         429,
         openai("Rate limit exceeded", code=429, metadata={"limit_source": "openrouter_free_tier_daily"}),
     ),
@@ -450,26 +465,26 @@ ANSWERS = [
     (RATE, "gemini", 429, google()),
     (
         RATE,
-        "openai",
+        "openai_chat",
         429,
         openai(GROQ.format(period="minute (TPM)", wait="1s"), type="tokens", code="rate_limit_exceeded"),
     ),
-    (RATE, "openai", 429, openai("Rate limit exceeded: free-models-per-min. ", code=429)),
-    (RATE, "openai", 429, {"error": {"code": "1302", "message": "Rate limit reached for requests"}}),
+    (RATE, "openai_chat", 429, openai("Rate limit exceeded: free-models-per-min. ", code=429)),
+    (RATE, "openai_chat", 429, {"error": {"code": "1302", "message": "Rate limit reached for requests"}}),
     (RATE, "anthropic", 429, anthropic("This request would exceed your account's rate limit.")),
     (RATE, "anthropic", 429, {"error": "too many"}),
-    (RATE, "openai", 400, openai("Invalid value: 'your credit balance is too low'", type="invalid_request_error")),
+    (RATE, "openai_chat", 400, openai("Invalid value: 'your credit balance is too low'", type="invalid_request_error")),
     (CAPACITY, "gemini", 503, google(error_info("MODEL_CAPACITY_EXHAUSTED"), message="No capacity available")),
     (CAPACITY, "gemini", 429, google(error_info("MODEL_CAPACITY_EXHAUSTED", model="m"), retry_info("15s"))),
     (CAPACITY, "anthropic", 529, anthropic("Overloaded", type="overloaded_error")),
     (CAPACITY, "anthropic", 529, {"error": "busy"}),
     (CAPACITY, "openai_responses", 503, openai("Our servers are overloaded", code="server_is_overloaded")),
-    (CAPACITY, "openai", 503, openai("Slow down", type="service_unavailable_error", code="slow_down")),
-    (CAPACITY, "openai", 429, openai("The engine is overloaded", type="engine_overloaded_error")),
-    (CAPACITY, "openai", 429, {"error": {"code": "1305", "message": "The service may be temporarily overloaded"}}),
+    (CAPACITY, "openai_chat", 503, openai("Slow down", type="service_unavailable_error", code="slow_down")),
+    (CAPACITY, "openai_chat", 429, openai("The engine is overloaded", type="engine_overloaded_error")),
+    (CAPACITY, "openai_chat", 429, {"error": {"code": "1305", "message": "The service may be temporarily overloaded"}}),
     (
         CAPACITY,
-        "openai",
+        "openai_chat",
         429,
         {
             "object": "error",
@@ -490,11 +505,11 @@ def test_quotas_rates_and_lacks_of_capacity_are_told_apart(kind: str, dialect: s
 
 def test_an_array_of_one_is_an_error_in_openais_dialects_too() -> None:
     body = google(retry_info("34s"), message="Quota exceeded")
-    fault = parsed("openai", 429, [body])
+    fault = parsed("openai_chat", 429, [body])
     assert fault.message == "Quota exceeded"
     assert fault.vendor is not None
     assert fault.vendor.error["details"] == body["error"]["details"]
-    assert parsed("openai", 429, []) == Fault(status=429, message="")
+    assert parsed("openai_chat", 429, []) == Fault(status=429, message="")
 
 
 def test_a_lack_of_capacity_is_not_a_limit_of_the_key_but_an_overloaded_vendor() -> None:

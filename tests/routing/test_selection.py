@@ -35,7 +35,7 @@ def keyed(name: str, *keys: str, **more: Any) -> Provider:
 
 
 def candidate(who: Provider, model: str = "m", *, step: int = 0, key: str | None = None) -> Candidate:
-    return Candidate(who, who.endpoints["openai"], model, step, key)
+    return Candidate(who, who.endpoints["openai_chat"], model, step, key)
 
 
 def taken(pool: Selector, *candidates: Candidate, now: float = NOW, **more: Any) -> Selection:

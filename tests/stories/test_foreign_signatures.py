@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agcore.config.values import dialect_of
 from agcore.conversation.losses import Losses
 from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.values import Signature
@@ -71,7 +72,7 @@ def test_a_request_whose_signature_is_refused_is_asked_once_more_without(dialogu
     story.upstream_answers(400, refused(dialogue))
     first, second = story.requests[1].body, story.requests[2].body
     assert first == body
-    assert second == unsigned(dialogue.dialect, body, losses=Losses())
+    assert second == unsigned(dialect_of(dialogue.dialect), body, losses=Losses())
     story.upstream_answers(200, dialogue.answer)
     assert story.status == 200
     assert HISTORY[dialogue.dialect].encode() in story.headers[b"x-agcore-losses"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agcore import State, UpstreamConnected, UpstreamData, UpstreamHead
-from agcore.config.values import Proxy
+from agcore.config.values import Proxy, dialect_of
 from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.values import Signature
 from agcore.dialects.foreign_signatures import is_refusal
@@ -343,7 +343,7 @@ def test_each_of_several_calls_may_be_made_once_more() -> None:
     ],
 )
 def test_refusals_are_known_by_their_words(dialect: str, message: str) -> None:
-    assert is_refusal(dialect, Fault(status=400, message=message))
+    assert is_refusal(dialect_of(dialect), Fault(status=400, message=message))
 
 
 def test_a_refusal_is_known_by_its_code() -> None:

@@ -19,7 +19,7 @@ from tests.support import grammar_anthropic, grammar_openai_chat, grammar_openai
 from tests.support.pictures import coded, jpeg, png
 
 NANO = "gemini-3-pro-image-preview"
-UPSTREAMS = {"gemini": "gemini-3-pro-image", "openai": "some/new-model", "openai_responses": "gpt-5.5",
+UPSTREAMS = {"gemini": "gemini-3-pro-image", "openai_chat": "some/new-model", "openai_responses": "gpt-5.5",
              "anthropic": "claude-sonnet-4-6"}  # fmt: skip
 PNG, JPEG = coded(png(2, 2)), coded(jpeg(2, 2))
 URL = f"data:image/png;base64,{PNG}"
@@ -83,10 +83,10 @@ def lost(found: Translation) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("client", "body", "modalities", "image"),
     [
-        ("openai", chat(modalities=["image", "text"]), ["TEXT", "IMAGE"], None),
-        ("openai", chat(modalities=["image"]), ["IMAGE"], None),
+        ("openai_chat", chat(modalities=["image", "text"]), ["TEXT", "IMAGE"], None),
+        ("openai_chat", chat(modalities=["image"]), ["IMAGE"], None),
         (
-            "openai",
+            "openai_chat",
             chat(image_config={"aspect_ratio": "16:9", "image_size": "4k"}),
             ["TEXT", "IMAGE"],
             {"aspectRatio": "16:9", "imageSize": "4K"},
@@ -120,7 +120,7 @@ def test_a_gemini_model_is_asked_for_pictures(
 
 
 def test_who_asks_for_no_pictures_leaves_it_to_the_model() -> None:
-    for client, body in (("openai", chat(modalities=["text"])), ("openai_responses", responses())):
+    for client, body in (("openai_chat", chat(modalities=["text"])), ("openai_responses", responses())):
         found = translation(client, body)
         assert "generationConfig" not in found.rendered
         assert not found.losses
@@ -149,8 +149,8 @@ def test_what_the_tool_for_pictures_says_besides_is_told() -> None:
     ("up", "model", "weight"),
     [
         ("gemini", "gemini-2.5-flash", "warn"),
-        ("openai", "gpt-4.1", "warn"),
-        ("openai", "mistral-small-latest", "warn"),
+        ("openai_chat", "gpt-4.1", "warn"),
+        ("openai_chat", "mistral-small-latest", "warn"),
         ("anthropic", "claude-sonnet-4-6", "warn"),
     ],
 )
@@ -159,7 +159,7 @@ def test_pictures_of_a_model_that_makes_none_are_lost_and_refused_where_there_wa
     up: str, model: str, weight: str, only: bool
 ) -> None:
     asked = {
-        "openai": chat(modalities=["image"] if only else ["text", "image"]),
+        "openai_chat": chat(modalities=["image"] if only else ["text", "image"]),
         "openai_responses": responses(
             tools=[{"type": "image_generation"}], tool_choice={"type": "image_generation"} if only else "auto"
         ),
@@ -174,21 +174,21 @@ def test_an_unknown_chat_model_is_asked_as_openrouter_is() -> None:
     found = translation(
         "gemini",
         gemini(responseModalities=["TEXT", "IMAGE"], imageConfig={"aspectRatio": "16:9", "imageSize": "2K"}),
-        "openai",
+        "openai_chat",
     )
     assert found.rendered["modalities"] == ["image", "text"]
     assert found.rendered["image_config"] == {"aspect_ratio": "16:9", "image_size": "2K"}
     assert not found.losses
-    only = translation("gemini", gemini(responseModalities=["IMAGE"]), "openai")
+    only = translation("gemini", gemini(responseModalities=["IMAGE"]), "openai_chat")
     assert only.rendered["modalities"] == ["image"]
     assert "image_config" not in only.rendered
-    pixels = translation("openai_responses", drawing(size="1536x1024", quality="high"), "openai")
+    pixels = translation("openai_responses", drawing(size="1536x1024", quality="high"), "openai_chat")
     assert pixels.rendered["modalities"] == ["image", "text"]
     assert lost(pixels) == {"size": "warn", "quality": "warn"}
 
 
 def test_a_responses_model_gets_the_tool_for_pictures() -> None:
-    found = translation("openai", chat(modalities=["text", "image"]), "openai_responses")
+    found = translation("openai_chat", chat(modalities=["text", "image"]), "openai_responses")
     assert found.rendered["tools"] == [{"type": "image_generation"}]
     assert not found.losses
     shaped = translation(
@@ -204,16 +204,16 @@ def test_a_responses_model_gets_the_tool_for_pictures() -> None:
 
 
 def test_spoken_answers_are_refused_whatever_else_is_wanted() -> None:
-    found = translation("gemini", gemini(responseModalities=["AUDIO", "IMAGE"]), "openai")
+    found = translation("gemini", gemini(responseModalities=["AUDIO", "IMAGE"]), "openai_chat")
     assert lost(found) == {"generationConfig.responseModalities": "refuse"}
 
 
 @pytest.mark.parametrize(
     ("client", "body", "param"),
     [
-        ("openai", chat(image_config={"aspect_ratio": "wide"}), "image_config.aspect_ratio"),
-        ("openai", chat(image_config={"image_size": 4}), "image_config.image_size"),
-        ("openai", chat(image_config="4K"), "image_config"),
+        ("openai_chat", chat(image_config={"aspect_ratio": "wide"}), "image_config.aspect_ratio"),
+        ("openai_chat", chat(image_config={"image_size": 4}), "image_config.image_size"),
+        ("openai_chat", chat(image_config="4K"), "image_config"),
         ("openai_responses", drawing(size="big"), "tools.size"),
         ("gemini", gemini(imageConfig={"aspectRatio": "wide"}), "generationConfig.imageConfig.aspectRatio"),
         ("gemini", gemini(imageConfig={"imageSize": "3K"}), "generationConfig.imageConfig.imageSize"),
@@ -255,7 +255,7 @@ def events(stream: bytes) -> list[Any]:
 
 
 def test_a_chat_client_gets_pictures_beside_the_text() -> None:
-    message = answered(translation("openai", chat()))["choices"][0]["message"]
+    message = answered(translation("openai_chat", chat()))["choices"][0]["message"]
     assert message["content"] == "Here: "
     assert message["images"] == [
         {"index": 0, "type": "image_url", "image_url": {"url": URL}},
@@ -264,7 +264,7 @@ def test_a_chat_client_gets_pictures_beside_the_text() -> None:
 
 
 def test_a_chat_client_gets_pictures_in_its_stream() -> None:
-    stream = streamed(translation("openai", chat(stream=True)))
+    stream = streamed(translation("openai_chat", chat(stream=True)))
     grammar_openai_chat.check(stream, include_usage=False)
     deltas = [choice["delta"] for event in events(stream) for choice in event["choices"]]
     images = [image for delta in deltas for image in delta.get("images", [])]
@@ -318,8 +318,8 @@ def chat_again(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_pictures_that_a_chat_client_sends_back_keep_their_signatures() -> None:
-    message = answered(translation("openai", chat()))["choices"][0]["message"]
-    assert spoken(translation("openai", chat_again(message))) == SAID
+    message = answered(translation("openai_chat", chat()))["choices"][0]["message"]
+    assert spoken(translation("openai_chat", chat_again(message))) == SAID
 
 
 def test_pictures_that_a_responses_client_sends_back_keep_their_signatures() -> None:
@@ -334,10 +334,10 @@ def test_a_picture_that_nobody_signed_is_excused() -> None:
     body = chat_again(message)
     picture = {"inlineData": {"mimeType": "image/png", "data": PNG}}
     excuse = {"thoughtSignature": SKIP_SIGNATURE}
-    assert spoken(translation("openai", body)) == [{"text": "Here: ", **excuse}, {**picture, **excuse}]
+    assert spoken(translation("openai_chat", body)) == [{"text": "Here: ", **excuse}, {**picture, **excuse}]
     plain = [{"text": "Here: "}, picture]
-    assert spoken(translation("openai", body, model="gemini-2.5-flash-image")) == plain
-    assert spoken(translation("openai", body, model="gemini-2.5-flash")) == plain
+    assert spoken(translation("openai_chat", body, model="gemini-2.5-flash-image")) == plain
+    assert spoken(translation("openai_chat", body, model="gemini-2.5-flash")) == plain
 
 
 def test_a_signature_whose_picture_is_gone_stays_behind() -> None:
@@ -355,17 +355,17 @@ def test_pictures_beside_an_answer_are_read() -> None:
     image = {"type": "image_url", "image_url": {"url": URL}}
     message = {"role": "assistant", "content": "Here", "images": [image]}
     body = chat(messages=[{"role": "user", "content": "a cat"}, message])
-    turn = DIALECTS["openai"].client.parse_request(body, model="m", stream=False, losses=Losses()).turns[1]
+    turn = DIALECTS["openai_chat"].client.parse_request(body, model="m", stream=False, losses=Losses()).turns[1]
     assert turn.parts == (Text("Here"), Image(Source("image/png", data=PNG)))
     broken = chat(messages=[{"role": "assistant", "content": "", "images": [{"image_url": {"url": "x"}}]}])
     with pytest.raises(Invalid) as caught:
-        DIALECTS["openai"].client.parse_request(broken, model="m", stream=False, losses=Losses())
+        DIALECTS["openai_chat"].client.parse_request(broken, model="m", stream=False, losses=Losses())
     assert caught.value.param == "messages[0].images[0].image_url.url"
 
 
 def test_another_vendors_model_is_told_that_there_was_a_picture() -> None:
     message = {"role": "assistant", "content": None, "images": [{"image_url": {"url": URL}}]}
-    found = translation("openai", chat_again(message), "anthropic")
+    found = translation("openai_chat", chat_again(message), "anthropic")
     sent: Any = found.rendered["messages"]
     assert sent[1] == {"role": "assistant", "content": [{"type": "text", "text": "[image]"}]}
     assert lost(found) == {"messages[1].content[0]": "warn"}

@@ -648,7 +648,7 @@ def test_every_status_has_a_name_in_every_dialect() -> None:
 
 def test_a_vendors_error_is_not_shown_to_clients_of_another() -> None:
     fault = Fault(status=429, message="m", vendor=Vendor(dialect="gemini", error={"secretive": 1}), retry_after=2.5)
-    for name in ("openai", "anthropic", "mcp"):
+    for name in ("openai_chat", "anthropic", "mcp"):
         assert b"secretive" not in ERROR_SHAPES[name](fault, "req_1")
     assert b"secretive" in ERROR_SHAPES["gemini"](fault, "req_1")
     plain = json.loads(ERROR_SHAPES["gemini"](Fault(status=429, message="m", retry_after=2.5), "req_1"))
@@ -657,7 +657,7 @@ def test_a_vendors_error_is_not_shown_to_clients_of_another() -> None:
 
 def test_without_a_key_nothing_is_redacted() -> None:
     body = b'{"error":{"message":"m","type":"t"}}'
-    raw = fault_from_answer(DIALECTS["openai"], provider="local", status=500, headers=(), body=body)
+    raw = fault_from_answer(DIALECTS["openai_chat"], provider="local", status=500, headers=(), body=body)
     fault = presentable(raw, Credential(label="local#1", secret=None))
     assert (fault.message, fault.vendor and fault.vendor.error["type"]) == ("m", "t")
 

@@ -39,7 +39,7 @@ class Case(NamedTuple):
     headers: Headers
     expected: int
     """`ADMITTED`, or the status of the refusal."""
-    dialect: str = "openai"
+    dialect: str = "openai_chat"
     """Whose error shape a refusal has."""
     peer: str | None = "127.0.0.1"
     host: bytes | None = b"127.0.0.1:8045"
@@ -138,7 +138,7 @@ def targets() -> Iterator[tuple[str, str, str]]:
         for placeholder, value in _NAMES.items():
             path = path.replace(placeholder, value)
         for method in route.methods:
-            yield method, path, "openai" if route.dialect == "models" else route.dialect
+            yield method, path, "openai_chat" if route.dialect == "models" else route.dialect
 
 
 def matrix() -> Iterator[Case]:
@@ -257,7 +257,7 @@ CREDENTIAL_CASES: Final[Sequence[Case]] = (
         expected=ADMITTED,
     ),
     _strict("two keys in the query", target=f"/v1/models/claude?key={GOOD}&key={GOOD}", expected=400)._replace(
-        dialect="openai"
+        dialect="openai_chat"
     ),
     _strict(
         "a bad key in the query beside a good header",
@@ -265,27 +265,27 @@ CREDENTIAL_CASES: Final[Sequence[Case]] = (
         target=f"/v1/models/claude?key={BAD}",
         expected=ADMITTED,
     ),
-    _strict("an unknown path", target="/nowhere", expected=401)._replace(dialect="openai"),
+    _strict("an unknown path", target="/nowhere", expected=401)._replace(dialect="openai_chat"),
     _strict("a good key in the query of an unknown path", target=f"/nowhere?key={GOOD}", expected=401)._replace(
-        dialect="openai"
+        dialect="openai_chat"
     ),
     _strict("an unknown path below MCP", target="/mcp/x", expected=401)._replace(dialect="mcp"),
     _strict("a known path with a wrong method", target="/v1/messages", expected=401),
-    _strict("a probe with a dot segment", target="/healthz/../v1/models", expected=401)._replace(dialect="openai"),
+    _strict("a probe with a dot segment", target="/healthz/../v1/models", expected=401)._replace(dialect="openai_chat"),
     _strict("a probe that is posted to", target="/healthz", expected=401)._replace(
-        method="POST", dialect="openai", config="all_except_health"
+        method="POST", dialect="openai_chat", config="all_except_health"
     ),
     _strict("a path that begins like a probe", target="/healthz/more", expected=401)._replace(
-        dialect="openai", config="all_except_health"
+        dialect="openai_chat", config="all_except_health"
     ),
     _strict("a probe with a trailing slash", target="/healthz/", expected=ADMITTED)._replace(
-        dialect="openai", config="all_except_health"
+        dialect="openai_chat", config="all_except_health"
     ),
     _strict("warm-up is guarded", target="/internal/warmup", expected=401)._replace(
-        method="POST", dialect="openai", config="all_except_health"
+        method="POST", dialect="openai_chat", config="all_except_health"
     ),
     _strict("metrics are guarded", target="/metrics", expected=401)._replace(
-        dialect="openai", config="all_except_health"
+        dialect="openai_chat", config="all_except_health"
     ),
 )
 """Credentials in odd forms and places, under `strict` where not said otherwise."""
@@ -298,7 +298,7 @@ def _browser(
     host: bytes | None = b"127.0.0.1:8045",
     path: str = "/v1/models/claude",
 ) -> Case:
-    dialect = "mcp" if path.startswith("/mcp") else "anthropic" if path.endswith("claude") else "openai"
+    dialect = "mcp" if path.startswith("/mcp") else "anthropic" if path.endswith("claude") else "openai_chat"
     return Case(f"open: {name}", "auto", "GET", path, headers, expected, dialect, host=host)
 
 

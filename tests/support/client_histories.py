@@ -140,14 +140,14 @@ OPTIONS = st.builds(
 )
 
 _SCHEMA: dict[str, Any] = {"type": "object", "properties": {"city": {"type": "string"}}}
-HISTORY = {"openai": "messages", "openai_responses": "input", "anthropic": "messages", "gemini": "contents"}
+HISTORY = {"openai_chat": "messages", "openai_responses": "input", "anthropic": "messages", "gemini": "contents"}
 """client dialect -> the member that holds its history."""
 
 
 def spelled(dialect: str, steps: list[Step], options: Options = PLAIN) -> dict[str, Any]:
     """The request of a client of `dialect`."""
     return {
-        "openai": _chat,
+        "openai_chat": _chat,
         "openai_responses": _responses,
         "anthropic": _anthropic,
         "gemini": _gemini,

@@ -9,7 +9,7 @@ from agcore.conversation.tool_names import ToolNameRule
 from agcore.dialects.base import Traits
 from agcore.dialects.openai import headers
 
-NAME: Final = "openai"
+NAME: Final = "openai_chat"
 
 TRAITS: Final = Traits(
     name=NAME,

@@ -52,7 +52,7 @@ def _resolution(found: Resolution, catalog: Catalog) -> Iterator[str]:
     for target in found.targets:
         word = "or" if target.step == step else "then" if target.step else "goes to"
         step = target.step
-        spoken = ", ".join(target.provider.endpoints)
+        spoken = ", ".join(target.provider.dialect_names)
         weight = f"  weight {target.provider.weight:g}" if pools[step] > 1 else ""
         rows += [(word, f"{target.provider.name}/{target.model}  ({spoken}){weight}")]
     profile = catalog.profile(found.targets[0].model)

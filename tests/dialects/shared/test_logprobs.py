@@ -28,7 +28,7 @@ RESULT = {
 }
 PART = {"type": "output_text", "text": "Hello", "annotations": [], "logprobs": TOKENS}
 ANSWERS: dict[str, dict[str, object]] = {
-    "openai": {
+    "openai_chat": {
         "choices": [
             {
                 "index": 0,
@@ -47,7 +47,7 @@ ANSWERS: dict[str, dict[str, object]] = {
     },
 }
 REQUESTS: dict[str, dict[str, object]] = {
-    "openai": {"messages": [{"role": "user", "content": "x"}], "logprobs": True, "top_logprobs": 1},
+    "openai_chat": {"messages": [{"role": "user", "content": "x"}], "logprobs": True, "top_logprobs": 1},
     "openai_responses": {"input": "x", "include": ["message.output_text.logprobs"], "top_logprobs": 1},
     "gemini": {
         "contents": [{"parts": [{"text": "x"}]}],
@@ -55,15 +55,15 @@ REQUESTS: dict[str, dict[str, object]] = {
     },
 }
 PLAIN: dict[str, dict[str, object]] = {
-    "openai": {"messages": [{"role": "user", "content": "x"}]},
+    "openai_chat": {"messages": [{"role": "user", "content": "x"}]},
     "openai_responses": {"input": "x"},
     "gemini": {"contents": [{"parts": [{"text": "x"}]}]},
 }
-MODELS = {"openai": "gpt-4.1", "openai_responses": "gpt-4.1", "gemini": "gemini-2.5-flash"}
+MODELS = {"openai_chat": "gpt-4.1", "openai_responses": "gpt-4.1", "gemini": "gemini-2.5-flash"}
 
 
 def tokens_shown(dialect: str, answer: dict[str, Any]) -> object:
-    if dialect == "openai":
+    if dialect == "openai_chat":
         logprobs = answer["choices"][0]["logprobs"]
         return logprobs and logprobs["content"]
     if dialect == "openai_responses":
@@ -90,7 +90,7 @@ def test_a_whole_answer_carries_them(client: str, upstream: str) -> None:
 
 @pytest.mark.parametrize("client", REQUESTS)
 def test_who_did_not_ask_does_not_get_them(client: str) -> None:
-    assert not tokens_shown(client, answered(client, "openai", PLAIN[client]))
+    assert not tokens_shown(client, answered(client, "openai_chat", PLAIN[client]))
 
 
 @pytest.mark.parametrize("client", REQUESTS)
@@ -103,7 +103,7 @@ def test_the_question_is_carried(client: str, upstream: str) -> None:
         conversation, model="m", profile=known, signer="up", losses=losses
     )
     asked = {
-        "openai": lambda: (body["logprobs"], body["top_logprobs"]) == (True, 1),
+        "openai_chat": lambda: (body["logprobs"], body["top_logprobs"]) == (True, 1),
         "openai_responses": lambda: "message.output_text.logprobs" in body["include"] and body["top_logprobs"] == 1,  # type: ignore[operator] # a list
         "gemini": lambda: body["generationConfig"] == {"responseLogprobs": True, "logprobs": 1},
     }
@@ -111,11 +111,11 @@ def test_the_question_is_carried(client: str, upstream: str) -> None:
     assert not [loss for loss in losses if "logprobs" in loss.path]
 
 
-@pytest.mark.parametrize("upstream", ["openai", "openai_responses"])
+@pytest.mark.parametrize("upstream", ["openai_chat", "openai_responses"])
 def test_a_reasoning_model_is_not_asked(upstream: str) -> None:
     losses = Losses()
-    request = dict(REQUESTS["openai"])
-    conversation = DIALECTS["openai"].client.parse_request(request, model="m", stream=False, losses=losses)
+    request = dict(REQUESTS["openai_chat"])
+    conversation = DIALECTS["openai_chat"].client.parse_request(request, model="m", stream=False, losses=losses)
     known = profile("gpt-5")
     body = DIALECTS[upstream].upstream.render_request(
         conversation, model="m", profile=known, signer="up", losses=losses
@@ -125,7 +125,7 @@ def test_a_reasoning_model_is_not_asked(upstream: str) -> None:
 
 
 def frames(dialect: str) -> list[dict[str, Any]]:
-    if dialect == "openai":
+    if dialect == "openai_chat":
         said = [("Hel", TOKENS[:1], None), ("lo", TOKENS[1:], None), ("", None, "stop")]
         return [
             {
@@ -164,14 +164,14 @@ def streamed(client: str, upstream: str) -> list[dict[str, Any]]:
     return [json.loads(frame.data) for frame in Decoder().feed(out) if frame.data not in (None, b"[DONE]")]
 
 
-@pytest.mark.parametrize("upstream", ["openai", "openai_responses"])
+@pytest.mark.parametrize("upstream", ["openai_chat", "openai_responses"])
 def test_a_chat_stream_has_them_in_the_chunk_of_their_text(upstream: str) -> None:
-    choices = [chunk["choices"][0] for chunk in streamed("openai", upstream)]
+    choices = [chunk["choices"][0] for chunk in streamed("openai_chat", upstream)]
     told = [(each["delta"]["content"], each["logprobs"]["content"]) for each in choices if each["logprobs"]]
     assert told == [("Hel", TOKENS[:1]), ("lo", TOKENS[1:])]
 
 
-@pytest.mark.parametrize("upstream", ["openai", "openai_responses"])
+@pytest.mark.parametrize("upstream", ["openai_chat", "openai_responses"])
 def test_a_responses_stream_has_them_in_deltas_and_in_the_whole(upstream: str) -> None:
     events = streamed("openai_responses", upstream)
     told = [event["logprobs"] for event in events if event["type"] == "response.output_text.delta"]
@@ -181,13 +181,13 @@ def test_a_responses_stream_has_them_in_deltas_and_in_the_whole(upstream: str) -
     assert events[-1]["response"]["output"][0]["content"][0]["logprobs"] == TOKENS
 
 
-@pytest.mark.parametrize("upstream", ["openai", "openai_responses"])
+@pytest.mark.parametrize("upstream", ["openai_chat", "openai_responses"])
 def test_a_gemini_stream_ends_with_them(upstream: str) -> None:
     assert streamed("gemini", upstream)[-1]["candidates"][0]["logprobsResult"] == RESULT
 
 
 def test_what_a_server_says_of_the_tokens_of_thoughts_is_not_the_texts() -> None:
-    reader = DIALECTS["openai"].upstream.reader(signer="up")
+    reader = DIALECTS["openai_chat"].upstream.reader(signer="up")
     chunks = [
         {"choices": [{"delta": {"reasoning_content": "Hm"}, "logprobs": {"content": TOKENS[:1]}}]},
         {"choices": [{"delta": {"content": "lo"}, "logprobs": {"content": TOKENS[1:]}, "finish_reason": "stop"}]},

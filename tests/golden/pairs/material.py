@@ -464,7 +464,7 @@ _GEMINI: Final[dict[str, Json]] = {
 }
 
 REQUESTS: Final[dict[str, dict[str, Json]]] = {
-    "openai": _CHAT,
+    "openai_chat": _CHAT,
     "openai_completions": _COMPLETIONS,
     "openai_responses": _RESPONSES,
     "anthropic": _MESSAGES,
@@ -748,7 +748,7 @@ _GEMINI_STREAMS: Final[dict[str, list[Json]]] = {
 }
 
 STREAMS: Final[dict[str, dict[str, list[Json]]]] = {
-    "openai": _CHAT_STREAMS,
+    "openai_chat": _CHAT_STREAMS,
     "openai_responses": _RESPONSES_STREAMS,
     "anthropic": _MESSAGES_STREAMS,
     "gemini": _GEMINI_STREAMS,

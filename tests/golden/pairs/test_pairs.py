@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 
+from agcore.config.values import dialect_name
 from agcore.conversion.translation import ModelTarget, Translation, translate
 from agcore.dialects import DIALECTS
 from agcore.models.profiles import profile
@@ -24,7 +25,7 @@ UPSTREAMS = [name for name, dialect in DIALECTS.items() if dialect.translatable]
 
 FOLDER: Final = Path(__file__).parent
 MODELS: Final = {
-    "openai": "mistral-small-latest",
+    "openai_chat": "mistral-small-latest",
     "openai_responses": "gpt-5.5",
     "anthropic": "claude-sonnet-4-6",
     "gemini": "gemini-3-flash",
@@ -38,9 +39,14 @@ PAIRS: Final = [
 ]
 
 
+def folder(client: str, upstream: str) -> str:
+    """Where the files of a pair are."""
+    return f"{dialect_name(client)}-to-{dialect_name(upstream)}"
+
+
 def asked(client: str, upstream: str, request: Json) -> Translation:
     model = MODELS[upstream]
-    target = ModelTarget(upstream, model, profile(model), upstream)
+    target = ModelTarget(upstream, model, profile(model), dialect_name(upstream))
     body = json.dumps(request).encode()
     translation = translate(client, body, model="m", stream=True, target=target)
     assert not isinstance(translation, Fault), translation
@@ -49,7 +55,7 @@ def asked(client: str, upstream: str, request: Json) -> Translation:
 
 def upstream_bytes(upstream: str, events: list[Json]) -> bytes:
     frames = [json.dumps(event, separators=(",", ":")) for event in events]
-    if upstream == "openai":
+    if upstream == "openai_chat":
         return "".join(f"data: {frame}\n\n" for frame in [*frames, "[DONE]"]).encode()
     if upstream == "gemini":
         return "".join(f"data: {frame}\r\n\r\n" for frame in frames).encode()
@@ -188,7 +194,7 @@ def told(client: str, upstream: str, topic: str) -> str:
 @pytest.mark.parametrize(("client", "upstream", "topic"), PAIRS)
 def test_a_pair_translates_as_it_did(client: str, upstream: str, topic: str, request: pytest.FixtureRequest) -> None:
     text = told(client, upstream, topic)
-    path = FOLDER / f"{client}-to-{upstream}" / f"{topic}.txt"
+    path = FOLDER / folder(client, upstream) / f"{topic}.txt"
     if request.config.getoption("--update-golden"):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(text.encode())
@@ -201,7 +207,7 @@ def test_a_pair_translates_as_it_did(client: str, upstream: str, topic: str, req
 
 def test_every_golden_file_has_its_pair() -> None:
     files = {(path.parent.name, path.stem) for path in FOLDER.glob("*/*.txt")}
-    assert files == {(f"{client}-to-{upstream}", topic) for client, upstream, topic in PAIRS}
+    assert files == {(folder(client, upstream), topic) for client, upstream, topic in PAIRS}
 
 
 def test_the_material_has_every_topic() -> None:
