@@ -17,12 +17,14 @@ FRONTENDS = {
     "agcore_trio": ROOT / "frontends" / "trio_server" / "agcore_trio",
     "agcore_asgi": ROOT / "frontends" / "asgi" / "agcore_asgi",
     "agcore_cli": ROOT / "frontends" / "cli" / "agcore_cli",
+    "agcore_httpx": ROOT / "frontends" / "inprocess" / "agcore_httpx",
 }
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "agcore_host": (),
     "agcore_trio": ("agcore_host",),
     "agcore_asgi": ("agcore_host",),
     "agcore_cli": ("agcore_host", "agcore_trio"),
+    "agcore_httpx": ("agcore_host",),
 }
 ALLOWED = frozenset(
     [

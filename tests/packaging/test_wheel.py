@@ -16,6 +16,7 @@ SOURCES = {
     "agcore_trio": ROOT / "frontends" / "trio_server" / "agcore_trio",
     "agcore_asgi": ROOT / "frontends" / "asgi" / "agcore_asgi",
     "agcore_cli": ROOT / "frontends" / "cli" / "agcore_cli",
+    "agcore_httpx": ROOT / "frontends" / "inprocess" / "agcore_httpx",
     "agcore_sim": ROOT / "frontends" / "sim" / "agcore_sim",
 }
 

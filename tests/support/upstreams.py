@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import TracebackType
 
@@ -23,7 +23,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     status: int = 200
     headers: Headers = ((b"content-type", b"application/json"),)
-    pieces: tuple[bytes, ...] = (b"{}",)
+    pieces: tuple[bytes, ...] | Iterator[bytes] = (b"{}",)
     """Each piece leaves in a write of its own."""
     cut: bool = False
     """Close the connection after the last piece, without the end of the body."""
@@ -136,7 +136,7 @@ class Upstream:
         self.requests.append(recorded)
         answer = self._answer(recorded)
         fields = list(answer.headers)
-        if not answer.cut and len(answer.pieces) == 1:
+        if not answer.cut and isinstance(answer.pieces, tuple) and len(answer.pieces) == 1:
             fields.append((b"content-length", b"%d" % len(answer.pieces[0])))
         response = h11.Response(status_code=answer.status, headers=fields, reason=b"X")
         connection.sendall(http.send(response) or b"")
