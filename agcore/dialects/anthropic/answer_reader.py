@@ -5,7 +5,6 @@ A whole answer takes the same way as a stream: the reader is fed the events that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from agcore.codecs.sse import Frame
@@ -65,7 +64,36 @@ class ResponseReader:
         """What an event says."""
         self.fault = event.fault
         self.terminal = event.kind is FrameKind.TERMINAL or event.kind is FrameKind.DONE
-        return [] if event.fault is not None else list(self._deltas(event))
+        deltas: list[Delta] = []
+        if event.fault is not None:
+            return deltas
+        data = event.data
+        kind = data.get("type")
+        if kind == "message_start" and not self._finished:
+            message = data.get("message")
+            if isinstance(message, dict):
+                named = message.get("id")
+                deltas.append(Started(named if isinstance(named, str) else ""))
+        if event.usage is not None:
+            deltas.append(Consumed(event.usage))
+        if self._finished:
+            return deltas
+        if kind == "content_block_delta":
+            delta = data.get("delta")
+            if isinstance(delta, dict) and self._block is not None and data.get("index") == self._index:
+                self._delta(self._block, delta, deltas)
+        elif kind == "content_block_start":
+            self._close(deltas)
+            block = data.get("content_block")
+            if isinstance(block, dict):
+                self._open(block, data.get("index"), deltas)
+        elif kind == "content_block_stop":
+            self._close(deltas)
+        elif kind == "message_delta":
+            self._stop(data.get("delta"), deltas)
+        elif event.kind is FrameKind.TERMINAL:
+            self._finish("", "", "", deltas)
+        return deltas
 
     def end(self) -> list[Delta]:
         """Nothing more; but a stream that gave no stop reason was cut."""
@@ -73,35 +101,7 @@ class ResponseReader:
             self.fault = CUT
         return []
 
-    def _deltas(self, read: StreamEvent) -> Iterator[Delta]:
-        event = read.data
-        kind = event.get("type")
-        if kind == "message_start" and not self._finished:
-            message = event.get("message")
-            if isinstance(message, dict):
-                named = message.get("id")
-                yield Started(named if isinstance(named, str) else "")
-        if read.usage is not None:
-            yield Consumed(read.usage)
-        if self._finished:
-            return
-        if kind == "message_delta":
-            yield from self._stop(event.get("delta"))
-        elif kind == "content_block_start":
-            yield from self._close()
-            block = event.get("content_block")
-            if isinstance(block, dict):
-                yield from self._open(block, event.get("index"))
-        elif kind == "content_block_delta":
-            delta = event.get("delta")
-            if isinstance(delta, dict) and self._block is not None and event.get("index") == self._index:
-                yield from self._delta(self._block, delta)
-        elif kind == "content_block_stop":
-            yield from self._close()
-        elif read.kind is FrameKind.TERMINAL:
-            yield from self._finish("", "", "")
-
-    def _open(self, block: dict[str, object], index: object) -> Iterator[Delta]:
+    def _open(self, block: dict[str, object], index: object, deltas: list[Delta]) -> None:
         self._block, self._index, self._said, self._signature = block, index, False, ""
         self._begin, self._cited = self._length, []
         kind = block.get("type")
@@ -112,26 +112,26 @@ class ResponseReader:
             if not isinstance(named, str) or not named:
                 self._block = None
                 return
-            yield ToolStarted(self._calls, call if isinstance(call, str) else "", named)
+            deltas.append(ToolStarted(self._calls, call if isinstance(call, str) else "", named))
         elif kind == "redacted_thinking":
             data = block.get("data")
             if isinstance(data, str) and data:
-                yield ThinkingEnded(Signature(self._signer, "redacted", data))
+                deltas.append(ThinkingEnded(Signature(self._signer, "redacted", data)))
         else:
-            yield from self._delta(block, {**block, "type": f"{kind}_delta"})
+            self._delta(block, {**block, "type": f"{kind}_delta"}, deltas)
             citations = block.get("citations")
             for citation in citations if isinstance(citations, list) else []:
-                yield from self._delta(block, {"type": "citations_delta", "citation": citation})
+                self._delta(block, {"type": "citations_delta", "citation": citation}, deltas)
             if isinstance(signature := block.get("signature"), str):
                 self._signature = signature
 
-    def _delta(self, block: dict[str, object], delta: dict[str, object]) -> Iterator[Delta]:
+    def _delta(self, block: dict[str, object], delta: dict[str, object], deltas: list[Delta]) -> None:
         holder, kind = block.get("type"), delta.get("type")
         if holder == "text" and kind == "text_delta":
             if isinstance(text := delta.get("text"), str) and text:
                 self._visible = True
                 self._length += len(text)
-                yield TextDelta(text)
+                deltas.append(TextDelta(text))
         elif holder == "text" and kind == "citations_delta":
             citation = delta.get("citation")
             if isinstance(citation, dict) and isinstance(url := citation.get("url"), str) and url:
@@ -140,7 +140,7 @@ class ResponseReader:
         elif holder == "thinking" and kind == "thinking_delta":
             if isinstance(text := delta.get("thinking"), str) and text:
                 self._said = True
-                yield ThinkingDelta(text)
+                deltas.append(ThinkingDelta(text))
         elif holder == "thinking" and kind == "signature_delta":
             if isinstance(signature := delta.get("signature"), str):
                 self._signature += signature
@@ -151,7 +151,7 @@ class ResponseReader:
             and text
         ):
             self._said = True
-            yield self._arguments(block, text)
+            deltas.append(self._arguments(block, text))
 
     def _arguments(self, block: dict[str, object], text: str) -> Delta:
         if block.get("name") == RESPOND:
@@ -160,7 +160,7 @@ class ResponseReader:
             return TextDelta(text)
         return ToolArguments(self._calls, text)
 
-    def _close(self) -> Iterator[Delta]:
+    def _close(self, deltas: list[Delta]) -> None:
         """The open block is complete."""
         block, self._block = self._block, None
         if block is None:
@@ -168,38 +168,38 @@ class ResponseReader:
         if block.get("type") == "thinking":
             signature = Signature(self._signer, "thinking", self._signature) if self._signature else None
             if self._said or signature is not None:
-                yield ThinkingEnded(signature)
+                deltas.append(ThinkingEnded(signature))
         elif block.get("type") == "text":
             span = (self._begin, self._length) if self._length > self._begin else None
-            for url, title in self._cited:
-                yield Cited(url, title, span=span)
+            deltas += [Cited(url, title, span=span) for url, title in self._cited]
         elif block.get("type") == "tool_use":
             if not self._said:
-                yield self._arguments(block, object_text(block.get("input")))
+                deltas.append(self._arguments(block, object_text(block.get("input"))))
             if block.get("name") != RESPOND:
-                yield ToolEnded(self._calls)
+                deltas.append(ToolEnded(self._calls))
                 self._calls += 1
 
-    def _stop(self, delta: object) -> Iterator[Delta]:
+    def _stop(self, delta: object, deltas: list[Delta]) -> None:
         """A `message_delta` without a stop reason only tells usage."""
         if isinstance(delta, dict) and isinstance(reason := delta.get("stop_reason"), str):
             sequence, details = delta.get("stop_sequence"), delta.get("stop_details")
             explanation = details.get("explanation") if isinstance(details, dict) else None
-            yield from self._finish(
+            self._finish(
                 reason,
                 sequence if isinstance(sequence, str) else "",
                 explanation if isinstance(explanation, str) else "",
+                deltas,
             )
 
-    def _finish(self, reason: str, sequence: str, explanation: str) -> Iterator[Delta]:
-        yield from self._close()
+    def _finish(self, reason: str, sequence: str, explanation: str, deltas: list[Delta]) -> None:
+        self._close(deltas)
         if reason == "refusal" and explanation and not self._visible:
-            yield RefusalDelta(explanation)
+            deltas.append(RefusalDelta(explanation))
         stop = STOPS.get(reason, Stop.END)
         if stop in (Stop.END, Stop.TOOL_CALLS):
             stop = Stop.TOOL_CALLS if self._calls else Stop.END
         self._finished = True
-        yield Finished(stop, sequence if stop is Stop.SEQUENCE else "")
+        deltas.append(Finished(stop, sequence if stop is Stop.SEQUENCE else ""))
 
 
 def read_answer(answer: dict[str, object], *, signer: str) -> list[Delta] | Fault:

@@ -97,7 +97,7 @@ class ResponseWriter:
             self._usage = delta.usage
             return b""
         index = 0 if isinstance(delta, Started) else delta.choice
-        out = self._opened(index)
+        out = b"" if index in self._states else self._opened(index)
         state = self._states[index]
         if state.finished is not None:
             return out
@@ -133,7 +133,7 @@ class ResponseWriter:
     def _frame(
         self, index: int, fields: dict[str, object], reason: str | None = None, *, tokens: Sequence[Json] = ()
     ) -> bytes:
-        logprobs = _logprobs(tokens)
+        logprobs = _logprobs(tokens) if tokens else None
         return self._chunks.frame({"index": index, "delta": fields, "logprobs": logprobs, "finish_reason": reason})
 
     def _fields(self, delta: Delta, state: _State, index: int) -> dict[str, object]:
