@@ -689,6 +689,66 @@ MCP: Final = _all(
     ),
 )
 
+LIBRARY: Final = _all(
+    "docs/library.md",
+    (
+        "library.config",
+        "`load_config` takes TOML text or a dict of the same shape, and reads nothing but its arguments.",
+        (
+            "config/test_load.py::test_text_and_dict_give_the_same_config_that_a_gateway_takes",
+            "config/test_load.py::test_nothing_gives_the_defaults_and_reads_nothing",
+        ),
+    ),
+    (
+        "library.problems",
+        "All that is wrong with a configuration comes in one exception.",
+        "config/test_load.py::test_all_problems_come_at_once_and_are_those_of_the_same_file",
+    ),
+    (
+        "library.convert",
+        "A converted stream is well-formed in the client's dialect, whatever the upstream does and however it is cut.",
+        (
+            "test_convert.py::test_a_stream_comes_back_in_the_words_of_the_client_however_it_is_cut",
+            "test_convert.py::test_a_stream_that_breaks_off_ends_in_the_clients_own_error",
+        ),
+    ),
+    (
+        "library.deterministic",
+        "The same arguments of `convert` always give the same bytes.",
+        "test_convert.py::test_equal_arguments_give_equal_bytes_and_other_requests_other_ids",
+    ),
+    (
+        "library.typed",
+        "Every example passes `mypy --strict`, and prints what stands below it.",
+        (
+            "docs/test_examples.py::test_the_examples_are_strictly_typed",
+            "docs/test_examples.py::test_an_example_prints_what_stands_below_it",
+        ),
+    ),
+)
+
+FRONTENDS: Final = _all(
+    "docs/write-a-frontend.md",
+    (
+        "frontends.head",
+        "A head that no frontend may report raises, and is no silent 401.",
+        "protocol/test_check_head.py::test_a_head_that_no_frontend_may_report_is_its_mistake",
+    ),
+    (
+        "frontends.lack",
+        "What a frontend lacks is a 501, and no key is left alone for it.",
+        (
+            "machines/test_unsupported.py::test_the_client_hears_at_once_what_the_frontend_lacks_and_not_to_ask_again",
+            "machines/test_unsupported.py::test_no_key_is_left_alone_for_it",
+        ),
+    ),
+    (
+        "frontends.public",
+        "Frontends import nothing of the core but its three public modules.",
+        "packaging/test_public_names.py::test_frontends_import_only_what_is_public",
+    ),
+)
+
 REQUIREMENTS: Final = (
     *NAMES,
     *SELECTION,
@@ -702,4 +762,6 @@ REQUIREMENTS: Final = (
     *SECRETS,
     *HTTP,
     *MCP,
+    *LIBRARY,
+    *FRONTENDS,
 )
