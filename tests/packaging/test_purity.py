@@ -118,6 +118,18 @@ def test_importing_the_core_loads_no_io() -> None:
     assert not (loaded_by("import agcore") - before) & set(IO) - {"threading"}
 
 
+def test_a_gateway_that_only_passes_requests_through_loads_no_reader_or_writer_and_one_tap() -> None:
+    served = """
+from agcore_sim.dialogues import ANTHROPIC
+from agcore_sim.story import SSE, Story, gateway
+from tests.support.dialogues import asked
+asked(ANTHROPIC, stream=True).upstream_answers(200, ANTHROPIC.stream, headers=SSE)
+"""
+    parts = {name.rpartition(".") for name in loaded_by(served) if name.startswith("agcore.dialects.")}
+    assert [folder for folder, _, file in parts if file == "stream_tap"] == ["agcore.dialects.anthropic"]
+    assert not {file for _, _, file in parts} & {"request_reader", "request_writer", "answer_reader", "answer_writer"}
+
+
 def test_importing_every_module_of_the_core_loads_no_io() -> None:
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in CORE.rglob("*.py")
