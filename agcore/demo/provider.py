@@ -4,7 +4,7 @@
 The same request always gets the same bytes. The function is total: any bytes get an answer, at worst an error in the
 dialect's shape. An answer begins with `[agcore demo]`, names the model and the dialect, and repeats what was understood
 of the request. It calls the first tool that is offered, and quotes what the tool returned; requests that ask for
-reasoning, JSON, vectors or token counts get them. `requests.py` reads the dialects, `wire.py` writes them.
+reasoning, JSON, vectors or token counts get them. `requests.py` reads the dialects, the modules of answers write them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
-from agcore.demo import requests, wire
-from agcore.demo.requests import Ask, Refused, Tool
+from agcore.demo import anthropic_answers, fields, gemini_answers, openai_answers, requests, wire
+from agcore.demo.fields import Refused
+from agcore.demo.requests import Ask, Tool
 from agcore.demo.wire import Call, Chunk, DemoAnswer, Json, Reply
 from agcore.protocol.http import Headers
 
@@ -224,18 +225,18 @@ def _chat(request: _Request) -> DemoAnswer:
     ask = requests.read_chat(request.json())
     replies = [_reply(ask, request.seed)] * ask.count
     if ask.stream:
-        steps = wire.chat_events(replies, include_usage=ask.include_usage)
+        steps = openai_answers.chat_events(replies, include_usage=ask.include_usage)
         return wire.data_stream(steps, request.identity)
-    return wire.whole(200, wire.chat(replies), request.identity)
+    return wire.whole(200, openai_answers.chat(replies), request.identity)
 
 
 def _completions(request: _Request) -> DemoAnswer:
     asks = requests.read_completions(request.json())
     replies = [reply for ask in asks for reply in [_reply(ask, request.seed)] * ask.count]
     if asks[0].stream:
-        steps = wire.completions_events(replies, include_usage=asks[0].include_usage)
+        steps = openai_answers.completions_events(replies, include_usage=asks[0].include_usage)
         return wire.data_stream(steps, request.identity)
-    return wire.whole(200, wire.completions(replies), request.identity)
+    return wire.whole(200, openai_answers.completions(replies), request.identity)
 
 
 def _responses(request: _Request) -> DemoAnswer:
@@ -243,25 +244,25 @@ def _responses(request: _Request) -> DemoAnswer:
     ask = requests.read_responses(body)
     reply, encrypted = _reply(ask, request.seed), requests.wants_encrypted(body)
     if ask.stream:
-        return wire.named_stream(wire.responses_events(reply, body, encrypted=encrypted), request.identity)
-    return wire.whole(200, wire.responses(reply, body, encrypted=encrypted), request.identity)
+        return wire.named_stream(openai_answers.responses_events(reply, body, encrypted=encrypted), request.identity)
+    return wire.whole(200, openai_answers.responses(reply, body, encrypted=encrypted), request.identity)
 
 
 def _messages(request: _Request) -> DemoAnswer:
     ask = requests.read_messages(request.json())
     reply = _reply(ask, request.seed)
     if ask.stream:
-        return wire.named_stream(wire.messages_events(reply), request.identity)
-    return wire.whole(200, wire.messages(reply), request.identity)
+        return wire.named_stream(anthropic_answers.messages_events(reply), request.identity)
+    return wire.whole(200, anthropic_answers.messages(reply), request.identity)
 
 
 def _responses_tokens(request: _Request) -> DemoAnswer:
-    count = requests.tokens(request.json(), *requests.RESPONSES_INPUT)
+    count = fields.tokens(request.json(), *requests.RESPONSES_INPUT)
     return wire.whole(200, {"object": "response.input_tokens", "input_tokens": count}, request.identity)
 
 
 def _messages_tokens(request: _Request) -> DemoAnswer:
-    count = requests.tokens(request.json(), *requests.MESSAGES_INPUT)
+    count = fields.tokens(request.json(), *requests.MESSAGES_INPUT)
     return wire.whole(200, {"input_tokens": count}, request.identity)
 
 
@@ -282,7 +283,7 @@ def _embeddings(request: _Request) -> DemoAnswer:
         packed = _vector(text, embed.size)
         vector = base64.b64encode(packed).decode() if embed.base64 else list(struct.unpack(f"<{embed.size}f", packed))
         data.append({"object": "embedding", "index": index, "embedding": vector})
-    count = requests.tokens(body, "input")
+    count = fields.tokens(body, "input")
     usage = {"prompt_tokens": count, "total_tokens": count}
     payload = {"object": "list", "data": data, "model": embed.model, "usage": usage}
     return wire.whole(200, payload, request.identity)
@@ -318,8 +319,8 @@ def _gemini(request: _Request) -> DemoAnswer:
             ask = requests.read_gemini(request.json(), model, stream=action == "streamGenerateContent")
             reply = _reply(ask, request.seed)
             if ask.stream:
-                return wire.gemini_stream(wire.gemini_events(reply, count=ask.count), sse=_sse(request))
-            return wire.whole(200, wire.gemini(reply, count=ask.count))
+                return wire.gemini_stream(gemini_answers.gemini_events(reply, count=ask.count), sse=_sse(request))
+            return wire.whole(200, gemini_answers.gemini(reply, count=ask.count))
         case "countTokens":
             return wire.whole(200, {"totalTokens": requests.gemini_tokens(request.json())})
     return _missing(request)
