@@ -101,7 +101,7 @@ async def test_a_large_request_and_a_large_answer_pass_whole():
     body = bytes(range(256)) * 40_000
     async with running() as toy, await toy.connect() as client, trio.open_nursery() as nursery:
         nursery.start_soon(client.send_all, post(body))
-        received = b""
+        received = bytearray()
         while not received.endswith(body[-1000:]) or len(received) < len(body):
             received += await client.receive_some(1_000_000)
     assert received.endswith(body)

@@ -40,7 +40,8 @@ from agcore.protocol.inputs import (
     UpstreamInput,
 )
 from agcore_trio.clock import Clock
-from agcore_trio.connection import Connection, ServerContext
+from agcore_trio.connection import Connection
+from agcore_trio.context import ServerContext
 from agcore_trio.upstream import UpstreamPool
 
 EPOCH = 1_800_000_000.0
@@ -223,8 +224,8 @@ class Bench:
         self.sink = ListSink()
         self.pool = UpstreamPool(idle=gateway.config.timeouts.pool_idle, connect=connect)
         clock = Clock(wall=lambda: EPOCH)
-        self.services = ServerContext(gateway, clock, self.pool, self.sink)
-        self.connection = Connection(self.services, server, Peer("127.0.0.1"))
+        self.context = ServerContext(gateway, clock, self.pool, self.sink)
+        self.connection = Connection(self.context, server, Peer("127.0.0.1"))
 
     async def ask(self, data: bytes) -> tuple[int, dict[bytes, bytes], bytes]:
         """Sends bytes and reads one answer."""

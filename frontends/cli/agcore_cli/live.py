@@ -23,7 +23,8 @@ from agcore.config import Limits
 from agcore.protocol import Peer
 from agcore_cli.terminal import table
 from agcore_trio.clock import Clock
-from agcore_trio.connection import Connection, ServerContext
+from agcore_trio.connection import Connection
+from agcore_trio.context import ServerContext
 from agcore_trio.upstream import UpstreamPool
 
 if TYPE_CHECKING:
@@ -78,10 +79,10 @@ async def _try_all(config: Config) -> tuple[Tried, ...]:
     )
     gateway = Gateway(config, secret=os.urandom(32), now=time.time())
     pool = UpstreamPool(idle=config.timeouts.pool_idle)
-    services = ServerContext(gateway, Clock(), pool, sink=lambda _: None)
+    context = ServerContext(gateway, Clock(), pool, sink=lambda _: None)
     near, far = (trio.SocketStream(end) for end in trio.socket.socketpair())
     async with near, trio.open_nursery() as nursery:
-        nursery.start_soon(Connection(services, far, Peer("127.0.0.1")).run)
+        nursery.start_soon(Connection(context, far, Peer("127.0.0.1")).run)
         body = await _ask(near)
         nursery.cancel_scope.cancel()
     await pool.close()

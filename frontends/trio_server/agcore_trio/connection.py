@@ -14,18 +14,14 @@ from __future__ import annotations
 import math
 import ssl
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final
 
-import attrs
 import trio
 
 from agcore.protocol import (
     Emit,
-    Event,
     Input,
-    NotifyExchange,
     Peer,
     RequestData,
     RequestHead,
@@ -37,6 +33,7 @@ from agcore.protocol import (
 from agcore_host.http.base import BadHead, Pending, ServerEngine
 from agcore_host.http.engines import server_engine
 from agcore_host.upstream.failures import reason
+from agcore_trio.context import ServerContext
 from agcore_trio.driver import Driver
 from agcore_trio.readers import Readers
 from agcore_trio.streams import (
@@ -49,41 +46,18 @@ from agcore_trio.streams import (
     transport_of,
 )
 
-if TYPE_CHECKING:
-    from agcore import Gateway
-    from agcore_trio.clock import Clock
-    from agcore_trio.hangup import HangupWatch
-    from agcore_trio.upstream import UpstreamPool
-
 MAX_DISCARD: Final = 64 * 1024
 """Bytes of an unwanted request body that are read, within `LINGER` seconds, to keep a connection."""
 
 MAX_INBOX: Final = 8
 """Messages of the server that wait for a connection's owner; further ones are dropped, as they would say the same."""
 
-Sink: TypeAlias = Callable[[Event], None]
-
-
-@attrs.frozen
-class ServerContext:
-    """What all connections of a server share."""
-
-    gateway: Gateway
-    clock: Clock
-    pool: UpstreamPool
-    sink: Sink
-    watch: HangupWatch | None = None
-    on_finish: Callable[[], None] = lambda: None
-    """Called after each exchange: the gateway's deadline may have changed."""
-    tell: Callable[[NotifyExchange], None] = lambda _: None
-    """Passes a message on to the connection whose exchange it is for."""
-
 
 class Connection:
     """One client connection.
 
     Args:
-        services: what all connections share.
+        context: what all connections share.
         stream: the connection's bytes; closed by `run`.
         peer: who is at its other end.
 
@@ -94,9 +68,9 @@ class Connection:
         watched: the hang-up watch looks after the socket.
     """
 
-    def __init__(self, services: ServerContext, stream: trio.abc.Stream, peer: Peer) -> None:
-        limits = services.gateway.config.limits
-        self.services = services
+    def __init__(self, context: ServerContext, stream: trio.abc.Stream, peer: Peer) -> None:
+        limits = context.gateway.config.limits
+        self.context = context
         self.stream = stream
         self.engine = server_engine(max_header=limits.max_header, max_headers=limits.max_headers)
         self.scope = trio.CancelScope()
@@ -114,7 +88,7 @@ class Connection:
     async def run(self) -> None:
         """Serves the connection until it is closed; an exchange that is still running then is abandoned."""
         transport, descriptor = transport_of(self.stream), descriptor_of(self.stream)
-        watch = self.services.watch if descriptor is not None else None
+        watch = self.context.watch if descriptor is not None else None
         try:
             if watch is not None and descriptor is not None:
                 watch.add(descriptor, self)
@@ -202,7 +176,7 @@ class Connection:
             # Closing already, or the scope fired for an exchange that ended at the same moment.
             return
         elif self._head_begun:
-            timeout = self.services.gateway.config.timeouts.header
+            timeout = self.context.gateway.config.timeouts.header
             await self._refuse(408, f"the request head did not come within {timeout:g} s")
         else:
             self._over = True
@@ -210,7 +184,7 @@ class Connection:
     async def _shake_hands(self) -> None:
         """The handshake of TLS. It is tried once: a cancellation is the end of the connection, as is a failure."""
         self._ready = True
-        self._head_deadline = trio.current_time() + self.services.gateway.config.timeouts.header
+        self._head_deadline = trio.current_time() + self.context.gateway.config.timeouts.header
         self.scope.deadline = self._head_deadline
         assert isinstance(self.stream, trio.SSLStream)
         try:
@@ -220,27 +194,27 @@ class Connection:
             # Who looks whether somebody listens connects and leaves.
             if not isinstance(error.__cause__, (ssl.SSLEOFError, ConnectionError)):
                 message = f"TLS handshake with {self._peer.host} failed: {reason(error)}"
-                self.services.sink(Warned(message))
+                self.context.sink(Warned(message))
         self._expect_head()
 
     def _expect_head(self) -> None:
         self._head_begun = False
-        self._head_deadline = trio.current_time() + self.services.gateway.config.timeouts.keepalive
+        self._head_deadline = trio.current_time() + self.context.gateway.config.timeouts.keepalive
 
     async def _next_exchange(self, readers: Readers) -> Driver | None:
         """Reads a head and opens an exchange; returns None when there is none and the connection is over."""
-        services = self.services
+        context = self.context
         while (event := self.engine.next_event()) is Pending.NEED_DATA:
             if self.engine.head_begun and not self._head_begun:
                 self._head_begun = True
-                self._head_deadline = trio.current_time() + services.gateway.config.timeouts.header
+                self._head_deadline = trio.current_time() + context.gateway.config.timeouts.header
             self.scope.deadline = self._head_deadline
             await self.pull()
         if isinstance(event, RequestHead):
             self._head_begun = True
             self._read_ahead = 0
-            exchange, effects = services.gateway.open(event, self._peer, now=services.clock.now())
-            return Driver(self, exchange, effects, readers)
+            exchange, effects = context.gateway.open(event, self._peer, now=context.clock.now())
+            return Driver(self, context, exchange, effects, readers)
         if isinstance(event, BadHead):
             await self._refuse(event.status, event.reason)
         self._over = True
@@ -248,13 +222,13 @@ class Connection:
 
     async def _refuse(self, status: int, reason: str) -> None:
         self._over = True
-        wait = self.services.gateway.config.timeouts.write
-        await refuse(self.services, self.engine, self.stream, status, reason, wait=wait)
+        wait = self.context.gateway.config.timeouts.write
+        await refuse(self.context, self.engine, self.stream, status, reason, wait=wait)
 
     async def _finish(self, driver: Driver) -> None:
         self._driver = None
         self.inbox.clear()
-        self.services.on_finish()
+        self.context.on_finish()
         if driver.client_lost:
             self._over = True
             return
@@ -266,7 +240,7 @@ class Connection:
         if not self.engine.request_complete:
             self.scope.deadline = math.inf
             await self._discard()
-        if self.services.gateway.draining or not self.engine.start_next_cycle():
+        if self.context.gateway.draining or not self.engine.start_next_cycle():
             self._over = True
             self.scope.deadline = math.inf
             await await_upstream_end(self.stream)
@@ -288,7 +262,7 @@ class Connection:
 
 
 async def refuse(
-    services: ServerContext,
+    context: ServerContext,
     engine: ServerEngine,
     stream: trio.abc.Stream,
     status: int,
@@ -299,7 +273,7 @@ async def refuse(
     """Answers what cannot become an exchange, and lingers; the stream is left to be closed.
 
     Args:
-        services: what all connections share.
+        context: what all connections share.
         engine: the connection's engine, which has sent no part of an answer.
         stream: the connection's bytes.
         status: of the answer.
@@ -307,10 +281,10 @@ async def refuse(
         wait: seconds for writing it.
     """
     engine.close = True
-    effects = services.gateway.refuse(status, reason, now=services.clock.now())
+    effects = context.gateway.refuse(status, reason, now=context.clock.now())
     for effect in effects:
         if isinstance(effect, Emit):
-            services.sink(effect.event)
+            context.sink(effect.event)
     answer = engine.send([effect for effect in effects if isinstance(effect, (SendHead, SendData, SendEnd))])
     with trio.move_on_after(wait), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
         await stream.send_all(answer)

@@ -12,8 +12,9 @@ cancellation; the connection calls `interrupted`, enters a new scope and calls `
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 import trio
 
@@ -53,7 +54,8 @@ from agcore_trio.upstream import Leg
 
 if TYPE_CHECKING:
     from agcore import Exchange
-    from agcore_trio.connection import Connection
+    from agcore_host.http.base import ServerEngine
+    from agcore_trio.context import ServerContext
     from agcore_trio.readers import Readers
 
 LONG_WRITE: Final = 0.01
@@ -66,8 +68,50 @@ CLIENT: Final = "client"
 """The client among the sources of `Readers`; legs go by their numbers, files by their effects."""
 
 
+class ClientPort(Protocol):
+    """The client of an exchange, as its driver sees it: bytes one way and the other, and what wakes a wait."""
+
+    scope: trio.CancelScope
+    """In which the owner waits; its deadline is the driver's to set."""
+    hung: bool
+    """The client has hung up."""
+    watched: bool
+    """Somebody notices if it does, so that nothing need be read for that."""
+
+    @property
+    def stream(self) -> trio.abc.Stream:
+        """Its bytes."""
+        ...
+
+    @property
+    def engine(self) -> ServerEngine:
+        """What they mean."""
+        ...
+
+    @property
+    def inbox(self) -> deque[Input]:
+        """Messages for the exchange."""
+        ...
+
+    @property
+    def may_read_ahead(self) -> bool:
+        """What the client sent beyond this request is still little enough to read on, just to notice its end."""
+        ...
+
+    async def pull(self) -> list[Input]:
+        """Waits for bytes, once, and hands them to the engine."""
+        ...
+
+
 class Driver:
-    """Drives one exchange of `connection` to its end.
+    """Drives one exchange of a client to its end.
+
+    Args:
+        client: whose request it is.
+        context: what all connections share.
+        exchange: fresh from `Gateway.open`.
+        effects: what came with it.
+        readers: where second and further reads are done.
 
     Attributes:
         finished: the machine said `Finish`.
@@ -76,15 +120,23 @@ class Driver:
         reading: it waits in a read, which a message may interrupt.
     """
 
-    def __init__(self, connection: Connection, exchange: Exchange, effects: list[Effect], readers: Readers) -> None:
+    def __init__(
+        self,
+        client: ClientPort,
+        context: ServerContext,
+        exchange: Exchange,
+        effects: list[Effect],
+        readers: Readers,
+    ) -> None:
         self.finished = False
         self.aborted = False
         self.client_lost = False
         self.reading = False
-        self._connection = connection
+        self._client = client
+        self._context = context
         self._exchange = exchange
         self._readers = readers
-        self._clock = connection.services.clock
+        self._clock = context.clock
         self._effects = effects
         self._unsent = b""
         self._writing = False
@@ -121,7 +173,7 @@ class Driver:
             self._lose_client()
         elif self._sending is not None:
             leg, self._sending = self._sending, None
-            if self._connection.hung:
+            if self._client.hung:
                 self._lose_client()
             self._feed(self._dropped(leg, await leg.cut()))
         elif not self.finished:
@@ -152,7 +204,7 @@ class Driver:
                         sends.append(effect)
                     case OpenUpstream(leg, request, public_only):
                         spool = self._spools.find(request.body)
-                        pool = self._connection.services.pool
+                        pool = self._context.pool
                         self._legs[leg] = pool.leg(leg, request, spool, public_only=public_only)
                     case AbortUpstream(leg):
                         await self._abort(leg)
@@ -171,9 +223,9 @@ class Driver:
                     case ReadFile():
                         self._readers.start(effect, partial(self._read_file, effect))
                     case NotifyExchange():
-                        self._connection.services.tell(effect)
+                        self._context.tell(effect)
                     case Emit(event):
-                        self._connection.services.sink(event)
+                        self._context.sink(event)
                     case AbortClient():
                         self.aborted = True
                     case Finish():
@@ -183,28 +235,28 @@ class Driver:
             if failures:
                 self._feed(failures)
             if sends:
-                engine = self._connection.engine
-                engine.close = self._connection.services.gateway.draining
+                engine = self._client.engine
+                engine.close = self._context.gateway.draining
                 engine.date = self._clock.date()
                 self._unsent += engine.send(sends)
             if self._unsent:
                 await self._write()
 
     async def _write(self) -> None:
-        written = write_now(self._connection.stream, self._unsent)
+        written = write_now(self._client.stream, self._unsent)
         self._unsent = self._unsent[written:]
         if not self._unsent:
             return
-        if self._connection.hung and not self.finished:
+        if self._client.hung and not self.finished:
             self._unsent = b""
             self._lose_client()
             return
         await self._not_cancelled()
         began = self._clock.now()
-        self._limit_write(self._connection.scope, began)
+        self._limit_write(self._client.scope, began)
         self._writing = True
         try:
-            await self._connection.stream.send_all(self._unsent)
+            await self._client.stream.send_all(self._unsent)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._lose_client()
         self._writing = False
@@ -214,22 +266,22 @@ class Driver:
 
     async def _next(self) -> list[Input]:
         """Waits for one read of what the machine is interested in."""
-        connection, exchange = self._connection, self._exchange
+        client, exchange = self._client, self._exchange
         while True:
-            if connection.inbox:
-                return [connection.inbox.popleft()]
+            if client.inbox:
+                return [client.inbox.popleft()]
             # Backpressure from upstreams to the client: while a request is not written, no more of it is read.
             asked = exchange.wants_request and not self._unwritten()
             if asked:
-                event = connection.engine.next_event()
+                event = client.engine.next_event()
                 if isinstance(event, (RequestData, RequestEnd, RequestBroken)):
                     return [event]
                 if event is not Pending.NEED_DATA:
                     return [ClientGone()]
-                if connection.engine.expects_continue:
-                    self._unsent = connection.engine.send_continue()
+                if client.engine.expects_continue:
+                    self._unsent = client.engine.send_continue()
                     return []
-            elif connection.hung and not self.client_lost:
+            elif client.hung and not self.client_lost:
                 self._lose_client()
                 return []
             inputs = self._without_waiting()
@@ -267,21 +319,21 @@ class Driver:
         return inputs
 
     async def _read(self, legs: list[Leg], asked: bool) -> list[Input]:
-        connection, readers = self._connection, self._readers
+        client, readers = self._client, self._readers
         # Connecting is left to a reader, because what wakes the owner must not make it start over.
-        alone = len(legs) + asked == 1 and (asked or (connection.watched and legs[0].step is not Step.OPEN))
+        alone = len(legs) + asked == 1 and (asked or (client.watched and legs[0].step is not Step.OPEN))
         if alone and not readers.busy:
             if not asked and legs[0].step is Step.SEND:
                 return await self._send_alone(legs[0])
             self._wait_until(self._exchange.deadline)
-            inputs = await (connection.pull() if asked else self._listen(legs[0]))
+            inputs = await (client.pull() if asked else self._listen(legs[0]))
         else:
             for leg in legs:
                 if not readers.reads(leg.number):
                     (self._writes.add if leg.step is Step.SEND else self._writes.discard)(leg.number)
                     readers.start(leg.number, partial(self._advance, leg, leg.step))
-            if asked or (not connection.watched and connection.may_read_ahead):
-                readers.start(CLIENT, connection.pull)
+            if asked or (not client.watched and client.may_read_ahead):
+                readers.start(CLIENT, client.pull)
             self._wait_until(self._exchange.deadline)
             inputs = await readers.next()
         self.reading = False
@@ -316,7 +368,7 @@ class Driver:
     async def _send_alone(self, leg: Leg) -> list[Input]:
         await self._not_cancelled()
         self._sending = leg
-        inputs = await self._send(leg, self._connection.scope)
+        inputs = await self._send(leg, self._client.scope)
         self._sending = None
         return inputs
 
@@ -353,16 +405,16 @@ class Driver:
             self._feed([ClientGone()])
 
     def _wait_until(self, deadline: float | None) -> None:
-        self._connection.scope.deadline = self._clock.to_monotonic(deadline)
+        self._client.scope.deadline = self._clock.to_monotonic(deadline)
         self.reading = True
 
     def _limit_write(self, scope: trio.CancelScope, now: float) -> None:
         deadline = self._exchange.write_deadline
         if deadline is None:
-            deadline = now + self._connection.services.gateway.config.timeouts.write
+            deadline = now + self._context.gateway.config.timeouts.write
         scope.deadline = self._clock.to_monotonic(deadline)
 
     async def _not_cancelled(self) -> None:
         """Leaves `run` before a write if the scope has fired meanwhile: what cut a read must not cut a write."""
-        if self._connection.scope.cancel_called:
+        if self._client.scope.cancel_called:
             await trio.lowlevel.checkpoint()

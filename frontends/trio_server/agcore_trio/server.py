@@ -36,7 +36,8 @@ from agcore.protocol import (
 from agcore_host.http.engines import server_engine
 from agcore_host.state_file import StateFile
 from agcore_trio.clock import Clock
-from agcore_trio.connection import Connection, ServerContext, refuse
+from agcore_trio.connection import Connection, refuse
+from agcore_trio.context import ServerContext
 from agcore_trio.hangup import make_watch
 from agcore_trio.reload import save_often
 from agcore_trio.streams import close_now, transport_of
@@ -118,9 +119,7 @@ class Server:
         in_thread = partial(trio.to_thread.run_sync, abandon_on_cancel=True)
         self._state = StateFile(gateway, self._clock, sink, in_thread=in_thread)
         self._watch = make_watch()
-        self._services = ServerContext(
-            gateway, self._clock, self._pool, sink, self._watch, self._reschedule, self._tell
-        )
+        self._context = ServerContext(gateway, self._clock, self._pool, sink, self._watch, self._reschedule, self._tell)
         self._listeners: list[trio.SocketListener] = []
         self._connections: set[Connection] = set()
         self._refusals = 0
@@ -202,7 +201,7 @@ class Server:
         if len(self._connections) >= self._gateway.config.limits.max_connections:
             await self._turn_away(stream)
             return
-        connection = Connection(self._services, stream, peer)
+        connection = Connection(self._context, stream, peer)
         self._connections.add(connection)
         try:
             await connection.run()
@@ -240,7 +239,7 @@ class Server:
                 engine = server_engine(max_header=limits.max_header, max_headers=limits.max_headers)
                 reason = f"too many connections: limits.max_connections is {limits.max_connections}"
                 try:
-                    await refuse(self._services, engine, stream, 503, reason, wait=REFUSAL)
+                    await refuse(self._context, engine, stream, 503, reason, wait=REFUSAL)
                 finally:
                     self._refusals -= 1
         finally:

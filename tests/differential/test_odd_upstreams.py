@@ -1,0 +1,107 @@
+"""Upstreams that answer in ways nobody asked for: both frontends make the same of them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from tests.support.servers import Url, trio_server, uvicorn_server
+from tests.support.upstreams import Answer, Upstream
+
+FRONTENDS = {"trio": trio_server, "uvicorn": uvicorn_server}
+CONFIG = """
+[[providers]]
+name = "up"
+dialect = "openai"
+base_url = "{}/v1"
+keys = ["sk-up"]
+"""
+LARGE = 8 * 1024 * 1024
+WORDS = b'{"error":{"message":"far too big"}}'
+TOO_LARGE = b"HTTP/1.1 413 Large\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(WORDS) + WORDS
+
+
+def asks(url: Url, size: int = 0) -> tuple[int, bytes]:
+    message = {"role": "user", "content": "x" * size}
+    body = json.dumps({"model": "up/m", "messages": [message]}).encode()
+    headers = {"content-type": "application/json"}
+    request = urllib.request.Request(f"{url}/v1/chat/completions", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def test_an_answer_that_is_compressed_unasked_means_the_same_to_both() -> None:
+    headers = ((b"content-type", b"application/json"), (b"content-encoding", b"gzip"))
+    packed = gzip.compress(b'{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"}}]}', mtime=0)
+    seen = {}
+    with Upstream(lambda _: Answer(200, headers, (packed,))) as upstream:
+        for name, serve in FRONTENDS.items():
+            with serve(CONFIG.format(upstream.url)) as url:
+                seen[name] = asks(url)
+        assert len({request.fields.get(b"accept-encoding") for request in upstream.requests}) == 1
+    assert seen["trio"] == seen["uvicorn"]
+    # Neither took it for an answer of its own, nor passed it as garbage under a good status.
+    status, body = seen["trio"]
+    assert status == 502 or json.loads(body)["choices"][0]["message"]["content"] == "hi"
+
+
+@contextmanager
+def refusing(then: Callable[[socket.socket], None]) -> Iterator[tuple[str, list[int]]]:
+    """An upstream that answers 413 to what it has read of a head, and then does this."""
+    asked: list[int] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0.1)
+    closing = threading.Event()
+
+    def serve() -> None:
+        while not closing.is_set():
+            with suppress(TimeoutError, OSError):
+                made, _ = listener.accept()
+                with made:
+                    made.settimeout(10)
+                    made.recv(1000)
+                    asked.append(1)
+                    made.sendall(TOO_LARGE)
+                    then(made)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
+    finally:
+        closing.set()
+        thread.join()
+        listener.close()
+
+
+def closes(made: socket.socket) -> None:
+    pass
+
+
+def lingers(made: socket.socket) -> None:
+    made.shutdown(socket.SHUT_WR)
+    while made.recv(65536):
+        pass
+
+
+@pytest.mark.parametrize("frontend", FRONTENDS)
+@pytest.mark.parametrize("then", [closes, lingers])
+def test_a_large_body_that_is_refused_at_once_is_refused_in_the_vendors_words(
+    then: Callable[[socket.socket], None], frontend: str
+) -> None:
+    with refusing(then) as (base, asked), FRONTENDS[frontend](CONFIG.format(base)) as url:
+        status, body = asks(url, LARGE)
+    assert status == 413
+    assert b"far too big" in body
+    assert len(asked) == 1
