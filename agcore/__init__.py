@@ -103,15 +103,20 @@ if TYPE_CHECKING:
     from agcore.demo.provider import DemoAnswer, demo_answer
     from agcore.ingress.report import describe_routes
     from agcore.protocol import Patcher, is_public
+    from agcore.replay import ReplayError, replay_recording
+    from agcore.telemetry.recording import Recorder
 else:
     _ON_FIRST_USE: Final = {
         "ConfigError": "agcore.config",
         "DemoAnswer": "agcore.demo.provider",
         "Patcher": "agcore.protocol",
+        "Recorder": "agcore.telemetry.recording",
+        "ReplayError": "agcore.replay",
         "demo_answer": "agcore.demo.provider",
         "describe_routes": "agcore.ingress.report",
         "is_public": "agcore.protocol",
         "load_config": "agcore.config",
+        "replay_recording": "agcore.replay",
     }
 
     def __getattr__(name: str) -> object:
@@ -174,7 +179,9 @@ __all__ = [
     "ProxyServer",
     "ReadFile",
     "ReadSpool",
+    "Recorder",
     "Reloaded",
+    "ReplayError",
     "Report",
     "RequestBroken",
     "RequestData",
@@ -217,4 +224,5 @@ __all__ = [
     "is_public",
     "load_config",
     "log_row",
+    "replay_recording",
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection
 from operator import attrgetter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -44,6 +44,9 @@ from agcore.protocol.http import Headers, Peer, RequestHead
 from agcore.protocol.legality import check_head
 from agcore.routing.catalog import Catalog
 from agcore.state import snapshot
+
+if TYPE_CHECKING:
+    from agcore.machines.tape import Tape
 
 VERSION: Final = "0.1.0"
 
@@ -103,13 +106,16 @@ class Gateway:
         """Bytes of bodies held by all exchanges at present."""
         return self._outside.state.memory.held
 
-    def open(self, head: RequestHead, peer: Peer, *, now: float) -> tuple[Exchange, list[Effect]]:
+    def open(
+        self, head: RequestHead, peer: Peer, *, now: float, recorder: Tape | None = None
+    ) -> tuple[Exchange, list[Effect]]:
         """An exchange for a request, and its first effects. A refusal leaves at once, before any body is read.
 
         Args:
             head: The request's head, as it came.
             peer: Who is at the other end of the connection.
             now: Seconds since the epoch.
+            recorder: Writes the exchange down, so that it can be replayed by itself; None for nobody.
 
         Raises:
             LocalProtocolError: The head is not as `RequestHead` says: text for bytes, or a header's name in upper case.
@@ -117,25 +123,38 @@ class Gateway:
                 find is no silent 401.
         """
         services = self._services
+        if recorder is not None:
+            from agcore.machines.tape import TapedExchange, TapedOutside  # for those who record
+
+            check_head(head, peer)
+            recorder.opened(head, peer, watched=False, now=now)
+            services = msgspec.structs.replace(services, outside=TapedOutside(services.outside, recorder))
+        operation: OperationKind | None = None
+        max_body = 0
         try:
             request = admit(head, peer, guard=services.guard, id=services.outside.mint("req_"), now=now)
             if isinstance(request, Routed):
                 operation = self._operation_of(request)
-                bound = operation.max_body(services.config.limits)
-                request = admit_body(request, operation, max_body=bound, limits=services.outside, now=now)
+                max_body = operation.max_body(services.config.limits)
+                request = admit_body(request, operation, max_body=max_body, limits=services.outside, now=now)
         except Exception:
             check_head(head, peer)  # what is odd may be the frontend's mistake, and else is ours
             raise
-        if isinstance(request, Routed):
-            exchange = Exchange(request, services, operation=operation, max_body=bound)
-        else:
+        if not isinstance(request, Routed):
             check_head(head, peer)
-            exchange = Exchange(request, services)
+            operation = None
+        if recorder is None:
+            exchange = Exchange(request, services, operation=operation, max_body=max_body)
+        else:
+            exchange = TapedExchange(request, services, tape=recorder, operation=operation, max_body=max_body)
         try:
-            return exchange, begin(exchange, now=now)
+            effects = begin(exchange, now=now)
         except BaseException:
             exchange.abandon(now=now)  # the driver never gets it, and could not
             raise
+        if recorder is not None:
+            recorder.commanded(effects)
+        return exchange, effects
 
     def refuse(self, status: int, reason: str, *, now: float) -> list[Effect]:
         """The effects for bytes that are not a request at all: a malformed or oversized head."""

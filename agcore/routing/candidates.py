@@ -61,13 +61,13 @@ class Selection(msgspec.Struct, frozen=True):
         return ((provider, key, model), (provider, key, ""), (provider, "", ""))
 
 
-class Pause(msgspec.Struct, frozen=True):
+class Pause(msgspec.Struct, frozen=True, tag=True):
     """Nothing to do before this moment."""
 
     until: float
 
 
-class Exhausted(msgspec.Struct, frozen=True):
+class Exhausted(msgspec.Struct, frozen=True, tag=True):
     """No candidate is open, and none will be soon."""
 
     until: float | None

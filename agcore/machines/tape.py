@@ -1,0 +1,314 @@
+"""An exchange that is recorded, or that is played from a recording.
+
+What an exchange gets, it asks of `outside.Outside`; `TapedOutside` passes each question through a tape. A tape that
+records asks it and keeps the answer; one that plays has the answer, and asks nobody. `TapedExchange` notes what comes
+in and what goes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
+
+import msgspec
+
+from agcore.config.values import ClientKey, Provider
+from agcore.conversation.signed import Signed
+from agcore.ingress.request import Request
+from agcore.machines.exchange import Exchange
+from agcore.machines.operation import OperationKind
+from agcore.machines.outside import Outside, ServerStatus
+from agcore.machines.services import GatewayServices
+from agcore.protocol.effects import Effect
+from agcore.protocol.fault import FailureKind, Fault, LocalProtocolError
+from agcore.protocol.http import Peer, RequestHead
+from agcore.protocol.inputs import Input
+from agcore.routing.candidates import Candidate, Credential, Exhausted, Pause, Selection
+from agcore.state.cooldowns import Cooldown, CredentialModel
+from agcore.state.provider_models import AFTER_FAILURE
+from agcore.state.responses import Entry, Kept
+
+if TYPE_CHECKING:
+    from agcore.state.mcp_sessions import Id, Owner
+
+_Value = TypeVar("_Value")
+
+
+class Chosen(msgspec.Struct, frozen=True, tag=True):
+    """A `Selection` that can be written down."""
+
+    candidate: int
+    """Its place among the candidates."""
+    key: str
+    """The label of its credential."""
+
+
+Choice: TypeAlias = Chosen | Pause | Exhausted
+
+_CHOICE: Final = msgspec.json.Decoder(Choice)
+_MOMENT: Final = msgspec.json.Decoder(float | None)
+_YES: Final = msgspec.json.Decoder(bool)
+_TEXT: Final = msgspec.json.Decoder(str)
+_TEXT_OR_NONE: Final = msgspec.json.Decoder(str | None)
+_TEXTS: Final = msgspec.json.Decoder(tuple[str, ...])
+_BYTES: Final = msgspec.json.Decoder(bytes)
+_COOLING: Final = msgspec.json.Decoder(list[tuple[CredentialModel, Cooldown]])
+_FAULT: Final = msgspec.json.Decoder(Fault | None)
+_STATUS: Final = msgspec.json.Decoder(ServerStatus)
+_ENTRY: Final[msgspec.json.Decoder[Entry | None]] = msgspec.json.Decoder(Entry | None)
+_KEPT: Final[msgspec.json.Decoder[Kept | None]] = msgspec.json.Decoder(Kept | None)
+_SIGNED: Final = msgspec.json.Decoder(Signed | None)
+
+
+class Tape(Protocol):
+    """Records an exchange, or plays what was recorded."""
+
+    def opened(self, head: RequestHead, peer: Peer, *, watched: bool, now: float) -> None:
+        """The request's head came."""
+
+    def told(self, input: Input, *, now: float) -> None:
+        """The exchange is told a fact."""
+
+    def mistaken(self) -> None:
+        """What the exchange was told was a mistake of the driver's, and did nothing."""
+
+    def timed_out(self, *, now: float) -> None:
+        """A deadline may have come."""
+
+    def abandoned(self, *, now: float) -> None:
+        """The driver gives up."""
+
+    def commanded(self, effects: Sequence[Effect]) -> None:
+        """The exchange has answered one of these with effects."""
+
+    def tell(self, report: Callable[[], object]) -> None:
+        """Pass something on that has no answer."""
+
+    def answer(self, question: str, ask: Callable[[], _Value], kind: msgspec.json.Decoder[_Value]) -> _Value:
+        """The answer to a question.
+
+        Args:
+            question: Its name.
+            ask: Asks it.
+            kind: Reads an answer that was written down.
+        """
+
+
+class TapedOutside:
+    """See the module's text; what the questions mean, `outside.Outside` says.
+
+    Args:
+        outside: Is asked, unless the tape has the answers.
+        tape: Records or plays.
+    """
+
+    def __init__(self, outside: Outside, tape: Tape) -> None:
+        self._outside = outside
+        self._tape = tape
+
+    def choose(
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        tried: Collection[CredentialModel] = (),
+        seat: bytes | None = None,
+        now: float,
+    ) -> Selection | Pause | Exhausted:
+        """See `Outside`."""
+
+        def ask() -> Choice:
+            chosen = self._outside.choose(candidates, tried=tried, seat=seat, now=now)
+            if not isinstance(chosen, Selection):
+                return chosen
+            place = next(number for number, each in enumerate(candidates) if each is chosen.candidate)
+            return Chosen(place, chosen.key.label)
+
+        choice = self._tape.answer("choose", ask, _CHOICE)
+        if not isinstance(choice, Chosen):
+            return choice
+        candidate = candidates[choice.candidate]
+        key = next(key for key in self.keys(candidate.provider) if key.label == choice.key)
+        return Selection(candidate, key)
+
+    def take(self, choice: Selection) -> Selection:
+        """See `Outside`."""
+        self._tape.tell(lambda: self._outside.take(choice))
+        return choice
+
+    def done(self, choice: Selection) -> None:
+        """See `Outside`."""
+        self._tape.tell(lambda: self._outside.done(choice))
+
+    def opens(self, candidates: Sequence[Candidate], *, now: float) -> float | None:
+        """See `Outside`."""
+        return self._tape.answer("opens", lambda: self._outside.opens(candidates, now=now), _MOMENT)
+
+    def keys(self, provider: Provider) -> tuple[Credential, ...]:
+        """See `Outside`: the configuration has them."""
+        return self._outside.keys(provider)
+
+    def succeeded(self, choice: Selection, *, began: float) -> None:
+        """See `Outside`."""
+        self._tape.tell(lambda: self._outside.succeeded(choice, began=began))
+
+    def failed(
+        self,
+        choice: Selection,
+        failure: FailureKind,
+        *,
+        whole_key: bool = False,
+        wait: float | None = None,
+        reason: str = "",
+        began: float,
+        now: float,
+    ) -> bool:
+        """See `Outside`."""
+        return self._tape.answer(
+            "failed",
+            lambda: self._outside.failed(
+                choice, failure, whole_key=whole_key, wait=wait, reason=reason, began=began, now=now
+            ),
+            _YES,
+        )
+
+    def cooling(self, *, now: float) -> list[tuple[CredentialModel, Cooldown]]:
+        """See `Outside`."""
+        return self._tape.answer("cooling", lambda: self._outside.cooling(now=now), _COOLING)
+
+    def reserve(self, size: int) -> bool:
+        """See `Outside`."""
+        return self._tape.answer("reserve", lambda: self._outside.reserve(size), _YES)
+
+    def release(self, size: int) -> None:
+        """See `Outside`."""
+        self._tape.tell(lambda: self._outside.release(size))
+
+    def admit(self, key: ClientKey, *, now: float) -> Fault | None:
+        """See `Outside`."""
+        return self._tape.answer("admit", lambda: self._outside.admit(key, now=now), _FAULT)
+
+    def settle(self, key: ClientKey, *, tokens: int, now: float) -> None:
+        """See `Outside`."""
+        self._tape.tell(lambda: self._outside.settle(key, tokens=tokens, now=now))
+
+    def mint(self, prefix: str) -> str:
+        """See `Outside`."""
+        return self._tape.answer("mint", lambda: self._outside.mint(prefix), _TEXT)
+
+    def digest(self, data: bytes) -> bytes:
+        """See `Outside`."""
+        return self._tape.answer("digest", lambda: self._outside.digest(data), _BYTES)
+
+    def status(self) -> ServerStatus:
+        """See `Outside`."""
+        return self._tape.answer("status", self._outside.status, _STATUS)
+
+    def find_response(self, id: str, *, client: str | None) -> Entry | None:
+        """See `Outside`."""
+        return self._tape.answer("find_response", lambda: self._outside.find_response(id, client=client), _ENTRY)
+
+    def find_item(self, item: str, *, client: str | None) -> Kept | None:
+        """See `Outside`."""
+        found: Kept | None = self._tape.answer("find_item", lambda: self._outside.find_item(item, client=client), _KEPT)
+        return found
+
+    def is_foreign(self, id: str, *, client: str | None) -> bool:
+        """See `Outside`."""
+        return self._tape.answer("is_foreign", lambda: self._outside.is_foreign(id, client=client), _YES)
+
+    def keep_response(self, id: str, entry: Entry) -> None:
+        """See `Outside`."""
+        self._tape.tell(lambda: self._outside.keep_response(id, entry))
+
+    def forget_response(self, id: str, *, client: str | None) -> None:
+        """See `Outside`."""
+        self._tape.tell(lambda: self._outside.forget_response(id, client=client))
+
+    def find_signed(self, call_id: str, *, client: str | None) -> Signed | None:
+        """See `Outside`."""
+        return self._tape.answer("find_signed", lambda: self._outside.find_signed(call_id, client=client), _SIGNED)
+
+    def keep_signed(self, call_id: str, signed: Signed, *, client: str | None) -> None:
+        """See `Outside`."""
+        self._tape.tell(lambda: self._outside.keep_signed(call_id, signed, client=client))
+
+    def listed_ids(self, provider: Provider, *, now: float) -> tuple[str, ...]:
+        """See `Outside`."""
+        return self._tape.answer("listed_ids", lambda: self._outside.listed_ids(provider, now=now), _TEXTS)
+
+    def is_list_due(self, provider: Provider, *, now: float) -> bool:
+        """See `Outside`."""
+        return self._tape.answer("is_list_due", lambda: self._outside.is_list_due(provider, now=now), _YES)
+
+    def keep_list(self, provider: Provider, ids: tuple[str, ...], *, now: float) -> None:
+        """See `Outside`."""
+        self._tape.tell(lambda: self._outside.keep_list(provider, ids, now=now))
+
+    def list_failed(self, provider: Provider, *, now: float, pause: float = AFTER_FAILURE) -> None:
+        """See `Outside`."""
+        self._tape.tell(lambda: self._outside.list_failed(provider, now=now, pause=pause))
+
+    def open_session(self, owner: Owner, revision: str, *, now: float) -> str:
+        """See `Outside`."""
+        return self._tape.answer("open_session", lambda: self._outside.open_session(owner, revision, now=now), _TEXT)
+
+    def find_session(self, id: str, owner: Owner, *, now: float) -> str | None:
+        """See `Outside`."""
+        return self._tape.answer("find_session", lambda: self._outside.find_session(id, owner, now=now), _TEXT_OR_NONE)
+
+    def end_session(self, id: str) -> tuple[str, ...]:
+        """See `Outside`."""
+        return self._tape.answer("end_session", lambda: self._outside.end_session(id), _TEXTS)
+
+    def join_session(self, id: str, exchange: str, *, call: Id | None = None) -> None:
+        """See `Outside`."""
+        self._tape.tell(lambda: self._outside.join_session(id, exchange, call=call))
+
+    def leave_session(self, id: str, exchange: str) -> None:
+        """See `Outside`."""
+        self._tape.tell(lambda: self._outside.leave_session(id, exchange))
+
+    def worker_of(self, id: str, call: Id) -> str | None:
+        """See `Outside`."""
+        return self._tape.answer("worker_of", lambda: self._outside.worker_of(id, call), _TEXT_OR_NONE)
+
+
+class TapedExchange(Exchange):
+    """An exchange all of whose facts and effects go over a tape."""
+
+    def __init__(
+        self,
+        request: Request,
+        services: GatewayServices,
+        *,
+        tape: Tape,
+        operation: OperationKind | None = None,
+        max_body: int = 0,
+    ) -> None:
+        super().__init__(request, services, operation=operation, max_body=max_body)
+        self._tape = tape
+
+    def receive(self, input: Input, *, now: float) -> list[Effect]:
+        """See `Exchange`."""
+        self._tape.told(input, now=now)
+        try:
+            effects = super().receive(input, now=now)
+        except LocalProtocolError:
+            self._tape.mistaken()
+            raise
+        self._tape.commanded(effects)
+        return effects
+
+    def handle_timeout(self, *, now: float) -> list[Effect]:
+        """See `Exchange`."""
+        self._tape.timed_out(now=now)
+        effects = super().handle_timeout(now=now)
+        self._tape.commanded(effects)
+        return effects
+
+    def abandon(self, *, now: float) -> list[Effect]:
+        """See `Exchange`."""
+        self._tape.abandoned(now=now)
+        effects = super().abandon(now=now)
+        self._tape.commanded(effects)
+        return effects
