@@ -21,18 +21,6 @@ from tests.support.edges import FORM, MCP_AT, form, part, setup
 KEYED: Final[Headers] = ((b"authorization", b"Bearer " + CLIENT_KEY.encode()),)
 
 
-# Requests in a minute.
-
-
-# Tokens in a minute.
-
-
-# Requests under way.
-
-
-# New configurations.
-
-
 # What clients see.
 
 
