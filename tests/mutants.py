@@ -33,16 +33,28 @@ class Mutant(msgspec.Struct, frozen=True):
 
 MUTANTS: Final = (
     Mutant(
+        "selection.shorter-refusal",
+        "agcore/state/cooldowns.py",
+        "limits = failure not in TRANSIENT and not refused",
+        "limits = failure not in TRANSIENT",
+    ),
+    Mutant(
         "selection.success",
-        "agcore/routing/selection.py",
-        "cooldown.since <= began",
-        "True",
+        "agcore/state/cooldowns.py",
+        "if cooldown is not None and cooldown.since <= began:",
+        "if cooldown is not None:",
     ),
     Mutant(
         "selection.together",
-        "agcore/routing/selection.py",
+        "agcore/state/cooldowns.py",
         "old.failures + (began >= old.since)",
         "old.failures + 1",
+    ),
+    Mutant(
+        "selection.probe",
+        "agcore/state/cooldowns.py",
+        "                cooldown.probe_at = now + PROBE\n",
+        "                pass\n",
     ),
     Mutant(
         "call.pause",
@@ -65,14 +77,20 @@ MUTANTS: Final = (
     Mutant(
         "fan-out.given-back",
         "agcore/operations/fan_out.py",
-        "        self.let_go(self._size)\n",
-        "",
+        "            branch.abort()\n        self.release()\n",
+        "            branch.abort()\n",
+    ),
+    Mutant(
+        "fan-out.ids",
+        "agcore/conversion/choices.py",
+        "if delta.id in self._call_ids:",
+        "if False:",
     ),
     Mutant(
         "secrets.last-event",
-        "agcore/operations/generate.py",
-        "call.scrubbed(out) if self._stream.terminal else out",
-        "out",
+        "agcore/operations/forward.py",
+        "call.scrubbed(output.data) if output.terminal else output.data",
+        "output.data",
     ),
 )
 

@@ -168,6 +168,11 @@ SELECTION: Final = _all(
         "routing/test_selection.py::test_of_two_cooldowns_the_longer_one_counts",
     ),
     (
+        "selection.shorter-refusal",
+        "A shorter refusal does not replace a longer one.",
+        "state/test_merging.py::test_a_shorter_refusal_does_not_replace_a_longer_one",
+    ),
+    (
         "selection.limit-forbids",
         "A limit, which forbids, counts more than a refusal, which is only avoided.",
         "routing/test_selection.py::test_a_limit_forbids_a_key_that_was_refused_before",
