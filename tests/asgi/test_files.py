@@ -17,7 +17,7 @@ from agcore_asgi import driver
 from agcore_asgi.app import Application
 from agcore_host.clock import Clock
 from tests.support.asgi_bridge import AsgiClient
-from tests.support.backends import SECONDS
+from tests.support.patience import PATIENCE
 from tests.support.raw_upstream import at_end, raw_upstream, read_request
 from tests.support.reach_machine import ReachGateway, reads
 from tests.support.relay_machine import RelayExchange
@@ -49,7 +49,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDisk]:
     monkeypatch.setattr(driver, "read_file", disk.read_file)
     yield disk
     disk.answer.set()
-    assert disk.ended.acquire(timeout=SECONDS)
+    assert disk.ended.acquire(timeout=PATIENCE)
 
 
 def application(gateway: ReachGateway, clock: Clock | None = None) -> Application:
@@ -69,7 +69,7 @@ def test_a_client_that_leaves_while_its_file_is_read_ends_the_exchange(disk: Slo
 
     async def main() -> None:
         gone = listened(gateway, ClientGone)
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(PATIENCE):
             async with AsgiClient(application(gateway)).connect("POST", "/") as response:
                 await disk.asked()
                 response.disconnect()
@@ -94,7 +94,7 @@ def test_a_deadline_comes_while_a_file_is_read(disk: SlowDisk, backend: str) -> 
     gateway.prepare = limit
 
     async def main() -> None:
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(PATIENCE):
             async with AsgiClient(application(gateway, clock)).request("POST", "/") as response:
                 assert response.status == 504
         disk.answer.set()
@@ -107,7 +107,7 @@ def test_a_cancelled_exchange_does_not_wait_for_the_disk(disk: SlowDisk, backend
     gateway = reads("/x", roots=("/",))
 
     async def main() -> None:
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(ask)
                 await disk.asked()
@@ -129,7 +129,7 @@ def test_a_leg_goes_on_while_a_file_is_read(disk: SlowDisk, backend: str) -> Non
         assert await at_end(stream)
 
     async def main() -> None:
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(PATIENCE):
             async with raw_upstream(serve) as port:
                 origin = Origin("http", "127.0.0.1", port)
                 gateway = ReachGateway(

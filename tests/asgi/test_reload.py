@@ -32,7 +32,8 @@ from agcore_host.state_file import SAVE
 from agcore_host.watch import POLL, Watch
 from tests.support.asgi_bridge import AsgiClient, Lifespan
 from tests.support.asgi_servers import SERVERS, Serve, served
-from tests.support.backends import SECONDS, on_both_loops
+from tests.support.backends import on_both_loops
+from tests.support.patience import PATIENCE
 from tests.support.reloading import EACH, QUESTION, TURNS, age, ask_through, provider, replace
 from tests.support.upstreams import Answer, Upstream
 
@@ -113,7 +114,7 @@ def test_no_request_suffers_from_a_configuration_that_is_replaced_under_load(
                 replace(file, texts[(turn + 1) % 2])
                 await more.receive()
 
-            with anyio.fail_after(10 * SECONDS), reloads, more:
+            with anyio.fail_after(PATIENCE), reloads, more:
                 async with served(serve, create_app(file, sink=sink)) as port:
                     answers = await ask_through(f"http://127.0.0.1:{port}", change)
         assert len(answers) == TURNS * EACH

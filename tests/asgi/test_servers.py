@@ -20,7 +20,7 @@ from agcore_asgi import Application, create_app
 from agcore_host.clock import Clock
 from tests.support import asgi_servers
 from tests.support.asgi_servers import SERVERS, Serve
-from tests.support.backends import SECONDS
+from tests.support.patience import PATIENCE
 from tests.support.raw_upstream import at_end, raw_upstream, read_request
 from tests.support.relay_machine import RelayExchange, RelayGateway
 from tests.support.upload_machine import UploadGateway
@@ -59,7 +59,7 @@ async def served(serve: Serve, app: Any) -> AsyncIterator[httpx.AsyncClient]:
 
 def run(backend: str, main: Callable[[], Awaitable[None]]) -> None:
     async def bounded() -> None:
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(PATIENCE):
             await main()
 
     anyio.run(bounded, backend=backend)

@@ -22,7 +22,8 @@ from agcore_cli.recipes import Recipe, recipes
 from agcore_cli.samples import SAMPLES, Sample
 from agcore_cli.terminal import WIDEST, Paper, table
 from agcore_trio.upstream import UpstreamPool
-from tests.support.commands import PATIENCE, Command, agcore, quiet_environment
+from tests.support.commands import Command, agcore, quiet_environment
+from tests.support.patience import PATIENCE
 
 BY_PROTOCOL = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.protocol)
 

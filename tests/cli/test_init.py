@@ -22,7 +22,8 @@ from agcore.config.schema import SCHEMA, Schema, Table
 from agcore.config.values import Config
 from agcore_cli import init, recipes
 from agcore_cli.main import main
-from tests.support.commands import PATIENCE, agcore, quiet_environment
+from tests.support.commands import agcore, quiet_environment
+from tests.support.patience import PATIENCE
 
 CLIENTS = ("claude", "codex", "gemini", "openai")
 

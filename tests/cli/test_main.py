@@ -19,7 +19,8 @@ import trustme
 from agcore import __version__
 from agcore.ingress.routes import ROUTES
 from agcore_cli.main import main
-from tests.support.commands import PATIENCE, agcore, quiet_environment
+from tests.support.commands import agcore, quiet_environment
+from tests.support.patience import PATIENCE
 
 KEY = "sk-client-0123456789abcdef"
 PROVIDER = '[[providers]]\nname = "local"\ndialect = "openai"\nbase_url = "http://127.0.0.1:{}/v1"\nmodels = ["*"]\n'

@@ -28,6 +28,7 @@ from agcore_trio.server import Server
 from tests.differential.cases import CASES, PASSING, Case, config
 from tests.support.asgi_bridge import AsgiClient, Truncated
 from tests.support.asgi_servers import SERVERS, Serve, served
+from tests.support.patience import PATIENCE
 from tests.support.relay_machine import RelayGateway
 from tests.support.upstreams import Answer, Recorded, Upstream
 from tests.support.wire_client import WireClient
@@ -109,7 +110,7 @@ async def through_trio(case: Case, gateway: Gateway) -> Seen:
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run, await trio.open_tcp_listeners(0, host="127.0.0.1"))
         nursery.start_soon(server.serve_stream, ours, Peer(case.peer))
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE):
             framing = () if case.body is None else ((b"content-length", b"%d" % len(case.body)),)
             fields = [(b"host", b"127.0.0.1:8045"), *case.headers, *framing]
             head = h11.Request(method=case.method, target=case.target, headers=fields)
@@ -157,7 +158,7 @@ async def through_a_mount(case: Case, gateway: Gateway) -> Seen:
 async def _ask(client: AsgiClient, case: Case) -> Seen:
     body = () if case.body is None else (case.body,)
     data, whole = b"", True
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE):
         async with client.request(case.method, case.target, headers=case.headers, body=body) as response:
             try:
                 async for piece in response:

@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.support.patience import PATIENCE
 from tests.support.servers import Url, trio_server, uvicorn_server
 
 EXCHANGES = 200
@@ -140,7 +141,7 @@ class Poisoned:
         while not self.closing:
             with suppress(TimeoutError):
                 made, _ = self._listener.accept()
-                made.settimeout(20)
+                made.settimeout(PATIENCE)
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self._serve, args=(made,), daemon=True).start()
 
@@ -227,7 +228,7 @@ def asks(url: str, spoken: threading.Semaphore, number: int) -> str:
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": f"word-{number}"}]}).encode()
     headers = {"authorization": f"Bearer key-{('one', 'two')[number % 2]}", "content-type": "application/json"}
     request = urllib.request.Request(f"{url}/v1/chat/completions", body, headers)
-    with urllib.request.urlopen(request, timeout=20) as response:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as response:
         said = json.load(response)["choices"][0]["message"]["content"]
     spoken.acquire()
     return "its own" if said == f"word-{number}" else str(said)

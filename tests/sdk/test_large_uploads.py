@@ -15,6 +15,7 @@ import pytest
 
 from tests.sdk.conftest import CLIENT_KEY
 from tests.support.media_upstream import Part
+from tests.support.patience import PATIENCE
 from tests.support.recordings import wav
 from tests.support.servers import Url
 from tests.support.upstreams import Upstream
@@ -52,7 +53,7 @@ def upload(
     headers = {"authorization": f"Bearer {CLIENT_KEY}", "content-type": f"multipart/form-data; boundary={BOUNDARY}"}
     if declared:
         headers["content-length"] = str(sum(map(len, form(size, model=model, first=first, head=head))))
-    with closing(http.client.HTTPConnection(where.hostname or "", where.port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection(where.hostname or "", where.port, timeout=PATIENCE)) as connection:
         body = form(size, model=model, first=first, head=head)
         connection.request("POST", "/v1/audio/transcriptions", body, headers, encode_chunked=not declared)
         response = connection.getresponse()

@@ -26,7 +26,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import ToolsListChanged
 from mcp.types import TextContent, ToolListChangedNotification
 
-from tests.support.mcp_server import PATIENCE, McpServer
+from tests.support.mcp_server import McpServer
+from tests.support.patience import PATIENCE
 from tests.support.servers import Url, trio_server, uvicorn_server
 
 CLIENT_KEY = "sk-client-0123456789abcdef"

@@ -17,8 +17,9 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull,
 from pydantic import AnyUrl
 
 from tests.sdk.test_mcp_clients import CLIENT_KEY, ERAS, SERVER_KEY, came, run, said
-from tests.support.mcp_server import PATIENCE, McpServer
+from tests.support.mcp_server import McpServer
 from tests.support.oauth_server import CODE, OAuthMcpServer
+from tests.support.patience import PATIENCE
 from tests.support.servers import Url, trio_server, uvicorn_server
 
 PUBLIC = "http://gateway.test"

@@ -20,7 +20,7 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
 
-from tests.support.mcp_server import PATIENCE
+from tests.support.patience import PATIENCE
 from tests.support.servers import Url, trio_server, uvicorn_server
 from tests.support.upstreams import Upstream
 from tests.support.vision import JPEG, MP4, PNG, note, request, tool_call

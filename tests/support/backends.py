@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 import anyio
 import pytest
 
-SECONDS = 10.0
+from tests.support.patience import PATIENCE
+
 """After which a test is taken to hang."""
 
 
@@ -15,7 +16,7 @@ def on_both_loops(test: Callable[[], Awaitable[None]]) -> Callable[[str], None]:
     """Makes an async test into one that runs once under asyncio and once under trio."""
 
     async def bounded() -> None:
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(PATIENCE):
             await test()
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])

@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-PATIENCE = 30.0
-"""Seconds for anything; what takes longer is broken."""
+from tests.support.patience import PATIENCE
 
 NOISE = ("_API_KEY", "XDG_", "HTTPS_PROXY", "_proxy", "NO_PROXY", "NO_COLOR", "AGCORE_")
 

@@ -14,7 +14,8 @@ import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
-PATIENCE = 10.0
+from tests.support.patience import PATIENCE
+
 """Seconds for anything; what takes longer is broken."""
 
 

@@ -34,6 +34,7 @@ from agcore_sim.dialogues import ANTHROPIC, CHAT, COMPLETIONS, DIALOGUES, GEMINI
 from agcore_sim.story import JSON, SECRET, SSE
 from agcore_trio.server import Server
 from tests.support.asgi_servers import SERVERS, Serve, served
+from tests.support.patience import PATIENCE
 from tests.support.upstreams import Answer, Recorded, Upstream
 from tests.support.wire_client import Reply, WireClient
 
@@ -76,8 +77,6 @@ OTHER: Final[Mapping[str, Dialogue]] = {
     "gemini": CHAT,
 }
 """A client's dialect -> the vendor that its chains end with."""
-
-PATIENCE: Final = 10.0
 
 Act: TypeAlias = Callable[[Dialogue, bool], Answer]
 """What a vendor of a dialect does with a request, streamed or not."""
@@ -129,18 +128,17 @@ def dies(vendor: Dialogue, stream: bool) -> Answer:
 
 
 class Gate:
-    """Stops a vendor at a request: `Gate(act)` acts only when it is opened, or after `seconds`."""
+    """Stops a vendor at a request: `Gate(act)` acts only when it is opened."""
 
-    def __init__(self, act: Act, *, seconds: float = PATIENCE) -> None:
+    def __init__(self, act: Act) -> None:
         self._act = act
-        self._seconds = seconds
         self._opened = threading.Event()
         self._reached = threading.Event()
 
     def __call__(self, vendor: Dialogue, stream: bool) -> Answer:
         """The act."""
         self._reached.set()
-        self._opened.wait(self._seconds)
+        self._opened.wait(PATIENCE)
         return self._act(vendor, stream)
 
     def wait(self) -> None:
@@ -199,14 +197,23 @@ class World:
         """The gateway's base URL."""
         return f"http://127.0.0.1:{self.port}"
 
-    def ask(self, dialogue: Dialogue, model: str, *, stream: bool, key: str = CLIENT) -> Reply:
-        """One request over a connection of its own."""
+    def ask(
+        self,
+        dialogue: Dialogue,
+        model: str,
+        *,
+        stream: bool,
+        key: str = CLIENT,
+        on_body: Callable[[], None] = lambda: None,
+    ) -> Reply:
+        """One request over a connection of its own; `on_body` is called for each chunk of the answer."""
         with WireClient("127.0.0.1", self.port) as client:
             return client.ask(
                 "POST",
                 dialogue.target(model, stream=stream),
                 headers=((b"host", b"127.0.0.1"), (b"authorization", b"Bearer " + key.encode()), *JSON),
                 body=dialogue.request(model, stream=stream),
+                on_body=on_body,
             )
 
     def asked(self, model: str) -> list[str]:

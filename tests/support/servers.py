@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.patience import PATIENCE
+
 READY = re.compile(r"(?:listening|running) on (http://[^\s]+)")
 
 
@@ -88,7 +90,7 @@ def _running(command: list[str], environ: dict[str, str]) -> Iterator[Url]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

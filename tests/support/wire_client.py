@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from types import TracebackType
 
 import msgspec
 
 from agcore import Headers
+from tests.support.patience import PATIENCE
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -36,10 +38,21 @@ class WireClient:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._close()
 
-    def ask(self, method: str, target: str, *, headers: Headers, body: bytes | None = None) -> Reply:
-        """Sends a request with these headers, and a `content-length` where there is a body; reads its answer."""
+    def ask(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: Headers,
+        body: bytes | None = None,
+        on_body: Callable[[], None] = lambda: None,
+    ) -> Reply:
+        """Sends a request with these headers, and a `content-length` where there is a body; reads its answer.
+
+        `on_body` is called for each chunk of a chunked body, as it comes.
+        """
         if self._socket is None:
-            self._socket = socket.create_connection(self._address, timeout=10)
+            self._socket = socket.create_connection(self._address, timeout=PATIENCE)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
         length: Headers = () if body is None else ((b"content-length", b"%d" % len(body)),)
@@ -49,12 +62,12 @@ class WireClient:
         status = int(start.split()[1])
         found = tuple((name.lower(), value.strip()) for name, _, value in (line.partition(b":") for line in lines))
         fields_by_name = dict(found)
-        data, whole = self._body(fields_by_name, empty=method == "HEAD" or status == 204)
+        data, whole = self._body(fields_by_name, empty=method == "HEAD" or status == 204, on_body=on_body)
         if not whole or fields_by_name.get(b"connection", b"").lower() == b"close":
             self._close()
         return Reply(status, found, data, whole)
 
-    def _body(self, fields: dict[bytes, bytes], *, empty: bool) -> tuple[bytes, bool]:
+    def _body(self, fields: dict[bytes, bytes], *, empty: bool, on_body: Callable[[], None]) -> tuple[bytes, bool]:
         body = b""
         try:
             if empty:
@@ -70,6 +83,7 @@ class WireClient:
                 while len(self._data) < size + 2:
                     self._more()
                 body, self._data = body + self._data[:size], self._data[size + 2 :]
+                on_body()
             self._until(b"\r\n")
         except ConnectionError:
             return body or self._data, False

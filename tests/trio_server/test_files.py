@@ -17,6 +17,7 @@ from agcore.protocol.inputs import ClientGone, FileRead, FileRefused, Input, Ups
 from agcore_trio import driver
 from agcore_trio.clock import Clock
 from agcore_trio.server import Server
+from tests.support.patience import PATIENCE
 from tests.support.reach_machine import ReachGateway, reads
 from tests.support.relay_machine import RelayExchange
 from tests.trio_server.toys import EPOCH, ListSink, read_answer
@@ -48,14 +49,14 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDisk]:
     monkeypatch.setattr(driver, "read_file", disk.read_file)
     yield disk
     disk.answer.set()
-    assert disk.ended.acquire(timeout=10)
+    assert disk.ended.acquire(timeout=PATIENCE)
 
 
 @asynccontextmanager
 async def serving(gateway: ReachGateway, *, sockets: bool = True) -> AsyncIterator[trio.abc.HalfCloseableStream]:
     """A client of a running server: over a socket, which a watch looks after, or in memory."""
     server = Server(gateway, ListSink(), clock=Clock(wall=lambda: EPOCH))  # type: ignore[arg-type]
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE):
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         async with trio.open_nursery() as nursery:
             await nursery.start(server.run, listeners)

@@ -20,6 +20,7 @@ from agcore.protocol.inputs import ClientGone
 from agcore_host.certificate import LOOK, Certificate, CertificateError
 from agcore_trio.server import Server
 from agcore_trio.upstream import UpstreamPool
+from tests.support.patience import PATIENCE
 from tests.trio_server.toys import (
     ListSink,
     Maker,
@@ -31,9 +32,6 @@ from tests.trio_server.toys import (
     read_answer,
     read_request,
 )
-
-SECONDS = 5
-"""After which a test is taken to hang; nothing here waits for a timer."""
 
 
 class Pair:
@@ -100,7 +98,7 @@ class Running:
 @asynccontextmanager
 async def running(pair: Pair, make: Maker = ToyExchange, *, config: Config | None = None) -> AsyncIterator[Running]:
     made = Running(pair, ToyGateway(make, config))
-    with trio.fail_after(SECONDS):
+    with trio.fail_after(PATIENCE):
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         made.address = listeners[0].socket.getsockname()
         async with trio.open_nursery() as nursery:

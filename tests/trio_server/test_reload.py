@@ -24,13 +24,11 @@ from agcore_host.watch import POLL, SETTLE, Watch
 from agcore_trio.reload import Complete, Reloader, as_it_is
 from agcore_trio.server import Server, serve
 from agcore_trio.upstream import UpstreamPool
-from tests.support.commands import PATIENCE, Lines, agcore, quiet_environment
+from tests.support.commands import Lines, agcore, quiet_environment
+from tests.support.patience import PATIENCE
 from tests.support.reloading import EACH, TURNS, age, ask_through, provider, replace
 from tests.support.upstreams import Answer, Upstream
 from tests.trio_server.toys import ListSink
-
-SECONDS = 30
-"""After which a test is taken to hang."""
 
 SECRET = '[[providers]]\npreset = "openai"\nkeys = ["file:key"]\n'
 
@@ -287,7 +285,7 @@ async def test_a_hang_up_signal_has_the_configuration_read_again(tmp_path, monke
     sink = Sink()
     gateway = Gateway(Config(), secret=bytes(32), now=0)
     reloader = Reloader(Source(None, environ).load, host="127.0.0.1", watch=None, sink=sink)
-    with trio.fail_after(SECONDS):
+    with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
             await nursery.start(
                 partial(serve, gateway, host="127.0.0.1", port=0, sink=sink, reloader=reloader)  # type: ignore[arg-type]
@@ -327,7 +325,7 @@ async def test_no_request_suffers_from_a_configuration_that_is_replaced_under_lo
             replace(file, texts[(turn + 1) % 2])
             await more.receive()
 
-        with trio.fail_after(SECONDS):
+        with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
                 start = partial(serve, gateway, host="127.0.0.1", port=0, sink=sink, reloader=reloader)
                 answers = await ask_through(await nursery.start(start), change)  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ from agcore.protocol.effects import AbortClient, Effect, Finish, SendData, SendE
 from agcore.protocol.inputs import ClientGone, DrainRequested, Input
 from agcore_trio.server import Server, serve, url_of
 from agcore_trio.upstream import UpstreamPool
+from tests.support.patience import PATIENCE
 from tests.trio_server.toys import (
     ListSink,
     Maker,
@@ -30,9 +31,6 @@ from tests.trio_server.toys import (
     read_answer,
     read_request,
 )
-
-SECONDS = 30
-"""After which a test is taken to hang; nothing here waits for a timer."""
 
 
 class Running:
@@ -62,7 +60,7 @@ async def running(
     wrap: Callable[[trio.SocketListener], trio.SocketListener] = lambda listener: listener,
 ) -> AsyncIterator[Running]:
     made = Running(ToyGateway(make, config), Upstreams())
-    with trio.fail_after(SECONDS):
+    with trio.fail_after(PATIENCE):
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         made.address = listeners[0].socket.getsockname()
         async with trio.open_nursery() as nursery:
@@ -371,7 +369,7 @@ async def test_a_cancelled_server_abandons_what_runs():
 @pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGINT])
 async def test_serve_says_where_it_listens_and_ends_by_a_signal(which, capsys):
     gateway = ToyGateway()
-    with trio.fail_after(SECONDS):
+    with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
             url = await nursery.start(
                 partial(serve, gateway, host="127.0.0.1", port=0, sink=ListSink())  # type: ignore[arg-type]

@@ -25,6 +25,7 @@ from agcore.protocol.inputs import (
 )
 from agcore_host.upstream.leg import Step
 from agcore_trio.upstream import Leg, UpstreamPool
+from tests.support.patience import PATIENCE
 from tests.trio_server.toys import ORIGIN, Upstreams, read_request
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -72,7 +73,7 @@ async def upstream(handler: Handler, context: ssl.SSLContext | None = None) -> A
         finally:
             await trio.aclose_forcefully(stream)
 
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.serve_listeners, serve, listeners)
             yield Origin("https" if context else "http", "127.0.0.1", port)
