@@ -320,3 +320,35 @@ def test_an_event_whose_type_is_no_text_means_nothing(name: str, kind: Any) -> N
     (frame,) = Decoder().feed(encode(json_text.encode({"type": kind})))
     assert tap.read(frame)[0] is FrameKind.LIFECYCLE
     assert tap.fault is None
+
+
+@dialects
+@pytest.mark.parametrize("raw", [b": comment\n\n", b"event: x\n\n", b"data:\n\n", b"data:  \n\n"])
+def test_a_frame_without_data_is_no_event(name: str, raw: bytes) -> None:
+    assert {event.kind for event in events(ALL[name], [raw])} <= {FrameKind.EMPTY}
+
+
+@dialects
+@pytest.mark.parametrize("raw", [b"data: {\n\n", b"data: []\n\n", b"data: 5\n\n", b'data: "x"\n\n'])
+def test_a_frame_that_holds_no_object_is_an_error(name: str, raw: bytes) -> None:
+    (event,) = events(ALL[name], [raw])
+    assert event.kind is FrameKind.ERROR
+    assert event.fault is not None
+
+
+@dialects
+@pytest.mark.parametrize("told", [5, "x", [], True])
+def test_usage_that_is_none_counts_for_nothing(name: str, told: object) -> None:
+    event: dict[str, object] = {"usage": told, "usageMetadata": told, "spent": told, "response": {"usage": told}}
+    assert ALL[name].pass_through.events().classify(event).usage is None
+    assert ALL[name].pass_through.read_usage(event) is None
+
+
+@upstreams
+@pytest.mark.parametrize("last", [STREAMS, ERRORS], ids=["complete", "failed"])
+def test_nothing_is_read_behind_the_end_of_a_stream(name: str, last: dict[str, bytes]) -> None:
+    reader = ALL[name].upstream.reader(signer="")
+    for frame in Decoder().feed(last[name]):
+        reader.feed(frame)
+    again = [delta for frame in Decoder().feed(STREAMS[name]) for delta in reader.feed(frame)]
+    assert not [delta for delta in again if isinstance(delta, TextDelta | Finished)]

@@ -21,6 +21,8 @@ class ResponseReader:
 
     def feed(self, frame: Frame) -> list[Delta]:
         """See `base.ResponseReader`."""
+        if self.terminal or self.fault is not None:
+            return []
         event = self._events.read(frame)
         self.fault, self.terminal = event.fault, event.kind is FrameKind.TERMINAL
         return [] if event.fault is not None else _said(event)
