@@ -76,9 +76,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "fan-out.given-back",
-        "agcore/operations/fan_out.py",
-        "            branch.abort()\n        self.release()\n",
-        "            branch.abort()\n",
+        "agcore/operations/forward.py",
+        "            self._fan_out.release()\n",
+        "            pass\n",
     ),
     Mutant(
         "fan-out.ids",

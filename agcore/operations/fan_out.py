@@ -113,13 +113,13 @@ class FanOut:
             return self._parts.client.fail(fault, now=now)
         for branch in self._branches:
             branch.abort()
-        self.release()
         return self.owner.ask(self.later, counts_as_retry=asked, now=now)
 
     def release(self) -> None:
-        """What was kept is not held any more."""
+        """What was kept, and what the requests were made of, is not held any more."""
         for branch in self._branches:
             branch.body.release()
+        self._parts.memory.release(self.division.held)
 
     def answered(self, branch: Branch, call: UpstreamCall, answered: Answered, *, now: float) -> None:
         """A call was answered, or has failed without bringing down the others: show what that makes of all."""
