@@ -109,10 +109,6 @@ class Answering(Protocol):
     def usage(self) -> Usage | None:
         """What the answer consumed, as far as it told."""
 
-    @property
-    def response(self) -> Mapping[str, object] | None:
-        """The Response that the client is being told of, once it has an id; None in every other dialect."""
-
     def release(self) -> bytes:
         """The announcements held so far, which commits the stream."""
 
@@ -124,6 +120,10 @@ class Conversion(Answering, Protocol):
     """One attempt; see the module's text."""
 
     request: Outgoing
+
+    @property
+    def response(self) -> Mapping[str, object] | None:
+        """What the client is being told, as one object with an id, where its dialect's requests may go on from it."""
 
     def head(self, status: int, headers: Headers) -> Passing:
         """Take in the head of an answer with a 2xx: how the rest of it comes to the client."""
@@ -177,11 +177,6 @@ class Division(ABC):
         """See `Answering.usage`."""
 
     @property
-    def response(self) -> Mapping[str, object] | None:
-        """Nobody goes on from several answers."""
-        return None
-
-    @property
     def fault(self) -> Fault | None:
         """What the client hears once all calls are over, after what it was shown; None where all is well."""
         return None
@@ -190,9 +185,9 @@ class Division(ABC):
     def branch(self, number: int) -> Conversion:
         """A conversion for another attempt of one of the calls, numbered from 0. It shows the client what all say."""
 
-    @abstractmethod
     def release(self) -> bytes:
-        """See `Answering.release`."""
+        """Nothing was announced."""
+        return b""
 
     @abstractmethod
     def error(self, fault: Fault, request_id: str) -> bytes | None:
@@ -300,7 +295,7 @@ class AttemptConversion(ABC):
 
     @property
     def response(self) -> Mapping[str, object] | None:
-        """See `Answering.response`."""
+        """Nothing to go on from."""
         return None
 
     def head(self, status: int, headers: Headers) -> Passing:

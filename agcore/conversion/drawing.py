@@ -108,10 +108,6 @@ class Drawing(Division):
         assert not isinstance(settled, GiveUp)  # there are pictures
         return settled
 
-    def release(self) -> bytes:
-        """Nothing is announced."""
-        return b""
-
     def error(self, fault: Fault, request_id: str) -> bytes | None:
         """An `error` event."""
         return self._media.StreamTap().error(fault, request_id)

@@ -149,9 +149,9 @@ class GenerationPassThrough(PassThrough):
         answer = self.read(body)
         if isinstance(answer, Fault):
             return answer
-        if self.upstream.dialect.traits.whole_is_event:
-            return replay(self.stream, [answer])
         try:
+            if self.upstream.dialect.traits.whole_is_event:
+                return replay(self.stream, [answer])
             return self._synthesized(answer, now)
         except ValueError as error:  # nested too deeply to be written
             return Fault(status=502, message=f"the upstream's answer cannot be streamed: {error}")

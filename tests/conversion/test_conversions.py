@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from agcore.codecs import json_text
 from agcore.conversation.losses import Losses
-from agcore.conversion.base import Outgoing, Output, Passing, Upstream, WholeAnswer
+from agcore.conversion.base import GiveUp, Outgoing, Output, Passing, Upstream, WholeAnswer
 from agcore.conversion.choices import Choices
+from agcore.conversion.drawing import Drawing
 from agcore.conversion.generation import TranslatedGeneration
 from agcore.conversion.media import MediaPassThrough
 from agcore.conversion.passthrough import Generation, GenerationPassThrough
 from agcore.conversion.translation import ModelTarget, Translation, translate
 from agcore.dialects import DIALECTS, task_registry
-from agcore.dialects.base import RequestSummary
+from agcore.dialects.base import PathParts, RequestSummary
+from agcore.dialects.tasks import Destination
 from agcore.models.profiles import profile
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
@@ -35,10 +38,10 @@ ANSWER: dict[str, Any] = {
 }
 
 
-def passing(*, stream: bool, body: bytes = BODY) -> GenerationPassThrough:
+def passing(*, stream: bool, body: bytes = BODY, mint: Callable[[], str] = lambda: "0" * 24) -> GenerationPassThrough:
     request = Outgoing(b"/v1/chat/completions", (), body=body)
     summary = RequestSummary(model="mine", stream=stream)
-    generation = Generation(summary, "mine", hides_usage=False, signer="x", mint=lambda: "0" * 24)
+    generation = Generation(summary, "mine", hides_usage=False, signer="x", mint=mint)
     return GenerationPassThrough(request, Upstream("up", DIALECTS["openai_chat"]), generation, losses=Losses())
 
 
@@ -118,6 +121,17 @@ def test_a_whole_answer_to_a_stream_request_is_told_as_the_stream() -> None:
     assert conversion.response == ANSWER
 
 
+def test_a_whole_answer_that_cannot_be_written_as_a_stream_is_a_fault() -> None:
+    def mint() -> str:
+        raise ValueError("nested too deeply")
+
+    conversion = passing(stream=True, mint=mint)
+    conversion.head(200, JSON)
+    fault = conversion.whole(json.dumps(ANSWER).encode(), now=0)
+    assert isinstance(fault, Fault)
+    assert fault.message == "the upstream's answer cannot be streamed: nested too deeply"
+
+
 def test_the_same_answer_comes_whole_or_as_a_stream_through_a_translation() -> None:
     for stream in (False, True):
         conversion = TranslatedGeneration(
@@ -189,3 +203,39 @@ def test_choices_end_once_every_branch_has_ended() -> None:
     assert isinstance(said, Output)
     assert said.terminal
     assert said.data.endswith(b"data: [DONE]\n\n")
+
+
+def test_a_choice_without_signatures_is_not_asked_again() -> None:
+    branch = choices(stream=False).branch(0)
+    assert branch.unsigned(Fault(status=400, message="Invalid `signature` in `thinking` block"), now=0) is None
+    assert branch.unsigned(Fault(status=400, message="no"), now=0) is None
+
+
+def test_a_choice_that_cannot_be_read_is_a_fault() -> None:
+    branch = choices(stream=False).branch(0)
+    branch.head(200, JSON)
+    assert isinstance(branch.whole(b'{"type":"message","content":"none"}', now=0), Fault)
+
+
+def test_pictures_announce_nothing_and_tell_their_errors_as_media_do() -> None:
+    images, at = task_registry.images(), Destination(b"", "m", profile("m"), PathParts())
+    wanted = images.clients["openai_chat"].read_request({"prompt": "x"}, path="", model="m", losses=Losses())
+    half = images.upstreams["gemini"]
+    division = Drawing(
+        wanted,
+        [Outgoing(half.target(wanted, at), (), body=body) for body in half.write_requests(wanted, at, Losses())],
+        Upstream("up", DIALECTS["gemini"]),
+        client=images.clients["openai_chat"],
+        half=half,
+        media=task_registry.media()["openai_chat"],
+        at=at,
+        model="m",
+        losses=Losses(),
+        opens_early=False,
+    )
+    assert (division.release(), division.usage, division.fault) == (b"", None, None)
+    assert (division.error(Fault(status=502, message="broken"), "id") or b"").startswith(b"event: error\n")
+    branch = division.branch(0)
+    assert (branch.response, branch.broken(), branch.error(Fault(status=502, message="x"), "id")) == (None, None, None)
+    given_up = division.failed(0, Fault(status=500, message="busy"), final=True, now=0)
+    assert given_up == GiveUp(Fault(status=500, message="busy"), final=True)
