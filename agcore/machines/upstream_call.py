@@ -44,8 +44,8 @@ from agcore.protocol.inputs import (
 )
 from agcore.protocol.legality import LEG, LegState
 from agcore.routing.candidates import Candidate, Credential, Exhausted, Pause, Selection
+from agcore.routing.failure_signals import is_key_refused, scope_is_key
 from agcore.routing.retry import classify, is_free_reattempt, may_repeat
-from agcore.routing.retry_after import is_key_refused, scope_is_key
 from agcore.state.cooldowns import CredentialModel
 from agcore.upstream.errors import OWN_CREDENTIAL, presentable
 from agcore.upstream.request import UpstreamPlan, upstream_request

@@ -10,7 +10,7 @@ from typing import Final
 
 from agcore.protocol.fault import FailureKind, Fault
 from agcore.protocol.inputs import Sent, Stage, UpstreamFailed
-from agcore.routing.retry_after import is_capacity, is_key_refused, is_moderated, is_quota
+from agcore.routing.failure_signals import is_capacity, is_key_refused, is_moderated, is_quota
 
 REFUSALS: Final = frozenset(FailureKind) - {FailureKind.INVALID_REQUEST, FailureKind.UPSTREAM_ERROR}
 """Troubles after which nothing can have been done: even what must not happen twice may be asked elsewhere."""

@@ -1,4 +1,4 @@
-"""What an upstream's refusal says about time and kind: when to come back, and what has run out.
+"""When an upstream's refusal says that the same request may work.
 
 Nearly every vendor tells when the same request may work, and no two in the same place: in header fields, in Google's
 error details, in members of the error object, in a sentence. Taken together they use few spellings, and no value fits
@@ -7,11 +7,6 @@ place first.
 
 Of prose only complete phrases count ("try again in 20s"). A number elsewhere in a sentence, such as the size of the
 limit, is never a wait: taken for one, "20 requests per minute" would put a key to sleep for twenty minutes.
-
-The kinds are a quota that is used up (`is_quota`: hours, days or money), a lack of capacity that no key is to blame
-for (`is_capacity`), and, where neither is said, a rate; beside them stands what a few vendors say by an unusual status.
-They follow from names that vendors write for programs. Where a vendor has only words, the message must begin with them,
-because the rest of a message may quote the client.
 
 All functions are total: they take whatever a peer wrote and never raise.
 """
@@ -26,6 +21,7 @@ from typing import Final
 from agcore.codecs import http_date
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
+from agcore.routing.failure_signals import PLAN_WINDOWS, details_of, error_object, member_of, names_of
 
 LONGEST: Final = 31 * 86400.0
 """Seconds. A longer wait is taken for a mistake: no limit of any vendor runs for more than a month."""
@@ -77,54 +73,6 @@ _STAMP: Final = r"([0-9]{4}-[0-9]{2}-[0-9]{2}) (?:at )?([0-9]{2}:[0-9]{2}(?::[0-
 _UTC_STAMP: Final = re.compile(rf"\b(?:regain access on|resets? (?:at|on)) {_STAMP} UTC\b", re.IGNORECASE)
 _ZAI_STAMP: Final = re.compile(_STAMP)
 
-_ZAI_WINDOWS: Final = frozenset({"1308", "1310", "1316", "1317", "1318", "1319", "1320", "1321"})
-"""A window of a z.ai plan (five hours, a week, a month) is used up; only the message tells until when."""
-
-_KEY_QUOTAS: Final = _ZAI_WINDOWS | {
-    "insufficient_quota",  # OpenAI
-    "billing_hard_limit_reached",
-    "billing_not_active",
-    "usage_limit_reached",  # Codex
-    "billing_error",  # Anthropic
-    "enforced_spend_limit_reached",
-    "exceeded_current_quota_error",  # Moonshot
-    "openrouter_credits",
-    "1113",  # z.ai: no balance, no resource package
-    "1309",  # z.ai: the plan has expired
-}
-_MODEL_QUOTAS: Final = frozenset({"QUOTA_EXHAUSTED", "openrouter_free_tier_daily"})
-_CAPACITY: Final = frozenset(
-    {
-        "MODEL_CAPACITY_EXHAUSTED",  # Google
-        "overloaded_error",  # Anthropic
-        "server_is_overloaded",  # OpenAI
-        "slow_down",
-        "engine_overloaded_error",  # Moonshot
-        "service_tier_capacity_exceeded",  # Mistral
-        "1305",  # z.ai
-    }
-)
-
-_BAD_KEY: Final = frozenset(
-    {
-        "invalid_api_key",
-        "API_KEY_INVALID",  # Google, at its OpenAI endpoint as well
-    }
-)
-
-_KEY_QUOTA_WORDS: Final = re.compile(
-    r"Your credit balance is too low"  # Anthropic, as an invalid_request_error
-    r"|You have reached your specified (?:workspace )?API usage limits"
-    r"|Insufficient (?:balance|credits)"  # DeepSeek, z.ai, OpenRouter
-    r"|Your team \S+ has either used all available credits",  # xAI
-    re.IGNORECASE,
-)
-_MODEL_QUOTA_WORDS: Final = re.compile(
-    r"Rate limit reached for .{1,400}\((?:RPD|TPD)\)"  # OpenAI, Groq: requests or tokens per day
-    r"|Rate limit exceeded: (?:free-models-per-day|limit_rpd/)",  # OpenRouter
-    re.IGNORECASE,
-)
-
 
 def stated_retry_after(fault: Fault, headers: Headers, *, now: float) -> float | None:
     """The seconds until the same request may work, as precisely as the answer tells; None where it does not.
@@ -157,62 +105,25 @@ def duration(text: str) -> float | None:
     return sum(float(number) * scale for number, scale in zip(found.groups(), _SCALES, strict=True) if number)
 
 
-def is_quota(fault: Fault) -> bool:
-    """Tell whether what ran out is an allotment (hours, days, money) rather than a rate (seconds, a minute)."""
-    names = _names(fault)
-    return (
-        _is_key_quota(fault, names)
-        or not names.isdisjoint(_MODEL_QUOTAS)
-        or _MODEL_QUOTA_WORDS.match(fault.message) is not None
-        or any(isinstance(limit, str) and "PerDay" in limit for limit in _google_limits(fault))
-    )
-
-
-def scope_is_key(fault: Fault) -> bool:
-    """Tell whether a quota holds for everything that the key can do (money, a plan) rather than for one model."""
-    return _is_key_quota(fault, _names(fault))
-
-
-def is_key_refused(fault: Fault) -> bool:
-    """Tell whether a 400 says what others say with a 401: that there is no such key."""
-    return fault.status == 400 and (
-        not _names(fault).isdisjoint(_BAD_KEY) or fault.message.startswith("Incorrect API key provided")  # xAI
-    )
-
-
-def is_moderated(fault: Fault) -> bool:
-    """Tell whether a 403 is about what the client wrote, not about the key: OpenRouter quotes it."""
-    return fault.status == 403 and "flagged_input" in _member(_error(fault), "metadata")
-
-
-def is_capacity(fault: Fault) -> bool:
-    """Tell whether the vendor itself is short of capacity, which says nothing about the key that was used."""
-    return (
-        fault.status == 529
-        or not _names(fault).isdisjoint(_CAPACITY)
-        or fault.message.startswith("Service tier capacity exceeded")  # Mistral, as an invalid_request_error
-    )
-
-
 # Where waits stand.
 
 
 def _told(fault: Fault, headers: Headers, now: float) -> Iterator[float | None]:
-    fields, error = _by_name(headers), _error(fault)
+    fields, error = _by_name(headers), error_object(fault)
     yield from _retry_after(fields, now)
-    details = _details(error)
+    details = details_of(error)
     for detail in details:
         yield _span(detail.get("retryDelay"))
     for name in ("quotaResetDelay", "quotaResetTimeStamp"):
         for detail in details:
-            yield _wait(_member(detail, "metadata").get(name), now)
-    metadata = _member(error, "metadata")
+            yield _wait(member_of(detail, "metadata").get(name), now)
+    metadata = member_of(error, "metadata")
     for members in (error, metadata):
         yield _milliseconds(members.get("retry_after_ms"))
         for name in _MEMBERS:
             yield _wait(members.get(name), now)
     # OpenRouter repeats in the body what the vendor behind it sent as header fields.
-    quoted = {name.lower(): value for name, value in _member(metadata, "headers").items()}
+    quoted = {name.lower(): value for name, value in member_of(metadata, "headers").items()}
     yield from _retry_after(quoted, now)
     yield _longest_reset(quoted, now)
     yield _longest_reset(fields, now)
@@ -250,7 +161,7 @@ def _phrased(message: str) -> Iterator[float | None]:
 
 def _dated(fault: Fault, now: float) -> float | None:
     found, zone = _UTC_STAMP.search(fault.message), "+00:00"
-    if found is None and not _names(fault).isdisjoint(_ZAI_WINDOWS):
+    if found is None and not names_of(fault).isdisjoint(PLAN_WINDOWS):
         found, zone = _ZAI_STAMP.search(fault.message), "+08:00"  # Beijing's time, unsaid
     return None if found is None else _wait(f"{found[1]}T{found[2]}{zone}", now)
 
@@ -306,52 +217,6 @@ def _number(value: object) -> float | None:
 
 def _is_credible(wait: float | None) -> bool:
     return wait is not None and 0 <= wait <= LONGEST
-
-
-# What an error object holds.
-
-
-def _error(fault: Fault) -> Mapping[str, object]:
-    return {} if fault.vendor is None else fault.vendor.error
-
-
-def _member(members: Mapping[str, object], name: str) -> Mapping[str, object]:
-    member = members.get(name)
-    return member if isinstance(member, dict) else {}
-
-
-def _details(error: Mapping[str, object]) -> list[Mapping[str, object]]:
-    details = error.get("details")
-    return [detail for detail in details if isinstance(detail, Mapping)] if isinstance(details, list) else []
-
-
-def _names(fault: Fault) -> set[str]:
-    """The names that the error gives for programs."""
-    error = _error(fault)
-    found = [
-        fault.code,
-        error.get("type"),
-        error.get("code"),
-        _member(error, "details").get("error_code"),  # Anthropic
-        _member(error, "metadata").get("limit_source"),  # OpenRouter
-        *[detail.get("reason") for detail in _details(error)],  # Google
-    ]
-    small = [str(name) for name in found if isinstance(name, int) and 0 <= name < 10_000]  # z.ai, at times
-    return {*small, *[name for name in found if isinstance(name, str)]}
-
-
-def _google_limits(fault: Fault) -> Iterator[object]:
-    """What should be the ids of the limits that Google says were hit."""
-    for detail in _details(_error(fault)):
-        yield _member(detail, "metadata").get("quota_limit")
-        violations = detail.get("violations")
-        for violation in violations if isinstance(violations, list) else ():
-            if isinstance(violation, Mapping):
-                yield from (violation.get("quotaId"), violation.get("quotaMetric"))
-
-
-def _is_key_quota(fault: Fault, names: set[str]) -> bool:
-    return fault.status == 402 or not names.isdisjoint(_KEY_QUOTAS) or _KEY_QUOTA_WORDS.match(fault.message) is not None
 
 
 def _by_name(headers: Headers) -> dict[str, str]:

@@ -15,7 +15,7 @@ import msgspec
 from agcore.protocol.fault import Fault, Vendor
 from agcore.protocol.http import Headers
 from agcore.routing.candidates import Credential
-from agcore.routing.retry_after import is_key_refused, is_moderated
+from agcore.routing.failure_signals import is_key_refused, is_moderated
 
 CREDENTIAL: Final = frozenset({401, 402, 403})
 """Statuses by which a vendor refuses a key, what it may do, or its account."""

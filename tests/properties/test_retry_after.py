@@ -7,13 +7,8 @@ from hypothesis import strategies as st
 
 from agcore.protocol.fault import Fault, Vendor
 from agcore.protocol.http import Headers
-from agcore.routing.retry_after import (
-    LONGEST,
-    is_capacity,
-    is_quota,
-    scope_is_key,
-    stated_retry_after,
-)
+from agcore.routing.failure_signals import is_capacity, is_quota, scope_is_key
+from agcore.routing.retry_after import LONGEST, stated_retry_after
 from tests.routing.test_retry_after import NAMES, NOW, TEXTS, VALUES
 
 ERRORS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=8)
