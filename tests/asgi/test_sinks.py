@@ -10,7 +10,8 @@ import pytest
 from agcore import LogRow
 from agcore.config.values import Secret
 from agcore.protocol.events import Draining, FirstContent, HeadRefused, Warned
-from agcore_asgi.sinks import LogSink, json_line, text_line
+from agcore_asgi.sinks import LogSink
+from agcore_host.log_lines import fields_line, json_line
 
 
 def test_access_rows_and_other_events_go_to_loggers_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
@@ -50,7 +51,7 @@ def test_a_level_that_nobody_listens_to_is_not_rendered(caplog: pytest.LogCaptur
     ],
 )
 def test_a_value_cannot_be_taken_for_more_than_one(value: object, shown: str) -> None:
-    assert text_line(LogRow("access", {"x": value})) == f"access x={shown}"
+    assert fields_line(LogRow("access", {"x": value})) == f"access x={shown}"
 
 
 def test_a_row_can_be_json() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import signal
 import socket
@@ -160,7 +161,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Command,
         yield command, url
         command.signal(signal.SIGINT)
         assert command.exit_code() == 0
-        assert "POST /v1/chat/completions 200" in command.stderr.rest()
+        # Which of the recipes ran here, a runner of several processes decides.
+        assert re.search(r"POST /v1/\S+ 200", command.stderr.rest())
 
 
 NAMES = [recipe.title for recipe in recipes("")]

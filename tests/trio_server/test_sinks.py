@@ -13,7 +13,8 @@ import trio.testing
 
 from agcore import LogRow
 from agcore.protocol.events import Warned
-from agcore_trio.sinks import ATOMIC, LogSink, json_line, text_line
+from agcore_host.log_lines import json_line, text_line
+from agcore_trio.sinks import ATOMIC, LogSink
 
 ROW = {
     "id": "req_1",

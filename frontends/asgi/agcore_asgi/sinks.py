@@ -10,10 +10,9 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-import msgspec
-
 from agcore import LogRow, log_row
 from agcore.protocol import Crashed, CredentialCooled, Event, HeadRefused, RequestEnded, Warned
+from agcore_host.log_lines import fields_line
 
 Sink: TypeAlias = Callable[[Event], None]
 
@@ -25,24 +24,14 @@ LEVELS: Final[Mapping[type, int]] = {
 """By the class of an event; others are `INFO`."""
 
 
-def text_line(row: LogRow) -> str:
-    """Renders a row as `kind key=value ...`; values with blanks, quotes or control characters are quoted."""
-    return " ".join([row.kind, *(f"{key}={_plain(value)}" for key, value in row.fields.items())])
-
-
-def json_line(row: LogRow) -> str:
-    """Renders a row as one JSON object, its kind under `"kind"`."""
-    return msgspec.json.encode({"kind": row.kind, **row.fields}, enc_hook=str).decode()
-
-
 class LogSink:
     """Hands every event that has a row to `logging`.
 
     Args:
-        render: how a row becomes a line: `text_line` or `json_line`.
+        render: how a row becomes a line: `fields_line` or `json_line` of `agcore_host.log_lines`.
     """
 
-    def __init__(self, render: Callable[[LogRow], str] = text_line) -> None:
+    def __init__(self, render: Callable[[LogRow], str] = fields_line) -> None:
         self._render = render
         self._access = logging.getLogger("agcore.access")
         self._other = logging.getLogger("agcore")
@@ -53,9 +42,3 @@ class LogSink:
         level = LEVELS.get(type(event), logging.INFO)
         if logger.isEnabledFor(level) and (row := log_row(event)) is not None:
             logger.log(level, "%s", self._render(row))
-
-
-def _plain(value: object) -> str:
-    text = str(value)
-    plain = bool(text) and text.isprintable() and not any(char in text for char in ' "=')
-    return text if plain else msgspec.json.encode(text).decode()

@@ -34,10 +34,11 @@ from agcore_cli.demo_server import serve_demo
 from agcore_cli.recipes import recipes
 from agcore_cli.samples import SAMPLES, Said, Sample
 from agcore_cli.terminal import Paper, complain
+from agcore_host.log_lines import text_line
 from agcore_host.settings import listen_problem
 from agcore_host.upstream.leg import Step
 from agcore_trio.server import serve
-from agcore_trio.sinks import LogSink, text_line
+from agcore_trio.sinks import LogSink
 from agcore_trio.upstream import Leg, UpstreamPool
 
 HOST: Final = "127.0.0.1"

@@ -224,8 +224,9 @@ def _prepare(options: argparse.Namespace) -> int:
     from agcore.config import startup_warnings
     from agcore_cli.terminal import complain
     from agcore_host import settings
+    from agcore_host.log_lines import json_line, text_line
     from agcore_host.watch import Watch
-    from agcore_trio.sinks import LogSink, json_line, text_line
+    from agcore_trio.sinks import LogSink
 
     source = settings.Source(options.config, os.environ, host=options.host, port=options.port)
     watch = None if source.path is None else Watch(source.path)
