@@ -25,6 +25,7 @@ from agcore.models.profiles import Profile
 from agcore.protocol import (
     AbortClient,
     AbortUpstream,
+    Attempt,
     AttemptEnded,
     AttemptStarted,
     Body,
@@ -128,6 +129,7 @@ else:
 __all__ = [
     "AbortClient",
     "AbortUpstream",
+    "Attempt",
     "AttemptEnded",
     "AttemptStarted",
     "Body",

@@ -76,6 +76,7 @@ class Gateway:
     Attributes:
         config: What new exchanges go by. Read it anew at each use: `reconfigure` replaces it.
         deadline: When to call `handle_timeout`, in absolute seconds; None for never.
+        watched: Whether exchanges that are opened from now on emit every event as it comes about, not only their last.
     """
 
     def __init__(self, config: Config, *, secret: bytes, now: float) -> None:
@@ -95,6 +96,7 @@ class Gateway:
         )
         self._phase = Phase.SERVING
         self.deadline: float | None = None
+        self.watched = False
 
     @property
     def draining(self) -> bool:
@@ -127,7 +129,7 @@ class Gateway:
             from agcore.machines.tape import TapedExchange, TapedOutside  # for those who record
 
             check_head(head, peer)
-            recorder.opened(head, peer, watched=False, now=now)
+            recorder.opened(head, peer, watched=self.watched, now=now)
             services = msgspec.structs.replace(services, outside=TapedOutside(services.outside, recorder))
         operation: OperationKind | None = None
         max_body = 0
@@ -144,9 +146,11 @@ class Gateway:
             check_head(head, peer)
             operation = None
         if recorder is None:
-            exchange = Exchange(request, services, operation=operation, max_body=max_body)
+            exchange = Exchange(request, services, operation=operation, max_body=max_body, watched=self.watched)
         else:
-            exchange = TapedExchange(request, services, tape=recorder, operation=operation, max_body=max_body)
+            exchange = TapedExchange(
+                request, services, tape=recorder, operation=operation, max_body=max_body, watched=self.watched
+            )
         try:
             effects = begin(exchange, now=now)
         except BaseException:

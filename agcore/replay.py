@@ -57,6 +57,7 @@ def replay_recording(recording: bytes, config: Config) -> list[Effect]:
     opened, marks = lines[0], Marks(config)
     player = _Player(lines[1:])
     gateway = Gateway(config, secret=bytes(32), now=opened.at)
+    gateway.watched = opened.watched
     exchange, effects = gateway.open(marks.show_in_head(opened.head), opened.peer, now=opened.at, recorder=player)
     for line in player.facts():
         if isinstance(line, Told):

@@ -11,7 +11,7 @@ from agcore.config.values import Timeouts
 from agcore.dialects import DIALECTS, FALLBACK
 from agcore.dialects.whole_answer import fault_from_answer
 from agcore.machines.timers import Timer
-from agcore.protocol.events import CredentialCooled
+from agcore.protocol.events import Attempt, CredentialCooled
 from agcore.protocol.fault import FailureKind, Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Stage, UpstreamFailed
@@ -119,8 +119,17 @@ def refused_credential(selection: Selection, kind: FailureKind, shown: Fault) ->
     )
 
 
-def with_trail(fault: Fault, trail: Sequence[str]) -> Fault:
+def attempt(
+    selection: Selection, began: float, ended: float, *, failure: FailureKind | None = None, status: int = 0
+) -> Attempt:
+    """The record of an attempt."""
+    candidate = selection.candidate
+    return Attempt(began, ended, candidate.provider.name, candidate.model, selection.key.label, failure, status)
+
+
+def with_trail(fault: Fault, failed: Sequence[Attempt]) -> Fault:
     """`fault`, which tells of the attempts before it where there were several."""
-    if len(trail) < 2:
+    if len(failed) < 2:
         return fault
-    return msgspec.structs.replace(fault, message=f"{fault.message} (tried {', '.join(trail[-MAX_TRAIL:])})")
+    tried = ", ".join(attempt.happened for attempt in failed[-MAX_TRAIL:])
+    return msgspec.structs.replace(fault, message=f"{fault.message} (tried {tried})")

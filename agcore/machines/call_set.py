@@ -126,7 +126,7 @@ class CallSet:
     @property
     def trail(self) -> list[str]:
         """The failed attempts of all calls."""
-        return [item for call in self.calls for item in call.trail]
+        return [attempt.happened for call in self.calls for attempt in call.failed]
 
     @property
     def deadline(self) -> float | None:

@@ -22,7 +22,7 @@ from agcore.machines.client_response import ClientResponse
 from agcore.machines.environment import LATE, Environment
 from agcore.machines.memory import ReservedMemory
 from agcore.machines.operation import ExchangeParts, Operation, OperationKind
-from agcore.machines.record import request_ended
+from agcore.machines.record import Watch, request_ended
 from agcore.machines.request_body import BodyPolicy, RequestBody
 from agcore.machines.services import GatewayServices
 from agcore.machines.timers import Timer, Timers
@@ -66,6 +66,7 @@ class Exchange:
         *,
         operation: OperationKind | None = None,
         max_body: int = 0,
+        watched: bool = False,
     ) -> None:
         self.request = request
         self.write_deadline: float | None = None
@@ -87,6 +88,7 @@ class Exchange:
             self._timers,
         )
         self._environment = Environment(self._effects, self._timers)
+        self._watch = Watch(request, self._client.counters, self._calls.calls) if watched else None
         self._operation: Operation | None = None
         if operation is not None:
             assert isinstance(request, Routed)
@@ -252,6 +254,10 @@ class Exchange:
         elif self._body.passing and not self._body.wanted:
             # While nothing is read of a body that passes through, the client is not late.
             self._timers.pop(Timer.BODY, None)
+        if self._watch is not None:
+            over = client.outcome is not None
+            place = len(self._effects) - (2 if over else 0)  # before the record and the end
+            self._effects[place:place] = self._watch.look(over=over, now=now)
         effects = self._effects.copy()
         if effects:
             self._effects.clear()

@@ -284,8 +284,9 @@ class TapedExchange(Exchange):
         tape: Tape,
         operation: OperationKind | None = None,
         max_body: int = 0,
+        watched: bool = False,
     ) -> None:
-        super().__init__(request, services, operation=operation, max_body=max_body)
+        super().__init__(request, services, operation=operation, max_body=max_body, watched=watched)
         self._tape = tape
 
     def receive(self, input: Input, *, now: float) -> list[Effect]:

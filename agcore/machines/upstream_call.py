@@ -32,6 +32,7 @@ from agcore.machines.call_events import Began, CallEvent, Data, End, ErrorHead, 
 from agcore.machines.outside import Selections
 from agcore.machines.timers import Timer, Timers
 from agcore.protocol.effects import AbortUpstream, Effect, Emit, EndUpstream, OpenUpstream, SendUpstream
+from agcore.protocol.events import Attempt
 from agcore.protocol.fault import FailureKind, Fault, LocalProtocolError
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import (
@@ -102,8 +103,8 @@ class UpstreamCall:
         self.candidates = tuple(candidates)
         self.attempts = 0
         """Attempts that count: a free reattempt does not."""
-        self.trail: list[str] = []
-        """The failed attempts: `label: what happened`."""
+        self.failed: list[Attempt] = []
+        """The failed attempts."""
         self.committed = False
         """The answer was taken: there is no other attempt."""
         self.aborted = False
@@ -120,7 +121,7 @@ class UpstreamCall:
         self._offered: Selection | None = None
         self._plan: UpstreamPlan | None = None
         self._busy = False
-        self._began = 0.0
+        self.began = 0.0  # when the latest attempt did
         self._leg = 0
         self._tried: set[CredentialModel] = set()
         self._fault: Fault | None = None
@@ -194,7 +195,7 @@ class UpstreamCall:
         if not self.committed:
             self.committed = True
             assert self.selection is not None
-            self._context.selector.succeeded(self.selection, began=self._began)
+            self._context.selector.succeeded(self.selection, began=self.began)
 
     def reject(self, fault: Fault, *, now: float) -> None:
         """The answer is none: the attempt has failed of `fault`, in the upstream's words.
@@ -322,7 +323,7 @@ class UpstreamCall:
         self.attempts += 1
         self.selection, self._plan = selection, plan
         self._busy = True
-        self._began = now
+        self.began = now
         self._error = None
         self._open_leg(selection, plan, now)
         self._context.events.append((self, Began(again)))
@@ -419,7 +420,7 @@ class UpstreamCall:
             whole_key=revoked or scope_is_key(fault),
             wait=wait,
             reason=shown.message,
-            began=self._began,
+            began=self.began,
             now=now,
         )
         if news:
@@ -427,8 +428,7 @@ class UpstreamCall:
         if wait is not None and shown.code != OWN_CREDENTIAL:
             shown = msgspec.structs.replace(shown, retry_after=wait)
         self._fault, self._kind = shown, kind
-        happened = "unreachable" if kind is FailureKind.UNREACHABLE else fault.status
-        self.trail.append(f"{selection.key.label}: {happened}")
+        self.failed.append(call_faults.attempt(selection, self.began, now, failure=kind, status=fault.status))
         self._tried.add(selection.slot)
         if kind is FailureKind.NOT_FOUND:
             self.candidates = tuple(each for each in self.candidates if each is not selection.candidate)
@@ -447,4 +447,4 @@ class UpstreamCall:
                 opens = self._context.selector.opens(self.candidates, now=now)
             if opens is not None:
                 fault = msgspec.structs.replace(fault, retry_after=max(round(opens - now, 3), 1.0))
-        self._context.events.append((self, Failed(call_faults.with_trail(fault, self.trail))))
+        self._context.events.append((self, Failed(call_faults.with_trail(fault, self.failed))))

@@ -32,6 +32,7 @@ from agcore.protocol.effects import (
     StopAccepting,
 )
 from agcore.protocol.events import (
+    Attempt,
     AttemptEnded,
     AttemptStarted,
     Crashed,
@@ -99,6 +100,7 @@ else:
 __all__ = [
     "AbortClient",
     "AbortUpstream",
+    "Attempt",
     "AttemptEnded",
     "AttemptStarted",
     "Body",

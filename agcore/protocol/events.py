@@ -63,20 +63,36 @@ class AttemptStarted(msgspec.Struct, frozen=True, tag=True):
     """The label of the credential."""
 
 
+class Attempt(msgspec.Struct, frozen=True):
+    """One attempt at an upstream, when it is over."""
+
+    began: float
+    ended: float
+    """Of the last one of a call, when the request ended."""
+    provider: str
+    model: str
+    """The provider's name for the model; empty where there is none."""
+    key: str
+    """The label of the credential."""
+    failure: FailureKind | None = None
+    """What the attempt failed of; None where its answer was taken, or nobody wanted it any more."""
+    status: int = 0
+    """Of the error that it failed with, the upstream's or the gateway's own; 0 where it did not fail."""
+
+    @property
+    def happened(self) -> str:
+        """What came of it, for people: `openai#1: 429`."""
+        return f"{self.key}: {'unreachable' if self.failure is FailureKind.UNREACHABLE else self.status}"
+
+
 class AttemptEnded(msgspec.Struct, frozen=True, tag=True):
-    """An attempt is over."""
+    """An attempt has failed, and perhaps another one follows; or it is over with its request."""
 
     id: str
     at: float
     number: int
-    began: float
-    provider: str
-    model: str
-    key: str
-    status: int = 0
-    """What the upstream's head said; 0 where none came."""
-    failure: FailureKind | None = None
-    """What the attempt failed of; None where its answer was taken, or nobody wanted it any more."""
+    """As `AttemptStarted` had it."""
+    attempt: Attempt
 
 
 class FirstContent(msgspec.Struct, frozen=True, tag=True):
@@ -121,10 +137,8 @@ class RequestEnded(msgspec.Struct, frozen=True, tag=True):
     """That provider's name for the model."""
     key: str = ""
     """The label of the credential."""
-    attempts: int | None = None
-    """How many attempts counted; None where no upstream was asked."""
-    failed: tuple[str, ...] = ()
-    """The failed attempts, each as `label: what happened`."""
+    attempts: tuple[Attempt, ...] = ()
+    """Call by call, in order. What is made once more because a pooled connection was stale is the same attempt."""
     report: Report = NOTHING_TO_REPORT
     error: str | None = None
     """What the client was told of."""

@@ -74,10 +74,11 @@ def _access(ended: RequestEnded) -> dict[str, object]:
         row["provider"] = ended.provider
         row["upstream_model"] = ended.upstream_model
         row["key"] = ended.key
-    if ended.attempts is not None:
-        row["attempts"] = ended.attempts
-    if ended.failed and ended.attempts != 1:
-        row["failed"] = list(ended.failed)
+    if ended.attempts:
+        row["attempts"] = len(ended.attempts)
+    failed = [attempt.happened for attempt in ended.attempts if attempt.failure is not None]
+    if failed and len(ended.attempts) != 1:
+        row["failed"] = failed
     _report(ended.report, row)
     if ended.error is not None:
         row["error"] = ended.error

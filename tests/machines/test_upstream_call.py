@@ -75,6 +75,11 @@ class Driver:
         )
         self.call = UpstreamCall(candidates, self.context)
 
+    @property
+    def trail(self) -> list[str]:
+        """What came of the failed attempts."""
+        return [attempt.happened for attempt in self.call.failed]
+
     def reported(self) -> list[CallEvent]:
         """What the call reported since it was asked last."""
         events = [event for _, event in self.events]
@@ -191,7 +196,7 @@ def test_an_error_answer_is_read_by_the_call_and_leads_to_the_next_candidate() -
     events = driver.refused(leg, 500, {"message": "broken sk-one-0123456789"})
     assert events == [ErrorHead(), NeedPlan(OTHER)]
     assert driver.proceed() == [Began(again=True)]
-    assert (driver.hosts, driver.call.trail, driver.context.retries_left) == (
+    assert (driver.hosts, driver.trail, driver.context.retries_left) == (
         ["one.test", "other.test"],
         ["one#1: 500"],
         1,
@@ -290,7 +295,7 @@ def test_a_stale_connection_is_replaced_once_and_costs_no_attempt() -> None:
     assert (driver.call.attempts, driver.hosts, driver.call.state) == (1, ["one.test"] * 2, LegState.CONNECTING)
     driver.receive(UpstreamConnected(2, reused=True))
     assert driver.receive(failure(2, Stage.HEAD, reused=True)) != [], "the second one is a failure like any other"
-    assert driver.call.trail == ["one#1: 502"]
+    assert driver.trail == ["one#1: 502"]
 
 
 def test_a_single_attempt_may_replace_a_stale_connection() -> None:
@@ -477,7 +482,7 @@ def test_an_answer_is_rejected_after_its_first_event_and_asked_elsewhere() -> No
     leg = driver.ask()
     driver.receive(UpstreamHead(leg, 200, JSON), UpstreamData(leg, b"event: error\n\n"))
     assert driver.reject(Fault(status=529, message="overloaded")) == [NeedPlan(OTHER)]
-    assert (driver.aborted, driver.call.trail) == ([leg], ["one#1: 529"])
+    assert (driver.aborted, driver.trail) == ([leg], ["one#1: 529"])
 
 
 def test_an_answer_that_was_taken_and_then_rejected_is_the_end() -> None:

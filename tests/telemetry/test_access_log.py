@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agcore.protocol.events import (
+    Attempt,
     AttemptEnded,
     AttemptStarted,
     Crashed,
@@ -24,6 +25,10 @@ from agcore.protocol.report import Loss, Report, Usage
 from agcore.telemetry.access_log import LogRow, log_row
 
 STARTED = RequestStarted("req_1", 100.0, "POST", "/v1/messages", "anthropic", "generate")
+ATTEMPTS = (
+    Attempt(100, 100.1, "a", "up", "a#1", FailureKind.RATE_LIMITED, 429),
+    Attempt(100.1, 101, "a", "up", "a#2"),
+)
 COOLED = CredentialCooled("a#1", "a", "m", FailureKind.RATE_LIMITED, False, "slow down")
 
 
@@ -48,7 +53,7 @@ def test_a_request_that_nobody_was_asked_for_has_a_short_row() -> None:
 def test_a_row_has_all_that_is_known_in_one_order() -> None:
     started = RequestStarted("req_1", 100.0, "POST", "/", "anthropic", "generate", "::1", "bob")
     report = Report("m", True, Usage(1, 2, 3, 4, 5), (Loss("top_k", "is not known there"),), "vision", ("look",))
-    ended = RequestEnded(started, 101, "ok", 200, 3, 9, 100.5, "a", "up", "a#2", 2, ("a#1: 429",), report)
+    ended = RequestEnded(started, 101, "ok", 200, 3, 9, 100.5, "a", "up", "a#2", ATTEMPTS, report)
     row = log_row(ended)
     assert row is not None
     assert list(row.fields.items())[6:] == [
@@ -72,7 +77,7 @@ def test_a_row_has_all_that_is_known_in_one_order() -> None:
 
 
 def test_a_single_failed_attempt_is_told_by_the_error_alone() -> None:
-    ended = RequestEnded(STARTED, 101, "error", 502, 3, 9, attempts=1, failed=("a#1: 500",))
+    ended = RequestEnded(STARTED, 101, "error", 502, 3, 9, attempts=ATTEMPTS[:1])
     row = log_row(ended)
     assert row is not None
     assert "failed" not in row.fields
@@ -102,7 +107,7 @@ def test_what_concerns_no_request_has_a_row_of_its_own_kind(event: Event, row: t
         STARTED,
         Resolved("req_1", 1, ()),
         AttemptStarted("req_1", 1, 1, "a", "m", "a#1"),
-        AttemptEnded("req_1", 1, 1, 1, "a", "m", "a#1"),
+        AttemptEnded("req_1", 1, 1, ATTEMPTS[0]),
         FirstContent("req_1", 1),
         COOLED,
     ],
