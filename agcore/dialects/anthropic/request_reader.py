@@ -10,19 +10,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from typing import Final, Literal
 
-import msgspec
-
-from agcore.conversation.json_schema import has_optional
 from agcore.conversation.losses import Losses
 from agcore.conversation.signature_carrier import opened
 from agcore.conversation.values import (
     Conversation,
     Document,
     Foreign,
-    HostedTool,
     Image,
     Invalid,
     Output,
@@ -33,16 +28,25 @@ from agcore.conversation.values import (
     Source,
     Text,
     Thinking,
-    Tool,
     ToolCall,
-    ToolChoice,
     ToolResult,
     Turn,
 )
 from agcore.dialects.anthropic.arguments import object_text
 from agcore.dialects.anthropic.errors import FAMILY
+from agcore.dialects.anthropic.fields import (
+    blocks,
+    cache_of,
+    filled,
+    integer,
+    kind_of,
+    members,
+    number,
+    string,
+    strings,
+)
+from agcore.dialects.anthropic.tools_reader import forced, read_choice, read_tools
 from agcore.dialects.anthropic.traits import NAME
-from agcore.dialects.anthropic.typed_tools import typed_tool
 from agcore.protocol.fault import Vendor
 
 _BILLING: Final = "x-anthropic-billing-header:"
@@ -57,7 +61,6 @@ _WHY_NOT: Final = {
     "context_management": "only Anthropic edits a context on its side",
     "inference_geo": "only Anthropic lets a request choose where it runs",
 }
-_RELEASE: Final = re.compile(r"_\d{8}$")
 _EFFORTS: Final = frozenset(("low", "medium", "high", "xhigh", "max"))
 
 
@@ -87,13 +90,13 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
             losses.add(name, _WHY_NOT.get(name, "only Anthropic knows it"), weight=weight)
     if body.get("cache_control") is not None:
         losses.add("cache_control", "automatic cache markers are Anthropic's own", weight="note")
-    max_output = _integer(body, "max_tokens")
+    max_output = integer(body, "max_tokens")
     if max_output is None:
         raise Invalid("max_tokens: Field required", param="max_tokens")
     turns = _system(body.get("system"), losses) + _messages(body.get("messages"), losses)
-    tools, hosted = _tools(body.get("tools"), losses)
-    choice, parallel = _tool_choice(body.get("tool_choice"))
-    choice, hosted = _forced(choice, tools, hosted)
+    tools, hosted = read_tools(body.get("tools"), losses)
+    choice, parallel = read_choice(body.get("tool_choice"))
+    choice, hosted = forced(choice, tools, hosted)
     reasoning, output = _controls(body, losses)
     return Conversation(
         model=model,
@@ -106,10 +109,10 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
         output=output,
         settings=Settings(
             max_output=max_output,
-            temperature=_number(body, "temperature"),
-            top_p=_number(body, "top_p"),
-            top_k=_integer(body, "top_k"),
-            stop=tuple(stop for stop in _strings(body.get("stop_sequences"), "stop_sequences") if stop),
+            temperature=number(body, "temperature"),
+            top_p=number(body, "top_p"),
+            top_k=integer(body, "top_k"),
+            stop=tuple(stop for stop in strings(body.get("stop_sequences"), "stop_sequences") if stop),
             user=_user(body.get("metadata")),
             service_tier=_service_tier(body.get("service_tier")),
         ),
@@ -124,7 +127,7 @@ def _system(system: object, losses: Losses) -> list[Turn]:
     if isinstance(system, str):
         return [Turn("system", (Text(system),))] if system else []
     parts: list[Part] = []
-    for at, block in enumerate(_blocks(system, "system")):
+    for at, block in enumerate(blocks(system, "system")):
         path = f"system[{at}]"
         if block.get("type") != "text":
             raise Invalid(f"{path}: only text blocks are allowed", param=path)
@@ -155,7 +158,7 @@ def _messages(messages: object, losses: Losses) -> list[Turn]:
         if isinstance(content, str):
             parts: tuple[Part, ...] = (Text(content),) if content else ()
         else:
-            parts = _content(_blocks(content, f"{path}.content"), role, f"{path}.content", losses)
+            parts = _content(blocks(content, f"{path}.content"), role, f"{path}.content", losses)
         turns.append(Turn(role, parts))
     return turns
 
@@ -165,7 +168,7 @@ def _content(blocks: list[dict[str, object]], role: str, path: str, losses: Loss
     parts: list[Part] = []
     pending: Signature | None = None  # the signature of a call, which travels in a thinking block before it
     for at, block in enumerate(blocks):
-        here, kind = f"{path}[{at}]", _kind(block, f"{path}[{at}]")
+        here, kind = f"{path}[{at}]", kind_of(block, f"{path}[{at}]")
         if role != "assistant" and kind in ("thinking", "redacted_thinking", "tool_use"):
             raise Invalid(f"{here}: `{kind}` blocks are allowed in assistant messages only", param=here)
         if role != "user" and kind == "tool_result":
@@ -173,7 +176,7 @@ def _content(blocks: list[dict[str, object]], role: str, path: str, losses: Loss
         if role == "system" and kind != "text":
             raise Invalid(f"{here}: only text blocks are allowed in system messages", param=here)
         if kind == "thinking":
-            text, signature = _string(block, "thinking", here), _signature(block.get("signature"), "thinking")
+            text, signature = string(block, "thinking", here), _signature(block.get("signature"), "thinking")
             if signature is not None and signature.kind == "call":
                 pending, signature = signature, None
             if text or signature is not None:
@@ -201,22 +204,22 @@ def _media(block: dict[str, object], kind: str, path: str, losses: Losses) -> li
     if kind == "text":
         return list(_text(block, path))
     if kind == "image":
-        return [Image(_source(block, path), cache=_cache(block))]
+        return [Image(_source(block, path), cache=cache_of(block))]
     if kind == "document":
         return _document(block, path, losses)
     if kind == "search_result":
-        found = [_string(item, "text", path) for item in _blocks(block.get("content"), f"{path}.content")]
+        found = [string(item, "text", path) for item in blocks(block.get("content"), f"{path}.content")]
         lines = [str(block[name]) for name in ("title", "source") if isinstance(block.get(name), str)]
         text = "\n".join(lines + found)
-        return [Text(text, _cache(block))] if text else []
+        return [Text(text, cache_of(block))] if text else []
     if kind == "tool_reference":
-        return [Text(f"tool: {_string(block, 'tool_name', path)}")]
+        return [Text(f"tool: {string(block, 'tool_name', path)}")]
     return None
 
 
 def _text(block: dict[str, object], path: str) -> tuple[Text, ...]:
-    text = _string(block, "text", path)
-    return (Text(text, _cache(block)),) if text else ()
+    text = string(block, "text", path)
+    return (Text(text, cache_of(block)),) if text else ()
 
 
 def _call(block: dict[str, object], path: str, signature: Signature | None) -> ToolCall:
@@ -240,18 +243,18 @@ def _result(block: dict[str, object], path: str, losses: Losses) -> ToolResult:
     if isinstance(content, str):
         parts = [Text(content)] if content else []
     elif content is not None:
-        for at, item in enumerate(_blocks(content, f"{path}.content")):
+        for at, item in enumerate(blocks(content, f"{path}.content")):
             here = f"{path}.content[{at}]"
-            found = _media(item, _kind(item, here), here, losses)
+            found = _media(item, kind_of(item, here), here, losses)
             if found is None:
                 losses.add(here, f"a result cannot hold `{item['type']}` elsewhere")
             else:
                 parts += [part for part in found if not isinstance(part, Text) or part.text.strip()]
-    return ToolResult(call, tuple(parts), bool(is_error), cache=_cache(block))
+    return ToolResult(call, tuple(parts), bool(is_error), cache=cache_of(block))
 
 
 def _document(block: dict[str, object], path: str, losses: Losses) -> list[Text | Image | Document]:
-    source, title, cache = block.get("source"), block.get("title"), _cache(block)
+    source, title, cache = block.get("source"), block.get("title"), cache_of(block)
     title = title if isinstance(title, str) else ""
     if block.get("context"):
         losses.add(f"{path}.context", "a document's context has no place elsewhere")
@@ -261,17 +264,17 @@ def _document(block: dict[str, object], path: str, losses: Losses) -> list[Text 
     if not isinstance(source, dict) or source.get("type") not in ("text", "content"):
         return [Document(_source(block, path, "application/pdf"), title, cache)]
     if source["type"] == "text":
-        return [_plain(_string(source, "data", f"{path}.source"), title, cache)]
+        return [_plain(string(source, "data", f"{path}.source"), title, cache)]
     content = source.get("content")
     if isinstance(content, str):
         return [_plain(content, title, cache)]
     parts: list[Text | Image | Document] = []
-    for at, item in enumerate(_blocks(content, f"{path}.source.content")):
+    for at, item in enumerate(blocks(content, f"{path}.source.content")):
         here = f"{path}.source.content[{at}]"
-        if _kind(item, here) == "image":
+        if kind_of(item, here) == "image":
             parts.append(Image(_source(item, here), cache=cache))
         else:
-            parts.append(_plain(_string(item, "text", here), title, cache))
+            parts.append(_plain(string(item, "text", here), title, cache))
     return parts
 
 
@@ -289,11 +292,11 @@ def _source(block: dict[str, object], path: str, default: str = "") -> Source:
     media_type = media_type if isinstance(media_type, str) else default
     kind = source.get("type")
     if kind == "base64":
-        return Source(media_type=media_type, data=_base64(_string(source, "data", here), f"{here}.data"))
+        return Source(media_type=media_type, data=_base64(string(source, "data", here), f"{here}.data"))
     if kind == "url":
-        return Source(media_type=media_type, url=_filled(source, "url", here))
+        return Source(media_type=media_type, url=filled(source, "url", here))
     if kind == "file":
-        return Source(file_id=_filled(source, "file_id", here))
+        return Source(file_id=filled(source, "file_id", here))
     raise Invalid(f"{here}.type: Input should be 'base64', 'url' or 'file'", param=f"{here}.type")
 
 
@@ -315,82 +318,9 @@ def _signature(text: object, kind: Literal["thinking", "redacted"]) -> Signature
     return opened(text) or Signature("", kind, text)
 
 
-def _tools(tools: object, losses: Losses) -> tuple[list[Tool], list[HostedTool]]:
-    found: list[Tool] = []
-    hosted: list[HostedTool] = []
-    for at, tool in enumerate(_blocks([] if tools is None else tools, "tools")):
-        path, kind = f"tools[{at}]", tool.get("type") or "custom"
-        if kind != "custom":
-            if not isinstance(kind, str):
-                raise Invalid(f"{path}.type: Input should be a string", param=f"{path}.type")
-            family = _RELEASE.sub("", kind)
-            known = typed_tool(family, tool)
-            if known is None:
-                hosted.append(HostedTool(NAME, family, tool))
-            else:
-                losses.add(
-                    path, f"a model elsewhere does not know `{kind}`", action="sent as a function", weight="note"
-                )
-                found.append(known)
-            continue
-        schema, strict, description = tool.get("input_schema"), tool.get("strict"), tool.get("description")
-        if not isinstance(schema, dict):
-            raise Invalid(f"{path}.input_schema: Field required", param=f"{path}.input_schema")
-        if description is not None and not isinstance(description, str):
-            raise Invalid(f"{path}.description: Input should be a string", param=f"{path}.description")
-        if strict is True and has_optional(schema):
-            # Anthropic takes such a tool, OpenAI refuses it.
-            losses.add(f"{path}.strict", "strict tools elsewhere have no optional parameters", weight="note")
-            strict = False
-        if tool.get("defer_loading"):
-            losses.add(f"{path}.defer_loading", "no tool search elsewhere", action="sent at once", weight="note")
-        if tool.get("input_examples"):
-            losses.add(f"{path}.input_examples", "only Anthropic takes examples", weight="note")
-        found.append(
-            Tool(
-                _filled(tool, "name", path),
-                description or "",
-                schema,
-                strict if isinstance(strict, bool) else None,
-                cache=_cache(tool),
-            )
-        )
-    return found, hosted
-
-
-def _tool_choice(choice: object) -> tuple[ToolChoice | None, bool | None]:
-    if choice is None:
-        return None, None
-    if not isinstance(choice, dict):
-        raise Invalid("tool_choice: Input should be an object", param="tool_choice")
-    parallel = False if choice.get("disable_parallel_tool_use") is True else None
-    kind = choice.get("type")
-    if kind == "tool":
-        return ToolChoice("required", (_filled(choice, "name", "tool_choice"),)), parallel
-    modes: dict[object, Literal["auto", "none", "required"]] = {"auto": "auto", "none": "none", "any": "required"}
-    if not isinstance(kind, str) or kind not in modes:
-        raise Invalid("tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'", param="tool_choice.type")
-    return ToolChoice(modes[kind]), parallel
-
-
-def _forced(
-    choice: ToolChoice | None, tools: list[Tool], hosted: list[HostedTool]
-) -> tuple[ToolChoice | None, list[HostedTool]]:
-    """The choice and the hosted tools: a choice that names one of these is none among the client's, and forces it."""
-    if choice is None or not choice.names or any(tool.name in choice.names for tool in tools):
-        return choice, hosted
-    marked = [
-        msgspec.structs.replace(tool, forced=True)
-        if isinstance(tool.value, dict) and tool.value.get("name") in choice.names
-        else tool
-        for tool in hosted
-    ]
-    return (choice if marked == hosted else None), marked
-
-
 def _controls(body: dict[str, object], losses: Losses) -> tuple[Reasoning | None, Output | None]:
     """Thinking, effort and structured output, which share `output_config`."""
-    config = _object(body.get("output_config"), "output_config")
+    config = members(body.get("output_config"), "output_config")
     if config.get("task_budget") is not None:
         losses.add("output_config.task_budget", "only Anthropic takes a budget for a task")
     effort = config.get("effort")
@@ -399,13 +329,13 @@ def _controls(body: dict[str, object], losses: Losses) -> tuple[Reasoning | None
             "output_config.effort: Input should be low, medium, high, xhigh or max", param="output_config.effort"
         )
     name = "output_config.format" if config.get("format") is not None else "output_format"
-    form = _object(config.get("format") if config.get("format") is not None else body.get("output_format"), name)
+    form = members(config.get("format") if config.get("format") is not None else body.get("output_format"), name)
     output = None
     if form:
         if form.get("type") != "json_schema" or not isinstance(form.get("schema"), dict):
             raise Invalid(f"{name}: Input should be a json_schema with a schema", param=name)
         output = Output(schema=form["schema"])
-    return _reasoning(_object(body.get("thinking"), "thinking"), effort or "", losses), output
+    return _reasoning(members(body.get("thinking"), "thinking"), effort or "", losses), output
 
 
 def _reasoning(thinking: dict[str, object], effort: str, losses: Losses) -> Reasoning | None:
@@ -415,7 +345,7 @@ def _reasoning(thinking: dict[str, object], effort: str, losses: Losses) -> Reas
     if kind == "disabled":
         return Reasoning(effort="none")
     if kind == "enabled":
-        budget = _integer(thinking, "budget_tokens", "thinking.")
+        budget = integer(thinking, "budget_tokens", "thinking.")
         if budget is None:
             raise Invalid("thinking.budget_tokens: Field required", param="thinking.budget_tokens")
         if effort:
@@ -427,7 +357,7 @@ def _reasoning(thinking: dict[str, object], effort: str, losses: Losses) -> Reas
 
 
 def _user(metadata: object) -> str:
-    user = _object(metadata, "metadata").get("user_id")
+    user = members(metadata, "metadata").get("user_id")
     if user is not None and not isinstance(user, str):
         raise Invalid("metadata.user_id: Input should be a string", param="metadata.user_id")
     return user or ""
@@ -437,74 +367,3 @@ def _service_tier(tier: object) -> str:
     if tier is not None and not isinstance(tier, str):
         raise Invalid("service_tier: Input should be a string", param="service_tier")
     return "default" if tier == "standard_only" else tier or ""
-
-
-def _cache(block: dict[str, object]) -> str:
-    marker = block.get("cache_control")
-    if not isinstance(marker, dict):
-        return ""
-    ttl = marker.get("ttl")
-    return ttl if isinstance(ttl, str) and ttl else "default"
-
-
-def _blocks(value: object, path: str) -> list[dict[str, object]]:
-    if not isinstance(value, list):
-        raise Invalid(f"{path}: Input should be a list", param=path)
-    for at, block in enumerate(value):
-        if not isinstance(block, dict):
-            raise Invalid(f"{path}[{at}]: Input should be an object", param=f"{path}[{at}]")
-    return value
-
-
-def _object(value: object, path: str) -> dict[str, object]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise Invalid(f"{path}: Input should be an object", param=path)
-    return value
-
-
-def _kind(block: dict[str, object], path: str) -> str:
-    return _filled(block, "type", path)
-
-
-def _string(holder: dict[str, object], name: str, path: str) -> str:
-    value = holder.get(name)
-    if not isinstance(value, str):
-        raise Invalid(f"{path}.{name}: Input should be a string", param=f"{path}.{name}")
-    return value
-
-
-def _filled(holder: dict[str, object], name: str, path: str) -> str:
-    value = _string(holder, name, path)
-    if not value:
-        raise Invalid(f"{path}.{name}: must not be empty", param=f"{path}.{name}")
-    return value
-
-
-def _strings(value: object, path: str) -> list[str]:
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise Invalid(f"{path}: Input should be a list of strings", param=path)
-    return value
-
-
-def _number(holder: dict[str, object], name: str) -> float | None:
-    value = holder.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Invalid(f"{name}: Input should be a number", param=name)
-    return value
-
-
-def _integer(holder: dict[str, object], name: str, prefix: str = "") -> int | None:
-    value = holder.get(name)
-    if value is None:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise Invalid(f"{prefix}{name}: Input should be a whole number, 0 or more", param=f"{prefix}{name}")
-    return value

@@ -1,0 +1,101 @@
+"""The tools of an Anthropic client's request, and which of them it wants (docs/wire/tools.md)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+import msgspec
+
+from agcore.conversation.json_schema import has_optional
+from agcore.conversation.losses import Losses
+from agcore.conversation.values import (
+    HostedTool,
+    Invalid,
+    Tool,
+    ToolChoice,
+)
+from agcore.dialects.anthropic.fields import (
+    blocks,
+    cache_of,
+    filled,
+)
+from agcore.dialects.anthropic.traits import NAME
+from agcore.dialects.anthropic.typed_tools import typed_tool
+
+_RELEASE: Final = re.compile(r"_\d{8}$")
+
+
+def read_tools(tools: object, losses: Losses) -> tuple[list[Tool], list[HostedTool]]:
+    """The tools that the client runs, and those that Anthropic runs."""
+    found: list[Tool] = []
+    hosted: list[HostedTool] = []
+    for at, tool in enumerate(blocks([] if tools is None else tools, "tools")):
+        path, kind = f"tools[{at}]", tool.get("type") or "custom"
+        if kind != "custom":
+            if not isinstance(kind, str):
+                raise Invalid(f"{path}.type: Input should be a string", param=f"{path}.type")
+            family = _RELEASE.sub("", kind)
+            known = typed_tool(family, tool)
+            if known is None:
+                hosted.append(HostedTool(NAME, family, tool))
+            else:
+                losses.add(
+                    path, f"a model elsewhere does not know `{kind}`", action="sent as a function", weight="note"
+                )
+                found.append(known)
+            continue
+        schema, strict, description = tool.get("input_schema"), tool.get("strict"), tool.get("description")
+        if not isinstance(schema, dict):
+            raise Invalid(f"{path}.input_schema: Field required", param=f"{path}.input_schema")
+        if description is not None and not isinstance(description, str):
+            raise Invalid(f"{path}.description: Input should be a string", param=f"{path}.description")
+        if strict is True and has_optional(schema):
+            # Anthropic takes such a tool, OpenAI refuses it.
+            losses.add(f"{path}.strict", "strict tools elsewhere have no optional parameters", weight="note")
+            strict = False
+        if tool.get("defer_loading"):
+            losses.add(f"{path}.defer_loading", "no tool search elsewhere", action="sent at once", weight="note")
+        if tool.get("input_examples"):
+            losses.add(f"{path}.input_examples", "only Anthropic takes examples", weight="note")
+        found.append(
+            Tool(
+                filled(tool, "name", path),
+                description or "",
+                schema,
+                strict if isinstance(strict, bool) else None,
+                cache=cache_of(tool),
+            )
+        )
+    return found, hosted
+
+
+def read_choice(choice: object) -> tuple[ToolChoice | None, bool | None]:
+    """Which tools may or must be called, and whether several at once; None where nothing is said."""
+    if choice is None:
+        return None, None
+    if not isinstance(choice, dict):
+        raise Invalid("tool_choice: Input should be an object", param="tool_choice")
+    parallel = False if choice.get("disable_parallel_tool_use") is True else None
+    kind = choice.get("type")
+    if kind == "tool":
+        return ToolChoice("required", (filled(choice, "name", "tool_choice"),)), parallel
+    modes: dict[object, Literal["auto", "none", "required"]] = {"auto": "auto", "none": "none", "any": "required"}
+    if not isinstance(kind, str) or kind not in modes:
+        raise Invalid("tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'", param="tool_choice.type")
+    return ToolChoice(modes[kind]), parallel
+
+
+def forced(
+    choice: ToolChoice | None, tools: list[Tool], hosted: list[HostedTool]
+) -> tuple[ToolChoice | None, list[HostedTool]]:
+    """The choice and the hosted tools: a choice that names one of these is none among the client's, and forces it."""
+    if choice is None or not choice.names or any(tool.name in choice.names for tool in tools):
+        return choice, hosted
+    marked = [
+        msgspec.structs.replace(tool, forced=True)
+        if isinstance(tool.value, dict) and tool.value.get("name") in choice.names
+        else tool
+        for tool in hosted
+    ]
+    return (choice if marked == hosted else None), marked
