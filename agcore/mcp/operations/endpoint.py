@@ -62,18 +62,17 @@ class McpServer(BaseOperation):
     json_body: ClassVar[bool] = False
     metered: ClassVar[bool] = True
 
-    _error: Error | None = None
-    """What the client is told, where `client.fail` has to tell it."""
-    _unsupported: Error | None = None
-    """What the head says is not spoken here; told under the id that the body has."""
-    _revision: Revision = OLDEST
-    _session: str | None = None
-    _listen: Listen | None = None
-
     def __init__(self, parts: ExchangeParts) -> None:
         super().__init__(parts)
         self._config = self.services.mcp[self.request.match.name]
         self._accepts = transport.accepts(self.request.head.headers)
+        self._error: Error | None = None
+        """What the client is told, where `client.fail` has to tell it."""
+        self._unsupported: Error | None = None
+        """What the head says is not spoken here; told under the id that the body has."""
+        self._revision: Revision = OLDEST
+        self._session: str | None = None
+        self._listen: Listen | None = None
         self._batch = False
         self._replies: list[Reply] = []
         self._running: list[VisionCall] = []
