@@ -6,6 +6,7 @@ if anything would. It needs what the core needs, and no more.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import enum
 import inspect
@@ -17,8 +18,10 @@ from typing import Final, get_args
 from agcore.ingress import report as routes_report
 from agcore.protocol import events, legality
 from docs import conversions
+from tests.packaging.test_layers import LAYERS
 
 DOCS: Final = Path(__file__).resolve().parent
+ROOT: Final = DOCS.parent
 
 _ROUTES_INTRO: Final = """\
 # Routes
@@ -38,6 +41,8 @@ def pages() -> dict[Path, str]:
     text = architecture.read_text("utf-8")
     text = _filled(text, "exchange", _diagram(_exchange_edges(), start=legality.State.RECEIVING))
     text = _filled(text, "leg", _diagram(_leg_edges(), start=legality.LegState.CONNECTING))
+    text = _filled(text, "folders", _folders(ROOT / "agcore" / layer for layer in LAYERS))
+    text = _filled(text, "packages", _folders(sorted(path.parent for path in ROOT.glob("frontends/*/*/__init__.py"))))
     frontend = DOCS / "write-a-frontend.md"
     return {
         DOCS / "routes.md": _ROUTES_INTRO + routes_report.as_markdown(),
@@ -76,6 +81,20 @@ def _filled(text: str, name: str, content: str) -> str:
     if not (found and ended):
         raise ValueError(f"a page has no block {opening.strip()} ... {closing.strip()}")
     return before + opening + content + closing + after
+
+
+def _folders(folders: Iterable[Path]) -> str:
+    """The table of folders: what each is for, by the first line of its docstring, and the modules in it."""
+    lines = ["| folder | what it knows | modules |", "|---|---|---|"]
+    for folder in folders:
+        text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8"))) or ""
+        modules = [
+            f"`{path.stem}`" for path in sorted(folder.glob("*.py")) if path.stem not in ("__init__", "__main__")
+        ]
+        inner = [f"`{path.parent.name}/`" for path in sorted(folder.glob("*/__init__.py"))]
+        knows = text.partition("\n")[0].removesuffix(".")
+        lines.append(f"| `{folder.relative_to(ROOT)}` | {knows} | {' '.join(inner + modules)} |")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _events() -> str:

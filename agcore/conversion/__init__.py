@@ -1,1 +1,1 @@
-"""One attempt's way through two wires."""
+"""One attempt's way through two wires, the client's and the upstream's."""

@@ -1,1 +1,1 @@
-"""A request's head, decided."""
+"""A request's head, decided: route, key, browser rules, admission."""

@@ -1,1 +1,1 @@
-"""What happens next."""
+"""State machines: inputs in, effects and events out; what happens next in an exchange and in its calls."""

@@ -1,1 +1,1 @@
-"""What is told of an exchange: pure folds."""
+"""Folds of typed events: log rows and recordings, all pure."""
