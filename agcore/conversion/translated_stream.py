@@ -166,11 +166,6 @@ class StreamTranslation:
         return self._client.writer
 
     @property
-    def holding(self) -> bool:
-        """Whether announcements wait for content."""
-        return self._client.holding
-
-    @property
     def complete(self) -> bool:
         """Whether an end now would be a proper one."""
         return self.terminal or (self._client.committed and self._upstream.finished)

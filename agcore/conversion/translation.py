@@ -93,16 +93,6 @@ class Translation:
         """The 400 for losses that this request, or the configuration, does not accept."""
         return refusal(self.losses, model=self.target.model, dialect=self.target.dialect, on_loss=on_loss)
 
-    def answer(
-        self, answer: dict[str, object], *, id: str, model: str, created: int
-    ) -> tuple[bytes, Usage | None] | Fault:
-        """The client's whole answer for the upstream's."""
-        deltas = self.read(answer)
-        if isinstance(deltas, Fault):
-            return deltas
-        rendered, usage = self.written(self.homeward(id=id).deltas(deltas), id=id, model=model, created=created)
-        return json_text.encode(rendered), usage
-
     def written(
         self, deltas: Iterable[Delta], *, id: str, model: str, created: int
     ) -> tuple[dict[str, object], Usage | None]:

@@ -18,7 +18,7 @@ from agcore.machines.request_body import BodyPolicy
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.models.profiles import Profile
 from agcore.operations.base import BaseOperation
-from agcore.operations.provider_lists import ListReader, list_way
+from agcore.operations.provider_lists import ListReader, list_candidate
 from agcore.protocol.fault import Fault, invalid
 from agcore.routing.catalog import Resolution
 from agcore.routing.resolution import resolve
@@ -56,7 +56,7 @@ class ListModels(ListReader):
     def run(self, body: bytes, *, now: float) -> None:
         """Ask; the body, if there is one, is of no interest."""
         self.parts.environment.set_alarm(now + min(PATIENCE, self.services.config.timeouts.request / 2))
-        self.read_lists(map(list_way, self._late.values()), now=now)
+        self.read_lists(map(list_candidate, self._late.values()), now=now)
 
     def list_read(self, call: UpstreamCall, ids: tuple[str, ...] | None, *, now: float) -> None:
         """Keep what there is."""

@@ -24,7 +24,7 @@ MAX_PARALLEL: Final = 8
 
 
 class ListReader(BaseOperation):
-    """Base of such operations: `read_lists` starts it, and each way ends in `list_read` or in `list_failed`.
+    """Base of such operations: `read_lists` starts, and each candidate ends in `list_read` or in `list_failed`.
 
     After the last one comes `all_read`, which answers the client. Nothing is read on once the exchange is finished.
 
@@ -43,8 +43,8 @@ class ListReader(BaseOperation):
         """Start as many calls as may run at once.
 
         Args:
-            ways: As `list_way` makes them.
-            once: Ask with the very key of each way, whatever is known about it, and with no other.
+            candidates: As `list_candidate` makes them.
+            once: Ask with the very key of each candidate, whatever is known about it, and with no other.
             now: Seconds since the epoch.
         """
         self._once = once
@@ -129,6 +129,6 @@ class ListReader(BaseOperation):
             self.all_read(now=now)
 
 
-def list_way(provider: Provider, *, key: str | None = None) -> Candidate:
-    """The way to a provider's list, with one of its keys or with the one of this fingerprint."""
+def list_candidate(provider: Provider, *, key: str | None = None) -> Candidate:
+    """Where a provider's list is, asked with one of its keys or with the one of this fingerprint."""
     return Candidate(provider, provider.preferred_endpoint, LISTING, key=key)

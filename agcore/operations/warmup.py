@@ -11,7 +11,7 @@ from agcore.codecs.json_splice import parse
 from agcore.config.values import ASKED_MODEL, Provider
 from agcore.dialects.shared.model_ids import MAX_IDS
 from agcore.machines.upstream_call import UpstreamCall
-from agcore.operations.provider_lists import ListReader, list_way
+from agcore.operations.provider_lists import ListReader, list_candidate
 from agcore.protocol.fault import Fault, invalid
 from agcore.state.cooldowns import Cooldown
 from agcore.upstream.model_list import LISTING
@@ -59,7 +59,7 @@ class Warmup(ListReader):
                 if left_alone:
                     result["cooling"] = self._cooling[key.label] = left_alone
                 if provider.has_credential:
-                    candidates.append(list_way(provider, key=key.id))
+                    candidates.append(list_candidate(provider, key=key.id))
                 else:
                     result.update(ok=False, error="no key is configured")
         return self.read_lists(candidates, once=True, now=now)

@@ -229,9 +229,11 @@ def test_a_shape_that_is_none_is_refused_with_its_field(client: str, body: dict[
 
 
 def answered(found: Translation, answer: dict[str, Any] = ANSWER) -> Any:
-    written = found.answer(answer, id="0123456789abcdef", model="m", created=1)
-    assert isinstance(written, tuple)
-    return json.loads(written[0])
+    deltas = found.read(answer)
+    assert isinstance(deltas, list)
+    home = found.homeward(id="0123456789abcdef").deltas(deltas)
+    written, _ = found.written(home, id="0123456789abcdef", model="m", created=1)
+    return json.loads(json_text.encode(written))
 
 
 def streamed(found: Translation, answer: dict[str, Any] = ANSWER) -> bytes:
