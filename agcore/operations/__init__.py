@@ -15,7 +15,7 @@ OPERATIONS: Final[Mapping[str, tuple[str, str]]] = {
     "generate": ("agcore.operations.tasks", "GENERATE"),
     "respond": ("agcore.operations.tasks", "RESPOND"),
     "compact": ("agcore.operations.tasks", "COMPACT"),
-    "count_tokens": ("agcore.operations.tasks", "COUNT"),
+    "count_tokens": ("agcore.operations.count_task", "COUNT"),
     "media": ("agcore.operations.media_tasks", "MEDIA"),
     "embeddings": ("agcore.operations.media_tasks", "EMBED"),
     "transcribe": ("agcore.operations.media_tasks", "TRANSCRIBE"),

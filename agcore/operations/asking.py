@@ -12,10 +12,8 @@ from agcore.codecs.json_splice import Members
 from agcore.conversion.base import Upstream
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import Dialect, PathParts, RequestSummary
-from agcore.dialects.tasks import Destination
 from agcore.ingress.request import Routed
 from agcore.machines.services import GatewayServices
-from agcore.operations.held_form import HeldForm
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.routing.candidates import Candidate
@@ -25,6 +23,8 @@ from agcore.state.responses import Entry
 
 if TYPE_CHECKING:
     from agcore.conversion.translation import ModelTarget
+    from agcore.dialects.tasks import Destination
+    from agcore.operations.held_form import HeldForm
 
 JSON = b"application/json"
 
@@ -85,6 +85,8 @@ class Asking(msgspec.Struct, frozen=True):
 
     def destination(self, candidate: Candidate) -> Destination:
         """Where the request of a task goes."""
+        from agcore.dialects.tasks import Destination  # not free to import
+
         profile = self.services.catalog.profile(candidate.model)
         return Destination(candidate.endpoint.prefix, candidate.model, profile, self.parts)
 

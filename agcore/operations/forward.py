@@ -25,7 +25,7 @@ from agcore.conversion.base import (
     WholeAnswer,
 )
 from agcore.conversion.passthrough import PassThroughStream
-from agcore.dialects import DIALECTS, task_registry
+from agcore.dialects import DIALECTS
 from agcore.dialects.base import RequestSummary
 from agcore.machines.call_events import Began, CallEvent, Data, End, Failed, Head, NeedPlan
 from agcore.machines.operation import ExchangeParts
@@ -372,6 +372,8 @@ class Forward(BaseOperation):
         # Keepalives were sent, and then no candidate was left that could be asked.
         dialect = self.dialect
         if self.task.media:
+            from agcore.dialects import task_registry  # not free to import
+
             return task_registry.media()[dialect.traits.name].StreamTap().error(fault, self.request.id)
         tap = dialect.pass_through.tap(shown_model=None, hide_usage=False)
         return PassThroughStream(tap, framing=self.asking.summary.framing).error(fault, self.request.id)
