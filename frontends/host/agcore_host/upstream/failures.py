@@ -63,5 +63,6 @@ def reason(error: BaseException | None) -> str:
             # Errors of name resolution have numbers below zero.
             return (os.strerror(error.errno) if error.errno > 0 else str(error.strerror)).lower()
         else:
-            error = error.__cause__
+            # httpcore raises its own errors from none, while it handles the system's.
+            error = error.__cause__ or error.__context__
     return ""
