@@ -189,7 +189,6 @@ class Forward(BaseOperation):
         now: float,
     ) -> None:
         """Give the client its whole answer; `status` and `headers` are the upstream's where it is not translated."""
-        call.commit()
         if answer.local:
             return self._answer_here(answer, now)
         body = call.scrubbed(answer.body) if answer.failed else answer.body
@@ -299,6 +298,7 @@ class Forward(BaseOperation):
         if isinstance(answered, Fault):
             return call.reject(answered, now=now)
         if isinstance(answered, WholeAnswer):
+            call.commit()
             conversion = attempt.conversion
             status = 200 if conversion.translated else attempt.status
             self.answer(call, conversion, answered, status=status, headers=attempt.headers, now=now)

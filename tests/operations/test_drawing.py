@@ -319,6 +319,16 @@ def test_what_was_drawn_is_handed_out_though_another_call_failed() -> None:
     assert "slow down; an internal error" in losses[0]["why"]
 
 
+def test_a_call_that_failed_last_counts_as_failed_though_the_others_drew() -> None:
+    story = draw(n=2, attempts=1)
+    story.upstream_answers(200, gemini(png(1, 1)), leg=1)
+    story.upstream_answers(429, BUSY, leg=2, headers=(*JSON, (b"retry-after", b"90")))
+    assert (story.status, shown(story)) == (200, [png(1, 1)])
+    again = Story(story.gateway)
+    again.open("POST", GENERATE, body=b'{"model":"m","prompt":"a cat"}')
+    assert (again.status, again.requests) == (429, {})
+
+
 def test_where_no_call_drew_anything_the_first_fault_is_the_answer() -> None:
     story = draw(n=2, attempts=1)
     story.upstream_answers(500, GONE, leg=2)
