@@ -124,7 +124,7 @@ class Choices(Division):
         if closing:
             self._closed = True
             out += self.client.close()
-        return Output(out, self.client.holding, closing, branch.reader.fault)
+        return Output(out, not out and self.client.holding, closing, branch.reader.fault)
 
     def take_whole(self, branch: ChoiceBranch, deltas: Iterable[Delta], *, now: float) -> Answered:
         """The client's whole answer, once every branch has read its own."""

@@ -226,7 +226,8 @@ class PassThroughStream(DeferredPreamble):
                     break
         except ValueError as error:
             self.fault = out_of_bounds(error)
-        return Output(b"".join(out), bool(self._held), self.terminal, self.fault)
+        data = b"".join(out)
+        return Output(data, not data and bool(self._held), self.terminal, self.fault)
 
     def end(self) -> Output:
         """The upstream ended its body: what the client still gets. `fault` is set if the end came too early."""

@@ -92,7 +92,9 @@ class UpstreamStream:
         return deltas
 
     def _seen(self, deltas: list[Delta]) -> list[Delta]:
-        self.finished = self.finished or any(isinstance(delta, Finished) for delta in deltas)
+        for delta in deltas:
+            if isinstance(delta, Finished):
+                self.finished = True
         return list(self._homeward.deltas(deltas))
 
 
@@ -172,7 +174,8 @@ class StreamTranslation:
 
     def feed(self, data: bytes) -> Output:
         """What the client gets for a piece of the upstream's body."""
-        return NOTHING if self.terminal else self._written(self._upstream.feed(data))
+        upstream = self._upstream
+        return NOTHING if upstream.terminal else self._written(upstream.feed(data))
 
     def whole(self, answer: dict[str, object]) -> Output:
         """The client's stream for an upstream that answered a stream request as a whole."""
@@ -195,7 +198,8 @@ class StreamTranslation:
         return self._client.error(fault, request_id)
 
     def _written(self, deltas: list[Delta]) -> Output:
-        out = self._client.write(deltas)
-        if self.terminal:
-            out += self._client.close()
-        return Output(out, self._client.holding, self.terminal, self.fault)
+        upstream, client = self._upstream, self._client
+        out = client.write(deltas)
+        if upstream.terminal:
+            out += client.close()
+        return Output(out, not out and client.holding, upstream.terminal, upstream.fault)

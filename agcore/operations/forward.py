@@ -272,7 +272,8 @@ class Forward(BaseOperation):
             self.client.open_answer(head.status, (*kept, *shown), now=now)
 
     def _receive_data(self, call: UpstreamCall, data: bytes, now: float) -> None:
-        attempt = self._current
+        attempt = self._attempt
+        assert attempt is not None
         if attempt.passing is Passing.STREAM:
             output = attempt.conversion.feed(data)
             self.show(call, output, now=now)
