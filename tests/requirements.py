@@ -754,6 +754,57 @@ FRONTENDS: Final = _all(
     ),
 )
 
+REPLAY: Final = _all(
+    "docs/decisions/0022-one-port-that-can-be-recorded.md",
+    (
+        "replay.golden",
+        "Every golden story replays from its recording alone.",
+        "stories/test_replay.py::test_every_golden_story_is_replayed_from_its_recording_alone",
+    ),
+    (
+        "replay.alone",
+        "One exchange of many that run side by side replays by itself in another process.",
+        "stories/test_replay.py::test_each_of_200_exchanges_side_by_side_is_replayed_by_itself_in_a_fresh_process",
+    ),
+    (
+        "replay.secrets",
+        "No credential stands in a recording.",
+        (
+            "stories/test_replay.py::test_no_credential_stands_in_a_recording_and_who_asked_is_known_all_the_same",
+            "stories/test_replay.py::test_what_an_upstream_says_of_a_key_is_hidden_and_shown_again",
+        ),
+    ),
+    (
+        "state.merge",
+        "What gateways learned may be merged late, twice and in any order.",
+        "state/test_merging.py::test_neither_order_nor_repetition_makes_a_difference",
+    ),
+    (
+        "state.success",
+        "A success ends what came to light before its attempt began, whenever that is heard of, and nothing later.",
+        "state/test_merging.py::test_a_success_ends_what_came_to_light_before_its_attempt_began_and_nothing_later",
+    ),
+    (
+        "protocol.travels",
+        "Every input, effect, event, query, reply and delta is read back as it was written.",
+        "protocol/test_protocol_travels.py::test_every_member_of_a_union_is_read_back_as_it_was_written",
+    ),
+)
+
+EVENTS: Final = _all(
+    "docs/decisions/0023-events-are-folded.md",
+    (
+        "events.one",
+        "While nobody watches a request emits one event, with everything in it.",
+        "machines/test_record.py::test_nobody_who_watches_sees_one_event_with_everything_in_it",
+    ),
+    (
+        "events.watched",
+        "A watcher gets each event when it comes about.",
+        "machines/test_record.py::test_who_watches_sees_each_event_when_it_comes_about",
+    ),
+)
+
 REQUIREMENTS: Final = (
     *NAMES,
     *SELECTION,
@@ -769,4 +820,6 @@ REQUIREMENTS: Final = (
     *MCP,
     *LIBRARY,
     *FRONTENDS,
+    *REPLAY,
+    *EVENTS,
 )

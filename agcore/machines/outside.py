@@ -44,7 +44,7 @@ class Selections(Protocol):
         candidates: Sequence[Candidate],
         *,
         tried: Collection[CredentialModel] = (),
-        seat: bytes | None = None,
+        conversation: bytes | None = None,
         now: float,
     ) -> Selection | Pause | Exhausted:
         """What the next attempt is made with."""

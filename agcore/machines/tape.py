@@ -111,13 +111,13 @@ class TapedOutside:
         candidates: Sequence[Candidate],
         *,
         tried: Collection[CredentialModel] = (),
-        seat: bytes | None = None,
+        conversation: bytes | None = None,
         now: float,
     ) -> Selection | Pause | Exhausted:
         """See `Outside`."""
 
         def ask() -> Choice:
-            chosen = self._outside.choose(candidates, tried=tried, seat=seat, now=now)
+            chosen = self._outside.choose(candidates, tried=tried, conversation=conversation, now=now)
             if not isinstance(chosen, Selection):
                 return chosen
             place = next(number for number, each in enumerate(candidates) if each is chosen.candidate)

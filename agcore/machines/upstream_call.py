@@ -157,8 +157,7 @@ class UpstreamCall:
 
     @property
     def may_go_elsewhere(self) -> bool:
-        """Whether somebody else may be asked after `Failed`: neither is the request itself at fault, nor may it have
-        been answered though that must not happen twice."""
+        """Whether somebody else may be asked after `Failed`: the request is not at fault, and may be made again."""
         return self._plan is None or may_repeat(self._kind, repeatable=self._plan.repeatable)
 
     @property
@@ -295,7 +294,8 @@ class UpstreamCall:
         elif self._single_attempt and self.candidates and not self.attempts:
             chosen = context.selector.take(Selection(self.candidates[0], self._own_key()))
         else:
-            chosen = context.selector.choose(self.candidates, tried=self._tried, seat=self._conversation_key, now=now)
+            key = self._conversation_key
+            chosen = context.selector.choose(self.candidates, tried=self._tried, conversation=key, now=now)
         if isinstance(chosen, Selection):
             self._offered = chosen
             return context.events.append((self, NeedPlan(chosen.candidate)))

@@ -39,7 +39,7 @@ from agcore.protocol.http import Headers
 from agcore.protocol.report import Report
 from agcore.routing.balancing import spreads
 from agcore.routing.candidates import Candidate
-from agcore.routing.conversation_key import seat_of
+from agcore.routing.conversation_key import conversation_key
 from agcore.routing.resolution import candidates_at
 from agcore.upstream.body import CollectedBody
 from agcore.upstream.request import UpstreamPlan
@@ -127,7 +127,8 @@ class Forward(BaseOperation):
         key = None
         content = self.asking.content
         if isinstance(content, Members) and spreads(candidates):
-            key = seat_of(self.request, content, self.asking.summary.model)
+            request = self.request
+            key = conversation_key(request.client, request.head.headers, content, model=self.asking.summary.model)
         self.calls.start(candidates, to=self, now=now, conversation_key=key, counts_as_retry=counts_as_retry)
         return None
 

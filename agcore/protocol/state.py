@@ -82,7 +82,10 @@ class Acquire(msgspec.Struct, frozen=True, tag=True):
 
 
 class Settle(msgspec.Struct, frozen=True, tag=True):
-    """A request that was granted is over: what it consumed, known only now. Nothing replies."""
+    """A request that was granted is over: what it consumed, known only now. Nothing replies.
+
+    Whoever shares limits between machines sends sums of these: one that comes twice or late changes nothing.
+    """
 
     client: str
     tokens: int
@@ -104,7 +107,9 @@ class Granted(msgspec.Struct, frozen=True, tag=True):
 
     id: int
     requests: int = 1
-    """How many requests this allows."""
+    """How many requests this allows: those beyond the first are a lease."""
+    until: float | None = None
+    """When what is left of a lease returns to the others; None where nobody else asks."""
 
 
 class Denied(msgspec.Struct, frozen=True, tag=True):

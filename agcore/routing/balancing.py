@@ -21,19 +21,19 @@ def spreads(candidates: Sequence[Candidate]) -> bool:
     )
 
 
-def pick(open: Sequence[Selection], *, seat: bytes | None, affinity: Affinity, turns: Turns) -> Selection:
+def pick(open: Sequence[Selection], *, conversation: bytes | None, affinity: Affinity, turns: Turns) -> Selection:
     """One of those that are open, all of one step.
 
     Args:
         open: At least one.
-        seat: The conversation; None where it is unknown.
+        conversation: Its key; None where it is unknown.
         affinity: What conversations had last.
         turns: Whose turn it is.
     """
     if len(open) == 1:
         return open[0]
-    if seat is not None:
-        held = affinity.get(seat)
+    if conversation is not None:
+        held = affinity.get(conversation)
         for choice in open:
             if held == choice.slot and choice.candidate.provider.strategy == "sticky":
                 return choice

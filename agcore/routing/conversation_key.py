@@ -5,8 +5,8 @@ its session there) or a session header (Codex). Otherwise a conversation is what
 prompt and of everything up to the first message of the user's. They are the same in every later request, which only
 adds at the end. What stands around them is not: clients move their cache marks along with the newest messages.
 
-A seat is a hash over that, the model that is asked for and the client key's name. A cache holds for one model, so what
-an agent asks a smaller one in between does not move it; and nobody shares another one's seat.
+A conversation's key is a hash over that, the model that is asked for and the client key's name. A cache holds for one
+model, so what an agent asks a smaller one in between moves nothing; and no client shares another one's conversation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 from agcore.codecs.header_fields import first
 from agcore.codecs.json_splice import Members
 from agcore.dialects import DIALECTS
-from agcore.ingress.request import Request
+from agcore.protocol.http import Headers
 
 _SESSION_HEADERS: Final = (
     b"session_id",
@@ -53,20 +53,27 @@ _PROMPT: Final = msgspec.json.Decoder(str | list[_Part] | _Message)
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def seat_of(request: Request, members: Members, model: str) -> bytes | None:
-    """The seat of a request with this body, which asks for `model`; None where nothing tells conversations apart."""
-    beginning = _named(request, members) or _begun(members)
+def conversation_key(client: str | None, headers: Headers, members: Members, *, model: str) -> bytes | None:
+    """The key of the conversation that a request belongs to; None where nothing tells conversations apart.
+
+    Args:
+        client: The name of the client key that was shown.
+        headers: Of the request.
+        members: Of its body.
+        model: The name that it asks for.
+    """
+    beginning = _named(headers, members) or _begun(members)
     if beginning is None:
         return None
     told = blake2s(digest_size=16, person=b"agcorest")
-    for part in ((request.client or "").encode(), model.encode("utf-8", "replace"), beginning):
+    for part in ((client or "").encode(), model.encode("utf-8", "replace"), beginning):
         told.update(len(part).to_bytes(8, "big") + part)
     return told.digest()
 
 
-def _named(request: Request, members: Members) -> bytes | None:
+def _named(headers: Headers, members: Members) -> bytes | None:
     for name in _SESSION_HEADERS:
-        value = first(request.head.headers, name)
+        value = first(headers, name)
         if value:
             return b"session " + value
     key = members.raw("prompt_cache_key")

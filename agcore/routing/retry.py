@@ -1,7 +1,7 @@
 """What a failed attempt says about the next one, decided from facts alone.
 
 A failure is classified once, as a `fault.FailureKind`. That decides everything else by tables: whether the same request
-may be made again at all, which other ways are worth it, and (in `pool`) who is left alone for how long.
+may be made again at all, which other candidates are worth it, and (in `selection`) who is left alone for how long.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from agcore.protocol.inputs import Sent, Stage, UpstreamFailed
 from agcore.routing.failure_signals import is_capacity, is_key_refused, is_moderated, is_quota
 
 REFUSALS: Final = frozenset(FailureKind) - {FailureKind.INVALID_REQUEST, FailureKind.UPSTREAM_ERROR}
-"""Troubles after which nothing can have been done: even what must not happen twice may be asked elsewhere."""
+"""Failures after which nothing can have been done: even what must not happen twice may be asked elsewhere."""
 
 _BY_STATUS: Final = {
     401: FailureKind.CREDENTIAL_REJECTED,
@@ -31,13 +31,13 @@ _BY_STATUS: Final = {
     503: FailureKind.OVERLOADED,
     529: FailureKind.OVERLOADED,
 }
-"""HTTP status -> trouble. Of the others 400 to 499 are the request's own, the rest the vendor's."""
+"""HTTP status -> failure. Of the others 400 to 499 are the request's own, the rest the vendor's."""
 
 _BY_CODE: Final = {
     (400, "model_not_found"): FailureKind.NOT_FOUND,
     (502, "upstream_redirect"): FailureKind.NOT_FOUND,
 }
-"""Status and code -> trouble: vendors that answer everything with 400, and what the gateway makes of a 3xx."""
+"""Status and code -> failure: vendors that answer everything with 400, and what the gateway makes of a 3xx."""
 
 
 def classify(fault: Fault) -> FailureKind:
@@ -58,14 +58,14 @@ def classify(fault: Fault) -> FailureKind:
     )
 
 
-def may_repeat(trouble: FailureKind, *, repeatable: bool) -> bool:
+def may_repeat(failure: FailureKind, *, repeatable: bool) -> bool:
     """Whether a request that nothing was shown of may be made once more.
 
     Args:
-        trouble: What the attempt failed of.
+        failure: What the attempt failed of.
         repeatable: It does no harm twice. Where it does (images, audio), only refusals may be followed by another try.
     """
-    return trouble is not FailureKind.INVALID_REQUEST and (repeatable or trouble in REFUSALS)
+    return failure is not FailureKind.INVALID_REQUEST and (repeatable or failure in REFUSALS)
 
 
 def is_free_reattempt(failed: UpstreamFailed, *, already_taken: bool, repeatable: bool) -> bool:

@@ -48,7 +48,7 @@ class Selector:
         candidates: Sequence[Candidate],
         *,
         tried: Collection[CredentialModel] = (),
-        seat: bytes | None = None,
+        conversation: bytes | None = None,
         now: float,
     ) -> Selection | Pause | Exhausted:
         """Choose for the next attempt; see the module's text.
@@ -56,7 +56,7 @@ class Selector:
         Args:
             candidates: In the order of their steps.
             tried: The slots that this request has failed with.
-            seat: A hash of the client and its conversation; None where that is unknown.
+            conversation: A hash of the client and its conversation; None where that is unknown.
             now: Seconds since the epoch.
         """
         if len(candidates) == 1 and not self.cooldowns.known and not tried:
@@ -89,15 +89,15 @@ class Selector:
                 elif untried:
                     refused.append((cooldown.probe_at, choice))
         if fresh:
-            picked = pick(fresh, seat=seat, affinity=self._affinity, turns=self._turns)
-            return self._take(picked, seat, now)
+            picked = pick(fresh, conversation=conversation, affinity=self._affinity, turns=self._turns)
+            return self._take(picked, conversation, now)
         if doubtful:
-            return self._take(_soonest(doubtful)[1], seat, now)
+            return self._take(_soonest(doubtful)[1], conversation, now)
         if again:
             until, choice = _soonest(again)
-            return self._take(choice, seat, now) if until <= now else Pause(until)
+            return self._take(choice, conversation, now) if until <= now else Pause(until)
         if refused and not limits:
-            return self._take(_soonest(refused)[1], seat, now)
+            return self._take(_soonest(refused)[1], conversation, now)
         return Exhausted(min(limits, default=None), tuple(reasons))
 
     def take(self, choice: Selection) -> Selection:
@@ -186,11 +186,11 @@ class Selector:
                 if candidate.key is None or candidate.key == key.id:
                     yield Selection(candidate, key)
 
-    def _take(self, choice: Selection, seat: bytes | None, now: float) -> Selection:
+    def _take(self, choice: Selection, conversation: bytes | None, now: float) -> Selection:
         slot = choice.slot
         self._turns.began(slot[:2])
-        if seat is not None:
-            self._affinity.keep(seat, slot, now=now)
+        if conversation is not None:
+            self._affinity.keep(conversation, slot, now=now)
         if self.cooldowns.known:
             self.cooldowns.probe(choice.subjects, now=now)
         return choice

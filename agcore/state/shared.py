@@ -100,8 +100,8 @@ class LocalState:
             case Save(Store.RESPONSES, client, key, value):
                 entry = msgspec.structs.replace(_ENTRY.decode(value), client=client)
                 self.responses.put(key, entry)
-            case Save(_, client, key, value):
-                self.signatures.remember(client, key, _SIGNED.decode(value))
+            case _:
+                self.signatures.remember(query.client, query.key, _SIGNED.decode(query.value))
         return None
 
     def merge(self, delta: Delta) -> None:

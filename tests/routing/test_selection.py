@@ -1,4 +1,4 @@
-"""The pool of keys by itself: turns, seats, cooldowns, and what outlives a restart."""
+"""The selection of keys by itself: turns, conversations, cooldowns, and what outlives a restart."""
 
 from __future__ import annotations
 
@@ -118,8 +118,8 @@ def test_two_models_of_one_provider_share_a_step_and_a_conversation_stays_with_i
     candidates = [candidate(who, "m1"), candidate(who, "m2"), candidate(other, "m3")]
     turns = Counter(taken(this, *candidates).candidate.model for _ in range(10))
     assert turns == {"m1": 4, "m2": 4, "m3": 2}
-    held = taken(this, *candidates, seat=b"one").candidate.model
-    assert [taken(this, *candidates, seat=b"one").candidate.model for _ in range(5)] == [held] * 5
+    held = taken(this, *candidates, conversation=b"one").candidate.model
+    assert [taken(this, *candidates, conversation=b"one").candidate.model for _ in range(5)] == [held] * 5
 
 
 def test_models_that_are_asked_in_turns_are_each_spread_over_all_keys() -> None:
@@ -151,38 +151,38 @@ def test_a_way_may_name_its_only_key() -> None:
     assert isinstance(this.choose([candidate(who, key=only.id)], now=NOW), Exhausted)
 
 
-# Seats.
+# Conversations.
 
 
 def test_a_conversation_stays_with_its_key_and_new_ones_spread() -> None:
     this, there = pool(), candidate(keyed("p", "a", "b"))
-    assert labels(this, 3, there, seat=b"one") == ["p#1"] * 3
-    assert labels(this, 3, there, seat=b"two") == ["p#2"] * 3
-    assert labels(this, 2, there, seat=b"one") == ["p#1"] * 2
+    assert labels(this, 3, there, conversation=b"one") == ["p#1"] * 3
+    assert labels(this, 3, there, conversation=b"two") == ["p#2"] * 3
+    assert labels(this, 2, there, conversation=b"one") == ["p#1"] * 2
 
 
 def test_a_conversation_that_had_to_move_stays_where_it_is() -> None:
     this, there = pool(), candidate(keyed("p", "a", "b"))
-    fail(this, taken(this, there, seat=b"one"), FailureKind.RATE_LIMITED, wait=10)
-    assert labels(this, 1, there, seat=b"one") == ["p#2"]
-    assert labels(this, 2, there, seat=b"one", now=NOW + 60) == ["p#2"] * 2
+    fail(this, taken(this, there, conversation=b"one"), FailureKind.RATE_LIMITED, wait=10)
+    assert labels(this, 1, there, conversation=b"one") == ["p#2"]
+    assert labels(this, 2, there, conversation=b"one", now=NOW + 60) == ["p#2"] * 2
 
 
 def test_a_conversation_stays_with_its_provider_within_a_step() -> None:
     this = pool()
     candidates = [candidate(keyed(name, "k")) for name in ("p", "q", "r")]
-    held = labels(this, 1, *candidates, seat=b"one")
-    labels(this, 7, *candidates, seat=b"other")
-    assert labels(this, 3, *candidates, seat=b"one") == held * 3
+    held = labels(this, 1, *candidates, conversation=b"one")
+    labels(this, 7, *candidates, conversation=b"other")
+    assert labels(this, 3, *candidates, conversation=b"one") == held * 3
 
 
 def test_the_seats_that_are_remembered_are_bounded() -> None:
     this, there = pool(), candidate(keyed("p", "a", "b"))
-    assert labels(this, 1, there, seat=b"first") == ["p#1"]
+    assert labels(this, 1, there, conversation=b"first") == ["p#1"]
     for number in range(MAX_CONVERSATIONS):
-        labels(this, 1, there, seat=number.to_bytes(4, "big"))
+        labels(this, 1, there, conversation=number.to_bytes(4, "big"))
     turn = labels(this, 1, there)
-    assert labels(this, 1, there, seat=b"first") != turn  # forgotten: it takes the next turn
+    assert labels(this, 1, there, conversation=b"first") != turn  # forgotten: it takes the next turn
 
 
 @pytest.mark.parametrize(

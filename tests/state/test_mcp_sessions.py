@@ -61,6 +61,18 @@ def test_a_flood_of_one_client_ends_no_session_of_another() -> None:
     assert len(all_sessions) == MAX_OF_ONE + len(made) - 1
 
 
+def test_who_works_for_a_session_is_known_until_either_is_over() -> None:
+    all_sessions, (session,) = make(1, owners=OWNERS[:1])
+    all_sessions.join(session.id, "req_2", call=7)
+    all_sessions.join(session.id, "req_1")
+    assert all_sessions.worker_of(session.id, 7) == "req_2"
+    assert all_sessions.end(session.id) == ("req_1", "req_2")
+    all_sessions.join(session.id, "req_3")
+    all_sessions.leave(session.id, "req_2")
+    assert all_sessions.worker_of(session.id, 7) is None
+    assert all_sessions.end(session.id) == ()
+
+
 def test_sessions_that_are_stale_make_room_first() -> None:
     all_sessions, _ = make(MAX_SESSIONS, owners=EVERYBODY)
     all_sessions.create(OWNERS[0], NEWEST.version, now=IDLE + 1)

@@ -254,3 +254,12 @@ def test_a_removed_key_is_forgotten_with_its_last_request() -> None:
     assert len(allowances) == 1
     allowances.keep([])
     assert len(allowances) == 0
+
+
+def test_a_key_that_was_removed_while_its_only_request_ran_is_forgotten_at_its_end() -> None:
+    allowances, alice = RateLimits(), key(at_once=2)
+    assert wait(allowances, alice, at=0) == 0
+    allowances.keep([])
+    assert len(allowances) == 1
+    allowances.done(alice, tokens=0, now=EPOCH)
+    assert len(allowances) == 0

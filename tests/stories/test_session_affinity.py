@@ -1,4 +1,4 @@
-"""Seats: the requests of one conversation go to one key, and nobody else's are taken for them."""
+"""Session affinity: the requests of one conversation go to one key, and nobody else's are taken for them."""
 
 from __future__ import annotations
 
