@@ -195,7 +195,7 @@ def convert(
     from agcore.conversation.losses import refusal
     from agcore.conversion.translation import ModelTarget
     from agcore.dialects.base import PathParts, RequestSummary
-    from agcore.models.profiles import profile
+    from agcore.models.known import profile
 
     client, upstream = _dialect(source), _dialect(target)
     if not upstream.translatable:
@@ -314,4 +314,4 @@ def _object(data: bytes) -> dict[str, Any]:
 
 
 def _error(fault: Fault, source: str, request_id: str) -> ConversionError:
-    return ConversionError(fault, _object(_dialect(source).errors.render_error(fault, request_id)))
+    return ConversionError(fault, _object(_dialect(source).render_error(fault, request_id)))

@@ -163,7 +163,7 @@ class Gateway:
     def refuse(self, status: int, reason: str, *, now: float) -> list[Effect]:
         """The effects for bytes that are not a request at all: a malformed or oversized head."""
         request_id = self._services.outside.mint("req_")
-        body = FALLBACK.errors.render_error(Fault(status=status, message=reason), request_id)
+        body = FALLBACK.render_error(Fault(status=status, message=reason), request_id)
         headers: Headers = (
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),

@@ -15,7 +15,7 @@ import msgspec
 from agcore.codecs import json_text
 from agcore.conversion.translation import ModelTarget, translate
 from agcore.dialects import DIALECTS
-from agcore.models.profiles import profile
+from agcore.models.known import profile
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Loss
 from docs.conversion_corpus import BASE, BESIDE, FEATURES

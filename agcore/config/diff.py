@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import Final
 
-import attrs
+import msgspec
 
 from agcore.config.values import Config
 
@@ -20,7 +20,7 @@ _NAMED: Final = frozenset({"providers", "proxy.keys", "mcp"})
 
 def changes(old: Config, new: Config) -> tuple[str, ...]:
     """The names of all that differs, in the order of the sections: `providers.b added`, `timeouts.idle`, `models`."""
-    return tuple(change for field in attrs.fields(Config) for change in _changes(field.name, old, new))
+    return tuple(change for name in Config.__struct_fields__ for change in _changes(name, old, new))
 
 
 def _changes(path: str, old: Config, new: Config) -> Iterator[str]:
@@ -34,8 +34,8 @@ def _changes(path: str, old: Config, new: Config) -> Iterator[str]:
         yield from (f"{path}.{name} changed" for name in now if name in was and now[name] != was[name])
         if [name for name in now if name in was] != [name for name in was if name in now]:
             yield f"{path} reordered"
-    elif attrs.has(type(after)):
-        for field in attrs.fields(type(after)):
-            yield from _changes(f"{path}.{field.name}", old, new)
+    elif isinstance(after, msgspec.Struct):
+        for name in after.__struct_fields__:
+            yield from _changes(f"{path}.{name}", old, new)
     else:
         yield path

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import attrs
 import msgspec
+from msgspec.structs import replace
 
 from agcore.codecs.url import Url, is_host, is_loopback, parse_url
 from agcore.config.document import read_document
@@ -114,14 +114,14 @@ def with_demo(config: Config, base_url: str) -> Config:
     """`config` with the demo provider at `base_url`, such as `http://127.0.0.1:40000`, as its only provider."""
     url = parse_url(base_url)
     endpoints = {name: endpoint(name, on_server(url, name), auth="none") for name in DIALECT_NAMES}
-    return attrs.evolve(config, providers=(Provider("demo", endpoints, signer="demo"),))
+    return replace(config, providers=(Provider("demo", endpoints, signer="demo"),))
 
 
 def with_bind(config: Config, *, host: str | None, port: int | None) -> Config:
     """`config` with another address to listen on; a part that is None stays."""
     proxy = config.proxy
-    bound = attrs.evolve(proxy, host=proxy.host if host is None else host, port=proxy.port if port is None else port)
-    return attrs.evolve(config, proxy=bound)
+    bound = replace(proxy, host=proxy.host if host is None else host, port=proxy.port if port is None else port)
+    return replace(config, proxy=bound)
 
 
 def with_file_names(config: Config, place: Callable[[str], str]) -> Config:
@@ -132,15 +132,15 @@ def with_file_names(config: Config, place: Callable[[str], str]) -> Config:
 
     def trusting(endpoint: Endpoint) -> Endpoint:
         origin = endpoint.origin
-        return attrs.evolve(endpoint, origin=msgspec.structs.replace(origin, ca_file=placed(origin.ca_file)))
+        return replace(endpoint, origin=replace(origin, ca_file=placed(origin.ca_file)))
 
     proxy, pool = config.proxy, config.pool
-    return attrs.evolve(
+    return replace(
         config,
-        proxy=attrs.evolve(proxy, tls_cert=placed(proxy.tls_cert), tls_key=placed(proxy.tls_key)),
-        pool=attrs.evolve(pool, state_file=placed(pool.state_file)),
+        proxy=replace(proxy, tls_cert=placed(proxy.tls_cert), tls_key=placed(proxy.tls_key)),
+        pool=replace(pool, state_file=placed(pool.state_file)),
         providers=tuple(
-            attrs.evolve(provider, endpoints={name: trusting(each) for name, each in provider.endpoints.items()})
+            replace(provider, endpoints={name: trusting(each) for name, each in provider.endpoints.items()})
             for provider in config.providers
         ),
     )

@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import attrs
 import msgspec
 
 from agcore.codecs.url import Url, is_loopback, parse_url
@@ -110,7 +109,7 @@ def endpoint(dialect: str, url: Url, *, auth: str, ca_file: str = "") -> Endpoin
 
 def through(outbound: Outbound, endpoint: Endpoint, *, url: Url | None = None, path: str = "") -> Endpoint:
     """The endpoint with the outbound proxy that leads to it; `url`, which stands at `path`, is one just for it."""
-    return attrs.evolve(endpoint, origin=outbound.route(endpoint.origin, url=url, path=path))
+    return msgspec.structs.replace(endpoint, origin=outbound.route(endpoint.origin, url=url, path=path))
 
 
 def _is_openai(dialect: str) -> bool:
@@ -146,7 +145,7 @@ def _provider(
             hint = f'keys = ["env:{preset.environment[0]}"]' if preset else 'keys, or auth = "none"'
             reading.warn(path, f"provider {quoted(name)} has no key to use and will not answer; set {hint}")
         else:
-            endpoints = {dialect: attrs.evolve(each, auth="none") for dialect, each in endpoints.items()}
+            endpoints = {dialect: msgspec.structs.replace(each, auth="none") for dialect, each in endpoints.items()}
     models, proxy_url = entry.get("models"), entry.get("proxy_url")
     where = at(path, "proxy_url")
     endpoints = {dialect: through(outbound, each, url=proxy_url, path=where) for dialect, each in endpoints.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import attrs
+import msgspec
 
 from agcore.protocol.http import Headers, Origin
 
@@ -60,8 +60,7 @@ class Secret:
         return hash(self._text)
 
 
-@attrs.frozen
-class ClientKey:
+class ClientKey(msgspec.Struct, frozen=True):
     """A key that clients may show: `[[proxy.keys]]`, or `proxy.api_key` under the name `default`."""
 
     name: str
@@ -73,16 +72,14 @@ class ClientKey:
     rpm: int | None = None
     tpm: int | None = None
     concurrency: int | None = None
-    limited: bool = attrs.field(init=False)
-    """Whether any of these three limits is set."""
 
-    @limited.default
-    def _has_limit(self) -> bool:
-        return any(limit is not None for limit in (self.rpm, self.tpm, self.concurrency))
+    @property
+    def limited(self) -> bool:
+        """Whether any of these three limits is set."""
+        return self.rpm is not None or self.tpm is not None or self.concurrency is not None
 
 
-@attrs.frozen
-class Proxy:
+class Proxy(msgspec.Struct, frozen=True):
     """`[proxy]`."""
 
     host: str = "127.0.0.1"
@@ -101,8 +98,7 @@ class Proxy:
     tls_key: str = ""
 
 
-@attrs.frozen
-class Timeouts:
+class Timeouts(msgspec.Struct, frozen=True):
     """`[timeouts]`, in seconds."""
 
     header: float = 15
@@ -120,8 +116,7 @@ class Timeouts:
     drain_grace: float = 0
 
 
-@attrs.frozen
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """`[limits]`; the properties give bytes."""
 
     max_body_mb: float = 100
@@ -152,25 +147,22 @@ class Limits:
         return int(self.max_buffered_mb * 1024 * 1024)
 
 
-@attrs.frozen
-class Retry:
+class Retry(msgspec.Struct, frozen=True):
     """`[retry]`."""
 
     attempts: int = 4
 
 
-@attrs.frozen
-class Pool:
+class Pool(msgspec.Struct, frozen=True):
     """`[pool]`."""
 
     state_file: str = ""
 
 
-@attrs.frozen
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """Where and how one provider speaks one dialect."""
 
-    dialect: str = attrs.field(converter=dialect_of)
+    dialect: str
     """One of `DIALECT_NAMES` when it is made; the core's name of it afterwards."""
     origin: Origin
     prefix: bytes
@@ -178,33 +170,32 @@ class Endpoint:
     auth: str
     """`bearer`, `x-api-key`, `x-goog-api-key` or `none`."""
 
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "dialect", dialect_of(self.dialect))
 
-def _by_dialect(endpoints: Mapping[str, Endpoint]) -> Mapping[str, Endpoint]:
-    return {dialect_of(name): endpoint for name, endpoint in endpoints.items()}
 
-
-@attrs.frozen
-class Provider:
+class Provider(msgspec.Struct, frozen=True):
     """`[[providers]]`."""
 
     name: str
-    endpoints: Mapping[str, Endpoint] = attrs.field(converter=_by_dialect)
-    """By dialect, in order of preference."""
+    endpoints: Mapping[str, Endpoint]
+    """By dialect, named as in `Endpoint.dialect`, in order of preference."""
     keys: tuple[Secret, ...] = ()
     """Empty where the endpoints need none."""
     models: tuple[str, ...] = ("*",)
     """Ids or globs this provider serves."""
     preset: str = ""
-    signer: str = attrs.field()
+    signer: str = ""
     """Whose reasoning signatures this provider makes and accepts; its own name where nothing is said."""
     headers: Headers = ()
     proxy_url: str = ""
     strategy: str = "sticky"
     weight: float = 1
 
-    @signer.default
-    def _own_name(self) -> str:
-        return self.name
+    def __post_init__(self) -> None:
+        endpoints = {dialect_of(name): endpoint for name, endpoint in self.endpoints.items()}
+        msgspec.structs.force_setattr(self, "endpoints", endpoints)
+        msgspec.structs.force_setattr(self, "signer", self.signer or self.name)
 
     @property
     def dialect_names(self) -> tuple[str, ...]:
@@ -222,20 +213,21 @@ class Provider:
         return bool(self.keys) or all(endpoint.auth == "none" for endpoint in self.endpoints.values())
 
 
-@attrs.frozen
-class ModelRule:
+class ModelRule(msgspec.Struct, frozen=True):
     """One line of `[models]`, or of a dialect's table under it."""
 
     pattern: str
     """A name, or a glob with `*`."""
     steps: tuple[tuple[tuple[str, str], ...], ...]
     """In the order to be tried, each with one or more pooled (provider name, upstream model or `ASKED_MODEL`)."""
-    dialect: str = attrs.field(default="", converter=dialect_of)
+    dialect: str = ""
     """Whose clients it is for, like `Endpoint.dialect`; empty for all."""
 
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "dialect", dialect_of(self.dialect))
 
-@attrs.frozen
-class McpServer:
+
+class McpServer(msgspec.Struct, frozen=True):
     """`[mcp.NAME]`."""
 
     name: str
@@ -249,15 +241,13 @@ class McpServer:
     file_roots: tuple[str, ...] = ()
 
 
-@attrs.frozen
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """`[record]`."""
 
     dir: str = ""
 
 
-@attrs.frozen
-class Config:
+class Config(msgspec.Struct, frozen=True):
     """A whole configuration."""
 
     proxy: Proxy = Proxy()
@@ -268,7 +258,7 @@ class Config:
     providers: tuple[Provider, ...] = ()
     models: tuple[ModelRule, ...] = ()
     """In the order written."""
-    capabilities: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict)
+    capabilities: Mapping[str, Mapping[str, object]] = {}
     """Overrides of the shipped model table: glob -> field -> value."""
     mcp: tuple[McpServer, ...] = ()
     record: Record = Record()

@@ -14,19 +14,11 @@ from typing import Final
 
 import msgspec
 
+from agcore.conversation.tool_name_rule import ToolNameRule
 from agcore.conversation.values import Conversation, Part, Tool, ToolCall, ToolResult, Turn
 
 _ILLEGAL: Final = re.compile(r"[^A-Za-z0-9_-]")
 _LEGAL_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
-
-
-class ToolNameRule(msgspec.Struct, frozen=True):
-    """Which names of tools a vendor takes."""
-
-    pattern: re.Pattern[str]
-    """What all of a legal name matches."""
-    longest: int
-    """Characters."""
 
 
 class ToolNames:

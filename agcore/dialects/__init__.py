@@ -33,7 +33,7 @@ ALIASES: Final[Mapping[str, Dialect]] = {"codex": openai_responses.DIALECT}
 """What else routes may name: clients that read lists of models in a shape of their own, and what they speak."""
 
 ERROR_SHAPES: Final[Mapping[str, Callable[[Fault, str], bytes]]] = {
-    **{name: dialect.errors.render_error for name, dialect in (*DIALECTS.items(), *ALIASES.items())},
+    **{name: dialect.render_error for name, dialect in (*DIALECTS.items(), *ALIASES.items())},
     "mcp": jsonrpc_errors.render_error,
 }
 """How an error looks to a client, by the dialect of the route it asked for."""

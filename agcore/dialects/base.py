@@ -2,7 +2,7 @@
 
 A dialect is a folder. `traits.py` has what other folders need to know of the vendor, `errors.py` its error shape,
 `stream_tap.py` what a stream needs that passes through, and the readers and writers translate to and from the neutral
-conversation. All but traits and errors load on first use: a gateway that only passes through never loads a reader.
+conversation. All but traits load on first use: a gateway that only passes through never loads a reader.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 from agcore.codecs.header_fields import Allowed
 from agcore.codecs.json_splice import Members
 from agcore.codecs.sse import Frame
-from agcore.conversation.tool_names import ToolNameRule
+from agcore.conversation.tool_name_rule import ToolNameRule
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Usage
@@ -328,7 +328,7 @@ class Dialect:
 
     Args:
         traits: The literal facts.
-        errors: The vendor's error shape.
+        errors: Loads the vendor's error shape.
         pass_through: Loads what passes requests through.
         client: Loads what serves clients by translation.
         upstream: Loads what asks upstreams by translation; None where nobody is asked in this dialect.
@@ -337,17 +337,26 @@ class Dialect:
     def __init__(
         self,
         traits: Traits,
-        errors: Errors,
         *,
+        errors: Callable[[], Errors],
         pass_through: Callable[[], PassThrough],
         client: Callable[[], Client],
         upstream: Callable[[], Upstream] | None = None,
     ) -> None:
         self.traits = traits
-        self.errors = errors
+        self._load_errors = errors
         self._load_pass_through = pass_through
         self._load_client = client
         self._load_upstream = upstream
+
+    @cached_property
+    def errors(self) -> Errors:
+        """The vendor's error shape; loaded on first use."""
+        return self._load_errors()
+
+    def render_error(self, fault: Fault, request_id: str) -> bytes:
+        """The body of an error answer."""
+        return self.errors.render_error(fault, request_id)
 
     @cached_property
     def pass_through(self) -> PassThrough:

@@ -9,14 +9,12 @@ import msgspec
 
 from agcore.config.values import Timeouts
 from agcore.dialects import DIALECTS, FALLBACK
-from agcore.dialects.whole_answer import fault_from_answer
 from agcore.machines.timers import Timer
 from agcore.protocol.events import Attempt, CredentialCooled
 from agcore.protocol.fault import FailureKind, Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Stage, UpstreamFailed
 from agcore.routing.candidates import Candidate, Exhausted, Selection
-from agcore.routing.retry_after import retry_after, stated_retry_after
 from agcore.upstream.errors import NO_RETRY
 
 _FAILURES: Final[Mapping[Stage, str]] = {
@@ -48,6 +46,8 @@ class ErrorAnswer(msgspec.Struct):
 
     def fault(self, candidate: Candidate) -> Fault:
         """What the answer says, in the words of the upstream at `candidate`."""
+        from agcore.dialects.whole_answer import fault_from_answer
+
         return fault_from_answer(
             DIALECTS.get(candidate.endpoint.dialect, FALLBACK),
             provider=candidate.provider.name,
@@ -92,6 +92,9 @@ def named_wait(fault: Fault, kind: FailureKind, headers: Headers, *, refused: bo
         refused: The answer's status was an error.
         now: Seconds since the epoch.
     """
+    # Imported here: a gateway whose upstreams do well never needs it.
+    from agcore.routing.retry_after import retry_after, stated_retry_after
+
     if not refused:  # what else a 200 says of limits is about a request that was served
         headers = tuple(field for field in headers if field[0].startswith(b"retry-after"))
     if kind is FailureKind.INVALID_REQUEST:  # whose words may be anything

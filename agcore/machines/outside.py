@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from agcore.config.values import ClientKey, Provider
-from agcore.conversation.signed import Signed, with_signatures
-from agcore.conversation.values import Conversation
 from agcore.machines.ids import Ids
 from agcore.protocol.fault import FailureKind, Fault
 from agcore.routing.candidates import Candidate, Credential, Exhausted, Pause, Selection
@@ -26,6 +24,8 @@ from agcore.state.responses import Entry, Kept
 from agcore.state.shared import LocalState
 
 if TYPE_CHECKING:
+    from agcore.conversation.signed import Signed
+    from agcore.conversation.values import Conversation
     from agcore.state.mcp_sessions import Id, Owner
 
 
@@ -294,4 +294,6 @@ class ClientSignatures:
 
     def recalled(self, conversation: Conversation) -> Conversation:
         """The conversation with the signatures put back that its history lacks."""
+        from agcore.conversation.signed import with_signatures  # for those who translate
+
         return with_signatures(conversation, partial(self._outside.find_signed, client=self._client))

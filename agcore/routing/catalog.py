@@ -40,7 +40,7 @@ from agcore.config.presets import PRESETS
 from agcore.config.values import ASKED_MODEL, Config, ModelRule, Provider, dialect_name
 from agcore.dialects import ALIASES
 from agcore.models.listing import ListedModel
-from agcore.models.profiles import KNOWN_IDS, Profile, capability_problem, profile
+from agcore.models.profiles import Profile, capability_problem
 
 _REMEMBERED: Final = 1024
 """Names whose resolution is kept, if they are not longer than this."""
@@ -170,6 +170,9 @@ class Catalog:
 
     def profile(self, model: str) -> Profile:
         """Give the profile of a provider's model, with the overrides of this configuration."""
+        # Imported here: what only passes through needs no profile, and the table of models is long.
+        from agcore.models.known import profile
+
         return profile(model, self._capabilities)
 
     def _resolve(self, model: str, kind: str) -> Resolution | None:
@@ -287,5 +290,7 @@ def _expand(pattern: str, *, vendor: str) -> Iterable[str]:
     """The ids that `pattern` lists; `vendor` is whose models a bare `*` means, empty for nobody's."""
     if not is_glob(pattern):
         return (pattern,)
+    from agcore.models.known import KNOWN_IDS, profile
+
     known = (profile(name) for name in KNOWN_IDS if matches(pattern, name))
     return (entry.model for entry in known if entry.listed and (not _is_bare(pattern) or entry.vendor == vendor))

@@ -7,11 +7,11 @@ never waits for its state, and `merge` takes in what other gateways learned.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from agcore.conversation.signed import Signed
 from agcore.protocol.state import (
     Acquire,
     AffinityDelta,
@@ -36,10 +36,20 @@ from agcore.state.signatures import SignatureMemory
 from agcore.state.turns import Turns
 
 if TYPE_CHECKING:
+    from agcore.conversation.signed import Signed
     from agcore.state.mcp_sessions import Sessions
 
-_ENTRY: Final = msgspec.json.Decoder(Entry)
-_SIGNED: Final = msgspec.json.Decoder(Signed)
+
+@cache
+def _entries() -> msgspec.json.Decoder[Entry]:
+    return msgspec.json.Decoder(Entry)
+
+
+@cache
+def _signed_calls() -> msgspec.json.Decoder[Signed]:
+    from agcore.conversation.signed import Signed
+
+    return msgspec.json.Decoder(Signed)
 
 
 class LocalState:
@@ -98,10 +108,10 @@ class LocalState:
             case Load(id, _, client, key):
                 return Loaded(id, _encoded(self.signatures.find(client, key)))
             case Save(Store.RESPONSES, client, key, value):
-                entry = msgspec.structs.replace(_ENTRY.decode(value), client=client)
+                entry = msgspec.structs.replace(_entries().decode(value), client=client)
                 self.responses.put(key, entry)
             case _:
-                self.signatures.remember(query.client, query.key, _SIGNED.decode(query.value))
+                self.signatures.remember(query.client, query.key, _signed_calls().decode(query.value))
         return None
 
     def merge(self, delta: Delta) -> None:

@@ -9,9 +9,10 @@ used goes first, and after a restart only what clients echo is known.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from agcore.conversation.signed import Signed
+if TYPE_CHECKING:
+    from agcore.conversation.signed import Signed
 
 MAX_CALLS: Final = 4096
 """Calls remembered."""

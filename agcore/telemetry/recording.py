@@ -13,10 +13,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2s
-from typing import Final, TypeAlias, TypeVar, cast
+from typing import Final, TypeAlias, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
-import attrs
 import msgspec
 
 from agcore.config.values import Config, Secret
@@ -238,8 +237,8 @@ def _secrets(value: object, place: str) -> Iterator[tuple[str, Secret]]:
     """Every secret of a configuration, by its place in it."""
     if isinstance(value, Secret):
         yield place, value
-    elif attrs.has(type(value)):
-        for name, each in attrs.asdict(cast("attrs.AttrsInstance", value), recurse=False).items():
+    elif isinstance(value, msgspec.Struct):
+        for name, each in msgspec.structs.asdict(value).items():
             yield from _secrets(each, f"{place}.{name}" if place else name)
     elif isinstance(value, Mapping):
         for name, each in value.items():

@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
-import attrs
+import msgspec
 import pytest
 
 import agcore_asgi.reload
@@ -198,10 +198,10 @@ async def test_a_configuration_is_replaced_by_hand() -> None:
     app = create_app(old, sink=rows)
     assert app.reload(new)
     assert await providers(app) == {"two"}
-    assert not app.reload(attrs.evolve(old, proxy=Proxy(auth_mode="strict")))
-    assert not app.reload(attrs.evolve(old, models=(ModelRule("m", ((("nobody", "m"),),)),)))
+    assert not app.reload(msgspec.structs.replace(old, proxy=Proxy(auth_mode="strict")))
+    assert not app.reload(msgspec.structs.replace(old, models=(ModelRule("m", ((("nobody", "m"),),)),)))
     assert await providers(app) == {"two"}
-    assert app.reload(attrs.evolve(new, proxy=Proxy(auth_mode="off", host="0.0.0.0", port=1)))
+    assert app.reload(msgspec.structs.replace(new, proxy=Proxy(auth_mode="off", host="0.0.0.0", port=1)))
     reloads = [row.fields for row in rows if row.kind == "reload"]
     assert reloads[1] == {"changed": "proxy.host, proxy.port, proxy.auth_mode"}
     refused, unknown, open_to_all = rows.of("warning")
@@ -214,10 +214,10 @@ async def test_a_configuration_is_replaced_by_hand() -> None:
 async def test_connections_are_kept_as_long_as_the_new_configuration_says() -> None:
     with Upstream(lambda _: Answer(pieces=(b'{"choices":[]}',))) as upstream:
         config = parse(provider("one", upstream.url), secrets={}, environ={}).config
-        app = create_app(attrs.evolve(config, timeouts=Timeouts(pool_idle=1e-9)), sink=Rows())
+        app = create_app(msgspec.structs.replace(config, timeouts=Timeouts(pool_idle=1e-9)), sink=Rows())
         counts = []
         for idle in (1e-9, 60):
-            assert app.reload(attrs.evolve(config, timeouts=Timeouts(pool_idle=idle)))
+            assert app.reload(msgspec.structs.replace(config, timeouts=Timeouts(pool_idle=idle)))
             before = len(upstream._threads)
             for _ in range(3):
                 assert await ask(app) == 200
@@ -308,7 +308,7 @@ async def test_a_state_that_cannot_be_saved_is_said_once_and_hurts_nobody() -> N
     with Upstream(lambda _: LIMITED) as upstream:
         rows = Rows()
         config = parse(provider("one", upstream.url), secrets={}, environ={}).config
-        config = attrs.evolve(config, pool=attrs.evolve(config.pool, state_file="/nowhere/state"))
+        config = msgspec.structs.replace(config, pool=msgspec.structs.replace(config.pool, state_file="/nowhere/state"))
         app = create_app(config, sink=rows)
         assert await ask(app) == 429
         for _ in range(2):

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-import attrs
+import msgspec
 import pytest
 
 from agcore.config.parser import Parsed, parse, secret_refs
@@ -138,7 +138,7 @@ class TestEverySetting:
     def test_what_is_shown_is_the_default(self, section: str) -> None:
         shown, default = (getattr(config, section) for config in (parsed(self.text).config, Config()))
         if section == "proxy":
-            shown = attrs.evolve(shown, keys=())
+            shown = msgspec.structs.replace(shown, keys=())
         assert shown == default
 
     def test_no_setting_is_left_out(self) -> None:

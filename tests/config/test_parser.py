@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,7 +180,7 @@ def test_the_full_example_parses() -> None:
     parsed = parse(FULL, secrets={ref: f"the secret of {ref}\n" for ref in refs}, environ={})
     config = parsed.config
     assert parsed.warnings == ()
-    assert attrs.evolve(config.proxy, keys=()) == Proxy()
+    assert msgspec.structs.replace(config.proxy, keys=()) == Proxy()
     assert [(key.name, key.key.reveal(), key.models) for key in config.proxy.keys] == [
         ("default", "the secret of env:AGCORE_API_KEY", ()),
         ("alice", "the secret of env:ALICE_KEY", ("claude-*",)),
@@ -218,7 +218,7 @@ def test_values_of_proxy_arrive() -> None:
         'tls_cert = "c.pem"\ntls_key = "k.pem"\n'
     )
     proxy = parsed.config.proxy
-    assert attrs.evolve(proxy, keys=()) == Proxy(
+    assert msgspec.structs.replace(proxy, keys=()) == Proxy(
         host="::1",
         port=0,
         auth_mode="strict",

@@ -20,7 +20,7 @@ from agcore.conversion.translation import ModelTarget, Translation, translate
 from agcore.dialects import DIALECTS, task_registry
 from agcore.dialects.base import PathParts, RequestSummary
 from agcore.dialects.tasks import Destination
-from agcore.models.profiles import profile
+from agcore.models.known import profile
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 

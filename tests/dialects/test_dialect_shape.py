@@ -22,7 +22,7 @@ from agcore.conversation.losses import Losses
 from agcore.conversation.values import Consumed, Delta, Finished, Started, Stop, TextDelta
 from agcore.dialects import DIALECTS, ERROR_SHAPES, base
 from agcore.dialects.base import Dialect, FrameKind, PathParts, StreamEvent, StreamTap, Traits
-from agcore.models.profiles import profile
+from agcore.models.known import profile
 from agcore.protocol.report import Usage
 from agcore_sim.dialogues import DIALOGUES
 from tests.dialects import toy

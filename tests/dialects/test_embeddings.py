@@ -18,7 +18,7 @@ from agcore.dialects.base import PathParts
 from agcore.dialects.gemini import embeddings as gemini
 from agcore.dialects.openai import embeddings as openai
 from agcore.dialects.tasks import Destination, WrittenAnswer
-from agcore.models.profiles import profile
+from agcore.models.known import profile
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
 

@@ -8,7 +8,7 @@ from agcore.config.values import dialect_of
 from agcore.dialects import DIALECTS, task_registry
 from agcore.dialects.tasks import Destination
 from agcore.ingress.routes import MatchedRoute, match
-from agcore.models.profiles import profile
+from agcore.models.known import profile
 from agcore.protocol.fault import Fault
 from agcore_sim.dialogues import ANTHROPIC, CHAT, DIALOGUES, GEMINI
 

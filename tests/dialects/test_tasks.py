@@ -12,7 +12,7 @@ from agcore.conversation.token_estimate import TokenCount
 from agcore.dialects import ALIASES, DIALECTS, task_registry
 from agcore.dialects.base import PathParts
 from agcore.dialects.tasks import Destination
-from agcore.models.profiles import profile
+from agcore.models.known import profile
 
 AT = Destination(b"/p", "m", profile("m"), PathParts())
 COUNTERS = task_registry.tokens()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 import trustme
 
@@ -317,7 +317,7 @@ def test_the_written_frontend_says_that_it_takes_no_large_forms(frontend: dict[s
     parts = b"--x\r\ncontent-disposition: form-data; name=%b\r\n\r\n%b\r\n"
     form = parts % (b"model", b"m") + parts % (b"file; filename=a.wav", bytes(3_000_000)) + b"--x--\r\n"
     head = b"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=x\r\n"
-    config = attrs.evolve(to(1), proxy=Proxy(keys=(ClientKey("me", Secret("sk-me")),)))
+    config = msgspec.structs.replace(to(1), proxy=Proxy(keys=(ClientKey("me", Secret("sk-me")),)))
     request = head + b"authorization: Bearer sk-me\r\ncontent-length: %d\r\n\r\n" % len(form) + form
     status, body = ask(frontend, config, request)
     assert status.startswith(b"HTTP/1.1 501")

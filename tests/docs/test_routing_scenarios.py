@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import attrs
+import msgspec
 import pytest
 
 from agcore import Gateway
@@ -60,7 +60,7 @@ def play(script: str) -> World[Script]:
         for name in names
     )
     chain = ModelRule("m", tuple(((name, "up-anthropic" if name == "anthropic" else "up-openai"),) for name in names))
-    setup = attrs.evolve(config(providers=providers), models=(chain,))
+    setup = msgspec.structs.replace(config(providers=providers), models=(chain,))
     dialects = {f"{name}.example": "anthropic" if name == "anthropic" else "openai" for name in names}
     return World(Gateway(setup, secret=SECRET, now=EPOCH), Script(acts, dialects))
 

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-import attrs
+import msgspec
 import pytest
 import trio
 
@@ -114,5 +114,5 @@ async def test_a_file_that_cannot_be_read_is_a_note(tmp_path):
     (effect,) = StateFile(gateway, Clock(), ListSink(), in_thread=trio.to_thread.run_sync).restore()  # type: ignore[arg-type]
     assert isinstance(effect, Emit)
     assert effect.event == Warned(f"cannot read the state file {tmp_path}: is a directory")
-    gateway.config = attrs.evolve(gateway.config, pool=Pool(state_file=str(tmp_path / "absent")))
+    gateway.config = msgspec.structs.replace(gateway.config, pool=Pool(state_file=str(tmp_path / "absent")))
     assert StateFile(gateway, Clock(), ListSink(), in_thread=trio.to_thread.run_sync).restore() == []  # type: ignore[arg-type]

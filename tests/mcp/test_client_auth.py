@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-import attrs
+import msgspec
 import pytest
 
 from agcore import AbortUpstream, Gateway, Peer, Stage, UpstreamConnected, UpstreamData, UpstreamHead
@@ -107,8 +107,8 @@ def test_a_refusal_says_where_the_key_goes_and_where_the_metadata_are(path: str)
 @pytest.mark.parametrize(
     ("proxy", "path"),
     [
-        (attrs.evolve(GUARDED, public_url=""), AT),
-        (attrs.evolve(GUARDED, auth_mode="strict"), AT),
+        (msgspec.structs.replace(GUARDED, public_url=""), AT),
+        (msgspec.structs.replace(GUARDED, auth_mode="strict"), AT),
         (GUARDED, "/mcp/remote/mcp"),
         (GUARDED, "/mcp/nobody/mcp"),
         (GUARDED, "/v1/models"),
@@ -143,7 +143,7 @@ def test_the_servers_refusal_passes_with_the_way_to_our_metadata(status: int, pa
 
 
 def test_without_a_public_url_the_challenge_stays_as_it_is() -> None:
-    story = ask(proxy=attrs.evolve(OPEN, public_url=""))
+    story = ask(proxy=msgspec.structs.replace(OPEN, public_url=""))
     value = b'Bearer resource_metadata="https://mcp.example/m"'
     story.upstream_answers(401, headers=((b"www-authenticate", value),))
     assert story.headers[b"www-authenticate"] == value
@@ -203,7 +203,10 @@ def test_a_long_challenge_takes_no_longer_for_being_odd() -> None:
 
 
 def test_a_web_page_that_may_read_answers_sees_the_challenge_and_the_session() -> None:
-    story = ask(((b"origin", b"https://app.example"),), proxy=attrs.evolve(OPEN, cors_origins=("https://app.example",)))
+    story = ask(
+        ((b"origin", b"https://app.example"),),
+        proxy=msgspec.structs.replace(OPEN, cors_origins=("https://app.example",)),
+    )
     story.upstream_answers(401, headers=((b"www-authenticate", b"Bearer"), (b"mcp-session-id", b"s")))
     exposed = story.headers[b"access-control-expose-headers"].split(b", ")
     assert {b"www-authenticate", b"mcp-session-id"} <= set(exposed) & {*story.headers}
@@ -235,7 +238,7 @@ def test_a_key_for_the_server_is_not_shown_where_everybody_may_ask() -> None:
 
 
 def test_metadata_are_below_a_public_url_with_a_path() -> None:
-    proxy = attrs.evolve(GUARDED, public_url="https://example.org/gateway")
+    proxy = msgspec.structs.replace(GUARDED, public_url="https://example.org/gateway")
     refused = ask(proxy=proxy)
     url = f"https://example.org/gateway{METADATA.format('oauth')}"
     assert refused.headers[b"www-authenticate"] == f'Bearer resource_metadata="{url}"'.encode()
@@ -312,7 +315,7 @@ def test_no_other_server_has_metadata_and_nobody_learns_which_there_are(name: st
 
 
 def test_without_a_public_url_there_are_no_metadata() -> None:
-    story = look(proxy=attrs.evolve(OPEN, public_url=""))
+    story = look(proxy=msgspec.structs.replace(OPEN, public_url=""))
     assert (story.status, story.requests) == (404, {})
     assert "set proxy.public_url" in story.body.decode()
 
@@ -320,7 +323,7 @@ def test_without_a_public_url_there_are_no_metadata() -> None:
 def test_metadata_are_open_unless_the_mode_is_strict() -> None:
     for peer in ("127.0.0.1", "192.168.1.9"):
         for mode, status in (("auto", 0), ("off", 0), ("all_except_health", 0), ("strict", 401)):
-            story = Story(gateway(setup(proxy=attrs.evolve(GUARDED, auth_mode=mode))), peer=Peer(peer))
+            story = Story(gateway(setup(proxy=msgspec.structs.replace(GUARDED, auth_mode=mode))), peer=Peer(peer))
             story.open("GET", METADATA.format("oauth"))
             assert story.finished == bool(status)
             assert not status or story.status == status

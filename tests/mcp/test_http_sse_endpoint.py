@@ -6,7 +6,7 @@ import json
 from typing import Final
 from urllib.parse import urljoin
 
-import attrs
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,8 +92,8 @@ def test_a_public_url_with_a_path_is_in_front() -> None:
 
 def test_the_clients_own_credential_goes_with_its_messages() -> None:
     config = setup()
-    config = attrs.evolve(
-        config, mcp=(attrs.evolve(server(config, "oauth"), name="older", url="https://mcp.example/sse"),)
+    config = msgspec.structs.replace(
+        config, mcp=(msgspec.structs.replace(server(config, "oauth"), name="older", url="https://mcp.example/sse"),)
     )
     shared = gateway(config)
     story = Story(shared)
@@ -200,7 +200,9 @@ def test_a_url_is_good_for_its_server_and_its_gateway_only() -> None:
     assert post(client_url.replace("older", "remote")).status == 404
     assert post(client_url, by=Gateway(setup(), secret=bytes(32), now=0)).status == 404
     moved = setup()
-    moved = attrs.evolve(moved, mcp=(attrs.evolve(server(moved), url="https://elsewhere.example/v1/sse"),))
+    moved = msgspec.structs.replace(
+        moved, mcp=(msgspec.structs.replace(server(moved), url="https://elsewhere.example/v1/sse"),)
+    )
     assert post(client_url, by=gateway(moved)).status == 404
     assert post(client_url).requests
 

@@ -7,7 +7,7 @@ import tracemalloc
 from base64 import b64decode, b64encode
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from agcore import (
@@ -296,7 +296,7 @@ def test_a_provider_without_conversations_cannot_serve() -> None:
 def test_another_provider_answers_where_the_first_fails() -> None:
     rule = ModelRule("look", ((("first", "glm-4.6v"),), (("second", "claude-sonnet-4-5"),)))
     config = setup(model="look", providers=(provider("first"), provider("second", "anthropic")))
-    story = call(by=gateway(attrs.evolve(config, models=(rule,)), attempts=2))
+    story = call(by=gateway(msgspec.structs.replace(config, models=(rule,)), attempts=2))
     assert asked(story)["model"] == "glm-4.6v"
     story.upstream_answers(500, b'{"error":{"message":"broken"}}')
     assert asked(story)["model"] == "claude-sonnet-4-5"
@@ -310,7 +310,7 @@ def test_another_provider_answers_where_the_first_fails() -> None:
 def test_a_stream_that_breaks_is_asked_for_again_though_progress_was_told() -> None:
     rule = ModelRule("look", ((("first", "glm-4.6v"),), (("second", "glm-4.6v"),)))
     config = setup(model="look", providers=(provider("first"), provider("second")))
-    story = call(tool_call(token="t"), by=gateway(attrs.evolve(config, models=(rule,)), attempts=2))
+    story = call(tool_call(token="t"), by=gateway(msgspec.structs.replace(config, models=(rule,)), attempts=2))
     story.upstream_answers(200, chat("A do")[:1], headers=SSE, end=False)
     story.upstream_breaks()
     answered(story, "A cat.")

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.codecs.globs import matches
-from agcore.models.profiles import CAPABILITY_FIELDS, KNOWN_IDS, REASONING_KINDS, Profile, capability_problem, profile
+from agcore.models.known import KNOWN_IDS, profile
+from agcore.models.profiles import CAPABILITY_FIELDS, REASONING_KINDS, Profile, capability_problem
 from agcore.models.table import FAMILIES, MODELS, REASONING
 
 LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from agcore import UpstreamFailed
@@ -151,7 +151,7 @@ def test_gemini_wraps_the_request_or_does_not(name: str) -> None:
 def test_where_a_counter_fails_and_the_next_provider_has_none_an_estimate_is_made() -> None:
     base = config()
     models = (ModelRule("both", ((("openai_responses", "up-openai_responses"),), (("openai", "up-openai"),))),)
-    story = Story(gateway(attrs.evolve(base, models=models), attempts=2))
+    story = Story(gateway(msgspec.structs.replace(base, models=models), attempts=2))
     story.open("POST", "/v1/messages/count_tokens", body=json.dumps({**BODIES["anthropic"], "model": "both"}).encode())
     story.upstream_answers(500, b"{}")
     assert len(story.requests) == 1

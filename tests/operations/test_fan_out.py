@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-import attrs
+import msgspec
 import pytest
 
 from agcore import AbortUpstream, OpenUpstream, State, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
@@ -302,7 +302,7 @@ def test_calls_made_at_once_are_no_retries_for_the_client() -> None:
 # Further attempts.
 
 
-TWO_WAYS: Final = attrs.evolve(
+TWO_WAYS: Final = msgspec.structs.replace(
     config(),
     models=(ModelRule("m", ((("anthropic", "up-anthropic"),), (("openai_responses", "up-openai_responses"),))),),
 )
@@ -356,7 +356,7 @@ def test_where_a_call_fails_for_good_all_of_them_go_the_next_way() -> None:
 
 def test_another_candidate_of_the_same_step_is_a_way_out_too() -> None:
     pooled = ((("anthropic", "up-anthropic"), ("openai_responses", "up-openai_responses")),)
-    story = chat("m", setup=attrs.evolve(config(), models=(ModelRule("m", pooled),)), attempts=4)
+    story = chat("m", setup=msgspec.structs.replace(config(), models=(ModelRule("m", pooled),)), attempts=4)
     first, second = hosts(story)
     assert first == second
     story.upstream_answers(429, ANTHROPIC.error_answer, leg=1)
@@ -377,7 +377,7 @@ def test_what_was_kept_of_an_abandoned_way_is_given_back_at_once() -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_divided_request_that_follows_another_attempt_starts_anew(stream: bool) -> None:
     candidates = ((("openai", "up-openai"),), (("anthropic", "up-anthropic"),))
-    setup = attrs.evolve(config(timeouts=Timeouts(first_byte=900)), models=(ModelRule("m", candidates),))
+    setup = msgspec.structs.replace(config(timeouts=Timeouts(first_byte=900)), models=(ModelRule("m", candidates),))
     story = chat("m", setup=setup, attempts=4, stream=stream)
     begun = (CHAT.announcements, SSE) if stream else (b'{"id":', JSON)
     story.upstream_answers(200, begun[0], headers=begun[1], end=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-import attrs
+import msgspec
 
 from agcore import Sent, Stage, State, UpstreamFailed
 from agcore.config.values import Config, ModelRule, Proxy, Timeouts
@@ -21,7 +21,7 @@ LATER: Final = ((b"retry-after", b"60"),)
 def lossy(timeouts: Timeouts) -> Config:
     """The model `m`: at OpenAI, then at Anthropic, which cannot be told of a seed and may not be without it."""
     rule = ModelRule("m", ((("openai", "up-openai"),), (("anthropic", "up-anthropic"),)))
-    return attrs.evolve(config(proxy=Proxy(on_loss="reject"), timeouts=timeouts), models=(rule,))
+    return msgspec.structs.replace(config(proxy=Proxy(on_loss="reject"), timeouts=timeouts), models=(rule,))
 
 
 def chat(served: Config) -> Story:
@@ -42,7 +42,7 @@ def test_a_stream_ends_in_the_dialects_error_where_no_candidate_can_be_asked_any
 
 
 def test_a_stream_that_opens_between_two_attempts_tells_of_neither() -> None:
-    story = chat(lossy(attrs.evolve(FIRST, open_after=0.01)))
+    story = chat(lossy(msgspec.structs.replace(FIRST, open_after=0.01)))
     story.upstream_answers(500, CHAT.error_answer)
     assert list(story.requests) == [1]
     story.wait(0.05)

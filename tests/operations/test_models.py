@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from agcore.config.values import Config, Endpoint, ModelRule, Provider
@@ -25,7 +25,7 @@ def with_own_rules() -> Config:
         ModelRule(pattern, (((dialect, f"up-{dialect}"),),), dialect)
         for pattern, dialect in (("my-openai", "anthropic"), ("claude", "anthropic"), ("codex", "openai_responses"))
     )
-    return attrs.evolve(with_literal_models(config()), models=(*config().models, *rules))
+    return msgspec.structs.replace(with_literal_models(config()), models=(*config().models, *rules))
 
 
 def opened(method: str, target: str, *, headers: Headers = (), body: bytes | None = None) -> Story:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from agcore import AbortUpstream, Gateway, RequestEnd, Sent, Stage, UpstreamConnected, UpstreamFailed
@@ -24,11 +24,11 @@ KEYS = ("sk-first-0123456789abcdef", "sk-second-0123456789abcdef")
 
 
 def open_to(dialogue: Dialogue, *models: str, name: str = "", keys: tuple[str, ...] = KEYS[:1]) -> Provider:
-    return attrs.evolve(provider(dialogue, name=name, keys=keys), models=models or ("*",))
+    return msgspec.structs.replace(provider(dialogue, name=name, keys=keys), models=models or ("*",))
 
 
 def setup(*providers: Provider, rules: tuple[ModelRule, ...] = (), **more: Any) -> Config:
-    return attrs.evolve(config(providers=providers, **more), models=rules)
+    return msgspec.structs.replace(config(providers=providers, **more), models=rules)
 
 
 def listing(machine: Gateway, at: float = 0.0, *, target: str = "/v1/models", headers: Headers = ()) -> Story:
@@ -225,8 +225,8 @@ def test_after_a_reload_lists_of_another_address_do_not_count() -> None:
     machine = gateway(setup(open_to(CHAT)))
     listing(machine).upstream_answers(200, openai_list("llama"))
     (endpoint,) = open_to(CHAT).endpoints.values()
-    moved = attrs.evolve(endpoint, origin=Origin("https", "elsewhere.example", 443))
-    machine.reconfigure(setup(attrs.evolve(open_to(CHAT), endpoints={"openai": moved})), now=EPOCH)
+    moved = msgspec.structs.replace(endpoint, origin=Origin("https", "elsewhere.example", 443))
+    machine.reconfigure(setup(msgspec.structs.replace(open_to(CHAT), endpoints={"openai": moved})), now=EPOCH)
     story = listing(machine, 1)
     story.upstream_answers(503, b"")
     assert (len(story.requests), ids(story)) == (1, [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from agcore import Gateway, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
@@ -32,8 +32,8 @@ def told(story: Story) -> list[dict[str, Any]]:
 
 
 def setup(*models: str, keys: tuple[str, ...] = KEYS[:1], rules: tuple[ModelRule, ...] = ()) -> Config:
-    one = attrs.evolve(provider(CHAT, name="one", keys=keys), models=models or ("*",))
-    return attrs.evolve(config(providers=(one,)), models=rules)
+    one = msgspec.structs.replace(provider(CHAT, name="one", keys=keys), models=models or ("*",))
+    return msgspec.structs.replace(config(providers=(one,)), models=rules)
 
 
 def model_list(*names: str) -> bytes:

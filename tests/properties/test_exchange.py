@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import attrs
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -311,7 +311,7 @@ def test_whatever_peers_do_on_whichever_way_the_story_ends_once_and_well(
     attempts: int,
 ) -> None:
     steps = tuple(((name, f"up-{name}"),) for name in order)
-    story = Story(gateway(attrs.evolve(config(), models=(ModelRule("m", steps),)), attempts=attempts))
+    story = Story(gateway(msgspec.structs.replace(config(), models=(ModelRule("m", steps),)), attempts=attempts))
     body = json.loads(client.request("m", stream=stream)) | (SEVERAL.get(client.dialect, {}) if divided else {})
     story.open("POST", client.target("m", stream=stream), body=json.dumps(body).encode())
     driver = Driver(story)

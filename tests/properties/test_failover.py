@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-import attrs
+import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -69,7 +69,7 @@ def test_requests_side_by_side_leave_nothing_behind_however_each_of_them_ends(
     for _ in range(count):
         dialogue, stream = random.choice(CLIENTS), random.random() < 0.5
         live.append(this.begin(request(dialogue, "m", stream=stream)))
-    without = attrs.evolve(this.gateway.config.providers[0], keys=(Secret("a2"),))
+    without = msgspec.structs.replace(this.gateway.config.providers[0], keys=(Secret("a2"),))
     while live := [story for story in live if not story.finished]:
         story = random.choice(live)
         fate = random.random()
@@ -79,7 +79,7 @@ def test_requests_side_by_side_leave_nothing_behind_however_each_of_them_ends(
             this.abandon(story)
         elif fate < 0.03:
             others = this.gateway.config.providers[1:]
-            setup = attrs.evolve(this.gateway.config, providers=(without, *others))
+            setup = msgspec.structs.replace(this.gateway.config, providers=(without, *others))
             this.gateway.reconfigure(setup, now=this.now)
         else:
             assert this.step()

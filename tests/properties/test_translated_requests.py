@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agcore.codecs import json_text
 from agcore.conversion.translation import ModelTarget, Translation, translate
-from agcore.models.profiles import profile
+from agcore.models.known import profile
 from agcore.protocol.fault import Fault
 from tests.support import legal_anthropic, legal_gemini, legal_openai, legal_openai_responses
 from tests.support.client_histories import HISTORY, OPTIONS, Answered, Options, Said, Step, answers, histories, spelled

@@ -16,7 +16,7 @@ from agcore.codecs.sse import Decoder
 from agcore.conversation.values import Conversation, Delta, Finished, Stop, ToolStarted
 from agcore.conversion.translation import ModelTarget, Translation, translate
 from agcore.dialects import DIALECTS
-from agcore.models.profiles import profile
+from agcore.models.known import profile
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
 from tests.support.deltas import deltas
 from tests.support.examples import examples

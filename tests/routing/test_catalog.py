@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agcore.config.presets import PRESETS
 from agcore.config.values import Config, Endpoint, ModelRule, Provider
-from agcore.models.profiles import KNOWN_IDS, profile
+from agcore.models.known import KNOWN_IDS, profile
 from agcore.protocol.http import Origin
 from agcore.routing.catalog import Catalog, Miss, Resolution
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import attrs
 import msgspec
 import pytest
 from hypothesis import given
@@ -31,7 +30,7 @@ def pool(fraction: float = 0.5) -> Selector:
 
 
 def keyed(name: str, *keys: str, **more: Any) -> Provider:
-    return attrs.evolve(provider(CHAT, name=name, keys=keys), **more)
+    return msgspec.structs.replace(provider(CHAT, name=name, keys=keys), **more)
 
 
 def candidate(who: Provider, model: str = "m", *, step: int = 0, key: str | None = None) -> Candidate:

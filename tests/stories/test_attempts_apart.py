@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import attrs
+import msgspec
 import pytest
 
 from agcore import Gateway, Headers, OpenUpstream, Sent, Stage, UpstreamConnected, UpstreamFailed
@@ -67,7 +67,7 @@ def asked(client: Dialogue, first: Dialogue, second: Dialogue, *, stream: bool) 
     """A request that goes to `first`, and then to `second`."""
     providers = (provider(first, name="first", keys=(FIRST,)), provider(second, name="second", keys=(SECOND,)))
     rule = ModelRule("m", ((("first", first.model),), (("second", second.model),)))
-    setup = attrs.evolve(config(providers=providers), retry=Retry(attempts=2), models=(rule,))
+    setup = msgspec.structs.replace(config(providers=providers), retry=Retry(attempts=2), models=(rule,))
     story = Story(Gateway(setup, secret=SECRET, now=EPOCH))
     body = json.loads(client.request("m", stream=stream))
     if client is RESPONSES:

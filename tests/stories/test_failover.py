@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-import attrs
+import msgspec
 import pytest
 
 from agcore import Gateway
@@ -202,7 +202,7 @@ def test_a_stale_connection_takes_from_the_attempts_to_come() -> None:
 
 def test_the_time_for_all_attempts_has_one_end() -> None:
     this = world({key: [Act.HANGS] for key in ("a1", "a2", "b1", "c1")}, attempts=20)
-    setup = attrs.evolve(this.gateway.config, timeouts=Timeouts(first_byte=120, request=300))
+    setup = msgspec.structs.replace(this.gateway.config, timeouts=Timeouts(first_byte=120, request=300))
     this = World(Gateway(setup, secret=SECRET, now=EPOCH), this.upstreams)
     story = ask(this, CHAT, stream=False)
     assert (story.status, story.now) == (504, EPOCH + 300)

@@ -14,7 +14,7 @@ from agcore.conversation.values import Image, Invalid, Source, Text
 from agcore.conversion.translation import ModelTarget, Translation, translate
 from agcore.dialects import DIALECTS
 from agcore.dialects.gemini.contents_writer import SKIP_SIGNATURE
-from agcore.models.profiles import profile
+from agcore.models.known import profile
 from tests.support import grammar_anthropic, grammar_openai_chat, grammar_openai_responses
 from tests.support.pictures import coded, jpeg, png
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from agcore import (
@@ -27,12 +27,12 @@ from agcore_sim.story import EPOCH, JSON, SECRET, Story
 from tests.support import dialogues
 from tests.support.dialogues import CLIENT_KEY, asked, provider, with_client_key
 
-OTHER = attrs.evolve(provider(CHAT), name="other", models=("elsewhere",))
+OTHER = msgspec.structs.replace(provider(CHAT), name="other", models=("elsewhere",))
 
 
 def config(**more: Any) -> Config:
     """Five providers, each with one key that is tried once."""
-    return attrs.evolve(dialogues.config(**more), retry=Retry(attempts=1))
+    return msgspec.structs.replace(dialogues.config(**more), retry=Retry(attempts=1))
 
 
 def gateway(config: Config) -> Gateway:
@@ -72,10 +72,15 @@ def test_new_requests_see_the_new_models_and_running_ones_end_as_they_began() ->
 
 
 def test_client_keys_come_and_go_at_once() -> None:
-    old = config(proxy=attrs.evolve(with_client_key(), auth_mode="strict"))
+    old = config(proxy=msgspec.structs.replace(with_client_key(), auth_mode="strict"))
     machine = gateway(old)
     assert (look_up(machine, "up-openai", CLIENT_KEY), look_up(machine, "up-openai", "sk-2")) == (200, 401)
-    new = attrs.evolve(old, proxy=attrs.evolve(old.proxy, keys=(attrs.evolve(old.proxy.keys[0], key=Secret("sk-2")),)))
+    new = msgspec.structs.replace(
+        old,
+        proxy=msgspec.structs.replace(
+            old.proxy, keys=(msgspec.structs.replace(old.proxy.keys[0], key=Secret("sk-2")),)
+        ),
+    )
     assert reload(machine, new).fields == {"changed": "proxy.keys.alice changed"}
     assert (look_up(machine, "up-openai", CLIENT_KEY), look_up(machine, "up-openai", "sk-2")) == (401, 200)
 
@@ -101,7 +106,7 @@ def test_an_mcp_server_can_be_added() -> None:
     story.open("POST", "/mcp/tools/mcp", headers=JSON)
     assert story.status == 404
     servers = parse('[mcp.tools]\nurl = "http://127.0.0.1:9/mcp"\n', secrets={}, environ={}).config.mcp
-    fields = reload(machine, attrs.evolve(config(), mcp=servers)).fields
+    fields = reload(machine, msgspec.structs.replace(config(), mcp=servers)).fields
     assert fields == {"changed": "mcp.tools added"}
     added = Story(machine)
     added.open("POST", "/mcp/tools/mcp", headers=JSON)
@@ -125,8 +130,13 @@ def test_a_limit_that_is_used_up_stays_used_up() -> None:
     old = config(proxy=with_client_key(rpm=1))
     machine = gateway(old)
     headers = ((b"x-api-key", CLIENT_KEY.encode()), *JSON)
-    for new, expected in ((old, 0), (attrs.evolve(old, limits=Limits(max_headers=9)), 429), (config(), 401), (old, 0)):
-        reload(machine, attrs.evolve(new, proxy=attrs.evolve(new.proxy, auth_mode="strict")))
+    for new, expected in (
+        (old, 0),
+        (msgspec.structs.replace(old, limits=Limits(max_headers=9)), 429),
+        (config(), 401),
+        (old, 0),
+    ):
+        reload(machine, msgspec.structs.replace(new, proxy=msgspec.structs.replace(new.proxy, auth_mode="strict")))
         story = Story(machine)
         story.open("POST", CHAT.path, headers=headers)
         assert (story.status if story.exchange.finished else 0) == expected
@@ -149,7 +159,7 @@ def test_what_only_a_restart_brings_into_effect_is_said_until_it_is_put_back() -
     moved = Config(proxy=Proxy(port=1, tls_cert="c", tls_key="k", host="::1"))
     fields = reload(machine, moved).fields
     assert fields["needs_restart"] == "proxy.host, proxy.port, proxy.tls_cert, proxy.tls_key"
-    still = reload(machine, attrs.evolve(moved, timeouts=Timeouts(ping=1)))
+    still = reload(machine, msgspec.structs.replace(moved, timeouts=Timeouts(ping=1)))
     assert still.fields["changed"] == "timeouts.ping"
     assert still.fields["needs_restart"] == fields["needs_restart"]
     assert "needs_restart" not in reload(machine, Config()).fields

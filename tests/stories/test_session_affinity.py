@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from agcore import Gateway
@@ -146,7 +146,7 @@ def test_what_an_agent_asks_another_model_in_between_does_not_move_its_conversat
     """Claude Code asks a small model for titles, by the same session, and that model may be somebody else's."""
     setup = config(providers=tuple(SERVERS.values()))
     rules = (ModelRule("small", ((("openai", "up-small"),),)), *setup.models)
-    this = Gateway(attrs.evolve(setup, models=rules), secret=SECRET, now=EPOCH)
+    this = Gateway(msgspec.structs.replace(setup, models=rules), secret=SECRET, now=EPOCH)
     session: Headers = ((b"x-claude-code-session-id", b"one"),)
     first = key(this, CHAT, {"messages": said("a")}, headers=session)
     small = key(this, CHAT, {"messages": said("a title for a")}, headers=session, model="small")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 
 from agcore import Gateway, UpstreamConnected, UpstreamData, UpstreamHead
@@ -362,7 +362,7 @@ def two_vendors() -> Config:
     other = provider(RESPONSES, name="other")
     base = config()
     models = (*base.models, ModelRule("mine", ((("other", "up-other"),),)))
-    return attrs.evolve(base, providers=(*base.providers, other), models=models)
+    return msgspec.structs.replace(base, providers=(*base.providers, other), models=models)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -410,7 +410,7 @@ def test_a_pin_to_a_key_that_is_gone_is_an_unknown_response() -> None:
     server = gateway(two_vendors())
     native(server, model="mine")
     other = provider(RESPONSES, name="other", keys=("sk-another-0123456789abcdef",))
-    server.reconfigure(attrs.evolve(two_vendors(), providers=(*config().providers, other)), now=EPOCH)
+    server.reconfigure(msgspec.structs.replace(two_vendors(), providers=(*config().providers, other)), now=EPOCH)
     assert error(ask(server, input="b", previous_response_id="resp_1")) == not_found("resp_1")
 
 

@@ -8,7 +8,7 @@ import tracemalloc
 from collections.abc import Callable
 from typing import Final
 
-import attrs
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -329,7 +329,7 @@ def test_an_early_answer_ends_the_upload(status: int) -> None:
 def test_a_refusal_that_comes_in_pieces_leaves_what_follows_to_the_next_key(passed: int) -> None:
     config = setup()
     keys = (Secret("first-key-0123456789"), Secret("second-key-0123456789"))
-    config = attrs.evolve(config, providers=(attrs.evolve(config.providers[0], keys=keys),))
+    config = msgspec.structs.replace(config, providers=(msgspec.structs.replace(config.providers[0], keys=keys),))
     body = form(MODEL, file(3 * MIB))
     start = BUFFERED + PIECE
     story = feed(upload(config=config, attempts=2), cut(body[: start + passed], PIECE), end=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import attrs
+import msgspec
 
 from agcore.codecs.globs import is_glob
 from agcore.config.values import ClientKey, Config, Endpoint, Limits, ModelRule, Provider, Proxy, Secret, Timeouts
@@ -60,9 +60,10 @@ def config(
 def with_literal_models(setup: Config) -> Config:
     """The same with providers that name all of their models, so that nobody is asked for a list of them."""
     providers = (
-        attrs.evolve(each, models=tuple(name for name in each.models if not is_glob(name))) for each in setup.providers
+        msgspec.structs.replace(each, models=tuple(name for name in each.models if not is_glob(name)))
+        for each in setup.providers
     )
-    return attrs.evolve(setup, providers=tuple(providers))
+    return msgspec.structs.replace(setup, providers=tuple(providers))
 
 
 def with_client_key(**more: Any) -> Proxy:

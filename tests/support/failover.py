@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import attrs
+import msgspec
 
 from agcore import Gateway, OpenUpstream
 from agcore.config.values import ModelRule, Retry
@@ -34,10 +34,11 @@ def world(
 ) -> World[Script]:
     dialogues = {"a": CHAT, "b": RESPONSES, "c": ANTHROPIC}
     providers = tuple(
-        attrs.evolve(provider(dialogues[name], name=name, keys=tuple(keys[name])), strategy=strategy) for name in keys
+        msgspec.structs.replace(provider(dialogues[name], name=name, keys=tuple(keys[name])), strategy=strategy)
+        for name in keys
     )
     rule = ModelRule("m", tuple(tuple((name, "up-" + dialogues[name].dialect) for name in step) for step in steps))
-    setup = attrs.evolve(config(providers=providers), retry=Retry(attempts=attempts), models=(rule,))
+    setup = msgspec.structs.replace(config(providers=providers), retry=Retry(attempts=attempts), models=(rule,))
     acts = {key: script.get(key, [Act.ANSWER]) for group in keys.values() for key in group}
     return World(Gateway(setup, secret=SECRET, now=EPOCH), Script(acts, DIALECTS, delay=delay))
 

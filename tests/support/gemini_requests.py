@@ -16,7 +16,8 @@ from agcore.conversation.values import (
 from agcore.dialects.gemini.contents_writer import SKIP_SIGNATURE
 from agcore.dialects.gemini.request_reader import parse_request
 from agcore.dialects.gemini.request_writer import render_request
-from agcore.models.profiles import Profile, profile
+from agcore.models.known import profile
+from agcore.models.profiles import Profile
 
 FLASH = profile("gemini-3-flash")
 OLD = profile("gemini-2.5-flash")

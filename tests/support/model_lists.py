@@ -6,8 +6,8 @@ import json
 from typing import Any, Final
 
 from agcore.codecs.request_target import RequestTarget
+from agcore.models.known import KNOWN_IDS, profile
 from agcore.models.listing import ListedModel
-from agcore.models.profiles import KNOWN_IDS, profile
 
 
 def listed(model: str, provider: str = "somewhere", upstream: str = "") -> ListedModel:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from agcore.codecs.header_fields import Allowed
-from agcore.conversation.tool_names import ToolNameRule
+from agcore.conversation.tool_name_rule import ToolNameRule
 from agcore.dialects.base import Traits
 
 NAME: Final = "anthropic"

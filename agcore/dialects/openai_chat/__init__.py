@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from agcore.dialects.base import Client, Dialect, PassThrough, Upstream
-from agcore.dialects.openai_chat import errors
+from agcore.dialects.base import Client, Dialect, Errors, PassThrough, Upstream
 from agcore.dialects.openai_chat.traits import TRAITS
+
+
+def _errors() -> Errors:
+    from agcore.dialects.openai_chat import errors
+
+    return errors
 
 
 def _pass_through() -> PassThrough:
@@ -34,4 +39,4 @@ def _upstream() -> Upstream:
     return Upstream(render_request, ResponseReader, read_answer)
 
 
-DIALECT: Final = Dialect(TRAITS, errors, pass_through=_pass_through, client=_client, upstream=_upstream)
+DIALECT: Final = Dialect(TRAITS, errors=_errors, pass_through=_pass_through, client=_client, upstream=_upstream)

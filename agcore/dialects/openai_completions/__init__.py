@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from agcore.dialects.base import Client, Dialect, PassThrough
-from agcore.dialects.openai_chat import errors
+from agcore.dialects.base import Client, Dialect, Errors, PassThrough
 from agcore.dialects.openai_completions.traits import TRAITS
+
+
+def _errors() -> Errors:
+    from agcore.dialects.openai_chat import errors
+
+    return errors
 
 
 def _pass_through() -> PassThrough:
@@ -27,4 +32,4 @@ def _client() -> Client:
     return Client(parse_request, ResponseWriter, render_answer)
 
 
-DIALECT: Final = Dialect(TRAITS, errors, pass_through=_pass_through, client=_client)
+DIALECT: Final = Dialect(TRAITS, errors=_errors, pass_through=_pass_through, client=_client)

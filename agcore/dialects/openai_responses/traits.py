@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from agcore.conversation.tool_names import ToolNameRule
+from agcore.conversation.tool_name_rule import ToolNameRule
 from agcore.dialects.base import Traits
 from agcore.dialects.openai import headers
 

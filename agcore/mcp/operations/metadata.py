@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-import attrs
+import msgspec
 
 from agcore.codecs.header_fields import USER_AGENT
 from agcore.config.values import Endpoint, Provider
@@ -99,7 +99,9 @@ class McpMetadata(BaseOperation):
     def _ask(self, now: float) -> None:
         target, *rest = self._targets
         self._targets = tuple(rest)
-        candidate = Candidate(Provider(name=self._name, endpoints={}), attrs.evolve(self._endpoint, prefix=target), "")
+        candidate = Candidate(
+            Provider(name=self._name, endpoints={}), msgspec.structs.replace(self._endpoint, prefix=target), ""
+        )
         self.calls.start((candidate,), to=self, now=now, single_attempt=True)
 
     def _fail(self, status: int, what: str, now: float) -> None:

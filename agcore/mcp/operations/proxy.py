@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
+import msgspec
 
 from agcore.codecs import header_fields as header_tables
 from agcore.codecs import json_text, sse
@@ -188,7 +188,7 @@ class McpProxy(BaseOperation):
         assert server.endpoint is not None
         endpoint = server.endpoint
         if self._announced is not None:
-            endpoint = attrs.evolve(endpoint, prefix=self._announced)
+            endpoint = msgspec.structs.replace(endpoint, prefix=self._announced)
         provider = Provider(name=self._name, endpoints={}, keys=(server.key,) if server.key is not None else ())
         self.calls.start((Candidate(provider, endpoint, ""),), to=self, now=now, single_attempt=True)
         self.client.stop_first_content_timer()

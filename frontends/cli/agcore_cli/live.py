@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-import attrs
 import h11
 import msgspec
 import trio
@@ -71,10 +70,10 @@ def report(tried: tuple[Tried, ...]) -> list[str]:
 
 async def _try_all(config: Config) -> tuple[Tried, ...]:
     waits = {name: min(getattr(config.timeouts, name), PATIENCE) for name in ("connect", "first_byte", "idle")}
-    config = attrs.evolve(
+    config = msgspec.structs.replace(
         config,
-        proxy=attrs.evolve(config.proxy, auth_mode="off", keys=()),
-        timeouts=attrs.evolve(config.timeouts, request=math.inf, **waits),
+        proxy=msgspec.structs.replace(config.proxy, auth_mode="off", keys=()),
+        timeouts=msgspec.structs.replace(config.timeouts, request=math.inf, **waits),
         limits=Limits(),
     )
     gateway = Gateway(config, secret=os.urandom(32), now=time.time())

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import attrs
+import msgspec
 
 from agcore import (
     AbortClient,
@@ -64,7 +64,7 @@ def rows(effects: Iterable[Effect]) -> list[LogRow]:
 
 def gateway(config: Config, *, attempts: int = 1) -> Gateway:
     """A gateway whose ids are the same in every run. What a story is about seldom is that something is tried again."""
-    config = attrs.evolve(config, retry=Retry(attempts=attempts))
+    config = msgspec.structs.replace(config, retry=Retry(attempts=attempts))
     return Gateway(config, secret=SECRET, now=EPOCH)
 
 

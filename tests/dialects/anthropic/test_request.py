@@ -38,7 +38,7 @@ from agcore.conversation.values import (
 from agcore.dialects.anthropic.request_reader import ThreadUnsupported, parse_request
 from agcore.dialects.anthropic.request_writer import render_request
 from agcore.dialects.anthropic.tools_writer import RESPOND
-from agcore.models.profiles import profile
+from agcore.models.known import profile
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n.").decode()
 PDF = base64.b64encode(b"%PDF-1.4\n").decode()

@@ -16,7 +16,7 @@ from agcore.conversation.losses import Losses
 from agcore.conversation.values import Source
 from agcore.dialects.gemini import images as images_google
 from agcore.dialects.gemini.pictures import ABILITIES, EDGES
-from agcore.models.profiles import profile
+from agcore.models.known import profile
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
 from tests.support.pictures import coded, jpeg, png

@@ -32,7 +32,8 @@ from agcore.conversation.values import (
     Video,
 )
 from agcore.dialects.gemini.contents_writer import SKIP_SIGNATURE
-from agcore.models.profiles import Profile, profile
+from agcore.models.known import profile
+from agcore.models.profiles import Profile
 from tests.support.gemini_requests import (
     FLASH,
     OLD,

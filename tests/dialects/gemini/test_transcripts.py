@@ -19,7 +19,7 @@ from agcore.dialects.base import PathParts
 from agcore.dialects.gemini import transcripts as gemini
 from agcore.dialects.openai import transcriptions
 from agcore.dialects.tasks import Destination
-from agcore.models.profiles import profile
+from agcore.models.known import profile
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
 from tests.support.recordings import MP3, chunk, wanting, wav

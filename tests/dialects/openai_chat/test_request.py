@@ -30,7 +30,8 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.openai_chat.request_reader import parse_request
 from agcore.dialects.openai_chat.request_writer import render_request
-from agcore.models.profiles import Profile, profile
+from agcore.models.known import profile
+from agcore.models.profiles import Profile
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 HI: list[Any] = [{"role": "user", "content": "hi"}]

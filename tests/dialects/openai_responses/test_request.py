@@ -35,7 +35,8 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.openai_responses.request_reader import StateNotFound, parse_request
 from agcore.dialects.openai_responses.request_writer import render_request
-from agcore.models.profiles import Profile, profile
+from agcore.models.known import profile
+from agcore.models.profiles import Profile
 
 PNG = base64.b64encode(b"\x89PNG").decode()
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}

@@ -13,7 +13,7 @@ from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses
 from agcore.dialects import DIALECTS
 from agcore.dialects.shared.logprobs import divided, google_result, tokens_of, tokens_of_google
-from agcore.models.profiles import profile
+from agcore.models.known import profile
 from agcore.protocol.fault import Fault
 
 HEL: dict[str, Any] = {"token": "Hel", "logprob": -0.5, "bytes": [72, 101, 108]}

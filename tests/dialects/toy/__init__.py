@@ -10,9 +10,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from agcore.dialects.base import Client, Dialect, PassThrough, Upstream
-from tests.dialects.toy import errors
+from agcore.dialects.base import Client, Dialect, Errors, PassThrough, Upstream
 from tests.dialects.toy.traits import TRAITS
+
+
+def _errors() -> Errors:
+    from tests.dialects.toy import errors
+
+    return errors
 
 
 def _pass_through() -> PassThrough:
@@ -43,4 +48,4 @@ def _upstream() -> Upstream:
     return Upstream(render_request, ResponseReader, read_answer)
 
 
-DIALECT: Final = Dialect(TRAITS, errors, pass_through=_pass_through, client=_client, upstream=_upstream)
+DIALECT: Final = Dialect(TRAITS, errors=_errors, pass_through=_pass_through, client=_client, upstream=_upstream)

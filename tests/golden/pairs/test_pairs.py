@@ -16,7 +16,7 @@ import pytest
 from agcore.config.values import dialect_name
 from agcore.conversion.translation import ModelTarget, Translation, translate
 from agcore.dialects import DIALECTS
-from agcore.models.profiles import profile
+from agcore.models.known import profile
 from agcore.protocol.fault import Fault
 from tests.golden.pairs.material import REQUESTS, STREAMS, TOPICS, Json
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
