@@ -764,7 +764,7 @@ REPLAY: Final = _all(
     (
         "replay.alone",
         "One exchange of many that run side by side replays by itself in another process.",
-        "stories/test_replay.py::test_each_of_200_exchanges_side_by_side_is_replayed_by_itself_in_a_fresh_process",
+        "properties/test_replay.py::test_each_of_200_exchanges_side_by_side_is_replayed_by_itself_in_a_fresh_process",
     ),
     (
         "replay.secrets",

@@ -1,8 +1,8 @@
-"""What each client key may use: requests and tokens in a minute, and requests under way at once.
+"""What each client key may use: requests and tokens in a minute, and requests in flight at once.
 
-A key with a limit has an `RateLimit`: a token bucket for requests, one for tokens, and a count. A request is let in
+A key with a limit has a `RateLimit`: a token bucket for requests, one for tokens, and a count. A request is let in
 while each bucket has at least one left and the count is below its limit. Then it takes one request, and a place among
-those under way. What it consumes is known only at its end and taken then, so a bucket of tokens may owe some: the
+those in flight. What it consumes is known only at its end and taken then, so a bucket of tokens may owe some: the
 debt is paid by waiting. A refusal takes nothing.
 
 A bucket starts full, holds what its limit allows for a minute, and is refilled evenly: in a window of any length no
