@@ -101,9 +101,8 @@ class FanOut:
 
     def announce(self) -> None:
         """Tell in the head of the stream where it comes from: all calls go to the same candidate."""
-        asked = next((call for call in self._parts.calls.calls if call.asked), None)
-        if asked is not None:
-            self.owner.announce(asked, self.division)
+        asked = next(call for call in self._parts.calls.calls if call.asked)
+        self.owner.announce(asked, self.division)
 
     def give_up(self, fault: Fault, *, final: bool, now: float) -> None:
         """Nothing comes of this candidate: drop what is left, and ask at the later ones unless the fault is final."""

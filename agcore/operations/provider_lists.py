@@ -93,7 +93,8 @@ class ListReader(BaseOperation):
             self._dropped(call)
             self.list_read(call, read_ids(body), now=now)
             self._done(now)
-        elif isinstance(event, Failed):
+        else:
+            assert isinstance(event, Failed)
             self._dropped(call)
             provider = call.candidate.provider if call.asked else call.candidates[0].provider
             self.list_failed(provider, call, event.fault, now=now)

@@ -53,7 +53,7 @@ class Download:
         self._max_bytes = max_bytes
         self._owner = owner
         self._redirects = 0
-        self._call: UpstreamCall | None = None
+        self._call: UpstreamCall
         self._body = CollectedBody(parts.memory, limit=max_bytes)
 
     def begin(self, *, now: float) -> None:
@@ -68,8 +68,7 @@ class Download:
 
     def abort(self) -> None:
         """Stop; the owner hears nothing more."""
-        if self._call is not None:
-            self._call.abort()
+        self._call.abort()
 
     def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
         """What comes of asking at one URL."""

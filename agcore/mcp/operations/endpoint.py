@@ -225,8 +225,7 @@ class McpServer(BaseOperation):
             if self._session is not None:
                 self._outside.join_session(self._session, self.request.id, call=call.ask.id)
         for call in begun:
-            if not self.client.finished:
-                call.begin(now=now)
+            call.begin(now=now)
         if not begun:
             self._finish(now)
         return None

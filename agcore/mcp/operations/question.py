@@ -101,8 +101,8 @@ class Question:
 
     def abort(self) -> None:
         """Stop; the owner hears nothing more."""
-        if self._call is not None:
-            self._call.abort()
+        assert self._call is not None
+        self._call.abort()
 
     def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
         """What comes of the call."""
