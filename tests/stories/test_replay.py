@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -18,8 +17,6 @@ from tests.golden.test_stories import STORIES
 from tests.support.dialogues import PROVIDER_KEY, asked, config
 from tests.support.edges import MCP_AT, setup
 from tests.support.recorded import recorders
-
-ROOT = Path(__file__).parents[2]
 
 
 def recorded(story: Story, recorder: Recorder) -> Story:
