@@ -406,3 +406,59 @@ def test_an_answer_without_choices_is_an_empty_message() -> None:
     empty = render_answer(Answer(choices=[]), id="1", model="m", created=0, conversation=ASKED)
     assert empty["content"] == []
     assert empty["stop_reason"] == "end_turn"
+
+
+# What is seldom there.
+
+
+def test_a_call_without_a_name_is_none() -> None:
+    said, fault = read(
+        stream(
+            start(0, type="tool_use", id="a", name=7),
+            more(0, "input_json_delta", partial_json="{}"),
+            stop(0),
+            start(1, type="redacted_thinking", data=7),
+            stop(1),
+            reason("end_turn"),
+            {"type": "message_stop"},
+        )
+    )
+    assert fault is None
+    assert not any(isinstance(delta, ToolStarted | ToolArguments | ThinkingEnded) for delta in said)
+
+
+def test_a_citation_without_an_address_and_a_signature_that_is_no_text_say_nothing() -> None:
+    said, fault = read(
+        stream(
+            start(0, type="text", text="hi"),
+            more(0, "citations_delta", citation={"url": 7}),
+            stop(0),
+            start(1, type="thinking", thinking=""),
+            more(1, "signature_delta", signature=7),
+            stop(1),
+            reason("end_turn"),
+            {"type": "message_stop"},
+        )
+    )
+    assert fault is None
+    assert not any(isinstance(delta, Cited | ThinkingEnded) for delta in said)
+
+
+def test_empty_texts_and_thoughts_make_no_block() -> None:
+    said: list[Delta] = [TextDelta(""), ThinkingDelta(""), TextDelta("hi"), Finished(Stop.END)]
+    blocks = message(written(said))["content"]
+    assert blocks == [{"type": "text", "text": "hi"}]
+
+
+def test_a_call_starts_once_and_what_belongs_to_none_is_dropped() -> None:
+    said: list[Delta] = [
+        ToolStarted(0, "a", "f"),
+        ToolStarted(0, "a", "f"),
+        ToolArguments(9, "x"),
+        ToolEnded(9),
+        ToolArguments(0, "{}"),
+        ToolEnded(0),
+        Finished(Stop.TOOL_CALLS),
+    ]
+    (block,) = message(written(said))["content"]
+    assert (block["id"], block["input"]) == ("a", {})

@@ -866,3 +866,103 @@ def test_what_is_read_is_written_again() -> None:
         "service_tier": "standard_only",
     }
     assert rendered(parsed(body)) == {"model": "claude-opus-4-5", **body}
+
+
+# What is seldom there.
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (
+            {"messages": [{"role": "system", "content": [{"type": "image", "source": {"type": "url", "url": "u"}}]}]},
+            "messages[0].content[0]",
+        ),
+        ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages[0].content[0].source"),
+        (
+            {
+                "messages": [
+                    {"role": "assistant", "content": [{"type": "tool_use", "id": "", "name": "f", "input": {}}]}
+                ]
+            },
+            "messages[0].content[0].id",
+        ),
+    ],
+)
+def test_a_block_that_lacks_something_is_refused_with_its_place(body: dict[str, Any], param: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        parsed(body)
+    assert caught.value.param == param
+
+
+def test_a_redacted_thought_without_data_says_nothing() -> None:
+    block = {"type": "redacted_thinking", "data": ""}
+    said = [block, {"type": "text", "text": "hi"}]
+    assert parts(*said, role="assistant") == (Text("hi"),)
+
+
+def test_a_result_may_hold_what_has_no_place_elsewhere() -> None:
+    losses = Losses()
+    call = {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]}
+    result = {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "server_tool_use", "name": "g"}]}
+    parsed({"messages": [call, {"role": "user", "content": [result]}]}, losses)
+    assert [loss.path for loss in losses] == ["messages[1].content[0].content[0]"]
+
+
+def test_a_screen_is_described_with_its_size() -> None:
+    tool = {"type": "computer_20250124", "name": "computer", "display_width_px": 800, "display_height_px": 600}
+    (read,) = parsed({"tools": [tool]}).tools
+    assert read.description.endswith("The screen is 800 x 600 pixels.")
+
+
+def test_instructions_hold_nothing_but_texts() -> None:
+    turn = Turn("system", (Text("S"), Image(Source("image/png", data=PNG))))
+    assert rendered(asked(turn, USER))["system"] == [{"type": "text", "text": "S"}]
+    assert list(lost(asked(turn, USER))) == ["messages[0].content[1]"]
+
+
+def test_another_vendors_part_stays_behind() -> None:
+    turn = Turn("assistant", (Text("hi"), Foreign("gemini", "executableCode", {"code": "1"})))
+    assert rendered(asked(USER, turn))["messages"][1]["content"] == [{"type": "text", "text": "hi"}]
+    assert list(lost(asked(USER, turn))) == ["messages[1].content[1]"]
+
+
+def test_a_result_without_sound_and_without_an_empty_document_is_written() -> None:
+    empty = Document(Source("text/plain", data=base64.b64encode(b" ").decode()))
+    result = ToolResult("a", (Audio(Source("audio/wav", data="AAAA")), empty, Text("18C")))
+    call = Turn("assistant", (ToolCall("a", "get", "{}"),))
+    written = rendered(asked(USER, call, Turn("user", (result,))))["messages"][2]["content"][0]
+    assert written["content"] == "18C"
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type"),
+    [
+        (base64.b64encode(b"RIFF....WEBP").decode(), "image/webp"),
+        ("no base64", "image/gif"),
+        (base64.b64encode(b"RIFF....WAVE").decode(), "image/gif"),
+    ],
+)
+def test_a_picture_is_called_what_its_bytes_say(data: str, media_type: str) -> None:
+    (block,) = content(Image(Source("image/gif", data=data)))
+    assert block["source"]["media_type"] == media_type
+
+
+def test_an_own_hosted_tool_comes_back_as_it_was() -> None:
+    tool = {"type": "bash_20250124", "name": "bash"}
+    assert rendered(asked(hosted_tools=(HostedTool("anthropic", "bash", tool),)))["tools"] == [tool]
+
+
+def test_alternatives_at_the_top_of_a_schema_become_its_properties() -> None:
+    branch = {"type": "object", "properties": {"a": {"type": "string"}}}
+    schema = {"anyOf": [branch, True, {"type": "null"}], "properties": {"b": {"type": "number"}}}
+    (tool,) = rendered(asked(tools=(Tool("f", "", schema),)))["tools"]
+    assert set(tool["input_schema"]["properties"]) == {"a", "b"}
+
+
+def test_the_strongest_effort_is_the_strongest_that_there_is() -> None:
+    like = msgspec.structs.replace(profile("claude-opus-4-5"), reasoning="adaptive", efforts=("low", "medium"))
+    body = render_request(
+        asked(reasoning=Reasoning(effort="max")), model="m", profile=like, signer="up", losses=Losses()
+    )
+    assert body["output_config"]["effort"] == "medium"

@@ -310,3 +310,41 @@ def test_a_carrier_keeps_its_kind_and_id() -> None:
     (part,) = first["candidates"][0]["content"]["parts"]
     assert google_opened(part["thoughtSignature"]) == reasoning
     assert google_opened(carrier(reasoning)) is None
+
+
+# What is seldom there.
+
+
+def test_parts_that_are_none_and_what_follows_the_end_of_a_candidate_say_nothing() -> None:
+    odd = {
+        "content": {"parts": [7, {"text": "hi"}, {"inlineData": {"mimeType": "text/plain", "data": "aGk="}}]},
+        "index": 0,
+    }
+    said, fault = read(chunk(odd), chunk(candidate(finishReason="STOP")), chunk(candidate({"text": "more"})))
+    assert fault is None
+    assert [delta for delta in said if isinstance(delta, TextDelta | ImageMade)] == [TextDelta("hi")]
+
+
+def test_what_code_has_printed_and_what_google_cited_are_read() -> None:
+    cited = {"citationSources": [{"uri": "https://a.example", "title": "A"}, {"title": "no address"}]}
+    answer = candidate(
+        {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "42"}}, finishReason="STOP", citationMetadata=cited
+    )
+    said, _ = read(chunk(answer))
+    assert TextDelta("\n```\n42\n```\n") in said
+    assert [(delta.url, delta.title) for delta in said if isinstance(delta, Cited)] == [("https://a.example", "A")]
+
+
+def test_a_picture_at_an_address_is_shown_as_one_and_an_open_call_is_closed_at_the_end() -> None:
+    told = write(
+        [
+            ImageMade(Source("image/png", url="https://a.example/x.png")),
+            ToolArguments(9, "{}"),
+            ToolStarted(0, "a", "f"),
+            ToolArguments(0, "{}"),
+            Finished(Stop.TOOL_CALLS),
+        ]
+    )
+    parts = [part for each in chunks(told) for part in each["candidates"][0].get("content", {}).get("parts", [])]
+    assert parts[0] == {"text": "https://a.example/x.png"}
+    assert [part["functionCall"]["name"] for part in parts if "functionCall" in part] == ["f"]

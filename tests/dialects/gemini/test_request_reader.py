@@ -10,6 +10,7 @@ from agcore.conversation.losses import Losses
 from agcore.conversation.values import (
     Audio,
     Document,
+    Foreign,
     HostedTool,
     Image,
     Invalid,
@@ -207,6 +208,19 @@ def test_a_request_of_a_token_count_is_read_like_the_request_itself() -> None:
         ),
         (asked(user({"functionResponse": {"name": "f", "response": {}}})), "contents[0].parts[0].functionResponse"),
         (asked(user(call("a"))), "contents[0].parts[0].functionCall"),
+        (asked(model({"functionCall": {"name": "f", "args": 1}})), "contents[0].parts[0].functionCall.args"),
+        (asked(model({"functionCall": {"args": {}}})), "contents[0].parts[0].functionCall.name"),
+        (
+            asked(model(call("a"), {"functionResponse": {"name": "f", "response": {}}})),
+            "contents[0].parts[1].functionResponse",
+        ),
+        (
+            asked(model(call("a")), user({"functionResponse": {"name": "f", "response": 1}})),
+            "contents[1].parts[0].functionResponse.response",
+        ),
+        (asked(user({"fileData": {"mimeType": "image/png"}})), "contents[0].parts[0].fileData.fileUri"),
+        (asked(model({"text": "x", "thought": "yes"})), "contents[0].parts[0].thought"),
+        (asked(user({"text": "x"}), generationConfig={"topP": True}), "generationConfig.topP"),
         (
             asked(user({"text": "x"}), toolConfig={"functionCallingConfig": {"mode": "MUST"}}),
             "toolConfig.functionCallingConfig.mode",
@@ -399,3 +413,37 @@ def test_a_nesting_that_is_too_deep_is_invalid() -> None:
         deep = {"a": deep}
     with pytest.raises(Invalid):
         parse(asked(user({"text": "x"}), model({"functionCall": {"name": "f", "args": deep}})))
+
+
+def test_what_google_ran_itself_is_kept_for_google() -> None:
+    ran = {"language": "PYTHON", "code": "1"}
+    (turn,) = parse(asked(model({"executableCode": ran}), user({"text": "x"}))).turns[:1]
+    assert turn.parts == (Foreign("gemini", "executableCode", ran),)
+
+
+def test_a_thought_without_words_and_without_a_signature_is_none() -> None:
+    turns = parse(asked(user({"text": "x"}), model({"text": "", "thought": True}, {"text": "hi"}))).turns
+    assert turns[1].parts == (Text("hi"),)
+
+
+def test_a_video_of_youtubes_needs_no_type() -> None:
+    uri = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
+    (turn,) = parse(asked(user({"fileData": {"fileUri": uri}}))).turns
+    assert turn.parts == (Video(Source(media_type="video/*", url=uri)),)
+
+
+def test_settings_of_tools_that_nobody_else_has_are_noted() -> None:
+    losses = Losses()
+    conversation = parse(asked(user({"text": "x"}), toolConfig={"retrievalConfig": {"languageCode": "de"}}), losses)
+    assert conversation.tool_choice is None
+    assert [(loss.path, loss.weight) for loss in losses] == [("toolConfig.retrievalConfig", "note")]
+
+
+def test_a_form_that_nobody_else_writes_is_lost() -> None:
+    losses = Losses()
+    body = asked(user({"text": "x"}), generationConfig={"responseMimeType": "text/x.enum"})
+    assert parse(body, losses).output is None
+    assert [loss.path for loss in losses] == ["generationConfig.responseMimeType"]
+    forms = asked(user({"text": "x"}), generationConfig={"responseFormat": [{"image": {}}]})
+    parse(forms, losses)
+    assert "generationConfig.responseFormat[0].image" in [loss.path for loss in losses]

@@ -6,6 +6,7 @@ import copy
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import (
     Audio,
+    Conversation,
     Document,
     Foreign,
     HostedTool,
@@ -377,3 +379,58 @@ def numbered(part: Any, number: int) -> Any:
     if isinstance(part, ToolCall):
         return ToolCall(f"c{number}", part.name, part.arguments)
     return ToolResult(f"c{number}", part.content) if isinstance(part, ToolResult) else part
+
+
+def kept(conversation: Conversation, like: Profile) -> tuple[dict[str, Any], dict[str, str]]:
+    """The settings that are sent, and what is lost of them."""
+    losses = Losses()
+    body = render(conversation, losses, like)
+    return body.get("generationConfig", {}), {loss.path: loss.weight for loss in losses}
+
+
+def test_settings_that_a_model_does_not_take_are_lost() -> None:
+    like = msgspec.structs.replace(FLASH, sampling=False, top_k=False, max_output_tokens=50)
+    settings = Settings(temperature=1, top_p=0.5, top_k=3, choices=9, max_output=99, seed=2**40, service_tier="gold")
+    sent, lost = kept(said(hi(), settings=settings), like)
+    assert sent["maxOutputTokens"] == 50
+    assert not {"temperature", "topP", "topK", "seed", "candidateCount"} & set(sent)
+    assert {"temperature", "top_p", "top_k", "n", "max_tokens", "seed", "service_tier"} <= set(lost)
+
+
+def test_penalties_go_to_a_model_that_takes_them() -> None:
+    like = msgspec.structs.replace(FLASH, penalties=True)
+    sent, _ = kept(said(hi(), settings=Settings(presence_penalty=0.5, frequency_penalty=0.25, logprobs=True)), like)
+    assert (sent["presencePenalty"], sent["frequencyPenalty"], sent["responseLogprobs"]) == (0.5, 0.25, True)
+    assert "logprobs" not in sent
+
+
+def test_before_gemini_3_structured_output_and_tools_exclude_each_other() -> None:
+    conversation = said(hi(), tools=(Tool("f"),), output=Output(schema={"type": "object"}))
+    sent, lost = kept(conversation, OLD)
+    assert "responseMimeType" not in sent
+    assert "response_format" in lost
+
+
+def test_a_model_that_does_not_think_is_not_told_to() -> None:
+    like = msgspec.structs.replace(FLASH, reasoning="none")
+    assert "reasoning" in kept(said(hi(), reasoning=Reasoning(effort="high")), like)[1]
+    assert "reasoning" not in kept(said(hi(), reasoning=Reasoning(effort="none")), like)[1]
+
+
+def test_parts_that_have_no_place_in_a_turn_are_lost() -> None:
+    losses = Losses()
+    turns = (Turn("system", (Image(Source("image/png", data=PNG)), Text("S"))), hi(Thinking("t"), Text("x")))
+    body = render(said(*turns), losses)
+    assert body["systemInstruction"] == {"parts": [{"text": "S"}]}
+    assert body["contents"] == [user({"text": "x"})]
+    assert [loss.path for loss in losses] == ["turns[0].parts[0]", "turns[1].parts[0]"]
+
+
+def test_sound_of_a_bare_format_has_a_type() -> None:
+    body = render(said(hi(Audio(Source("wav", data="AAAA")))))
+    assert body["contents"] == [user({"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}})]
+
+
+def test_a_hosted_tool_that_is_asked_for_twice_is_sent_once() -> None:
+    tools = (HostedTool("gemini", "web_search", {}), HostedTool("gemini", "web_search", {}))
+    assert render(said(hi(), hosted_tools=tools))["tools"] == [{"googleSearch": {}}]

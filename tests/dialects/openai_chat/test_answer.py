@@ -427,3 +427,42 @@ def test_content_and_finish_reason_say_how_an_answer_ended(said: list[Delta], co
     assert choice["message"]["content"] == content
     assert choice["finish_reason"] == reason
     assert chunks(write(said))[-1]["choices"][0]["finish_reason"] == reason
+
+
+# What is seldom there.
+
+
+def test_what_follows_a_fault_or_the_end_is_not_read() -> None:
+    reader = ResponseReader(signer="up")
+    frames = Decoder().feed(sse(chunk({"content": "hi"}), chunk({}, "stop"), b"[DONE]", chunk({"content": "more"})))
+    said = [delta for frame in frames for delta in reader.feed(frame)]
+    assert [delta.text for delta in said if isinstance(delta, TextDelta)] == ["hi"]
+
+
+def test_a_choice_of_an_absurd_number_is_none() -> None:
+    assert stream(chunk({"content": "x"}, index=10**9), chunk({"content": "hi"}), chunk({}, "stop"))[0] == TextDelta(
+        "hi"
+    )
+
+
+def test_a_picture_and_a_citation_without_an_address_say_nothing() -> None:
+    odd = {"content": "hi", "images": [{"image_url": {"url": "x"}}, 7], "annotations": [{"url_citation": {}}, 7]}
+    said = stream(chunk(odd), chunk({}, "stop"))
+    assert [type(delta) for delta in said] == [TextDelta, Finished]
+
+
+def test_what_belongs_to_no_call_and_what_follows_the_end_is_not_written() -> None:
+    said: list[Delta] = [
+        Started("up"),
+        ToolStarted(0, "a", "f"),
+        ToolStarted(0, "a", "f"),
+        ToolArguments(9, "x"),
+        ToolArguments(0, "{}"),
+        ToolEnded(0),
+        ToolArguments(0, "late"),
+        Finished(Stop.TOOL_CALLS),
+        TextDelta("late"),
+    ]
+    told = write(said)
+    assert b"late" not in told
+    assert told.count(b'"f"') == 1

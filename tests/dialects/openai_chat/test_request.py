@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from agcore.conversation.losses import Losses
@@ -666,3 +667,82 @@ def test_tools_of_other_vendors_and_web_search_are_hosted() -> None:
 
 def test_nothing_at_all_is_still_a_message() -> None:
     assert written(Conversation(model="m", turns=()))["messages"] == [{"role": "user", "content": ""}]
+
+
+# What is seldom there.
+
+
+def test_effort_may_be_switched_as_openrouter_does() -> None:
+    assert parsed(reasoning={"enabled": True}).reasoning == Reasoning(effort="auto", visible=True)
+    assert parsed(reasoning={"enabled": False}).reasoning == Reasoning(effort="none", visible=True)
+
+
+def test_a_format_that_is_text_is_none() -> None:
+    assert parsed(response_format={"type": "text"}).output is None
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"tools": [{"type": "function", "function": {"name": "f", "parameters": 1}}]}, "tools[0].function.parameters"),
+        ({"tool_choice": {"type": "nobody"}}, "tool_choice.type"),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"id": "a", "type": "x"}]}]},
+            "messages[0].tool_calls[0].type",
+        ),
+    ],
+)
+def test_what_chat_does_not_know_is_refused_with_its_place(body: dict[str, Any], param: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        parsed(**body)
+    assert caught.value.param == param
+
+
+def test_a_result_finds_the_latest_call_of_its_name_among_others() -> None:
+    first, second = ({"role": "assistant", "function_call": {"name": name, "arguments": "{}"}} for name in ("f", "g"))
+    result = {"role": "function", "name": "f", "content": "1"}
+    turns = parsed(messages=[first, second, result, {"role": "function", "name": "h", "content": "2"}]).turns
+    called = [part.id for turn in turns for part in turn.parts if isinstance(part, ToolCall)]
+    answered = [part.call_id for turn in turns for part in turn.parts if isinstance(part, ToolResult)]
+    assert answered[0] == called[0]
+    assert answered[1] not in called
+
+
+def test_a_model_that_takes_no_tools_gets_none() -> None:
+    losses = Losses()
+    like = msgspec.structs.replace(UNKNOWN, tools=False, structured_output=False, efforts=(), reasoning="effort")
+    conversation = talk(
+        tools=(Tool("f"),),
+        output=Output(schema={"type": "object"}, description="D"),
+        reasoning=Reasoning(effort="none"),
+    )
+    body = render_request(conversation, model="m", profile=like, signer="up", losses=losses)
+    assert "tools" not in body
+    assert body["response_format"] == {"type": "json_object"}
+    assert {"tools", "response_format", "reasoning"} <= set(weights(losses))
+
+
+def test_a_described_schema_keeps_its_description() -> None:
+    body = written(talk(output=Output(schema={"type": "object"}, description="D")))
+    assert body["response_format"]["json_schema"]["description"] == "D"
+
+
+def test_parts_that_have_no_place_in_a_turn_are_lost() -> None:
+    losses = Losses()
+    image = Image(Source("image/png", data=PNG))
+    turns = (
+        Turn("system", (image, Text("S"))),
+        Turn("user", (Thinking("t"), Text("x"))),
+        Turn("assistant", (image, Text("y"))),
+        Turn("assistant", (ToolCall("a", "f", "{}"),)),
+        Turn("user", (ToolResult("a", (Video(Source("video/mp4", data="AA")), Text("1"))),)),
+    )
+    body = written(talk(*turns), model="gpt-5", losses=losses)
+    assert [message["content"] for message in body["messages"] if message["role"] != "tool"][:3] == ["S", "x", "y"]
+    assert weights(losses)
+
+
+def test_a_file_id_of_openais_own_goes_back_to_openai() -> None:
+    document = Document(Source("application/pdf", file_id="file-1"))
+    (message,) = written(talk(Turn("user", (document,))), model="gpt-5")["messages"]
+    assert message["content"] == [{"type": "file", "file": {"file_id": "file-1"}}]

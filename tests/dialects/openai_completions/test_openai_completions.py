@@ -116,3 +116,15 @@ def test_an_error_ends_the_stream_without_a_finish_reason() -> None:
     assert b'"finish_reason":"' not in out
     assert b'"message":"gone"' in out
     assert b"[DONE]" not in out
+
+
+def test_a_member_that_completions_do_not_have_is_lost() -> None:
+    losses = Losses()
+    parsed(losses, prompt="x", unheard_of=1)
+    assert [loss.path for loss in losses] == ["unheard_of"]
+
+
+def test_what_follows_the_end_of_an_answer_is_not_written() -> None:
+    told = write([TextDelta("hi"), Finished(Stop.END), TextDelta("late")], parsed(prompt="x"))
+    assert b"hi" in told
+    assert b"late" not in told

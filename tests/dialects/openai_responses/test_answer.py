@@ -499,3 +499,48 @@ def test_an_answer_that_says_nothing_is_an_empty_response() -> None:
 def test_a_conversation_of_another_dialect_has_nothing_to_repeat() -> None:
     asked = Conversation(model="m", turns=(Turn("user", ()),), tools=(Tool("f"),))
     assert grammar.check(written([TextDelta("a")], asked))["instructions"] is None
+
+
+class TestWhatIsSeldomThere:
+    def test_what_follows_the_end_is_not_read(self) -> None:
+        late = {"type": "response.output_text.delta", "output_index": 9, "content_index": 0, "delta": "late"}
+        said, fault = read(stream([*EVENTS, late]))
+        assert fault is None
+        assert TextDelta("late") not in said
+
+    def test_items_and_parts_of_odd_shapes_say_nothing(self) -> None:
+        odd = response(
+            7,  # type: ignore[arg-type]
+            {
+                **MESSAGE,
+                "content": [7, {"type": "output_text", "text": "hi", "annotations": [7, {"type": "url_citation"}]}],
+            },
+            {"type": "reasoning", "id": "rs", "summary": [{"text": 7}, 7]},
+            {"type": "image_generation_call", "id": "ig", "result": "%"},
+            {**CALL, "arguments": 7},
+        )
+        said = read_answer(odd, signer="me")
+        assert not isinstance(said, Fault)
+        assert TextDelta("hi") in said
+        assert not any(isinstance(delta, Cited | ImageMade | ToolArguments) for delta in said)
+
+    def test_thoughts_that_were_never_ended_are_and_so_is_a_call(self) -> None:
+        begun = EVENTS[:7]
+        call = {"type": "response.output_item.added", "output_index": 2, "item": {**CALL, "arguments": ""}}
+        unknown = {"type": "response.smell.delta", "output_index": 0, "delta": "x"}
+        said, fault = read(stream([*begun, unknown, call, {"type": "response.completed", "response": response()}]))
+        assert fault is None
+        assert ThinkingEnded() in said
+        assert ToolEnded(0) in said
+
+    def test_a_call_that_takes_anothers_place_ends_it(self) -> None:
+        said: list[Delta] = [
+            ToolStarted(0, "a", "f"),
+            ToolArguments(0, "{}"),
+            ToolStarted(0, "b", "f"),
+            ToolArguments(0, "{}"),
+            ToolEnded(0),
+            Finished(Stop.TOOL_CALLS),
+        ]
+        final = grammar.check(written(said))
+        assert [item["call_id"] for item in final["output"]] == ["a", "b"]

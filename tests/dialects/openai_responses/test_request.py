@@ -808,3 +808,80 @@ def test_a_request_that_is_parsed_and_rendered_says_the_same() -> None:
     said = repair_history(parse(losses, **body, input=carried), losses=losses)
     assert render(said, losses=losses) == {"model": "up", "input": history, **body}
     assert len(losses) == 0
+
+
+class TestWhatIsSeldomThere:
+    def test_phases_pictures_in_instructions_and_unknown_parts_are_lost(self) -> None:
+        losses = Losses()
+        picture = {"type": "input_image", "image_url": "https://a.example/x.png"}
+        items = [
+            {"type": "message", "role": "system", "content": [{"type": "input_text", "text": "S"}, picture]},
+            {
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "x"}, {"type": "input_smell"}],
+            },
+            {"type": "message", "role": "assistant", "phase": "final", "content": [{"type": "refusal", "refusal": ""}]},
+        ]
+        read = parse(losses, input=items)
+        assert [turn.parts for turn in read.turns] == [(Text("S"),), (Text("x"),)]
+        assert set(paths(losses)) == {"input[0].content", "input[1].content[1]", "input[2].phase"}
+
+    @pytest.mark.parametrize(
+        ("body", "param"),
+        [
+            ({"input": [{"type": "image_generation_call", "id": "i", "result": "%"}]}, "input[0].result"),
+            (
+                {
+                    "input": [
+                        {"role": "user", "content": [{"type": "input_file", "filename": "a.pdf", "file_data": "%"}]}
+                    ]
+                },
+                "input[0].content[0].file_data",
+            ),
+            ({"tools": [{"type": "namespace", "name": "n", "tools": 1}]}, "tools[0].tools"),
+            ({"tools": [{"type": "function", "name": "f", "description": 1}]}, "tools[0].description"),
+            (
+                {"tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [1]}},
+                "tool_choice.tools[0]",
+            ),
+        ],
+    )
+    def test_what_is_wrong_is_refused_with_its_place(self, body: Any, param: str) -> None:
+        assert param_of(**body) == param
+
+    def test_members_that_are_unknown_here_are_noted(self) -> None:
+        losses = Losses()
+        parse(
+            losses,
+            reasoning={"effort": "low", "mood": "good", "context": None},
+            include=["smells"],
+            tools=[
+                {"type": "function", "name": "f", "colour": "red", "size": None},
+                {"type": "function", "name": "f", "description": "another"},
+            ],
+        )
+        assert {"reasoning.mood", "include[0]", "tools[0].colour", "tools[1]"} <= set(paths(losses))
+
+    def test_a_schema_keeps_its_description(self) -> None:
+        body = render(asked(output=Output(schema={"type": "object"}, description="D")))
+        assert body["text"]["format"]["description"] == "D"
+
+    def test_top_log_probabilities_may_be_left_open(self) -> None:
+        body = render(asked(settings=Settings(logprobs=True)), "gpt-4o")
+        assert "top_logprobs" not in body
+
+    def test_instructions_with_more_than_text_stay_in_the_input(self) -> None:
+        turn = Turn("system", (Text("S"), Image(Source("image/png", data="AAAA"))))
+        assert not render(asked(turn, Turn("user", (Text("x"),)))).get("instructions")
+
+    def test_a_model_that_is_not_known_to_reason_is_told_nothing(self) -> None:
+        losses = Losses()
+        assert "reasoning" not in render(asked(reasoning=Reasoning(effort="none")), "gpt-4o", losses)
+        assert not paths(losses)
+        like = msgspec.structs.replace(profile("gpt-5"), efforts=("none",))
+        assert render(asked(reasoning=Reasoning(effort="high")), like)["reasoning"]["effort"] == "high"
+
+    def test_a_json_object_is_asked_for_in_words_where_only_the_assistant_has_spoken(self) -> None:
+        body = render(asked(Turn("assistant", (Text("x"),)), output=Output()))
+        assert "JSON" in str(body["input"])
