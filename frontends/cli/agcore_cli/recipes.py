@@ -46,8 +46,8 @@ CLIENTS: Final[Mapping[str, Client]] = {
         "Gemini CLI",
         "gemini",
         {"GOOGLE_GEMINI_BASE_URL": "{url}", "GEMINI_API_KEY": "{key}"},
-        # With a base URL it takes to a way of logging in that it then calls invalid, unless a file names another one.
-        'With {"security": {"auth": {"selectedType": "gemini-api-key"}}} in ~/.gemini/settings.json it shows the key.',
+        # With a base URL it takes to a way of logging in that shows no key, and that `gemini -p` calls invalid.
+        'It needs {"security": {"auth": {"selectedType": "gemini-api-key"}}} in ~/.gemini/settings.json.',
     ),
     "openai": Client("the SDKs of OpenAI", "", {"OPENAI_BASE_URL": "{url}/v1", "OPENAI_API_KEY": "{key}"}),
 }
