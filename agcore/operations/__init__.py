@@ -1,4 +1,4 @@
-"""What routes do: an operation for each name that `routes.ROUTES` has, loaded when it is first asked for."""
+"""Operations, one for each name that `routes.ROUTES` has, loaded when it is first asked for."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ OPERATIONS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def operation(name: str, headers: Headers = ()) -> OperationKind:
-    """What makes a route's operation.
+    """Returns what makes a route's operation.
 
     Args:
         name: As the route has it.

@@ -30,14 +30,14 @@ JSON = b"application/json"
 
 
 class Earlier(msgspec.Struct, frozen=True):
-    """Where a request goes on, and whether what it is answered is to be gone on from."""
+    """The response that a request follows, and whether its own answer is remembered in turn."""
 
     previous: str | None = None
     """The id of the response that it follows."""
     entry: Entry | None = None
-    """What is known here of that response."""
+    """What this gateway holds of the previous response; None for nothing."""
     stores: bool = True
-    """Whether the answer is remembered."""
+    """True where the answer to this request is remembered."""
 
 
 class Asking(msgspec.Struct, frozen=True):
@@ -48,13 +48,13 @@ class Asking(msgspec.Struct, frozen=True):
     dialect: Dialect
     """The client's."""
     parts: PathParts
-    """What its path and query say."""
+    """Parameters from the request's path and query."""
     summary: RequestSummary
-    """What it asks for."""
+    """Summary of the body: the model, and whether a stream is wanted."""
     content: Members | HeldForm | None = None
-    """Its body; None where it has none."""
+    """The request's body; None for a request without one."""
     earlier: Earlier = Earlier()
-    """Where it goes on."""
+    """The response that the request follows."""
 
     @property
     def members(self) -> Members:
@@ -63,12 +63,12 @@ class Asking(msgspec.Struct, frozen=True):
         return self.content
 
     def resolve(self) -> Resolution | Fault:
-        """What the model's name stands for, to this client; or the 403 or 404."""
+        """Returns what the model's name stands for to this client, or a fault with 403 or 404."""
         request, model = self.request, self.summary.model
         return resolve(self.services.catalog, model, identity=request.identity, dialect=request.dialect)
 
     def is_translated(self, candidate: Candidate) -> bool:
-        """Whether a candidate speaks another dialect than the client."""
+        """Returns True where the candidate speaks another dialect than the client."""
         return candidate.endpoint.dialect != self.dialect.traits.name
 
     def shown_model(self, candidate: Candidate) -> str | None:
@@ -76,15 +76,15 @@ class Asking(msgspec.Struct, frozen=True):
         return self.summary.model if self.summary.model != candidate.model else None
 
     def upstream(self, candidate: Candidate) -> Upstream:
-        """Who answers at a candidate."""
+        """Returns the provider and the dialect that answer at a candidate."""
         return Upstream(candidate.provider.name, DIALECTS[candidate.endpoint.dialect])
 
     def model_target(self, candidate: Candidate) -> ModelTarget:
-        """Where a translated conversation goes."""
+        """Returns the target of a conversation that is translated for a candidate."""
         return model_target(candidate, self.services.catalog)
 
     def destination(self, candidate: Candidate) -> Destination:
-        """Where the request of a task goes."""
+        """Returns the address, model and profile that a task of another kind is sent to."""
         from agcore.dialects.tasks import Destination  # not free to import
 
         profile = self.services.catalog.profile(candidate.model)
@@ -116,7 +116,7 @@ class Asking(msgspec.Struct, frozen=True):
 
 
 def model_target(candidate: Candidate, catalog: Catalog) -> ModelTarget:
-    """Where a conversation goes that is translated for a candidate."""
+    """Returns the target of a conversation that is translated for a candidate."""
     from agcore.conversion.translation import ModelTarget  # translating is not free to import
 
     profile = catalog.profile(candidate.model)

@@ -1,4 +1,4 @@
-"""What operations have in common: a JSON body that is collected, and no calls."""
+"""Base of operations: a JSON body that is collected, and no calls."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class BaseOperation:
 
     @classmethod
     def max_body(cls, limits: Limits) -> int:
-        """As much as JSON may have."""
+        """Returns the bytes that a JSON body may have."""
         return limits.max_json
 
     def resolve(self, model: str) -> Resolution | Fault:
-        """What `model` stands for, to the client that asks; or the 403 or 404."""
+        """Returns what `model` stands for to the client that asks, or a fault with 403 or 404."""
         request = self.request
         return resolve(self.services.catalog, model, identity=request.identity, dialect=request.dialect)
 
@@ -77,7 +77,7 @@ class BaseOperation:
         """No alarm was set."""
 
     def drain(self, *, now: float) -> None:
-        """What is answered has an end of its own."""
+        """Does nothing: the answer has an end of its own."""
 
     def error_body(self, fault: Fault) -> bytes:
         """An error in the client's dialect."""

@@ -61,7 +61,7 @@ def count(asking: Asking, candidate: Candidate, candidates: object, now: float) 
 
 
 def counting_client(asking: Asking) -> ClientTask[dict[str, object], dict[str, object], TokenCount]:
-    """What serves the client's dialect with token counts."""
+    """Returns the functions that read and write token counts in the client's dialect."""
     return task_registry.tokens().clients[asking.dialect.traits.name]
 
 

@@ -34,7 +34,7 @@ from agcore.upstream.request import UpstreamPlan
 
 
 class FanOutOwner(Protocol):
-    """What the calls of a division need of the operation that divides its request; see `forward.Forward`."""
+    """The operation that divides its request, as the calls of a division see it; `forward.Forward` is one."""
 
     @property
     def parts(self) -> ExchangeParts:
@@ -44,7 +44,7 @@ class FanOutOwner(Protocol):
         """Ask at the later candidates."""
 
     def upstream_plan(self, request: Outgoing) -> UpstreamPlan:
-        """What a call is asked for an attempt."""
+        """Returns the plan by which a call makes an attempt."""
 
     def announce(self, call: UpstreamCall, answering: Answering, headers: Headers = ()) -> None:
         """Tell in the head of a stream where it comes from."""
@@ -60,7 +60,7 @@ class FanOutOwner(Protocol):
 
 
 def later_than(candidate: Candidate, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Where a request may go once nothing came of `candidate`: all others but those of earlier steps."""
+    """Returns the candidates left once nothing came of `candidate`: all others but those of earlier steps."""
     return tuple(each for each in candidates if each is not candidate and each.step >= candidate.step)
 
 
@@ -115,7 +115,7 @@ class FanOut:
         return self.owner.ask(self.later, counts_as_retry=asked, now=now)
 
     def release(self) -> None:
-        """What was kept, and what the requests were made of, is not held any more."""
+        """Releases the memory of what was kept, and of what the requests were made of."""
         for branch in self._branches:
             branch.body.release()
         self._parts.memory.release(self.division.held)
@@ -173,7 +173,7 @@ class Branch:
         self.call.abort()
 
     def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
-        """What comes of the call."""
+        """Takes an event of the branch's call."""
         fan_out = self._fan_out
         if isinstance(event, NeedPlan):
             self._begin(fan_out.division.branch(self.number))

@@ -64,7 +64,7 @@ class Attempt:
 
 
 class Forward(BaseOperation):
-    """One request: see the module's text."""
+    """An operation that has upstreams answer one request, by the rules of a `Task`."""
 
     def __init__(self, parts: ExchangeParts, task: Task) -> None:
         super().__init__(parts)
@@ -80,7 +80,7 @@ class Forward(BaseOperation):
 
     @property
     def answering(self) -> Answering | None:
-        """What makes the client's answer at present; None where nobody is asked."""
+        """The conversion or division that makes the client's answer at present; None where nobody is asked."""
         if self._fan_out is not None:
             return self._fan_out.division
         return None if self._attempt is None else self._attempt.conversion
@@ -133,7 +133,7 @@ class Forward(BaseOperation):
         return None
 
     def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
-        """What comes of a call."""
+        """Takes an event of a call."""
         if isinstance(event, Data):
             self._receive_data(call, event.data, now)
         elif isinstance(event, NeedPlan):
@@ -149,7 +149,7 @@ class Forward(BaseOperation):
             self._failed(call, event.fault, now)
 
     def upstream_plan(self, request: Outgoing) -> UpstreamPlan:
-        """What the call is asked for an attempt."""
+        """Returns the plan by which a call makes an attempt."""
         return UpstreamPlan(
             target=request.target,
             method=request.method,
@@ -197,7 +197,7 @@ class Forward(BaseOperation):
         return self.client.answer(status, body, headers=shown, content_type=answer.content_type, now=now)
 
     def headers_down(self, call: UpstreamCall, answering: Answering, headers: Headers) -> Headers:
-        """What of the upstream's headers the client sees, where the answer came from, and what was lost on the way.
+        """Returns the header fields that the client sees of the upstream's, with provenance and losses.
 
         Another vendor's limits and ids mean nothing to the client.
         """
@@ -252,7 +252,7 @@ class Forward(BaseOperation):
             self.client.expect_stream(answering.stream_headers, keepalive=self.dialect.traits.keepalive, now=now)
 
     def _drop(self) -> None:
-        """What came of an earlier attempt is not held any more."""
+        """Releases the memory of an earlier attempt."""
         if self._attempt is not None:
             self._attempt.body.release()
             self.memory.release(self._attempt.conversion.held)
@@ -363,7 +363,7 @@ class Forward(BaseOperation):
         self.client.write(answering.release(), now=now)
 
     def keepalive(self, usual: bytes) -> bytes:
-        """What keeps a stream alive that its first picture opened, while the next one is drawn."""
+        """Returns the dialect's keepalive while several calls are out: a first picture may have opened the stream."""
         return usual if self._fan_out is None else self.dialect.traits.keepalive
 
     def error_in_stream(self, fault: Fault) -> bytes | None:

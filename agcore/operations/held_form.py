@@ -47,7 +47,7 @@ class HeldForm:
 
     @property
     def begun(self) -> bool:
-        """Whether an upstream has its beginning."""
+        """True once an upstream has the beginning of the form."""
         return self._patcher is not None
 
     def add(self, data: bytes) -> Fault | None:
@@ -66,7 +66,7 @@ class HeldForm:
         return pieces
 
     def restore(self, data: bytes) -> None:
-        """It is in memory again."""
+        """Takes back into memory what was put aside."""
         self.spooled = 0
         self._pieces.append(data)
 

@@ -53,7 +53,7 @@ def read_media(asking: Asking) -> RequestSummary | Fault:
 
 
 def media_of(asking: Asking) -> MediaTask:
-    """What the client's dialect knows of its media."""
+    """Returns the functions that read and write media in the client's dialect."""
     return task_registry.media()[asking.dialect.traits.name]
 
 
@@ -88,7 +88,7 @@ def passed_media(asking: Asking, candidate: Candidate, *, read_usage: ReadUsage)
 
 
 def is_repeatable(asking: Asking) -> bool:
-    """Whether an answer that comes twice is not paid for twice."""
+    """Returns True where answering the request twice is not paid for twice."""
     return media_of(asking).is_repeatable(asking.request.match.route.path)
 
 
@@ -148,7 +148,7 @@ def embed(asking: Asking, candidate: Candidate, candidates: object, now: float) 
 
 
 def embedding_usage(answer: Mapping[str, object]) -> Usage | None:
-    """As media count, or as those of another dialect do: some providers answer in that one's words."""
+    """Returns the usage as media count it, else in the words of another dialect, which some providers use."""
     return next(filter(None, (media.read_usage(answer) for media in task_registry.media().values())), None)
 
 
@@ -197,7 +197,7 @@ def draw(
 
 
 def read_drawing(asking: Asking, client: ImagesClient, losses: Losses) -> ImageRequest | Fault:
-    """What a client wants drawn."""
+    """Returns the pictures that a client asks for in neutral form, or what is wrong with the request."""
     from agcore.conversation.values import Invalid
 
     content = asking.content
@@ -226,7 +226,7 @@ def refused_for(asking: Asking, candidate: Candidate, losses: Losses) -> Fault |
 
 
 def form_too_large(asking: Asking) -> Fault:
-    """What is wrong with a form that is translated and does not fit into JSON."""
+    """Returns the fault of a translated form that does not fit into JSON."""
     most = as_json(asking.services.config.limits)
     message = f"a form for {asking.summary.model!r} is translated, and may have at most {most} bytes"
     return Fault(status=413, message=message, code="request_too_large")
@@ -300,7 +300,7 @@ def transcribe(asking: Asking, candidate: Candidate, candidates: Sequence[Candid
 
 
 def read_recording(asking: Asking, client: TranscriptsClient, losses: Losses) -> TranscriptRequest | Fault:
-    """What a client wants heard."""
+    """Returns the transcript that a client asks for in neutral form, or what is wrong with the request."""
     from agcore.conversation.values import Invalid
 
     assert isinstance(asking.content, HeldForm)
@@ -315,7 +315,7 @@ def read_recording(asking: Asking, client: TranscriptsClient, losses: Losses) ->
 
 
 def recording_too_large(asking: Asking) -> Fault:
-    """What is wrong with a recording that is translated and too long for that."""
+    """Returns the fault of a recording that is too long to be translated."""
     most = max_audio() // (1024 * 1024)
     message = f"a recording for {asking.summary.model!r} may have at most {most} MiB; send it in parts, or compressed"
     return Fault(status=413, message=message, code="request_too_large", param="file")

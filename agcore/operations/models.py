@@ -108,7 +108,7 @@ class GetModel(BaseOperation):
 
 
 class Detect(BaseOperation):
-    """How a model name resolves, and what the model behind it can do.
+    """An operation that answers how a model name resolves, and what the model behind the name can do.
 
     It resolves as for the clients of `dialect`, where the body has one, else as for those of OpenAI Chat Completions.
     """

@@ -1,4 +1,4 @@
-"""What operations share that read the providers' own model lists: several at once, each within bounds."""
+"""Base of operations that read the providers' own model lists: several at once, each within bounds."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class ListReader(BaseOperation):
         """A provider begins to answer."""
 
     def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
-        """What comes of one of the calls."""
+        """Takes an event of one of the calls."""
         if isinstance(event, Data):
             self._receive_data(call, event.data, now)
         elif isinstance(event, NeedPlan):
@@ -110,7 +110,7 @@ class ListReader(BaseOperation):
             self._done(now)
 
     def _dropped(self, call: UpstreamCall) -> None:
-        """What came is not held any more."""
+        """Releases the memory of the lists that came."""
         body = self._bodies.pop(call, None)
         if body is not None:
             body.release()
@@ -131,5 +131,5 @@ class ListReader(BaseOperation):
 
 
 def list_candidate(provider: Provider, *, key: str | None = None) -> Candidate:
-    """Where a provider's list is, asked with one of its keys or with the one of this fingerprint."""
+    """Returns the candidate that a provider's list is read from, with any of its keys or that of a fingerprint."""
     return Candidate(provider, provider.preferred_endpoint, LISTING, key=key)

@@ -35,7 +35,7 @@ def remember(task: Task, *, stores: bool = True) -> Task:
 
 
 def recall(asking: Asking, *, stores: bool) -> Earlier | Fault:
-    """Where a request goes on. Another client's response is not found."""
+    """Returns the response that a request follows, or a fault; another client's response is not found."""
     members, client, outside = asking.members, asking.request.client, asking.services.outside
     stores = stores and members.raw("store") != b"false"
     previous = members.value("previous_response_id")
@@ -137,7 +137,7 @@ def items_of(members: Members) -> bytes:
 
 
 def pinned_candidate(pin: Pinned, services: GatewayServices, *, dialect: str) -> Candidate | None:
-    """Where a pinned response is held; None where its key is gone, or its provider speaks no `dialect` any more."""
+    """Returns the candidate that holds a pinned response; None if its key or its endpoint for `dialect` is gone."""
     for provider in services.config.providers:
         endpoint = provider.endpoints.get(dialect)
         if provider.name == pin.provider and endpoint is not None:

@@ -37,7 +37,7 @@ MAX_LIMIT: Final = 100
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """What is told of a stored response. Called with the parts of an exchange, a row makes the operation that tells."""
+    """A row for each request about a stored response. Called with the parts of an exchange, it makes the operation."""
 
     shown: Callable[[str, Kept, RequestTarget], bytes | Fault]
     """The answer to a GET of the response of an id that is held here."""
@@ -46,7 +46,7 @@ class Stored(msgspec.Struct, frozen=True):
     metered: bool = False
 
     def max_body(self, limits: Limits) -> int:
-        """As much as JSON may have."""
+        """Returns the bytes that a JSON body may have."""
         return limits.max_json
 
     def __call__(self, parts: ExchangeParts) -> Operation:
@@ -88,7 +88,7 @@ class StoredResponse(Forward):
 
 
 def ask_holder(asking: Asking, candidate: Candidate, candidates: object, now: float) -> Conversion:
-    """The same request, without a body, for the provider that holds the response."""
+    """Returns the same request, without a body, for the provider that holds the response."""
     request = asking.request
     suffix = request.match.route.path.partition("{name}")[2]
     path = candidate.endpoint.prefix + f"/responses/{quote(request.match.name, safe='')}{suffix}".encode("ascii")
@@ -109,7 +109,7 @@ def consumed_before(answer: Mapping[str, object]) -> Usage | None:
 
 
 def forget(asking: Asking, call: UpstreamCall, conversion: Conversion) -> None:
-    """What its provider deleted is nowhere any more."""
+    """Forgets a response that its provider has deleted."""
     if asking.request.head.method == "DELETE":
         asking.services.outside.forget_response(asking.request.match.name, client=asking.request.client)
 
@@ -154,7 +154,7 @@ def input_items(id: str, entry: Kept, target: RequestTarget) -> bytes | Fault:
 
 
 def complete(id: str, entry: Kept, target: RequestTarget) -> bytes | Fault:
-    """What is held here was complete when it was answered."""
+    """Returns the refusal of a cancellation: a response that is held here was complete when it was kept."""
     return invalid("only a response in the background can be cancelled, and this one is complete")
 
 

@@ -1,4 +1,4 @@
-"""What a task is: a row that says how a kind of request is read, who takes it, and how it is converted for them.
+"""Tasks: rows that say how a kind of request is read, who takes it, and how it is converted for a candidate.
 
 `tasks` and `media_tasks` have the rows, `forward.Forward` carries them out.
 """
@@ -27,64 +27,64 @@ rules the candidate out. Raises BodyError for a body that cannot be edited."""
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """How a task goes on from its earlier answers."""
+    """Functions by which a task goes on from its earlier answers."""
 
     recall: Callable[[Asking], Earlier | Fault]
-    """Where a request goes on."""
+    """Returns the response that a request follows, or a fault."""
     bind: Callable[[Asking], tuple[Candidate, ...] | Fault | None]
-    """Who alone can go on there; None where anybody can."""
+    """Returns the only candidates that can go on from that response; None where anybody can."""
     expand: Callable[[Asking], bytes | None]
     """The body with what it refers to; None where it refers to nothing. Raises BodyError."""
 
 
 class FormRules(msgspec.Struct, frozen=True):
-    """What holds for forms that are translated: all of such a form must be in memory."""
+    """Bounds of forms that are translated, all of which must be in memory."""
 
     max_whole: Callable[[Limits], int]
-    """Bytes that a form may have then."""
+    """Returns the bytes that a translated form may have."""
     too_large: Callable[[Asking], Fault]
-    """What is wrong with a larger one."""
+    """Returns the fault of a larger form."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What a route has upstreams do. Called with the parts of an exchange, a task makes the operation that does it."""
+    """A kind of request that upstreams answer. Called with the parts of an exchange, it makes the operation."""
 
     read: Callable[[Asking], RequestSummary | Fault]
-    """What a request asks for."""
+    """Returns the summary of a request, or what is wrong with it."""
     endpoint: Callable[[Provider, Dialect], Endpoint | None]
-    """Where a provider takes such requests of a client's dialect; None where it does not."""
+    """Returns where a provider takes such requests of a client's dialect; None where it does not."""
     unserved: Callable[[Asking, Resolution], Fault]
-    """What is wrong with a model whose providers take no such requests."""
+    """Returns the fault of a model whose providers take no such requests."""
     convert: Convert
     repeatable: Callable[[Asking], bool] = lambda asking: True
-    """Whether it does no harm if a request is answered twice."""
+    """Returns True where it does no harm if a request is answered twice."""
     memory: Memory | None = None
-    """How it goes on from earlier answers."""
+    """How requests go on from earlier answers; None where they cannot."""
     kept: Callable[[Asking, UpstreamCall, Conversion], None] | None = None
     """Told once of each answer of which the `response` is known, with the call that brought it."""
     form: FormRules | None = None
-    """What holds for its forms; None where the body is JSON."""
+    """Bounds of the form that the body is; None where the body is JSON."""
     local: Callable[[Asking, Sequence[Candidate]], WholeAnswer | Fault | None] | None = None
     """An answer for which none of the candidates needs to be asked."""
     rescue: Callable[[Asking, Fault], WholeAnswer | Fault | None] | None = None
     """The answer where nobody gave one; None where the fault is the answer."""
     media: bool = False
-    """Whether errors in a stream that nobody has begun to answer are those of media."""
+    """True where errors in a stream that nobody has begun to answer are those of media."""
     metered: bool = True
-    """Whether a POST counts against the limits of the client's key."""
+    """True where a POST counts against the limits of the client's key."""
     free: bool = False
-    """Whether no vendor charges for it."""
+    """True where no vendor charges for the request."""
     waits_for_cooldown: bool = True
-    """Whether an answer is worth waiting for another attempt."""
+    """True where an answer is worth a wait for another attempt."""
 
     @property
     def json_body(self) -> bool:
-        """Whether the body must be JSON."""
+        """True where the body must be JSON."""
         return self.form is None
 
     @property
     def body(self) -> BodyPolicy:
-        """What becomes of the body: a form is looked into as it comes."""
+        """Policy for the body: a form is looked into as it comes."""
         return BodyPolicy.COLLECT if self.form is None else BodyPolicy.PIECES
 
     def max_body(self, limits: Limits) -> int:

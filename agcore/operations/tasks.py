@@ -45,7 +45,7 @@ def one_of(dialects: Sequence[str], provider: Provider, dialect: Dialect) -> End
 
 
 def speaks_only(asking: Asking, found: Resolution, *, why: str = "") -> Fault:
-    """What the first provider of a model speaks instead, and `why` that does not help."""
+    """Returns the fault that names what a model's first provider speaks instead, and `why` that does not help."""
     provider = found.targets[0].provider
     spoken = ", ".join(provider.dialect_names)
     message = f"model {asking.summary.model!r} is served by {provider.name!r}, which speaks {spoken} only{why}"
@@ -105,7 +105,7 @@ def generate(asking: Asking, candidate: Candidate, candidates: object, now: floa
 
 
 def is_stray(asking: Asking) -> bool:
-    """Whether this is a Responses request on Chat's path, as editors send it (docs/wire/clients.md#editors)."""
+    """Returns True for a Responses request on Chat's path, as editors send it (docs/wire/clients.md#editors)."""
     traits, members = asking.dialect.traits, asking.members
     stray = traits.stray_history_member
     return stray is not None and traits.history_member not in members and stray in members

@@ -94,7 +94,7 @@ class Upload(Forward):
             self.client.fail(self._rules.too_large(self.asking), now=now)
 
     def file_read(self, id: int, data: bytes, *, now: float) -> None:
-        """What was put aside is in memory again."""
+        """Takes the form that was put aside and has been read back."""
         self._form.restore(data)
         self.ask(self._candidates, now=now)
 

@@ -138,7 +138,7 @@ class Warmup(ListReader):
 def _told(
     known: Mapping[tuple[str, str], list[tuple[str, Cooldown]]], provider: str, key: str, now: float
 ) -> list[dict[str, object]]:
-    """What keeps a key from being used, for one model or for all."""
+    """Returns the cooldowns of a key, for one model or for all, as the answer lists them."""
     found = [*known.get((provider, key), ()), *(known.get((provider, ""), ()) if key else ())]
     return [
         {
