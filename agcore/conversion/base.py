@@ -1,4 +1,4 @@
-"""What every conversion offers: one attempt's way through two wires, the client's and the upstream's.
+"""Conversions: one attempt's way through two wires, the client's and the upstream's.
 
 A conversion is made for one attempt and is dropped with it, so nothing of it is ever reset. It holds the request as it
 leaves and reads the answer to it:
@@ -53,7 +53,7 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 
 class Passing(enum.Enum):
-    """How an answer comes to the client, known from its head."""
+    """The ways in which an answer comes to the client, told apart by its head."""
 
     STREAM = "stream"
     WHOLE = "whole"
@@ -61,7 +61,7 @@ class Passing(enum.Enum):
 
 
 class Output(msgspec.Struct, frozen=True):
-    """What the client's stream gets for a piece of the upstream's answer."""
+    """A piece of the client's stream, made of a piece of the upstream's answer."""
 
     data: bytes = b""
     """Content, which commits the answer; empty while there is none."""
@@ -70,7 +70,7 @@ class Output(msgspec.Struct, frozen=True):
     terminal: bool = False
     """`data` ends with the stream's last event, which may repeat the upstream's words about a failure."""
     fault: Fault | None = None
-    """How the answer failed, after `data`; nothing more is to be fed."""
+    """The failure of the answer, after `data`, when nothing more is to be fed."""
 
 
 NOTHING: Final = Output()
@@ -83,17 +83,17 @@ class WholeAnswer(msgspec.Struct, frozen=True):
     content_type: bytes = b"application/json"
     headers: Headers = ()
     failed: bool = False
-    """It tells, in the upstream's words, of a failure."""
+    """The answer tells of a failure, in the upstream's words."""
     local: bool = False
-    """It was made here and says nothing of what an upstream answered."""
+    """The answer was made here and says nothing of what an upstream answered."""
 
 
 Answered: TypeAlias = WholeAnswer | Output | Fault
-"""What becomes of a whole answer: itself, the stream that the client asked for, or an error."""
+"""A whole answer as the client gets it: whole, as the stream that was asked for, or an error."""
 
 
 class Answering(Protocol):
-    """What conversions and divisions have in common: the client's side of the answer."""
+    """The client's side of an answer, which conversions and divisions have in common."""
 
     translated: bool
     """The upstream is asked in words of the gateway's: its header fields mean nothing to the client."""
@@ -107,7 +107,7 @@ class Answering(Protocol):
 
     @property
     def usage(self) -> Usage | None:
-        """What the answer consumed, as far as it told."""
+        """Usage of the answer, as far as the upstream told it."""
 
     def release(self) -> bytes:
         """The announcements held so far, which commits the stream."""
@@ -117,13 +117,13 @@ class Answering(Protocol):
 
 
 class Conversion(Answering, Protocol):
-    """One attempt; see the module's text."""
+    """One attempt: the request as it leaves, and the reader of the answer to it."""
 
     request: Outgoing
 
     @property
     def response(self) -> Mapping[str, object] | None:
-        """What the client is being told, as one object with an id, where its dialect's requests may go on from it."""
+        """The client's answer as one object with an id, where its dialect's requests may go on from such answers."""
 
     def head(self, status: int, headers: Headers) -> Passing:
         """Take in the head of an answer with a 2xx: how the rest of it comes to the client."""
@@ -138,7 +138,7 @@ class Conversion(Answering, Protocol):
         """Read a whole answer."""
 
     def broken(self) -> Output | None:
-        """What the client still gets where a complete answer outlives its connection; None where it is not complete."""
+        """Returns what the client still gets once the connection broke; None where the answer is not complete."""
 
     def unsigned(self, fault: Fault, *, now: float) -> Conversion | None:
         """The attempt anew, without signatures, where `fault` refuses one; None where that is no remedy."""
@@ -167,18 +167,18 @@ class Division(ABC):
     count: int
     """Calls, at least one."""
     answers: int
-    """How often one answer's bound may be held: 1 where all answers share it."""
+    """Multiples of one answer's bound that may be held: 1 where all answers share it."""
     keeps_turn: bool
     """The first call is made with the credential that was chosen for the request as a whole."""
 
     @property
     @abstractmethod
     def usage(self) -> Usage | None:
-        """See `Answering.usage`."""
+        """Usage of all calls together, as `Answering.usage`."""
 
     @property
     def fault(self) -> Fault | None:
-        """What the client hears once all calls are over, after what it was shown; None where all is well."""
+        """Failure that the client hears of once all calls are over, after what it was shown; None where all is well."""
         return None
 
     @abstractmethod
@@ -191,7 +191,7 @@ class Division(ABC):
 
     @abstractmethod
     def error(self, fault: Fault, request_id: str) -> bytes | None:
-        """See `Answering.error`."""
+        """Returns the bytes that end the client's stream in an error, as `Answering.error`."""
 
     @abstractmethod
     def failed(self, number: int, fault: Fault, *, final: bool, now: float) -> Answered | GiveUp:
@@ -199,7 +199,7 @@ class Division(ABC):
 
 
 class Upstream(msgspec.Struct, frozen=True):
-    """Who answers an attempt."""
+    """The provider and the dialect that answer an attempt."""
 
     provider: str
     """The provider's name, for people."""
@@ -211,20 +211,20 @@ class Stream(Protocol):
 
     @property
     def usage(self) -> Usage | None:
-        """What the stream consumed, as far as it told."""
+        """Usage of the stream, as far as the upstream told it."""
 
     @property
     def fault(self) -> Fault | None:
-        """How the stream failed; nothing more is to be fed."""
+        """Failure of the stream, after which nothing more is to be fed; None while all is well."""
 
     def feed(self, data: bytes) -> Output:
-        """What the client gets for a piece of the upstream's body."""
+        """Returns what the client gets for a piece of the upstream's body."""
 
     def end(self) -> Output:
-        """What the client gets at the end of the upstream's body."""
+        """Returns what the client gets at the end of the upstream's body."""
 
     def broken(self) -> Output | None:
-        """What a stream still lacks whose upstream broke; None where its answer is not complete."""
+        """Returns what a stream still lacks whose upstream broke off; None where the answer is not complete."""
 
     def release(self) -> bytes:
         """The announcements held so far, which commits the stream."""
@@ -234,7 +234,7 @@ class Stream(Protocol):
 
 
 def replay(stream: Stream, events: Iterable[object]) -> Output:
-    """What the client gets of a stream that is told all of its events, decoded, at once."""
+    """Returns what the client gets of a stream that is fed all of its decoded events at once."""
     out = []
     for event in events:
         out.append(stream.feed(encode(json_text.encode(event))).data)
@@ -245,7 +245,7 @@ def replay(stream: Stream, events: Iterable[object]) -> Output:
 
 
 def is_event_stream(headers: Headers) -> bool:
-    """Whether an answer's content type says that it is one."""
+    """Returns True where an answer's content type says that the answer is an event stream."""
     return media_type(headers) == b"text/event-stream"
 
 
@@ -289,7 +289,7 @@ class AttemptConversion(ABC):
 
     @property
     def usage(self) -> Usage | None:
-        """As the stream told it, or the whole answer."""
+        """Usage as the stream told it, or the whole answer."""
         told = None if self.stream is None else self.stream.usage
         return self._usage if told is None else told
 

@@ -117,7 +117,7 @@ class Choices(Division):
         return self._branch(number, msgspec.structs.replace(request, body=translation.body))
 
     def take(self, branch: ChoiceBranch, deltas: Iterable[Delta]) -> Output:
-        """What the client's stream gets for what one branch has read."""
+        """Returns what the client's stream gets for the deltas that one branch has read."""
         assert self.client is not None
         out = self.client.write(self._merged(branch, deltas))
         closing = self._complete and not self._closed
@@ -208,7 +208,7 @@ class ChoiceBranch(AttemptConversion):
         return self.end() if complete else None
 
     def unsigned(self, fault: Fault, *, now: float) -> Conversion | None:
-        """This call's part of the request, without signatures."""
+        """Returns this call's part of the request, without signatures; None where that is no remedy."""
         if not foreign_signatures.is_refusal(self.upstream.dialect.traits.name, fault):
             return None
         return self._choices.unsigned(self._number, self.request)

@@ -18,7 +18,7 @@ class DeferredPreamble:
 
     @property
     def holding(self) -> bool:
-        """Whether announcements wait for content."""
+        """True while announcements wait for content."""
         return bool(self._held)
 
     def release(self) -> bytes:

@@ -53,7 +53,7 @@ class DeltaMapper:
         self._wrapped: dict[tuple[int, int], str] = {}
 
     def deltas(self, deltas: Iterable[Delta]) -> Iterator[Delta]:
-        """The same deltas, as the client may see them."""
+        """Yields the same deltas, as the client may see them."""
         for delta in deltas if self._share is None else _numbered(deltas, self._share):
             if self._remember is not None:
                 self._notice(delta)

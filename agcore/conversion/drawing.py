@@ -102,7 +102,7 @@ class Drawing(Division):
         return self._settled(b"", now)
 
     def drawn(self, number: int, answer: ImageAnswer, *, now: float) -> Answered:
-        """What the client gets for one call's pictures, or for all where these were the last."""
+        """Returns what the client gets for one call's pictures, or for all where these were the last."""
         self._outcomes[number] = answer
         settled = self._settled(self._frames(answer, now) if self._request.stream else b"", now)
         assert not isinstance(settled, GiveUp)  # there are pictures

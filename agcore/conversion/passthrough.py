@@ -100,7 +100,7 @@ class PassThrough(AttemptConversion):
 
 
 class Generation(msgspec.Struct, frozen=True):
-    """What a generation that passes through is made with, beside its request."""
+    """The facts that a generation which passes through is made with, beside its request."""
 
     summary: RequestSummary
     shown_model: str | None
@@ -135,7 +135,7 @@ class GenerationPassThrough(PassThrough):
 
     @property
     def response(self) -> Mapping[str, object] | None:
-        """As the stream announced it, or the whole answer."""
+        """The response as the stream announced it, or the whole answer."""
         announced = None if self._tap is None else self._tap.response
         return self._answer if announced is None else announced
 
@@ -178,7 +178,7 @@ class GenerationPassThrough(PassThrough):
         return Output(out, terminal=True)
 
     def unsigned(self, fault: Fault, *, now: float) -> Conversion | None:
-        """The same bytes, but for the signatures in them."""
+        """Returns a conversion of the same bytes without the signatures in them; None where that is no remedy."""
         from agcore.dialects import foreign_signatures  # rare
 
         dialect = self.upstream.dialect.traits.name
@@ -207,16 +207,16 @@ class PassThroughStream(DeferredPreamble):
 
     @property
     def usage(self) -> Usage | None:
-        """What the stream consumed, as far as it told."""
+        """Usage of the stream, as far as the upstream told it."""
         return self.tap.usage
 
     @property
     def complete(self) -> bool:
-        """Whether an end now would be a proper one."""
+        """True where an end of the body now would be a proper one."""
         return self.tap.finished
 
     def feed(self, data: bytes) -> Output:
-        """What the client gets for a piece of the upstream's body."""
+        """Returns what the client gets for a piece of the upstream's body."""
         if self.terminal:
             return NOTHING
         out: list[bytes] = []
@@ -246,7 +246,7 @@ class PassThroughStream(DeferredPreamble):
         return Output(b"".join(out), terminal=self.fault is None, fault=self.fault)
 
     def broken(self) -> Output | None:
-        """What a stream still lacks whose upstream broke; None where its answer is not complete."""
+        """Returns what a stream still lacks whose upstream broke off; None where the answer is not complete."""
         return Output(self._closing(), terminal=True) if self.complete and self.fault is None else None
 
     def _closing(self) -> bytes:

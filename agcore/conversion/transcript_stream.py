@@ -24,21 +24,21 @@ class TranscriptTap:
 
     @property
     def usage(self) -> Usage | None:
-        """What the stream consumed, as far as it told."""
+        """Usage of the stream, as far as the upstream told it."""
         return self._reader.usage
 
     @property
     def finished(self) -> bool:
-        """Whether the transcript is complete."""
+        """True once the transcript is complete."""
         return self._reader.finished
 
     @property
     def fault(self) -> Fault | None:
-        """How the stream failed."""
+        """Failure of the stream; None while all is well."""
         return self._reader.fault
 
     def read(self, frame: Frame) -> tuple[FrameKind, bytes]:
-        """What a frame means, and the client's event for what was said in it."""
+        """Returns the kind of a frame, and the client's event for what was said in it."""
         text = self._reader.feed(frame)
         if self._reader.fault is not None:
             return FrameKind.ERROR, b""

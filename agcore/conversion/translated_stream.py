@@ -39,7 +39,7 @@ class UpstreamStream:
         self._reader = DIALECTS[translation.target.dialect].upstream.reader(signer=translation.target.signer)
 
     def feed(self, data: bytes) -> list[Delta]:
-        """What a piece of the body says. Look at `fault` and `terminal` afterwards."""
+        """Returns the deltas in a piece of the body, after which `fault` and `terminal` may be set."""
         deltas: list[Delta] = []
         if not self.terminal and self.fault is None:
             try:
@@ -70,7 +70,7 @@ class UpstreamStream:
         return deltas
 
     def whole(self, answer: dict[str, object]) -> list[Delta]:
-        """What an upstream says that answered a stream request as a whole."""
+        """Returns the deltas of an upstream that answered a stream request as a whole."""
         deltas = self._translation.read(answer)
         if isinstance(deltas, Fault):
             self.fault = deltas
@@ -159,21 +159,21 @@ class StreamTranslation:
 
     @property
     def usage(self) -> Usage | None:
-        """What the stream consumed, as far as it told."""
+        """Usage of the stream, as far as the upstream told it."""
         return self._client.usage
 
     @property
     def writer(self) -> ResponseWriter:
-        """What writes the client's stream."""
+        """The writer of the client's stream."""
         return self._client.writer
 
     @property
     def complete(self) -> bool:
-        """Whether an end now would be a proper one."""
+        """True where an end of the body now would be a proper one."""
         return self.terminal or (self._client.committed and self._upstream.finished)
 
     def feed(self, data: bytes) -> Output:
-        """What the client gets for a piece of the upstream's body."""
+        """Returns what the client gets for a piece of the upstream's body."""
         upstream = self._upstream
         return NOTHING if upstream.terminal else self._written(upstream.feed(data))
 
@@ -186,7 +186,7 @@ class StreamTranslation:
         return Output(terminal=True) if self.terminal else self._written(self._upstream.end())
 
     def broken(self) -> Output | None:
-        """What a stream still lacks whose upstream broke; None where its answer is not complete."""
+        """Returns what a stream still lacks whose upstream broke off; None where the answer is not complete."""
         return self.end() if self.complete and self.fault is None else None
 
     def release(self) -> bytes:

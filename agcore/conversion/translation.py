@@ -28,7 +28,7 @@ from agcore.protocol.report import Usage
 
 
 class ModelTarget(msgspec.Struct, frozen=True):
-    """Where a translated request goes."""
+    """The model that a translated request goes to, and the words in which it is asked."""
 
     dialect: str
     model: str
@@ -37,7 +37,7 @@ class ModelTarget(msgspec.Struct, frozen=True):
 
 
 class Translation:
-    """See the module's text. Made by `translate`."""
+    """A client's request in neutral form, on its way to one model and back. Made by `translate`."""
 
     def __init__(
         self,
@@ -108,16 +108,16 @@ class Translation:
         return DIALECTS[self.target.dialect].upstream.read_answer(answer, signer=self.target.signer)
 
     def homeward(self, *, id: str) -> DeltaMapper:
-        """What turns the upstream's deltas into the client's; `id` is that of the answer."""
+        """Returns the mapper of the upstream's deltas to the client's; `id` is that of the answer."""
         customs = {tool.name for tool in self.conversation.tools if tool.custom}
         return DeltaMapper(self.names, customs, id=id, share=self._share, remember=self.remember)
 
     def writer(self, *, id: str, model: str, created: int) -> ResponseWriter:
-        """What writes the client's stream."""
+        """Returns the writer of the client's stream."""
         return DIALECTS[self.dialect].client.writer(id=id, model=model, created=created, conversation=self.conversation)
 
     def stream(self, *, id: str, model: str, created: int, framing: str) -> StreamTranslation:
-        """What turns the upstream's stream into the client's."""
+        """Returns the translation of the upstream's stream into the client's."""
         client = ClientStream(self.writer(id=id, model=model, created=created), framing=framing)
         return StreamTranslation(UpstreamStream(self, id=id), client)
 

@@ -35,7 +35,7 @@ class Earlier(msgspec.Struct, frozen=True):
     previous: str | None = None
     """The id of the response that it follows."""
     entry: Entry | None = None
-    """What this gateway holds of the previous response; None for nothing."""
+    """The entry that this gateway holds of the previous response."""
     stores: bool = True
     """True where the answer to this request is remembered."""
 

@@ -59,7 +59,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     repeatable: Callable[[Asking], bool] = lambda asking: True
     """Returns True where it does no harm if a request is answered twice."""
     memory: Memory | None = None
-    """How requests go on from earlier answers; None where they cannot."""
+    """Functions for requests that go on from earlier answers; None where requests cannot."""
     kept: Callable[[Asking, UpstreamCall, Conversion], None] | None = None
     """Told once of each answer of which the `response` is known, with the call that brought it."""
     form: FormRules | None = None
