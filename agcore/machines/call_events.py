@@ -1,4 +1,4 @@
-"""What an `UpstreamCall` reports, in the order of an undisturbed one."""
+"""Events that an `UpstreamCall` reports, in the order of an undisturbed one."""
 
 from __future__ import annotations
 

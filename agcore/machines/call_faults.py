@@ -1,4 +1,4 @@
-"""What a client is told of a call that came to nothing, and how each failure is classified."""
+"""Faults that a client is told of when a call comes to nothing, and the kind of each failure."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ _FAILURES: Final[Mapping[Stage, str]] = {
     Stage.HEAD: "the connection closed before an answer came",
     Stage.BODY: "the connection closed within the answer",
 }
-"""What clients are told of a connection that broke, the same on every frontend. Why one could not be made, the driver
-says."""
+"""Words for a connection that broke, the same on every frontend. The driver says why a connection could not be made."""
 
 MAX_ERROR_BODY: Final = 256 * 1024
 """Bytes of an error answer that are read; a message beyond that helps nobody."""
@@ -45,7 +44,7 @@ class ErrorAnswer(msgspec.Struct):
         return len(self.body) <= MAX_ERROR_BODY
 
     def fault(self, candidate: Candidate) -> Fault:
-        """What the answer says, in the words of the upstream at `candidate`."""
+        """Returns the fault that the answer tells of, in the words of the upstream at `candidate`."""
         from agcore.dialects.whole_answer import fault_from_answer
 
         return fault_from_answer(

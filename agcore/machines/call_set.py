@@ -91,17 +91,17 @@ class CallSet:
 
     @property
     def first_content_by(self) -> float:
-        """When the time for all attempts is over, in absolute seconds."""
+        """End of the time for all attempts, in absolute seconds."""
         return self._context.first_content_by
 
     @property
     def asked(self) -> bool:
-        """Whether an attempt was made."""
+        """True once an attempt was made."""
         return any(call.asked for call in self.calls)
 
     @property
     def may_retry(self) -> bool:
-        """Whether there is an attempt left beside the first one."""
+        """True while an attempt is left beside the first one."""
         return self._context.retries_left > 0
 
     @property

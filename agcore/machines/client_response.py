@@ -1,4 +1,4 @@
-"""What the client has seen of its answer, and what may still be told.
+"""The answer to the client: how much of it was shown, and what may still be told.
 
 The states are those of `legality.State`. A stream's head waits for content: until then the answer may become anything,
 an error with its own status included. If the upstream stays silent for `timeouts.open_after`, the stream is opened and
@@ -34,18 +34,18 @@ HOLD: Final = 5.0
 
 
 class Counters(msgspec.Struct):
-    """What an exchange counts as it goes."""
+    """Counts that an exchange keeps for its record."""
 
     received: int = 0
     """Bytes of the request's body."""
     sent: int = 0
     """Bytes of the answer's body."""
     status: int = 0
-    """What the head said; 0 while none was sent."""
+    """Status of the answer's head; 0 while none was sent."""
     first_content: float | None = None
-    """When the first content left, in seconds since the epoch."""
+    """Time at which the first content left, in seconds since the epoch."""
     fault: Fault | None = None
-    """What the client is told of."""
+    """The failure that the client is told of."""
 
 
 class ClientResponse:
@@ -63,11 +63,11 @@ class ClientResponse:
         self, request: Request, timeouts: Timeouts, *, calls: CallSet, effects: list[Effect], timers: Timers
     ) -> None:
         self.state = State.RECEIVING
-        """What the client has seen."""
+        """The phase of the answer, by what the client has seen."""
         self.counters = Counters()
-        """What the record of the exchange tells of it."""
+        """Counts for the record of the exchange."""
         self.outcome: Outcome | None = None
-        """How the exchange ends, once that is known."""
+        """Outcome of the exchange; None while it is open."""
         self._request = request
         self._traits = DIALECTS.get(request.dialect, FALLBACK).traits
         self._timeouts = timeouts
@@ -76,12 +76,12 @@ class ClientResponse:
         self._timers = timers
         self._stream_headers: Headers = ()
         self.keepalive = b""
-        """What usually keeps the stream alive."""
+        """Bytes that usually keep the stream alive."""
         self._open_at = math.inf
 
     @property
     def finished(self) -> bool:
-        """Whether the answer is complete, or has failed: there is nothing more to be said."""
+        """True once the answer is complete, or has failed: there is nothing more to be said."""
         return self.outcome is not None
 
     def answer(

@@ -1,5 +1,5 @@
-"""What an operation asks of the machine that it runs on: files, room outside memory, an hour to be woken at, and a word
-for another exchange."""
+"""Requests of an operation to the machine that it runs on: for files, room outside memory, an hour to be woken at, and a
+word for another exchange."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FILE: Final = 30.0
 """Seconds for reading a file: after the last was asked for, all that are missing count as refused."""
 
 LATE: Final = f"was not read within {FILE:g} s"
-"""Why a file that is missing then is refused."""
+"""Reason for refusing a file that is missing then."""
 
 
 class Environment(msgspec.Struct):
-    """What the operation of one exchange asks for."""
+    """The machine below one exchange, as its operation sees it."""
 
     effects: list[Effect]
     """Take the commands for the driver."""
@@ -28,7 +28,7 @@ class Environment(msgspec.Struct):
     spooled: int = 0
     """The number of what was put aside; 0 where nothing was, or it is gone."""
     files: int = 0
-    """How many files were asked for: they are numbered from 1."""
+    """Number of files that were asked for, which are numbered from 1."""
     missing: set[int] = msgspec.field(default_factory=set)
     """The files that are still waited for."""
 

@@ -102,26 +102,26 @@ class Exchange:
 
     @property
     def state(self) -> State:
-        """Where the machine is."""
+        """Phase of the exchange, as `legality.EXCHANGE` knows it."""
         return self._client.state
 
     @property
     def finished(self) -> bool:
-        """Whether `Finish` was commanded."""
+        """True once `Finish` was commanded."""
         return self._client.state is State.DONE
 
     @property
     def wants_request(self) -> bool:
-        """Whether the driver should read more of the request's body. What passes by waits for its upstream."""
+        """True while the driver should read more of the request's body; a body that passes by waits for its upstream."""
         return self._body.wanted
 
     def wants(self, leg: int) -> bool:
-        """Whether the driver should read more of this leg's answer."""
+        """Returns True while the driver should read more of this leg's answer."""
         return leg in self._calls.live
 
     @property
     def deadline(self) -> float | None:
-        """When to call `handle_timeout`, in absolute seconds. It bounds reads only."""
+        """Time to call `handle_timeout`, in absolute seconds; None for never. A deadline bounds reads only."""
         return min((at for at in (self._timers.next, self._calls.deadline) if at is not None), default=None)
 
     def receive(self, input: Input, *, now: float) -> list[Effect]:

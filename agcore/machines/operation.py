@@ -1,4 +1,4 @@
-"""What an exchange knows of the operation that answers it, and what the operation is given to answer with.
+"""Operations as an exchange knows them, and the parts of the exchange that an operation answers with.
 
 An operation is made for one exchange. It is told, in this order: `begin`; then, unless it answered there, `run` with
 the whole body; then whatever comes of the calls and the files that it asked for. It answers by `ExchangeParts.client`.
@@ -42,7 +42,7 @@ class ExchangeParts(msgspec.Struct, frozen=True):
 
 
 class Operation(CallReceiver, Protocol):
-    """What a route does, once a request was admitted and matched to its row."""
+    """A route's work on one request, which was admitted and matched to the route's row."""
 
     def begin(self, *, now: float) -> None:
         """The head is decided. What needs no body is answered here."""
@@ -70,7 +70,7 @@ class Operation(CallReceiver, Protocol):
         """The expected stream is about to be opened ahead of its content: `ClientResponse.stream_head` still counts."""
 
     def keepalive(self, usual: bytes) -> bytes:
-        """What keeps a silent stream alive; `usual` is what `ClientResponse.expect_stream` was given."""
+        """Returns the bytes that keep a silent stream alive; `usual` is what `ClientResponse.expect_stream` was given."""
         ...
 
     def release(self, *, now: float) -> None:
@@ -93,7 +93,7 @@ class Operation(CallReceiver, Protocol):
         """The exchange is over, however it ended: what others can see of the operation goes away."""
 
     def report(self) -> Report:
-        """What the record of this request should say of models, tokens and losses."""
+        """Returns what the record of the request should say of models, tokens and losses."""
         ...
 
     def consumed(self, *, received: int) -> int:
@@ -105,19 +105,19 @@ class Operation(CallReceiver, Protocol):
 
 
 class OperationKind(Protocol):
-    """What is known of an operation before there is one, and what makes it: its class, or the task that it does."""
+    """The maker of an operation, its class or its task, with the facts that are needed before there is one."""
 
     @property
     def body(self) -> BodyPolicy:
-        """What becomes of the request's body."""
+        """Policy for the request's body."""
 
     @property
     def json_body(self) -> bool:
-        """Whether the body must be JSON: where no key was shown, nothing else is let in then."""
+        """True where the body must be JSON: nothing else is let in then where no key was shown."""
 
     @property
     def metered(self) -> bool:
-        """Whether a POST of it counts against the limits of the client's key."""
+        """True where a POST counts against the limits of the client's key."""
 
     def max_body(self, limits: Limits) -> int:
         """The most bytes of body that are taken."""

@@ -1,4 +1,4 @@
-"""What an exchange gets from outside of itself, all of it from one object.
+"""The one port through which an exchange gets whatever comes from outside of itself.
 
 Which key serves a request depends on what every other request met before it, and an id on how many were drawn. So an
 exchange asks for them here, and each answer is a plain value. An exchange that is given the same answers once more, by
@@ -37,7 +37,7 @@ class ServerStatus(msgspec.Struct):
 
 
 class Selections(Protocol):
-    """Which credential serves an attempt: see `routing.selection`."""
+    """Choice of the credential that serves an attempt, as `routing.selection` makes it."""
 
     def choose(
         self,
@@ -47,7 +47,7 @@ class Selections(Protocol):
         conversation: bytes | None = None,
         now: float,
     ) -> Selection | Pause | Exhausted:
-        """What the next attempt is made with."""
+        """Returns the credential that the next attempt is made with, a pause before it, or why there is none."""
 
     def take(self, choice: Selection) -> Selection:
         """Use a selection once more, or one that was made elsewhere."""
@@ -56,7 +56,7 @@ class Selections(Protocol):
         """The attempt is over."""
 
     def opens(self, candidates: Sequence[Candidate], *, now: float) -> float | None:
-        """When the first candidate is open."""
+        """Returns the time at which the first candidate is open, in seconds since the epoch; None where there are none."""
 
     def keys(self, provider: Provider) -> tuple[Credential, ...]:
         """All credentials of a provider, which the configuration alone decides."""
@@ -82,7 +82,7 @@ class Outside(Selections, Protocol):
     """All questions. A single gateway answers them at once, from `state.shared.LocalState`."""
 
     def cooling(self, *, now: float) -> list[tuple[CredentialModel, Cooldown]]:
-        """All that is left alone at present."""
+        """Returns all cooldowns that hold at present."""
 
     # The budgets of memory and of client keys.
 
@@ -107,7 +107,7 @@ class Outside(Selections, Protocol):
         """A keyed hash."""
 
     def status(self) -> ServerStatus:
-        """How the gateway is."""
+        """Returns the gateway's version, uptime and state of draining."""
 
     # Stored responses: see `state.responses`.
 
@@ -118,7 +118,7 @@ class Outside(Selections, Protocol):
         """The response of this client that holds an output item."""
 
     def is_foreign(self, id: str, *, client: str | None) -> bool:
-        """Whether the response of that id is another client's."""
+        """Returns True where the response of that id is another client's."""
 
     def keep_response(self, id: str, entry: Entry) -> None:
         """Remember a response."""
@@ -129,7 +129,7 @@ class Outside(Selections, Protocol):
     # Signatures that clients may drop: see `state.signatures`.
 
     def find_signed(self, call_id: str, *, client: str | None) -> Signed | None:
-        """What a vendor signed around a tool call of this client's."""
+        """Returns what a vendor signed around a tool call of this client's; None where nothing is known."""
 
     def keep_signed(self, call_id: str, signed: Signed, *, client: str | None) -> None:
         """Remember it."""
@@ -137,10 +137,10 @@ class Outside(Selections, Protocol):
     # The providers' own model lists: see `state.provider_models`.
 
     def listed_ids(self, provider: Provider, *, now: float) -> tuple[str, ...]:
-        """What is known of a provider's list."""
+        """Returns the model ids that a provider listed; empty where nothing is known."""
 
     def is_list_due(self, provider: Provider, *, now: float) -> bool:
-        """Whether its list should be read."""
+        """Returns True where the provider's list should be read."""
 
     def keep_list(self, provider: Provider, ids: tuple[str, ...], *, now: float) -> None:
         """Remember what was read."""
@@ -180,104 +180,104 @@ class LocalOutside(Selector):
         self._ids = ids
 
     def cooling(self, *, now: float) -> list[tuple[CredentialModel, Cooldown]]:
-        """See `Outside`."""
+        """Implements `Outside.cooling`."""
         return list(self.cooldowns.cooling(now=now))
 
     def reserve(self, size: int) -> bool:
-        """See `Outside`."""
+        """Implements `Outside.reserve`."""
         return self.state.memory.reserve(size)
 
     def release(self, size: int) -> None:
-        """See `Outside`."""
+        """Implements `Outside.release`."""
         self.state.memory.release(size)
 
     def admit(self, key: ClientKey, *, now: float) -> Fault | None:
-        """See `Outside`."""
+        """Implements `Outside.admit`."""
         return self.state.rate_limits.admit(key, now=now)
 
     def settle(self, key: ClientKey, *, tokens: int, now: float) -> None:
-        """See `Outside`."""
+        """Implements `Outside.settle`."""
         self.state.rate_limits.done(key, tokens=tokens, now=now)
 
     def mint(self, prefix: str) -> str:
-        """See `Outside`."""
+        """Implements `Outside.mint`."""
         return self._ids.mint(prefix)
 
     def digest(self, data: bytes) -> bytes:
-        """See `Outside`."""
+        """Implements `Outside.digest`."""
         return self._ids.digest(data)
 
     def status(self) -> ServerStatus:
-        """See `Outside`."""
+        """Implements `Outside.status`."""
         return self.condition
 
     def find_response(self, id: str, *, client: str | None) -> Entry | None:
-        """See `Outside`."""
+        """Implements `Outside.find_response`."""
         return self.state.responses.find(id, client=client)
 
     def find_item(self, item: str, *, client: str | None) -> Kept | None:
-        """See `Outside`."""
+        """Implements `Outside.find_item`."""
         return self.state.responses.find_item(item, client=client)
 
     def is_foreign(self, id: str, *, client: str | None) -> bool:
-        """See `Outside`."""
+        """Implements `Outside.is_foreign`."""
         return self.state.responses.is_foreign(id, client=client)
 
     def keep_response(self, id: str, entry: Entry) -> None:
-        """See `Outside`."""
+        """Implements `Outside.keep_response`."""
         self.state.responses.put(id, entry)
 
     def forget_response(self, id: str, *, client: str | None) -> None:
-        """See `Outside`."""
+        """Implements `Outside.forget_response`."""
         self.state.responses.remove(id, client=client)
 
     def find_signed(self, call_id: str, *, client: str | None) -> Signed | None:
-        """See `Outside`."""
+        """Implements `Outside.find_signed`."""
         return self.state.signatures.find(client, call_id)
 
     def keep_signed(self, call_id: str, signed: Signed, *, client: str | None) -> None:
-        """See `Outside`."""
+        """Implements `Outside.keep_signed`."""
         self.state.signatures.remember(client, call_id, signed)
 
     def listed_ids(self, provider: Provider, *, now: float) -> tuple[str, ...]:
-        """See `Outside`."""
+        """Implements `Outside.listed_ids`."""
         return self.state.lists.ids(provider, now=now)
 
     def is_list_due(self, provider: Provider, *, now: float) -> bool:
-        """See `Outside`."""
+        """Implements `Outside.is_list_due`."""
         return self.state.lists.due(provider, now=now)
 
     def keep_list(self, provider: Provider, ids: tuple[str, ...], *, now: float) -> None:
-        """See `Outside`."""
+        """Implements `Outside.keep_list`."""
         self.state.lists.store(provider, ids, now=now)
 
     def list_failed(self, provider: Provider, *, now: float, pause: float = AFTER_FAILURE) -> None:
-        """See `Outside`."""
+        """Implements `Outside.list_failed`."""
         self.state.lists.failed(provider, now=now, pause=pause)
 
     def open_session(self, owner: Owner, revision: str, *, now: float) -> str:
-        """See `Outside`."""
+        """Implements `Outside.open_session`."""
         return self.state.sessions.create(owner, revision, now=now).id
 
     def find_session(self, id: str, owner: Owner, *, now: float) -> str | None:
-        """See `Outside`."""
+        """Implements `Outside.find_session`."""
         session = self.state.sessions.find(id, owner, now=now)
         return None if session is None else session.revision
 
     def end_session(self, id: str) -> tuple[str, ...]:
-        """See `Outside`."""
+        """Implements `Outside.end_session`."""
         return self.state.sessions.end(id)
 
     def join_session(self, id: str, exchange: str, *, call: Id | None = None) -> None:
-        """See `Outside`."""
+        """Implements `Outside.join_session`."""
         self.state.sessions.join(id, exchange, call=call)
 
     def leave_session(self, id: str, exchange: str) -> None:
-        """See `Outside`."""
+        """Implements `Outside.leave_session`."""
         self.state.sessions.leave(id, exchange)
 
     def worker_of(self, id: str, call: Id) -> str | None:
-        """See `Outside`."""
+        """Implements `Outside.worker_of`."""
         return self.state.sessions.worker_of(id, call)
 
 

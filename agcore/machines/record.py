@@ -1,4 +1,4 @@
-"""What is told of a request: one event when it is over, and for those who watch, each when it comes about."""
+"""The record of a request: one event when it is over, and for those who watch, each when it comes about."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ from agcore.protocol.legality import State
 
 
 class BodyPolicy(enum.Enum):
-    """What becomes of the pieces of a body."""
+    """Policies for the pieces of a body."""
 
     COLLECT = "collect"
-    """They are held until the body is complete."""
+    """Pieces are held until the body is complete."""
     DISCARD = "discard"
-    """They are read and forgotten."""
+    """Pieces are read and forgotten."""
     PIECES = "pieces"
     """The operation gets each one as it comes."""
 
@@ -29,7 +29,7 @@ class RequestBody(msgspec.Struct):
     """The body of one request."""
 
     policy: BodyPolicy
-    """What becomes of its pieces."""
+    """Policy for the pieces."""
     limit: int
     """The most bytes that are taken."""
     idle: float
@@ -43,13 +43,13 @@ class RequestBody(msgspec.Struct):
     timers: Timers
     """Of the exchange."""
     passing: bool = False
-    """Whether the rest of it passes through to an upstream."""
+    """True while the rest of the body passes through to an upstream."""
     pieces: list[bytes] = msgspec.field(default_factory=list)
-    """What is held of it."""
+    """Pieces that are held."""
 
     @property
     def wanted(self) -> bool:
-        """Whether more of it should be read. What passes through waits for its upstream."""
+        """True while more of the body should be read; a body that passes through waits for its upstream."""
         if self.passing:
             return self.calls.calls[-1].takes_body
         return self.client.state is State.RECEIVING
@@ -69,7 +69,7 @@ class RequestBody(msgspec.Struct):
         return self.policy is BodyPolicy.PIECES
 
     def end(self) -> bytes:
-        """It is complete. Returns what was collected of it."""
+        """Ends the body. Returns what was collected of it."""
         if self.client.state is State.RECEIVING:
             self.client.state = State.WAITING
         self.passing = False

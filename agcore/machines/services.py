@@ -1,4 +1,4 @@
-"""What every exchange of one configuration shares."""
+"""Services that all exchanges of one configuration share."""
 
 from __future__ import annotations
 

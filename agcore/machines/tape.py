@@ -38,7 +38,7 @@ class Chosen(msgspec.Struct, frozen=True, tag=True):
     """A `Selection` that can be written down."""
 
     candidate: int
-    """Its place among the candidates."""
+    """The selected candidate's place among the candidates."""
     key: str
     """The label of its credential."""
 
@@ -70,7 +70,7 @@ class Tape(Protocol):
         """The exchange is told a fact."""
 
     def mistaken(self) -> None:
-        """What the exchange was told was a mistake of the driver's, and did nothing."""
+        """The latest input was a mistake of the driver's, and did nothing."""
 
     def timed_out(self, *, now: float) -> None:
         """A deadline may have come."""
@@ -95,7 +95,7 @@ class Tape(Protocol):
 
 
 class TapedOutside:
-    """See the module's text; what the questions mean, `outside.Outside` says.
+    """An `outside.Outside` whose questions and answers pass through a tape.
 
     Args:
         outside: Is asked, unless the tape has the answers.
@@ -114,7 +114,7 @@ class TapedOutside:
         conversation: bytes | None = None,
         now: float,
     ) -> Selection | Pause | Exhausted:
-        """See `Outside`."""
+        """Implements `Outside.__init__`."""
 
         def ask() -> Choice:
             chosen = self._outside.choose(candidates, tried=tried, conversation=conversation, now=now)
@@ -131,24 +131,24 @@ class TapedOutside:
         return Selection(candidate, key)
 
     def take(self, choice: Selection) -> Selection:
-        """See `Outside`."""
+        """Implements `Outside.take`."""
         self._tape.tell(lambda: self._outside.take(choice))
         return choice
 
     def done(self, choice: Selection) -> None:
-        """See `Outside`."""
+        """Implements `Outside.done`."""
         self._tape.tell(lambda: self._outside.done(choice))
 
     def opens(self, candidates: Sequence[Candidate], *, now: float) -> float | None:
-        """See `Outside`."""
+        """Implements `Outside.opens`."""
         return self._tape.answer("opens", lambda: self._outside.opens(candidates, now=now), _MOMENT)
 
     def keys(self, provider: Provider) -> tuple[Credential, ...]:
-        """See `Outside`: the configuration has them."""
+        """Implements `Selections.keys`, unrecorded: the configuration has them."""
         return self._outside.keys(provider)
 
     def succeeded(self, choice: Selection, *, began: float) -> None:
-        """See `Outside`."""
+        """Implements `Outside.succeeded`."""
         self._tape.tell(lambda: self._outside.succeeded(choice, began=began))
 
     def failed(
@@ -172,104 +172,104 @@ class TapedOutside:
         )
 
     def cooling(self, *, now: float) -> list[tuple[CredentialModel, Cooldown]]:
-        """See `Outside`."""
+        """Implements `Outside.cooling`."""
         return self._tape.answer("cooling", lambda: self._outside.cooling(now=now), _COOLING)
 
     def reserve(self, size: int) -> bool:
-        """See `Outside`."""
+        """Implements `Outside.reserve`."""
         return self._tape.answer("reserve", lambda: self._outside.reserve(size), _YES)
 
     def release(self, size: int) -> None:
-        """See `Outside`."""
+        """Implements `Outside.release`."""
         self._tape.tell(lambda: self._outside.release(size))
 
     def admit(self, key: ClientKey, *, now: float) -> Fault | None:
-        """See `Outside`."""
+        """Implements `Outside.admit`."""
         return self._tape.answer("admit", lambda: self._outside.admit(key, now=now), _FAULT)
 
     def settle(self, key: ClientKey, *, tokens: int, now: float) -> None:
-        """See `Outside`."""
+        """Implements `Outside.settle`."""
         self._tape.tell(lambda: self._outside.settle(key, tokens=tokens, now=now))
 
     def mint(self, prefix: str) -> str:
-        """See `Outside`."""
+        """Implements `Outside.mint`."""
         return self._tape.answer("mint", lambda: self._outside.mint(prefix), _TEXT)
 
     def digest(self, data: bytes) -> bytes:
-        """See `Outside`."""
+        """Implements `Outside.digest`."""
         return self._tape.answer("digest", lambda: self._outside.digest(data), _BYTES)
 
     def status(self) -> ServerStatus:
-        """See `Outside`."""
+        """Implements `Outside.status`."""
         return self._tape.answer("status", self._outside.status, _STATUS)
 
     def find_response(self, id: str, *, client: str | None) -> Entry | None:
-        """See `Outside`."""
+        """Implements `Outside.find_response`."""
         return self._tape.answer("find_response", lambda: self._outside.find_response(id, client=client), _ENTRY)
 
     def find_item(self, item: str, *, client: str | None) -> Kept | None:
-        """See `Outside`."""
+        """Implements `Outside.find_item`."""
         found: Kept | None = self._tape.answer("find_item", lambda: self._outside.find_item(item, client=client), _KEPT)
         return found
 
     def is_foreign(self, id: str, *, client: str | None) -> bool:
-        """See `Outside`."""
+        """Implements `Outside.is_foreign`."""
         return self._tape.answer("is_foreign", lambda: self._outside.is_foreign(id, client=client), _YES)
 
     def keep_response(self, id: str, entry: Entry) -> None:
-        """See `Outside`."""
+        """Implements `Outside.keep_response`."""
         self._tape.tell(lambda: self._outside.keep_response(id, entry))
 
     def forget_response(self, id: str, *, client: str | None) -> None:
-        """See `Outside`."""
+        """Implements `Outside.forget_response`."""
         self._tape.tell(lambda: self._outside.forget_response(id, client=client))
 
     def find_signed(self, call_id: str, *, client: str | None) -> Signed | None:
-        """See `Outside`."""
+        """Implements `Outside.find_signed`."""
         return self._tape.answer("find_signed", lambda: self._outside.find_signed(call_id, client=client), _SIGNED)
 
     def keep_signed(self, call_id: str, signed: Signed, *, client: str | None) -> None:
-        """See `Outside`."""
+        """Implements `Outside.keep_signed`."""
         self._tape.tell(lambda: self._outside.keep_signed(call_id, signed, client=client))
 
     def listed_ids(self, provider: Provider, *, now: float) -> tuple[str, ...]:
-        """See `Outside`."""
+        """Implements `Outside.listed_ids`."""
         return self._tape.answer("listed_ids", lambda: self._outside.listed_ids(provider, now=now), _TEXTS)
 
     def is_list_due(self, provider: Provider, *, now: float) -> bool:
-        """See `Outside`."""
+        """Implements `Outside.is_list_due`."""
         return self._tape.answer("is_list_due", lambda: self._outside.is_list_due(provider, now=now), _YES)
 
     def keep_list(self, provider: Provider, ids: tuple[str, ...], *, now: float) -> None:
-        """See `Outside`."""
+        """Implements `Outside.keep_list`."""
         self._tape.tell(lambda: self._outside.keep_list(provider, ids, now=now))
 
     def list_failed(self, provider: Provider, *, now: float, pause: float = AFTER_FAILURE) -> None:
-        """See `Outside`."""
+        """Implements `Outside.list_failed`."""
         self._tape.tell(lambda: self._outside.list_failed(provider, now=now, pause=pause))
 
     def open_session(self, owner: Owner, revision: str, *, now: float) -> str:
-        """See `Outside`."""
+        """Implements `Outside.open_session`."""
         return self._tape.answer("open_session", lambda: self._outside.open_session(owner, revision, now=now), _TEXT)
 
     def find_session(self, id: str, owner: Owner, *, now: float) -> str | None:
-        """See `Outside`."""
+        """Implements `Outside.find_session`."""
         return self._tape.answer("find_session", lambda: self._outside.find_session(id, owner, now=now), _TEXT_OR_NONE)
 
     def end_session(self, id: str) -> tuple[str, ...]:
-        """See `Outside`."""
+        """Implements `Outside.end_session`."""
         return self._tape.answer("end_session", lambda: self._outside.end_session(id), _TEXTS)
 
     def join_session(self, id: str, exchange: str, *, call: Id | None = None) -> None:
-        """See `Outside`."""
+        """Implements `Outside.join_session`."""
         self._tape.tell(lambda: self._outside.join_session(id, exchange, call=call))
 
     def leave_session(self, id: str, exchange: str) -> None:
-        """See `Outside`."""
+        """Implements `Outside.leave_session`."""
         self._tape.tell(lambda: self._outside.leave_session(id, exchange))
 
     def worker_of(self, id: str, call: Id) -> str | None:
-        """See `Outside`."""
+        """Implements `Outside.worker_of`."""
         return self._tape.answer("worker_of", lambda: self._outside.worker_of(id, call), _TEXT_OR_NONE)
 
 
@@ -290,7 +290,7 @@ class TapedExchange(Exchange):
         self._tape = tape
 
     def receive(self, input: Input, *, now: float) -> list[Effect]:
-        """See `Exchange`."""
+        """Implements `Exchange.__init__`."""
         self._tape.told(input, now=now)
         try:
             effects = super().receive(input, now=now)
@@ -301,14 +301,14 @@ class TapedExchange(Exchange):
         return effects
 
     def handle_timeout(self, *, now: float) -> list[Effect]:
-        """See `Exchange`."""
+        """Implements `Exchange.handle_timeout`."""
         self._tape.timed_out(now=now)
         effects = super().handle_timeout(now=now)
         self._tape.commanded(effects)
         return effects
 
     def abandon(self, *, now: float) -> list[Effect]:
-        """See `Exchange`."""
+        """Implements `Exchange.abandon`."""
         self._tape.abandoned(now=now)
         effects = super().abandon(now=now)
         self._tape.commanded(effects)

@@ -56,7 +56,7 @@ LONGEST_PAUSE: Final = 5.0
 
 
 class CallContext(msgspec.Struct):
-    """What all calls of one exchange share, and where they report to."""
+    """The state that all calls of one exchange share, with the queue that they report to."""
 
     selector: Selections
     """Has the credentials."""
@@ -67,13 +67,13 @@ class CallContext(msgspec.Struct):
     effects: list[Effect]
     """Commands for the driver, in order."""
     events: deque[tuple[UpstreamCall, CallEvent]]
-    """What calls report, in order."""
+    """Reports of the calls, in order."""
     live: dict[int, UpstreamCall]
     """Leg -> the call whose live leg it is."""
     opened: int = 0
     """Legs so far. They are numbered from 1 in the order in which they are opened; no number is used again."""
     first_content_by: float = math.inf
-    """When the time for all attempts is over, in absolute seconds."""
+    """End of the time for all attempts, in absolute seconds."""
 
 
 class UpstreamCall:
@@ -134,12 +134,12 @@ class UpstreamCall:
 
     @property
     def asked(self) -> bool:
-        """Whether there was an attempt, so that `candidate`, `key` and `plan` are known."""
+        """True once there was an attempt, so that `candidate`, `key` and `plan` are known."""
         return self._plan is not None
 
     @property
     def candidate(self) -> Candidate:
-        """Where the latest attempt went."""
+        """The candidate of the latest attempt."""
         assert self.selection is not None
         return self.selection.candidate
 
@@ -157,12 +157,12 @@ class UpstreamCall:
 
     @property
     def may_go_elsewhere(self) -> bool:
-        """Whether somebody else may be asked after `Failed`: the request is not at fault, and may be made again."""
+        """True where others may be asked after `Failed`: the request is not at fault, and may be made again."""
         return self._plan is None or may_repeat(self._kind, repeatable=self._plan.repeatable)
 
     @property
     def takes_body(self) -> bool:
-        """Whether further pieces of a streamed body can be sent; after a refusal they are kept for the next attempt."""
+        """True while pieces of a streamed body can be sent; after a refusal they are kept for the next attempt."""
         return self.state in (LegState.AWAITING, LegState.READING) and self._error is None
 
     def start(self, *, now: float) -> None:
@@ -384,9 +384,9 @@ class UpstreamCall:
         return self._broken(*call_faults.broken(failed, self.candidate), now)
 
     def _may_reconnect(self) -> bool:
-        """Whether the attempt may be made on another connection: no failover, but one more request.
+        """Returns True where the attempt may be made on another connection: no failover, but one more request.
 
-        It takes one of the further attempts, so that no request makes more of them than it may; but a single attempt
+        Another connection takes one of the further attempts, so that no request makes more of them than it may; but a single attempt
         would be none at all if its connection was stale.
         """
         granted = self._context.retries_left > 0 or (self.attempts == 1 and not self._reconnected)
