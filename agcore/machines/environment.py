@@ -1,5 +1,5 @@
-"""Requests of an operation to the machine that it runs on: for files, room outside memory, an hour to be woken at, and a
-word for another exchange."""
+"""Requests of an operation to the machine that it runs on: for files, room outside memory, an hour to be woken at, and
+a word for another exchange."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class Exchange:
 
     @property
     def wants_request(self) -> bool:
-        """True while the driver should read more of the request's body; a body that passes by waits for its upstream."""
+        """True while the driver should read more of the request's body; one that passes by waits for its upstream."""
         return self._body.wanted
 
     def wants(self, leg: int) -> bool:

@@ -70,7 +70,7 @@ class Operation(CallReceiver, Protocol):
         """The expected stream is about to be opened ahead of its content: `ClientResponse.stream_head` still counts."""
 
     def keepalive(self, usual: bytes) -> bytes:
-        """Returns the bytes that keep a silent stream alive; `usual` is what `ClientResponse.expect_stream` was given."""
+        """Returns what keeps a silent stream alive; `usual` is what `ClientResponse.expect_stream` was given."""
         ...
 
     def release(self, *, now: float) -> None:

@@ -56,7 +56,7 @@ class Selections(Protocol):
         """The attempt is over."""
 
     def opens(self, candidates: Sequence[Candidate], *, now: float) -> float | None:
-        """Returns the time at which the first candidate is open, in seconds since the epoch; None where there are none."""
+        """Returns when the first candidate is open, in seconds since the epoch; None where there are none."""
 
     def keys(self, provider: Provider) -> tuple[Credential, ...]:
         """All credentials of a provider, which the configuration alone decides."""
@@ -107,7 +107,7 @@ class Outside(Selections, Protocol):
         """A keyed hash."""
 
     def status(self) -> ServerStatus:
-        """Returns the gateway's version, uptime and state of draining."""
+        """Returns the gateway's own condition."""
 
     # Stored responses: see `state.responses`.
 

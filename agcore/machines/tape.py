@@ -114,7 +114,7 @@ class TapedOutside:
         conversation: bytes | None = None,
         now: float,
     ) -> Selection | Pause | Exhausted:
-        """Implements `Outside.__init__`."""
+        """Implements `Selections.choose`."""
 
         def ask() -> Choice:
             chosen = self._outside.choose(candidates, tried=tried, conversation=conversation, now=now)
@@ -131,16 +131,16 @@ class TapedOutside:
         return Selection(candidate, key)
 
     def take(self, choice: Selection) -> Selection:
-        """Implements `Outside.take`."""
+        """Implements `Selections.take`."""
         self._tape.tell(lambda: self._outside.take(choice))
         return choice
 
     def done(self, choice: Selection) -> None:
-        """Implements `Outside.done`."""
+        """Implements `Selections.done`."""
         self._tape.tell(lambda: self._outside.done(choice))
 
     def opens(self, candidates: Sequence[Candidate], *, now: float) -> float | None:
-        """Implements `Outside.opens`."""
+        """Implements `Selections.opens`."""
         return self._tape.answer("opens", lambda: self._outside.opens(candidates, now=now), _MOMENT)
 
     def keys(self, provider: Provider) -> tuple[Credential, ...]:
@@ -148,7 +148,7 @@ class TapedOutside:
         return self._outside.keys(provider)
 
     def succeeded(self, choice: Selection, *, began: float) -> None:
-        """Implements `Outside.succeeded`."""
+        """Implements `Selections.succeeded`."""
         self._tape.tell(lambda: self._outside.succeeded(choice, began=began))
 
     def failed(
@@ -162,7 +162,7 @@ class TapedOutside:
         began: float,
         now: float,
     ) -> bool:
-        """See `Outside`."""
+        """Implements `Selections.failed`."""
         return self._tape.answer(
             "failed",
             lambda: self._outside.failed(
@@ -290,7 +290,7 @@ class TapedExchange(Exchange):
         self._tape = tape
 
     def receive(self, input: Input, *, now: float) -> list[Effect]:
-        """Implements `Exchange.__init__`."""
+        """Implements `Exchange.receive`."""
         self._tape.told(input, now=now)
         try:
             effects = super().receive(input, now=now)

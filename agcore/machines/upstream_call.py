@@ -386,8 +386,8 @@ class UpstreamCall:
     def _may_reconnect(self) -> bool:
         """Returns True where the attempt may be made on another connection: no failover, but one more request.
 
-        Another connection takes one of the further attempts, so that no request makes more of them than it may; but a single attempt
-        would be none at all if its connection was stale.
+        Another connection takes one of the further attempts, so that no request makes more of them than it may; but a
+        single attempt would be none at all if its connection was stale.
         """
         granted = self._context.retries_left > 0 or (self.attempts == 1 and not self._reconnected)
         if granted:

@@ -1,1 +1,1 @@
-"""Where a request may go, and what a failure means."""
+"""Routing: the places where a request may go, and the meaning of a failure."""

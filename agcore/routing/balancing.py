@@ -1,4 +1,4 @@
-"""Which of several selections is taken: by weights among targets, by the provider's strategy among its keys."""
+"""Choice among several selections: by weights among targets, by the provider's strategy among its keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agcore.state.turns import Turns
 
 
 def spreads(candidates: Sequence[Candidate]) -> bool:
-    """Whether it matters which conversation a request belongs to: only then is it worth finding out."""
+    """Returns True where the choice depends on the conversation: only then is its key worth finding out."""
     return any(
         candidate.provider.strategy == "sticky"
         and (

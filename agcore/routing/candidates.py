@@ -31,11 +31,11 @@ class Credential(msgspec.Struct, frozen=True):
     """The credential for one attempt."""
 
     label: str
-    """How the key is named to people and in events: `provider#2`."""
+    """Name of the key for people and events: `provider#2`."""
     secret: Secret | None
     """None for a provider that needs no key."""
     id: str = ""
-    """Its fingerprint; empty without a key."""
+    """Fingerprint of the key; empty without a key."""
 
     def hidden_in(self, text: str) -> str:
         """The text with the key's label in its place. What is too short to guard anything may be part of any word."""
@@ -44,14 +44,14 @@ class Credential(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """What the next attempt is made with. Its key counts as busy until `Selector.done`."""
+    """The candidate and the credential of the next attempt; the key counts as busy until `Selector.done`."""
 
     candidate: Candidate
     key: Credential
 
     @property
     def slot(self) -> CredentialModel:
-        """What tells it from others."""
+        """Provider, fingerprint and model, which tell selections apart."""
         return (self.candidate.provider.name, self.key.id, self.candidate.model)
 
     @property
@@ -71,7 +71,7 @@ class Exhausted(msgspec.Struct, frozen=True, tag=True):
     """No candidate is open, and none will be soon."""
 
     until: float | None
-    """When the first limit ends, in seconds since the epoch; None where only refused keys are left, or nobody."""
+    """End of the first limit, in seconds since the epoch; None where only refused keys are left, or nobody."""
     reasons: tuple[str, ...] = ()
     """`label: what happened`, one for each candidate that is closed."""
 

@@ -60,7 +60,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Resolution(msgspec.Struct, frozen=True):
-    """Where a name goes."""
+    """The targets that a name stands for."""
 
     requested: str
     targets: tuple[Target, ...]
@@ -266,7 +266,7 @@ class Catalog:
 
 
 def _lines(rules: Iterable[ModelRule], dialect: str) -> _Lines:
-    """What holds for clients of `dialect`; sorting is stable, so that its own lines stay before general ones."""
+    """Returns the rules for clients of `dialect`; sorting is stable, so that its own lines stay before general ones."""
     exact: dict[str, ModelRule] = {}
     globs: list[ModelRule] = []
     for rule in sorted((rule for rule in rules if rule.dialect in ("", dialect)), key=lambda rule: not rule.dialect):

@@ -1,4 +1,4 @@
-"""Which conversation a request belongs to, so that all of it can go to one key and use the vendor's prompt cache.
+"""Keys of conversations, so that all of one can go to one credential and use the vendor's prompt cache.
 
 A client that names its conversation is believed: by `prompt_cache_key` (OpenAI), `metadata.user_id` (Claude Code puts
 its session there) or a session header (Codex). Otherwise a conversation is what it began with: the texts of the system

@@ -1,4 +1,4 @@
-"""What a vendor's refusal says has run out, or is wrong: its own words as kinds of failure.
+"""Signals in a vendor's refusal: its words for what has run out, or is wrong, as kinds of failure.
 
 The kinds are a quota that is used up (`is_quota`: hours, days or money), a lack of capacity that no key is to blame
 for (`is_capacity`), and, where neither is said, a rate; beside them stands what a few vendors say by an unusual status.
@@ -138,7 +138,7 @@ def names_of(fault: Fault) -> set[str]:
 
 
 def _google_limits(fault: Fault) -> Iterator[object]:
-    """What should be the ids of the limits that Google says were hit."""
+    """Yields what should be the ids of the limits that Google says were hit."""
     for detail in details_of(error_object(fault)):
         yield member_of(detail, "metadata").get("quota_limit")
         violations = detail.get("violations")

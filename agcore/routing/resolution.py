@@ -1,4 +1,4 @@
-"""Where the requests for a model may go, for the client that asks."""
+"""Resolution of a model name, for the client that asks, to the candidates that may answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agcore.routing.catalog import Catalog, Miss, Resolution
 
 
 def resolve(catalog: Catalog, model: str, *, identity: ClientKey | None, dialect: str) -> Resolution | Fault:
-    """What `model` stands for, to a client of `dialect` that showed the key `identity`; or the 403 or 404."""
+    """Returns what `model` stands for to a client of `dialect` with the key `identity`, or a fault with 403 or 404."""
     allowed = identity.models if identity is not None else ()
     found = catalog.resolve(model, allowed=allowed, dialect=dialect)
     if not isinstance(found, Miss):
@@ -24,7 +24,7 @@ def resolve(catalog: Catalog, model: str, *, identity: ClientKey | None, dialect
 
 
 def candidates_at(found: Resolution, endpoint_at: Callable[[Provider], Endpoint | None]) -> tuple[Candidate, ...]:
-    """Where a model's requests may go, given which endpoint of a provider takes them; None for one that takes none."""
+    """Returns the candidates for a model; `endpoint_at` gives the endpoint of a provider, None where it has none."""
     return tuple(
         Candidate(target.provider, endpoint, target.model, target.step)
         for target in found.targets

@@ -1,4 +1,4 @@
-"""What a failed attempt says about the next one, decided from facts alone.
+"""Retry rules: the kind of a failure, and what the kind allows for the next attempt.
 
 A failure is classified once, as a `fault.FailureKind`. That decides everything else by tables: whether the same request
 may be made again at all, which other candidates are worth it, and (in `selection`) who is left alone for how long.
@@ -59,7 +59,7 @@ def classify(fault: Fault) -> FailureKind:
 
 
 def may_repeat(failure: FailureKind, *, repeatable: bool) -> bool:
-    """Whether a request that nothing was shown of may be made once more.
+    """Returns True where a request of whose answer nothing was shown may be made once more.
 
     Args:
         failure: What the attempt failed of.
@@ -69,7 +69,7 @@ def may_repeat(failure: FailureKind, *, repeatable: bool) -> bool:
 
 
 def is_free_reattempt(failed: UpstreamFailed, *, already_taken: bool, repeatable: bool) -> bool:
-    """Whether this failure only says that a pooled connection had gone stale.
+    """Returns True where a failure only says that a pooled connection had gone stale.
 
     An upstream may close an idle connection at the very moment it is used again (RFC 9112 section 9.3.1). When no byte
     of an answer came, the request is repeated once, and it does not count as an attempt. What must not happen twice

@@ -1,4 +1,4 @@
-"""When an upstream's refusal says that the same request may work.
+"""Retry-after: the time at which, by an upstream's refusal, the same request may work.
 
 Nearly every vendor tells when the same request may work, and no two in the same place: in header fields, in Google's
 error details, in members of the error object, in a sentence. Taken together they use few spellings, and no value fits

@@ -1,4 +1,4 @@
-"""Which credential serves the next attempt, and who is left alone after it.
+"""Selection of the credential that serves the next attempt, and of who is left alone after a failure.
 
 A request comes with its `Candidate`s: the places that may answer it, in steps. Each candidate has the keys of its
 provider. `choose` walks them in this order and answers with a value:
@@ -110,7 +110,7 @@ class Selector:
         self._turns.ended((choice.candidate.provider.name, choice.key.id))
 
     def opens(self, candidates: Sequence[Candidate], *, now: float) -> float | None:
-        """When the first candidate is open: `now` at the earliest, a refused key last; None where there are none."""
+        """Returns when the first candidate is open, `now` at the earliest, a refused key last; None for no candidates."""
         moments: list[float] = []
         refused: list[float] = []
         for choice in self._choices(candidates):

@@ -1,1 +1,1 @@
-"""What changes while the server runs: each store a plain value with bounds."""
+"""State that changes while the server runs: each store a plain value with bounds."""

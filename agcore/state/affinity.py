@@ -1,4 +1,4 @@
-"""Which credential a conversation had last, so that it stays with it and uses the vendor's prompt cache."""
+"""The credential that each conversation had last, so that the conversation uses the vendor's prompt cache."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class Affinity:
         return len(self._of)
 
     def get(self, conversation: bytes) -> CredentialModel | None:
-        """What it had last."""
+        """Returns the credential that a conversation had last; None where nothing is known."""
         held = self._of.get(conversation)
         return None if held is None else held[0]
 
     def keep(self, conversation: bytes, slot: CredentialModel, *, now: float) -> None:
-        """It has this one from now on."""
+        """Notes the credential that a conversation has from now on."""
         self._of.pop(conversation, None)
         self._of[conversation] = (slot, now)
         if len(self._of) > MAX_CONVERSATIONS:
             del self._of[next(iter(self._of))]
 
     def delta(self, conversation: bytes) -> AffinityDelta | None:
-        """What others should know of a conversation."""
+        """Returns what other gateways should know of a conversation; None for nothing."""
         held = self._of.get(conversation)
         return None if held is None else AffinityDelta(conversation, *held[0], at=held[1])
 

@@ -1,4 +1,4 @@
-"""Which credentials are left alone, why, and for how long.
+"""Cooldowns: the credentials that are left alone, with the reason and the time.
 
 A cooldown belongs to a key and a model (a rate limit, an error), to a key (money, a revoked key) or to a provider (no
 connection). Its length is what the vendor named, else it doubles with each failure in a row. Of two the longer one
@@ -28,7 +28,7 @@ REASON_LENGTH: Final = 300
 
 
 class Backoff(msgspec.Struct, frozen=True):
-    """How long a cooldown is when the vendor names no time."""
+    """Lengths of a cooldown, in seconds, when the vendor names no time."""
 
     first: float
     """Seconds after the first failure; each further one in a row doubles it."""
@@ -53,7 +53,7 @@ CredentialModel: TypeAlias = tuple[str, str, str]
 
 
 class Cooldown(msgspec.Struct, array_like=True):
-    """Why and how long somebody is left alone."""
+    """The reason and the times for which a subject is left alone."""
 
     failure: FailureKind
     since: float
@@ -66,12 +66,12 @@ class Cooldown(msgspec.Struct, array_like=True):
 
     @property
     def limits(self) -> bool:
-        """Whether it forbids: a limit does, a refusal and a mere warning do not."""
+        """True where the cooldown forbids: a limit does, a refusal and a mere warning do not."""
         return self.failure not in TRANSIENT and not self.refused
 
 
 class Cooldowns:
-    """All that are known, by what they concern.
+    """All known cooldowns, by the subjects that they concern.
 
     Args:
         fraction: Gives numbers from 0 up to 1, for jitter.
@@ -92,7 +92,7 @@ class Cooldowns:
         return len(self.known)
 
     def get(self, subject: CredentialModel) -> Cooldown | None:
-        """What is known of one subject, cooling or not."""
+        """Returns the cooldown of one subject, over or not; None where there was none."""
         return self.known.get(subject)
 
     def longest(self, subjects: Iterable[CredentialModel], *, now: float) -> Cooldown | None:
@@ -104,7 +104,7 @@ class Cooldowns:
         )
 
     def cooling(self, *, now: float) -> Iterator[tuple[CredentialModel, Cooldown]]:
-        """What is left alone at present; an empty fingerprint or model stands for all."""
+        """Returns the cooldowns that hold at present; an empty fingerprint or model stands for all."""
         return ((subject, cooldown) for subject, cooldown in self.known.items() if cooldown.until > now)
 
     def probe(self, subjects: Iterable[CredentialModel], *, now: float) -> None:
@@ -169,7 +169,7 @@ class Cooldowns:
         self.known[subject] = cooldown
 
     def delta(self, subject: CredentialModel) -> CooldownDelta | CooldownCleared | None:
-        """What others should know of a subject; None where nothing was ever known of it."""
+        """Returns what other gateways should know of a subject; None where nothing was ever known."""
         cooldown = self.known.get(subject)
         if cooldown is None:
             cleared = self._cleared.get(subject)
@@ -246,7 +246,7 @@ class Cooldowns:
 
 
 def _rank(cooldown: Cooldown) -> tuple[object, ...]:
-    """What counts more: a limit, then what lasts longer; the rest decides between equals."""
+    """Returns a sort key: limits count more, then what lasts longer; the rest decides between equals."""
     return (cooldown.limits, cooldown.until, cooldown.refused, cooldown.failure.value, cooldown.reason)
 
 
@@ -255,7 +255,7 @@ def _age(cooldown: Cooldown) -> tuple[object, ...]:
 
 
 def _covers(entries: tuple[Cooldown, ...], other: Cooldown, number: int) -> bool:
-    """Whether `other` says all that the entry of that number says, and more; of equal ones the first does."""
+    """Returns True where `other` says all that the entry `number` says, and more; of equal ones the first does."""
     each = entries[number]
     if other is each:
         return False

@@ -25,13 +25,13 @@ Id: TypeAlias = str | int
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """Who may use a session, and where."""
+    """The client that may use a session, and the server that the session is with."""
 
     server: str
     client: str | None
     """The name of the client key that was shown."""
     peer: str
-    """Where the client is, if it showed no key: `loopback` or an address. Empty for one that did."""
+    """Place of a client that showed no key: `loopback` or an address. Empty for a client with a key."""
 
 
 class Session(msgspec.Struct):
@@ -42,7 +42,7 @@ class Session(msgspec.Struct):
     revision: str
     """The version of the protocol that was agreed on."""
     used: float
-    """When a message last came, in seconds since the epoch."""
+    """Time of the last message, in seconds since the epoch."""
     calls: dict[Id, str]
     """Request id -> the exchange that works on it."""
     streams: set[str]

@@ -1,4 +1,4 @@
-"""What providers listed when they were asked for their models, and how long it is kept.
+"""The lists of models that providers gave, and the time for which each is kept.
 
 A list is kept under the name of its provider and the address that it came from, so that another address means another
 list. It is read anew after `FRESH` seconds. Where that fails, the old one counts until it is `STALE`, and nobody is
@@ -42,12 +42,12 @@ class ProviderLists:
         self._kept: dict[str, _Kept] = {}
 
     def ids(self, provider: Provider, *, now: float) -> tuple[str, ...]:
-        """What is known of a provider's list; empty for nothing."""
+        """Returns the model ids that a provider listed; empty where nothing is known."""
         kept = self._kept.get(_source(provider))
         return kept.ids if kept is not None and now - kept.read_at < STALE else ()
 
     def due(self, provider: Provider, *, now: float) -> bool:
-        """Whether its list should be read."""
+        """Returns True where the provider's list should be read."""
         kept = self._kept.get(_source(provider))
         return kept is None or kept.ask_at <= now
 
@@ -61,7 +61,7 @@ class ProviderLists:
         self._put(provider, _Kept(kept.ids, kept.read_at, now + pause))
 
     def delta(self, provider: Provider) -> ModelListDelta | None:
-        """What others should know of a provider's list; None where none was read."""
+        """Returns what other gateways should know of a provider's list; None where none was read."""
         source = _source(provider)
         kept = self._kept.get(source)
         return None if kept is None or kept.read_at == -math.inf else ModelListDelta(source, kept.ids, kept.read_at)

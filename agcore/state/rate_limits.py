@@ -1,4 +1,4 @@
-"""What each client key may use: requests and tokens in a minute, and requests in flight at once.
+"""Limits of client keys: requests and tokens in a minute, and requests in flight at once.
 
 A key with a limit has a `RateLimit`: a token bucket for requests, one for tokens, and a count. A request is let in
 while each bucket has at least one left and the count is below its limit. Then it takes one request, and a place among
@@ -34,9 +34,9 @@ class Bucket(msgspec.Struct):
 
     limit: int
     level: float
-    """What was in it at `at`; below 0 is a debt."""
+    """Content at the time `at`; below 0 is a debt."""
     at: float
-    """When the level was told, in seconds."""
+    """Time of the level, in seconds since the epoch."""
 
     def refill(self, *, now: float) -> None:
         """Bring the level to `now`. A clock that was set back takes nothing away, and counts on from there."""
@@ -51,7 +51,7 @@ class Bucket(msgspec.Struct):
 
 
 class RateLimit(msgspec.Struct):
-    """What one key has left, under the limits that its latest request was asked for with."""
+    """The rest of what one key may use, under the limits that its latest request was asked for with."""
 
     requests: Bucket | None = None
     tokens: Bucket | None = None
@@ -61,7 +61,7 @@ class RateLimit(msgspec.Struct):
 
 
 class RateLimits:
-    """What all client keys have left, shared by all exchanges of a gateway; see the module's text."""
+    """The rest of what all client keys may use, shared by all exchanges of a gateway."""
 
     def __init__(self) -> None:
         self._of: dict[str, RateLimit] = {}

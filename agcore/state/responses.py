@@ -44,7 +44,7 @@ class Pinned(msgspec.Struct, frozen=True, tag=True):
     """A response whose state is held by its provider."""
 
     client: str | None
-    """As for `Kept`."""
+    """The name of the client key that asked for it; None where none was shown."""
     provider: str
     """The provider's name."""
     key: str
@@ -66,7 +66,7 @@ def size_of(entry: Entry) -> int:
 
 
 class ResponseStore:
-    """Entries by the ids of their responses. See the module's text."""
+    """Responses by their ids, within bounds; the one used least recently goes first."""
 
     def __init__(self, *, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self._max_entries = max_entries
@@ -112,7 +112,7 @@ class ResponseStore:
         return entry if isinstance(entry, Kept) else None
 
     def is_foreign(self, id: str, *, client: str | None) -> bool:
-        """Whether the response `id` is another client's."""
+        """Returns True where the response `id` is another client's."""
         entry = self._entries.get(id)
         return entry is not None and entry.client != client
 

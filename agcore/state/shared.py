@@ -1,4 +1,4 @@
-"""All that exchanges share and that changes while the server runs, held in this process.
+"""The stores that exchanges share and that change while the server runs, held in this process.
 
 Each store is a value with bounds of its own. `ask` answers the queries of `protocol.state` at once, so a single gateway
 never waits for its state, and `merge` takes in what other gateways learned.

@@ -21,7 +21,7 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 
 
 class SignatureMemory:
-    """See the module's text."""
+    """Signatures by client and call id, within bounds; the one used least recently goes first."""
 
     def __init__(self, *, max_calls: int = MAX_CALLS, max_bytes: int = MAX_BYTES) -> None:
         self._max_calls = max_calls
@@ -38,7 +38,7 @@ class SignatureMemory:
         return self._size
 
     def find(self, client: str | None, call_id: str) -> Signed | None:
-        """What belongs to a call of this client's, which counts as a use of it."""
+        """Returns what was signed around a client's call, which counts as a use; None where nothing is known."""
         signed = self._kept.get((client, call_id))
         if signed is not None:
             self._kept.move_to_end((client, call_id))

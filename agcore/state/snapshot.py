@@ -1,4 +1,4 @@
-"""What outlives the process: limits, quotas and refused keys, as JSON without a secret."""
+"""State that outlives the process: limits, quotas and refused keys, as JSON without a secret."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Snapshot(msgspec.Struct):
 
 
 def dump(cooldowns: Cooldowns, *, now: float) -> bytes:
-    """What should survive a restart. A failure that may be over at any moment is not worth it."""
+    """Returns the cooldowns that should survive a restart, as JSON; failures that may be over at any moment do not."""
     kept = [(subject, each) for subject, each in cooldowns.cooling(now=now) if each.failure not in TRANSIENT]
     return msgspec.json.encode(Snapshot(version=1, cooldowns=kept))
 
