@@ -23,7 +23,7 @@ _TAG: Final = 16
 
 
 def reference(data: bytes, server: McpServer, *, public_url: str, digest: Digest) -> bytes:
-    """What a client is told in place of an `endpoint` event's `data`.
+    """Returns the reference that a client gets in place of an `endpoint` event's `data`.
 
     It is a reference without a host (RFC 3986 section 4.2), below the path of `public_url`.
 

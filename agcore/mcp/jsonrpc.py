@@ -71,7 +71,7 @@ def read(body: bytes) -> Message | tuple[Message, ...]:
 
 
 def is_id(value: object) -> TypeGuard[Id]:
-    """Whether a value can be an id, or a progress token: a string or an integer of 64 bits."""
+    """Returns True for a value that can be an id, or a progress token: a string or an integer of 64 bits."""
     if isinstance(value, str):
         return True
     return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63

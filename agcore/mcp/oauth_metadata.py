@@ -36,7 +36,7 @@ def with_metadata(challenge: bytes, url: str) -> bytes:
 
 
 def upstream_targets(target: bytes) -> tuple[bytes, ...]:
-    """Where a server at `target` (path and query) may publish its metadata, in the order to be tried.
+    """Returns where a server at `target` (path and query) may publish its metadata, in the order of trial.
 
     First between host and path, as RFC 9728 section 3.1 has it, then at the root, as the MCP specification allows.
     """

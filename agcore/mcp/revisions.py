@@ -32,7 +32,7 @@ REVISIONS: Final[Mapping[str, Revision]] = {
 """By version, oldest first."""
 
 OLDEST: Final = REVISIONS["2025-03-26"]
-"""What is meant where a client names none."""
+"""The revision that is meant where a client names none."""
 NEWEST: Final = REVISIONS["2025-11-25"]
 """The newest one with a handshake: offered to a client that asks for one that is not spoken here."""
 

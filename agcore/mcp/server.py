@@ -1,4 +1,4 @@
-"""What the built-in vision server says to each request, as values: a result, an error, or work to be done.
+"""The built-in vision server: its answer to each request as a value, a result, an error, or work to be done.
 
 Two eras are spoken. With a handshake, `initialize` agrees on a revision. From 2026-07-28 on there is none: results say
 of themselves that they are complete, by whom they are, and how long they may be kept, and `server/discover` tells what
@@ -43,7 +43,7 @@ class ToolCall(msgspec.Struct, frozen=True):
     id: Id
     tool: Tool
     given: Mapping[str, str]
-    """Its arguments, checked."""
+    """Arguments of the tool, checked."""
     token: Id | None
     """Under which progress is to be told."""
 
@@ -66,7 +66,7 @@ class Server:
         self._info = {"name": name, "title": "Vision tools", "version": version}
 
     def receive(self, request: Request) -> Outcome:
-        """What comes of a request."""
+        """Returns the answer to a request, or the work that the request asks for."""
         methods = _STATELESS if self.revision.stateless else _WITH_SESSION
         method = methods.get(request.method)
         if method is None:

@@ -123,7 +123,7 @@ def type_of(data: bytes, *, kind: Kind) -> str:
 
 
 def too_large(kind: Kind) -> str:
-    """What is told about a source over its limit."""
+    """Returns the words for a source over its limit."""
     return f"the {kind} is larger than {MAX_BYTES[kind] // (1024 * 1024)} MB"
 
 

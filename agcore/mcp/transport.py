@@ -1,5 +1,5 @@
-"""What the heads of MCP requests say: which answers are welcome, which revision is spoken, and, from 2026-07-28 on,
-which message is inside (docs/wire/mcp.md)."""
+"""Heads of MCP requests: the answers that are welcome, the revision that is spoken, and, from 2026-07-28 on, the
+message that is inside (docs/wire/mcp.md)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _EVENTS: Final = frozenset({b"text/event-stream", b"text/*", b"*/*"})
 
 
 class Accepts(msgspec.Struct, frozen=True):
-    """Which forms of an answer are welcome."""
+    """The forms of an answer that are welcome."""
 
     json: bool
     events: bool
@@ -71,7 +71,7 @@ def unsupported(asked: str) -> Error:
 
 
 def stateless_error(headers: Headers, request: Request) -> Error | None:
-    """What is wrong with a request of the stateless era: what it must say of itself, twice and in agreement."""
+    """Returns what is wrong with a request of the stateless era, which must tell of itself twice and in agreement."""
     found = request.params.get("_meta")
     meta = found if isinstance(found, dict) else {}
     for key in (_META_VERSION, _META_CAPABILITIES):

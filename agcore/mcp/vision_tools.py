@@ -18,7 +18,7 @@ class Parameter(msgspec.Struct, frozen=True):
     required: bool = True
     choices: tuple[str, ...] = ()
     label: str = ""
-    """What the model is told that this is."""
+    """Words by which the model is told of the picture."""
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -181,7 +181,7 @@ class BadArguments(ValueError):
 
 
 def listing() -> list[dict[str, Any]]:
-    """What `tools/list` shows."""
+    """Returns what `tools/list` shows."""
     return [
         {
             "name": tool.name,
@@ -223,7 +223,7 @@ def checked(tool: Tool, arguments: object) -> dict[str, str]:
 
 
 def instruction(tool: Tool, given: Mapping[str, str]) -> str:
-    """What the model is told, beside the pictures."""
+    """Returns the words for the model, beside the pictures."""
     told = [
         f"{each.label}: {given[each.name]}" for each in tool.parameters if each.kind == "text" and each.name in given
     ]

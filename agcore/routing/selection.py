@@ -110,7 +110,7 @@ class Selector:
         self._turns.ended((choice.candidate.provider.name, choice.key.id))
 
     def opens(self, candidates: Sequence[Candidate], *, now: float) -> float | None:
-        """Returns when the first candidate is open, `now` at the earliest, a refused key last; None for no candidates."""
+        """Returns when the first candidate opens, `now` at the earliest, a refused key last; None for no candidates."""
         moments: list[float] = []
         refused: list[float] = []
         for choice in self._choices(candidates):

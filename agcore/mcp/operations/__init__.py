@@ -1,1 +1,1 @@
-"""What the MCP routes do."""
+"""The operations of the MCP routes."""

@@ -28,13 +28,13 @@ _HEADERS: Final[Headers] = ((b"accept", b"*/*"), (b"accept-encoding", b"identity
 
 
 class DownloadOwner(Protocol):
-    """Who is told what came of a download: one of these, once."""
+    """The receiver of a finished download: one of these methods is called, once."""
 
     def downloaded(self, data: bytes, *, now: float) -> None:
         """All of it."""
 
     def download_failed(self, reason: str, *, now: float) -> None:
-        """Why there is nothing; a sentence for people."""
+        """The download failed; `reason` is a sentence for people."""
 
 
 class Download:
@@ -71,7 +71,7 @@ class Download:
         self._call.abort()
 
     def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
-        """What comes of asking at one URL."""
+        """Takes an event of the call to one URL."""
         if isinstance(event, Data):
             if not self._body.add(event.data, now=now):
                 self._too_large(now)

@@ -231,7 +231,7 @@ class McpServer(BaseOperation):
         return None
 
     def _is_under_way(self, id: Id, begun: Iterable[VisionCall]) -> bool:
-        """Whether an id is taken: two answers under it, or its cancellation, could mean either request."""
+        """Returns True where an id is taken: two answers under it, or its cancellation, could mean either request."""
         earlier = self._session is not None and self._outside.worker_of(self._session, id) is not None
         return earlier or any(call.ask.id == id for call in begun)
 
@@ -270,12 +270,12 @@ class McpServer(BaseOperation):
         self.client.fail(Fault(status=status, message=error.message, headers=headers), now=now)
 
     def tool_progressed(self, call: VisionCall, message: str, *, now: float) -> None:
-        """See `vision_call.VisionCallOwner`."""
+        """Implements `vision_call.VisionCallOwner`."""
         if call.ask.token is not None and self._accepts.events:
             self.client.write(self._progress(call, message), now=now)
 
     def tool_done(self, call: VisionCall, outcome: Outcome, *, now: float) -> None:
-        """See `vision_call.VisionCallOwner`."""
+        """Implements `vision_call.VisionCallOwner`."""
         self._running.remove(call)
         if call.usage is not None:
             self._usages.append(call.usage)
@@ -347,12 +347,12 @@ class McpServer(BaseOperation):
         return b"".join([*replies, *(_event(jsonrpc.error(error)) for error in self._errors(fault))])
 
     def report(self) -> Report:
-        """Which server, which tools, what was consumed."""
+        """Returns the server, the tools and the tokens of the exchange."""
         usage = total(self._usages) if self._usages else None
         return Report(usage=usage, mcp=self._config.name, tools=tuple(self._tools))
 
     def consumed(self, *, received: int) -> int:
-        """What the models took; what needed none costs nothing."""
+        """Returns the tokens that models took; a request without a model costs nothing."""
         used = total(self._usages) if self._usages else Usage()
         return used.input + used.output
 

@@ -54,7 +54,7 @@ class McpMetadata(BaseOperation):
         self._ask(now)
 
     def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
-        """What comes of asking at one place, with nothing of the client's."""
+        """Takes an event of the call to one place, which shows nothing of the client's."""
         if isinstance(event, NeedPlan):
             headers = ((b"accept-encoding", b"identity"), (b"accept", b"application/json"), USER_AGENT)
             target = event.candidate.endpoint.prefix
@@ -89,7 +89,7 @@ class McpMetadata(BaseOperation):
         return self.client.answer(200, document, now=now)
 
     def report(self) -> Report:
-        """Which server."""
+        """Returns the name of the server."""
         return Report(mcp=self._name)
 
     @property

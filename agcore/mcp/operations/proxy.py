@@ -66,7 +66,7 @@ class McpProxy(BaseOperation):
         self._ask(now)
 
     def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
-        """What comes of asking the server."""
+        """Takes an event of the call to the server."""
         if isinstance(event, Data):
             self._relay(event.data, now)
         elif isinstance(event, NeedPlan):
@@ -128,7 +128,7 @@ class McpProxy(BaseOperation):
         return jsonrpc_error.render_error(fault, self.request.id, message_id=_id_of(self._message))
 
     def report(self) -> Report:
-        """Which server."""
+        """Returns the name of the server."""
         return Report(mcp=self._name)
 
     @property
@@ -141,7 +141,7 @@ class McpProxy(BaseOperation):
 
     @property
     def _listens(self) -> bool:
-        """Whether the answer is a stream without an end: a GET, or what took its place in the revision 2026-07-28."""
+        """True where the answer is a stream without an end: a GET, or what replaced GET in the revision 2026-07-28."""
         head = self.request.head
         return head.method == "GET" or header_tables.first(head.headers, b"mcp-method") == b"subscriptions/listen"
 

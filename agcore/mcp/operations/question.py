@@ -38,7 +38,7 @@ _HEADERS: Final[Headers] = (
 
 
 class QuestionOwner(Protocol):
-    """Who is told what a question comes to: `answered` or `unanswered`, once, and before `progressed`, often."""
+    """The receiver of an answer: of `answered` or `unanswered`, once, and of `progressed` before, often."""
 
     def progressed(self, said: int, *, now: float) -> None:
         """The answer is coming, with so many characters so far."""
@@ -47,7 +47,7 @@ class QuestionOwner(Protocol):
         """The answer is complete."""
 
     def unanswered(self, reason: str, *, now: float) -> None:
-        """Why there is no answer; a sentence for people."""
+        """There is no answer; `reason` is a sentence for people."""
 
 
 class Reading:
@@ -64,7 +64,7 @@ class Reading:
 
 
 class Question:
-    """See the module's text. `begin` starts it.
+    """A question for a model, and the call that asks it; `begin` starts the call.
 
     Args:
         parts: Of the exchange that its call belongs to.
@@ -105,7 +105,7 @@ class Question:
         self._call.abort()
 
     def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:
-        """What comes of the call."""
+        """Takes an event of the call."""
         if isinstance(event, Data):
             self._receive_data(call, event.data, now)
         elif isinstance(event, NeedPlan):

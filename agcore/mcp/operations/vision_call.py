@@ -42,7 +42,7 @@ TELL_EVERY: Final = 1.0
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a tool call came to."""
+    """The outcome of a tool call."""
 
     text: str
     notes: tuple[str, ...] = ()
@@ -51,17 +51,17 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class VisionCallOwner(Protocol):
-    """Who is told what a call comes to: `tool_done`, once, and `tool_progressed` before, as often as it goes on."""
+    """The receiver of an outcome: of `tool_done`, once, and of `tool_progressed` before, often."""
 
     def tool_progressed(self, call: VisionCall, message: str, *, now: float) -> None:
         """The answer is coming."""
 
     def tool_done(self, call: VisionCall, outcome: Outcome, *, now: float) -> None:
-        """It is over."""
+        """The tool call is over."""
 
 
 class VisionCall:
-    """See the module's text. `begin` starts it.
+    """A vision tool's work on one call: pictures, then a question; `begin` starts it.
 
     Args:
         parts: Of the exchange that its calls belong to.
@@ -113,12 +113,12 @@ class VisionCall:
                 return None
 
     def downloaded(self, data: bytes, *, now: float) -> None:
-        """See `download.DownloadOwner`."""
+        """Implements `download.DownloadOwner`."""
         self._download = None
         self._gathered(data, now)
 
     def download_failed(self, reason: str, *, now: float) -> None:
-        """See `download.DownloadOwner`."""
+        """Implements `download.DownloadOwner`."""
         self._download = None
         self._refuse_source(reason, now)
 
@@ -164,19 +164,19 @@ class VisionCall:
         self._question.begin(now=now)
 
     def progressed(self, said: int, *, now: float) -> None:
-        """See `question.QuestionOwner`."""
+        """Implements `question.QuestionOwner`."""
         if now - self._told >= TELL_EVERY:
             self._told = now
             message = f"{said} characters so far" if said else "the model is thinking"
             self._owner.tool_progressed(self, message, now=now)
 
     def answered(self, answer: Answer, *, now: float) -> None:
-        """See `question.QuestionOwner`."""
+        """Implements `question.QuestionOwner`."""
         self.usage = answer.usage
         self._owner.tool_done(self, _outcome(answer), now=now)
 
     def unanswered(self, reason: str, *, now: float) -> None:
-        """See `question.QuestionOwner`."""
+        """Implements `question.QuestionOwner`."""
         self._fail(reason, now)
 
     def _fail(self, reason: str, now: float) -> None:
