@@ -168,3 +168,19 @@ def test_google_schemas_become_json_schema() -> None:
 )
 def test_optional_properties_are_found_at_any_depth(schema: Any, found: bool) -> None:
     assert has_optional(schema) is found
+
+
+@pytest.mark.parametrize(
+    ("schema", "wanted"),
+    [
+        ({"type": "STRING", "nullable": True, "enum": ["a"]}, {"type": ["string", "null"], "enum": ["a", None]}),
+        ({"type": "NULL", "nullable": True, "enum": [None]}, {"type": "null", "enum": [None]}),
+        ({"anyOf": [{"type": "STRING"}], "nullable": True}, {"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        ({"anyOf": [{"type": "NULL"}], "nullable": True}, {"anyOf": [{"type": "null"}]}),
+        ({"type": "TYPE_UNSPECIFIED"}, {}),
+        ({"type": ["STRING", 7]}, {"type": ["string", 7]}),
+        ({"type": 7}, {"type": 7}),
+    ],
+)
+def test_what_may_be_null_may_be_null_in_json_schemas_way(schema: Any, wanted: Any) -> None:
+    assert from_gemini(schema) == wanted

@@ -9,7 +9,7 @@ from agcore.config.presets import PRESETS
 from agcore.config.values import Config, Endpoint, ModelRule, Provider
 from agcore.models.known import KNOWN_IDS, profile
 from agcore.protocol.http import Origin
-from agcore.routing.catalog import Catalog, Miss, Resolution
+from agcore.routing.catalog import _REMEMBERED, Catalog, Miss, Resolution
 
 
 def provider(name: str, *models: str, preset: str = "") -> Provider:
@@ -354,3 +354,9 @@ names = st.lists(words, min_size=1, max_size=4).map("".join)
 
 
 asked = st.sampled_from(["gpt", "gpt-4o", "gpt-4", "p/gpt", "q/gpt-4o", "agpt", "zzz"])
+
+
+def test_more_names_than_are_remembered_lead_where_they_did() -> None:
+    found = [USUAL.resolve(f"anthropic/claude-{number}") for number in range(_REMEMBERED + 2)]
+    assert all(isinstance(each, Resolution) for each in found)
+    assert USUAL.resolve("anthropic/claude-0") == found[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -110,3 +111,11 @@ def deltas(draw: st.DrawFn, choices: int = 1) -> list[Delta]:
     for _ in range(draw(st.integers(0, 2))):
         said.insert(draw(st.integers(0, len(said))), Consumed(draw(USAGES)))
     return said
+
+
+def too_deep() -> dict[str, Any]:
+    """An object that is nested too deeply to be written."""
+    value: dict[str, Any] = {}
+    for _ in range(100_000):
+        value = {"a": value}
+    return value

@@ -34,9 +34,11 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.anthropic.answer_reader import ResponseReader, read_answer
 from agcore.dialects.anthropic.answer_writer import ResponseWriter, render_answer
+from agcore.dialects.anthropic.arguments import object_text
 from agcore.dialects.anthropic.tools_writer import RESPOND
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
+from tests.support.deltas import too_deep
 from tests.support.grammar_anthropic import events, message
 
 ASKED = Conversation(model="m", turns=())
@@ -462,3 +464,17 @@ def test_a_call_starts_once_and_what_belongs_to_none_is_dropped() -> None:
     ]
     (block,) = message(written(said))["content"]
     assert (block["id"], block["input"]) == ("a", {})
+
+
+def test_a_thought_that_ends_beside_a_text_leaves_it_open() -> None:
+    told = written([TextDelta("a"), ThinkingEnded(None), TextDelta("b"), Finished(Stop.END)])
+    assert message(told)["content"] == [{"type": "text", "text": "ab"}]
+
+
+def test_a_redacted_thought_is_whole_without_words() -> None:
+    said: list[Delta] = [ThinkingEnded(Signature("up", "redacted", "E")), TextDelta("a"), Finished(Stop.END)]
+    assert [block["type"] for block in rendered(said)["content"]] == ["redacted_thinking", "text"]
+
+
+def test_arguments_that_are_nested_too_deeply_to_be_written_are_none() -> None:
+    assert object_text(too_deep()) == "{}"

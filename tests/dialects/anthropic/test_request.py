@@ -966,3 +966,19 @@ def test_the_strongest_effort_is_the_strongest_that_there_is() -> None:
         asked(reasoning=Reasoning(effort="max")), model="m", profile=like, signer="up", losses=Losses()
     )
     assert body["output_config"]["effort"] == "medium"
+
+
+def test_bytes_that_are_no_base64_at_all_say_nothing_of_their_type() -> None:
+    (block,) = content(Image(Source("image/jpg", data="é")))
+    assert block["source"]["media_type"] == "image/jpeg"
+
+
+def test_an_own_part_may_be_the_last_one() -> None:
+    turn = Turn("assistant", (Foreign("anthropic", "server_tool_use", {"type": "server_tool_use", "id": "s"}),))
+    assert rendered(asked(USER, turn))["messages"][-1]["content"] == [{"type": "server_tool_use", "id": "s"}]
+
+
+def test_a_limit_that_nobody_named_is_raised_without_a_word() -> None:
+    conversation = asked(reasoning=Reasoning(budget=60_000))
+    assert rendered(conversation, model="claude-opus-4-5")["max_tokens"] > 60_000
+    assert "max_output" not in lost(conversation)

@@ -41,6 +41,7 @@ from agcore.dialects.gemini.carriers import google_opened
 from agcore.dialects.gemini.request_reader import parse_request
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
+from tests.support.deltas import too_deep
 from tests.support.grammar_gemini import check_stream, chunks, folded
 
 ASKED = Conversation(model="m", turns=(Turn("user", (Text("hi"),)),), reasoning=Reasoning(visible=True))
@@ -348,3 +349,11 @@ def test_a_picture_at_an_address_is_shown_as_one_and_an_open_call_is_closed_at_t
     parts = [part for each in chunks(told) for part in each["candidates"][0].get("content", {}).get("parts", [])]
     assert parts[0] == {"text": "https://a.example/x.png"}
     assert [part["functionCall"]["name"] for part in parts if "functionCall" in part] == ["f"]
+
+
+def test_arguments_that_are_nested_too_deeply_to_be_written_are_none() -> None:
+    said = read_answer(
+        chunk(candidate({"functionCall": {"name": "f", "args": too_deep()}}, finishReason="STOP")), signer="up"
+    )
+    assert not isinstance(said, Fault)
+    assert [delta.text for delta in said if isinstance(delta, ToolArguments)] == ["{}"]

@@ -434,3 +434,13 @@ def test_sound_of_a_bare_format_has_a_type() -> None:
 def test_a_hosted_tool_that_is_asked_for_twice_is_sent_once() -> None:
     tools = (HostedTool("gemini", "web_search", {}), HostedTool("gemini", "web_search", {}))
     assert render(said(hi(), hosted_tools=tools))["tools"] == [{"googleSearch": {}}]
+
+
+def test_a_signature_of_a_call_without_its_call_goes_nowhere() -> None:
+    turn = Turn("assistant", (Thinking("", own("call", "c2ln")), Text("a")))
+    assert render(said(hi(), turn))["contents"][1] == model({"text": "a"})
+
+
+def test_a_part_that_is_no_word_has_no_place_with_the_assistant() -> None:
+    turn = Turn("assistant", (ToolResult("a", (Text("1"),)), Text("a")))  # type: ignore[arg-type]
+    assert model({"text": "a"}) in render(said(hi(), turn))["contents"]

@@ -466,3 +466,8 @@ def test_what_belongs_to_no_call_and_what_follows_the_end_is_not_written() -> No
     told = write(said)
     assert b"late" not in told
     assert told.count(b'"f"') == 1
+
+
+def test_a_call_that_is_none_is_left_as_it_is() -> None:
+    raw = chunk({"role": "assistant", "tool_calls": [7]}, None)
+    assert read(sse(raw, chunk({"content": "a"}), chunk({}, "stop"), b"[DONE]"))[1] is None

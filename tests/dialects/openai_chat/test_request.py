@@ -746,3 +746,44 @@ def test_a_file_id_of_openais_own_goes_back_to_openai() -> None:
     document = Document(Source("application/pdf", file_id="file-1"))
     (message,) = written(talk(Turn("user", (document,))), model="gpt-5")["messages"]
     assert message["content"] == [{"type": "file", "file": {"file_id": "file-1"}}]
+
+
+def test_a_call_keeps_its_own_signature_and_nothing_harmless_is_noted_where_it_is_off() -> None:
+    losses = Losses()
+    parsed(losses, store=False)
+    assert not list(losses)
+
+
+def test_a_thought_alone_is_a_message_with_no_words() -> None:
+    turn = Turn("assistant", (Thinking("t", Signature("up", "reasoning", "E")),))
+    messages = written(talk(Turn("user", (Text("x"),)), turn, Turn("user", (Text("y"),))))["messages"]
+    assert [message.get("content") for message in messages][1] == ""
+
+
+@pytest.mark.parametrize(
+    ("like", "said"),
+    [
+        ({"vendor": "acme", "reasoning": "none"}, None),
+        ({"vendor": "qwen", "reasoning": "budget", "efforts": ("none",)}, False),
+    ],
+)
+def test_thinking_that_is_off_is_off_or_not_spoken_of(like: dict[str, Any], said: bool | None) -> None:
+    losses = Losses()
+    known = msgspec.structs.replace(UNKNOWN, **like)
+    body = render_request(
+        talk(reasoning=Reasoning(effort="none")), model="m", profile=known, signer="up", losses=losses
+    )
+    assert body.get("enable_thinking") is said
+    assert not list(losses)
+
+
+def test_a_model_that_cannot_switch_thinking_off_thinks() -> None:
+    losses = Losses()
+    known = msgspec.structs.replace(UNKNOWN, vendor="acme", reasoning="effort", efforts=("low",))
+    render_request(talk(reasoning=Reasoning(effort="none")), model="m", profile=known, signer="up", losses=losses)
+    assert weights(losses) == {"reasoning": "warn"}
+
+
+def test_a_free_form_tool_without_a_grammar_takes_any_text() -> None:
+    (tool,) = written(talk(tools=(Tool("f", custom=True),)), model="gpt-5")["tools"]
+    assert tool == {"type": "custom", "custom": {"name": "f"}}

@@ -37,6 +37,7 @@ from agcore.dialects.openai_responses.request_reader import parse_request
 from agcore.protocol.fault import Fault, Vendor
 from agcore.protocol.report import Usage
 from tests.support import grammar_openai_responses as grammar
+from tests.support.deltas import too_deep
 
 PLAIN = Conversation(model="m", turns=())
 USAGE = {
@@ -544,3 +545,9 @@ class TestWhatIsSeldomThere:
         ]
         final = grammar.check(written(said))
         assert [item["call_id"] for item in final["output"]] == ["a", "b"]
+
+
+def test_a_request_that_is_nested_too_deeply_to_be_repeated_is_not() -> None:
+    said: list[Delta] = [TextDelta("a"), Finished(Stop.END)]
+    echo = Conversation(model="m", turns=(), echo={"metadata": too_deep()})
+    assert grammar.check(written(said, echo))["metadata"] == {}

@@ -885,3 +885,14 @@ class TestWhatIsSeldomThere:
     def test_a_json_object_is_asked_for_in_words_where_only_the_assistant_has_spoken(self) -> None:
         body = render(asked(Turn("assistant", (Text("x"),)), output=Output()))
         assert "JSON" in str(body["input"])
+
+
+def test_a_grammar_that_is_none_is_refused() -> None:
+    tool = {"type": "custom", "name": "f", "format": {"type": "grammar", "syntax": 7}}
+    assert param_of(tools=[tool]) == "tools[0].format"
+
+
+def test_a_video_has_no_place_here() -> None:
+    losses = Losses()
+    render(asked(Turn("user", (Video(Source("video/mp4", data="AA")), Text("x")))), losses=losses)
+    assert list(paths(losses).values()) == ["refuse"]
