@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Final
 from urllib.parse import quote
 
@@ -27,12 +28,21 @@ def passing(headers: Headers, allowed: Allowed) -> Headers:
     return tuple([field for field in headers if field[0] in names or (prefixes and field[0].startswith(prefixes))])
 
 
-def first(headers: Headers, name: bytes) -> bytes | None:
+def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
     """The value of the first field called `name` (lower case), or None."""
     for each, value in headers:
         if each == name:
             return value
     return None
+
+
+def firsts(headers: Headers, names: Collection[bytes]) -> dict[bytes, bytes]:
+    """For each of `names` (lower case) that there is, the value of the first field so called."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in names:
+            found.setdefault(name, value)
+    return found
 
 
 def media_type(headers: Headers) -> bytes:

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from agcore.codecs.header_fields import first, media_type
+from agcore.codecs.header_fields import first, firsts, media_type
 from agcore.codecs.request_target import RequestTarget, parse
 from agcore.config.values import ClientKey
 from agcore.dialects import FALLBACK
@@ -21,6 +21,7 @@ from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers, Peer, RequestHead
 
 _NOWHERE: Final = RequestTarget(path="", query=(), raw_query=b"", key=None)
+_ABOUT_BODY: Final = frozenset({b"content-encoding", b"content-length"})
 
 
 class KeyLimits(Protocol):
@@ -71,19 +72,6 @@ def admit(head: RequestHead, peer: Peer, *, guard: Guard, id: str, now: float) -
     else:
         dialect, operation = found.dialect, found.route.operation
 
-    def refused(fault: Fault) -> Refused:
-        return Refused(
-            id=id,
-            head=head,
-            peer=peer,
-            started=now,
-            target=shown,
-            dialect=dialect,
-            operation=operation,
-            cors=cors,
-            fault=fault,
-        )
-
     if head.method == "OPTIONS":
         headers = _preflight_headers(head.headers, found, readable=bool(cors))
         return Preflight(
@@ -91,10 +79,23 @@ def admit(head: RequestHead, peer: Peer, *, guard: Guard, id: str, now: float) -
         )
     admission = guard.admit(head, target, peer, now=now)
     if isinstance(admission, Fault):
-        return refused(admission)
-    if isinstance(found, NoMatch):
-        return refused(_no_route(head.method, target, found))
-    return Routed(
+        fault = admission
+    elif isinstance(found, NoMatch):
+        fault = _no_route(head.method, target, found)
+    else:
+        return Routed(
+            id=id,
+            head=head,
+            peer=peer,
+            started=now,
+            target=shown,
+            dialect=dialect,
+            operation=operation,
+            match=found,
+            identity=admission.identity,
+            cors=cors,
+        )
+    return Refused(
         id=id,
         head=head,
         peer=peer,
@@ -102,9 +103,8 @@ def admit(head: RequestHead, peer: Peer, *, guard: Guard, id: str, now: float) -
         target=shown,
         dialect=dialect,
         operation=operation,
-        match=found,
-        identity=admission.identity,
         cors=cors,
+        fault=fault,
     )
 
 
@@ -182,10 +182,11 @@ def _body_fault(request: Routed, *, json_body: bool, bound: int) -> Fault | None
             # A web page can send a form or plain text to this machine without asking; JSON it cannot.
             message = "without a key the content type must be application/json"
             return Fault(status=415, message=message, code="unsupported_media_type")
-    coding = first(headers, b"content-encoding")
+    fields = firsts(headers, _ABOUT_BODY)
+    coding = fields.get(b"content-encoding")
     if coding is not None and coding.strip().lower() not in (b"", b"identity"):
         return Fault(status=415, message="compressed request bodies are not taken", code="unsupported_content_encoding")
-    length = first(headers, b"content-length")
+    length = fields.get(b"content-length")
     if length is not None and length.isdigit() and int(length[:20]) > bound:
         return too_large(bound)
     return invalid("content-length is not a number") if length is not None and not length.isdigit() else None

@@ -157,4 +157,7 @@ def _is_loopback(host: str | None) -> bool:
 
 
 def _forwarded(headers: Headers) -> bool:
-    return any(name in _FORWARDED or name.startswith(b"x-forwarded-") for name, _ in headers)
+    for name, _ in headers:  # noqa: SIM110 # a generator is entered once for each field
+        if name in _FORWARDED or name.startswith(b"x-forwarded-"):
+            return True
+    return False

@@ -10,7 +10,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
-from agcore.codecs.header_fields import first
+from agcore.codecs.header_fields import first, firsts
 from agcore.config.values import Proxy
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
@@ -20,6 +20,9 @@ EXPOSED: Final = (
     b"mcp-session-id, mcp-protocol-version, www-authenticate"
 )
 """Headers of answers that a page may read."""
+
+_ASKED: Final = frozenset({b"host", b"origin", b"sec-fetch-site"})
+"""What tells where a page's request comes from."""
 
 
 class BrowserRules:
@@ -50,7 +53,8 @@ class BrowserRules:
             headers: Of the request.
             mcp: It is for a route under `/mcp`.
         """
-        host = first(headers, b"host") or b""
+        fields = firsts(headers, _ASKED)
+        host = fields.get(b"host", b"")
         if not self._host_allowed(host):
             served = "served here" if mcp else "served without a key"
             return Fault(
@@ -58,7 +62,7 @@ class BrowserRules:
                 message=f"this host name is not {served}; add it to `proxy.allowed_hosts` if it is yours",
                 code="host_not_allowed",
             )
-        origin = first(headers, b"origin")
+        origin = fields.get(b"origin")
         foreign = origin is None or not self._allows(origin)
         if origin is not None and foreign and _authority(origin) != host.lower():
             return Fault(
@@ -66,7 +70,7 @@ class BrowserRules:
                 message="requests from this web origin are not allowed; add it to `proxy.cors_origins` if it is yours",
                 code="origin_not_allowed",
             )
-        if foreign and first(headers, b"sec-fetch-site") == b"cross-site":
+        if foreign and fields.get(b"sec-fetch-site") == b"cross-site":
             return Fault(status=403, message="cross-site requests are not allowed", code="origin_not_allowed")
         return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -40,7 +39,7 @@ class CallSet:
         """All of them, in order."""
         self.receivers: dict[UpstreamCall, CallReceiver] = {}
         """Who hears of each."""
-        self.events: deque[tuple[UpstreamCall, CallEvent]] = deque()
+        self.events: list[tuple[UpstreamCall, CallEvent]] = []
         """What the calls report and nobody has heard yet."""
         self.live: dict[int, UpstreamCall] = {}
         """Leg -> the call whose live leg it is."""
@@ -107,7 +106,11 @@ class CallSet:
     @property
     def attempts(self) -> int:
         """The attempts so far; calls that were made side by side count as one."""
-        return sum(call.attempts - (not call.counts_as_retry) for call in self.calls if call.attempts) + 1
+        further = 0
+        for call in self.calls:
+            if call.attempts:
+                further += call.attempts - (not call.counts_as_retry)
+        return further + 1
 
     def provenance(self, call: UpstreamCall) -> Headers:
         """The header fields that tell where the answer of `call` comes from."""
@@ -151,6 +154,9 @@ class CallSet:
 
     def abort(self) -> None:
         """Give all of them up."""
-        for call in (*self.live.values(), *(call for call, _ in self.events)):
+        for call in tuple(self.live.values()):
+            call.abort()
+        for call, _ in self.events:
             call.abort()
         self.events.clear()
+        self.receivers.clear()  # which know this set: nothing that is over waits for the cyclic collector

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from agcore.codecs.header_fields import first
 from agcore.config.values import Timeouts
 from agcore.dialects import DIALECTS, FALLBACK
 from agcore.ingress.request import Request
@@ -204,7 +205,7 @@ class ClientResponse:
         request = self._request
         request_id = self._traits.request_id_header
         fields = list(headers)
-        if not any(name == request_id for name, _ in headers):
+        if first(headers, request_id) is None:
             fields.append((request_id, request.id.encode("ascii")))
         fields.extend(request.cors)
         self._effects.append(SendHead(status=status, headers=tuple(fields)))

@@ -29,7 +29,7 @@ class Environment(msgspec.Struct):
     """The number of what was put aside; 0 where nothing was, or it is gone."""
     files: int = 0
     """Number of files that were asked for, which are numbered from 1."""
-    missing: set[int] = msgspec.field(default_factory=set)
+    missing: list[int] = []
     """The files that are still waited for."""
 
     def spool(self, data: bytes) -> int:
@@ -73,5 +73,5 @@ class Environment(msgspec.Struct):
     def _number_file(self, now: float) -> int:
         self.timers[Timer.FILE] = now + FILE
         self.files += 1
-        self.missing.add(self.files)
+        self.missing.append(self.files)
         return self.files

@@ -135,6 +135,7 @@ class Exchange:
         if state is State.DONE:
             return []
         client, operation = self._client, self._operation
+        assert operation is not None  # without one the exchange is done when it is opened
         if isinstance(input, FROM_UPSTREAM):
             call = self._calls.live.get(input.leg)
             if call is None:
@@ -142,6 +143,14 @@ class Exchange:
             call.receive(input, now=now)
             if kind is UpstreamConnected and self._body.passing:
                 self._timers[Timer.BODY] = now + self._timeouts.body_idle
+        elif isinstance(input, RequestData):
+            if self._body.receive(input.data, now=now):
+                operation.receive_body(input.data, now=now)
+        elif isinstance(input, RequestEnd):
+            try:
+                operation.run(self._body.end(), now=now)
+            except BodyError as error:
+                client.fail(invalid(str(error)), now=now)
         elif isinstance(input, ClientGone):
             client.outcome = "client gone"
         elif isinstance(input, Written):
@@ -151,22 +160,12 @@ class Exchange:
         elif isinstance(input, SpoolFailed):
             self._environment.spooled = 0
             client.fail(Fault(status=507, message=f"the upload could not be put aside: {input.cause}"), now=now)
+        elif isinstance(input, FileRead | FileRefused):
+            self._receive_file(operation, input, now)
+        elif isinstance(input, Notified):
+            operation.notified(input, now=now)
         else:
-            assert operation is not None
-            if isinstance(input, RequestData):
-                if self._body.receive(input.data, now=now):
-                    operation.receive_body(input.data, now=now)
-            elif isinstance(input, RequestEnd):
-                try:
-                    operation.run(self._body.end(), now=now)
-                except BodyError as error:
-                    client.fail(invalid(str(error)), now=now)
-            elif isinstance(input, FileRead | FileRefused):
-                self._receive_file(operation, input, now)
-            elif isinstance(input, Notified):
-                operation.notified(input, now=now)
-            else:
-                operation.drain(now=now)
+            operation.drain(now=now)
         return self._settle(now)
 
     def handle_timeout(self, *, now: float) -> list[Effect]:
@@ -236,7 +235,7 @@ class Exchange:
         """Deliver what calls report until nothing is left, close what is over, and hand the effects out."""
         client, calls = self._client, self._calls
         while calls.events and client.outcome is None:
-            call, event = calls.events.popleft()
+            call, event = calls.events.pop(0)
             if call.aborted:
                 continue
             kind = type(event)

@@ -177,19 +177,15 @@ class LocalOutside(Selector):
         super().__init__(state.cooldowns, state.affinity, state.turns)
         self.condition = ServerStatus(started=started)
         """What `status` says."""
-        self._ids = ids
+        # Asked several times for each request, so nothing stands between.
+        self.mint = ids.mint
+        self.digest = ids.digest
+        self.reserve = state.memory.reserve
+        self.release = state.memory.release
 
     def cooling(self, *, now: float) -> list[tuple[CredentialModel, Cooldown]]:
         """Implements `Outside.cooling`."""
         return list(self.cooldowns.cooling(now=now))
-
-    def reserve(self, size: int) -> bool:
-        """Implements `Outside.reserve`."""
-        return self.state.memory.reserve(size)
-
-    def release(self, size: int) -> None:
-        """Implements `Outside.release`."""
-        self.state.memory.release(size)
 
     def admit(self, key: ClientKey, *, now: float) -> Fault | None:
         """Implements `Outside.admit`."""
@@ -198,14 +194,6 @@ class LocalOutside(Selector):
     def settle(self, key: ClientKey, *, tokens: int, now: float) -> None:
         """Implements `Outside.settle`."""
         self.state.rate_limits.done(key, tokens=tokens, now=now)
-
-    def mint(self, prefix: str) -> str:
-        """Implements `Outside.mint`."""
-        return self._ids.mint(prefix)
-
-    def digest(self, data: bytes) -> bytes:
-        """Implements `Outside.digest`."""
-        return self._ids.digest(data)
 
     def status(self) -> ServerStatus:
         """Implements `Outside.status`."""

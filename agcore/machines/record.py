@@ -37,10 +37,15 @@ def request_ended(
         outcome: How it ended.
         now: Seconds since the epoch.
     """
-    asked = [call for call in calls if call.attempts]
-    # Providers that were asked side by side have no last one among them.
-    one = len({call.candidate.provider.name for call in asked if not call.counts_as_retry}) == 1
-    last = asked[-1] if one else None
+    attempts, providers, last = list[Attempt](), set[str](), None
+    for call in calls:
+        if call.selection is not None:
+            last = call.selection
+            attempts += _attempts(call, now)
+            if not call.counts_as_retry:
+                providers.add(last.candidate.provider.name)
+    if len(providers) != 1:
+        last = None  # providers that were asked side by side have no last one among them
     return RequestEnded(
         started=request_started(request),
         at=now,
@@ -52,7 +57,7 @@ def request_ended(
         provider=None if last is None else last.candidate.provider.name,
         upstream_model="" if last is None else last.candidate.model,
         key="" if last is None else last.key.label,
-        attempts=tuple(each for call in asked for each in _attempts(call, now)),
+        attempts=tuple(attempts),
         report=report,
         error=None if counters.fault is None else counters.fault.message,
     )

@@ -20,7 +20,6 @@ What a driver may report of a leg in which state, `legality.LEG` says. A leg tha
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -66,7 +65,7 @@ class CallContext(msgspec.Struct):
     """Attempts that the request may make beyond the first one of each call."""
     effects: list[Effect]
     """Commands for the driver, in order."""
-    events: deque[tuple[UpstreamCall, CallEvent]]
+    events: list[tuple[UpstreamCall, CallEvent]]
     """Reports of the calls, in order."""
     live: dict[int, UpstreamCall]
     """Leg -> the call whose live leg it is."""

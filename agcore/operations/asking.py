@@ -105,7 +105,7 @@ class Asking(msgspec.Struct, frozen=True):
         traits = self.dialect.traits
         fields.extend(header_fields.passing(sent, traits.headers_up))
         for field in (*traits.headers_required, USER_AGENT):
-            if not any(name == field[0] for name, _ in fields):
+            if first(fields, field[0]) is None:
                 fields.append(field)
         return tuple(fields)
 

@@ -42,8 +42,8 @@ from agcore.protocol.inputs import (
 )
 
 
-class State(enum.Enum):
-    """What the client has seen so far; see the module's text."""
+class State(enum.StrEnum):
+    """What the client has seen so far; see the module's text. Text, because it hashes fast."""
 
     RECEIVING = "receiving"
     WAITING = "waiting"
@@ -104,8 +104,8 @@ EXCHANGE_TIMED: Final[Mapping[State, tuple[State, ...]]] = {
 """state -> the states that the passing of time may lead to."""
 
 
-class LegState(enum.Enum):
-    """How far the live leg is."""
+class LegState(enum.StrEnum):
+    """How far the live leg is. Text, as `State`."""
 
     CONNECTING = "connecting"
     AWAITING = "awaiting the head"

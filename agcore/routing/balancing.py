@@ -11,14 +11,12 @@ from agcore.state.turns import Turns
 
 def spreads(candidates: Sequence[Candidate]) -> bool:
     """Returns True where the choice depends on the conversation: only then is its key worth finding out."""
-    return any(
-        candidate.provider.strategy == "sticky"
-        and (
-            len(candidate.provider.keys) > 1
-            or any(other.step == candidate.step for other in candidates if other is not candidate)
-        )
-        for candidate in candidates
-    )
+    steps = [candidate.step for candidate in candidates]
+    for candidate in candidates:  # a generator costs more than most requests' one candidate
+        provider = candidate.provider
+        if provider.strategy == "sticky" and (len(provider.keys) > 1 or steps.count(candidate.step) > 1):
+            return True
+    return False
 
 
 def pick(open: Sequence[Selection], *, conversation: bytes | None, affinity: Affinity, turns: Turns) -> Selection:

@@ -128,7 +128,7 @@ class Catalog:
             dialect: What the client speaks; empty for the general rules.
         """
         resolution = self._resolve(model, self._kinds.get(dialect, ""))
-        if resolution is not None and self.allowed(model, allowed):
+        if resolution is not None and (not allowed or self.allowed(model, allowed)):
             return resolution
         return Miss(self._near(model, allowed, dialect), denied=resolution is not None)
 

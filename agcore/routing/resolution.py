@@ -25,8 +25,9 @@ def resolve(catalog: Catalog, model: str, *, identity: ClientKey | None, dialect
 
 def candidates_at(found: Resolution, endpoint_at: Callable[[Provider], Endpoint | None]) -> tuple[Candidate, ...]:
     """Returns the candidates for a model; `endpoint_at` gives the endpoint of a provider, None where it has none."""
-    return tuple(
-        Candidate(target.provider, endpoint, target.model, target.step)
-        for target in found.targets
-        if (endpoint := endpoint_at(target.provider)) is not None
-    )
+    candidates = list[Candidate]()
+    for target in found.targets:
+        endpoint = endpoint_at(target.provider)
+        if endpoint is not None:
+            candidates.append(Candidate(target.provider, endpoint, target.model, target.step))
+    return tuple(candidates)

@@ -91,7 +91,7 @@ def test_a_streamed_request_that_is_translated() -> None:
     story = opened()
     (end,) = telling(story, RequestEnd())
     assert end.changes <= 8
-    assert end.calls <= 252
+    assert end.calls <= 243
     delta = {"type": "text_delta", "text": " there"}
     text = f"event: content_block_delta\ndata: {json.dumps({'type': 'content_block_delta', 'index': 0, 'delta': delta})}\n\n"
     *_, second = telling(
@@ -104,6 +104,26 @@ def test_a_streamed_request_that_is_translated() -> None:
     )
     assert second.changes <= 4
     assert second.calls <= 38
+
+
+def test_a_request_that_passes_through() -> None:
+    served = gateway(config())
+    head = agcore.RequestHead("POST", CHAT.target(CHAT.model, stream=False).encode(), ((b"host", b"localhost"), *JSON))
+    inputs = (
+        agcore.RequestData(CHAT.request(CHAT.model, stream=False)),
+        RequestEnd(),
+        UpstreamConnected(1, reused=False),
+        UpstreamHead(1, 200, JSON),
+        UpstreamData(1, CHAT.answer),
+        agcore.UpstreamEnd(1),
+    )
+    for _ in range(2):  # the first time loads what is needed
+        opened = list[agcore.Exchange]()
+        open = Profile(lambda opened=opened: opened.append(served.open(head, agcore.Peer("127.0.0.1"), now=0.0)[0]))  # type: ignore[misc]
+        told = [Profile(lambda each=each: opened[0].receive(each, now=0.0)) for each in inputs]  # type: ignore[misc] # noqa: B023
+    assert opened[0].finished
+    assert open.calls <= 37
+    assert open.calls + sum(each.calls for each in told) <= 203
 
 
 def test_a_failover_enters_no_machine_that_is_at_work() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from typing import Final
 
 import msgspec
@@ -63,7 +62,7 @@ class Driver:
     def __init__(self, *candidates: Candidate, attempts: int = 3, selector: Selector | None = None) -> None:
         self.now = NOW
         self.effects: list[Effect] = []
-        self.events: deque[tuple[UpstreamCall, CallEvent]] = deque()
+        self.events: list[tuple[UpstreamCall, CallEvent]] = []
         self.context = CallContext(
             selector=selector or Selector(Cooldowns(lambda: 0.5), Affinity(), Turns()),
             timeouts=Timeouts(),

@@ -41,7 +41,7 @@ class StreamEvents:
         if error:
             fault = errors.parse_error(errors.status_in_stream(error), event)
             return StreamEvent(FrameKind.ERROR, event, fault=fault)
-        usage = _usage(event)
+        usage = _usage(event) if "usage" in event or "x_groq" in event else None
         finished = content = False
         choices = event.get("choices")
         for choice in choices if isinstance(choices, list) else ():
@@ -51,10 +51,12 @@ class StreamEvents:
                 finished = content = True
             delta = choice.get("delta")
             if choice.get("text") or (
-                isinstance(delta, dict) and any(value for name, value in delta.items() if name != "role")
+                isinstance(delta, dict)
+                and (delta.get("content") or any(value for name, value in delta.items() if name != "role"))
             ):
                 content = True
-            usage = usage or _usage(choice)
+            if usage is None and ("usage" in choice or "x_groq" in choice):
+                usage = _usage(choice)
         kind = FrameKind.CONTENT if content else FrameKind.LIFECYCLE
         return StreamEvent(kind, event, finished=finished, usage=usage)
 
