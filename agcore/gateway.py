@@ -175,7 +175,7 @@ class Gateway:
     def reconfigure(self, config: Config, *, now: float, fixed: Collection[str] = LISTENER) -> list[GatewayEffect]:
         """Go by another configuration from now on; what runs ends by the one that it began with.
 
-        What has been learned lives on: keys and their cooldowns, allowances, stored responses, signatures. A
+        What has been learned lives on: keys and their cooldowns, limits of client keys, stored responses, signatures. A
         configuration that cannot be used changes nothing, and a warning says why. What a frontend must not serve at all
         (`agcore.config.startup_problems`) it does not pass on, here as at the start.
 

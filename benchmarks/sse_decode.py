@@ -1,4 +1,4 @@
-"""How fast does `agcore.sse.Decoder` read an event stream, next to what one would write without it?
+"""How fast does `agcore.codecs.sse.Decoder` read an event stream, next to what one would write without it?
 
 Three readers take the same streams, cut into the same pieces, in turn: agcore's decoder; a line decoder as clients have
 it (bytes to text, text to lines, lines to events with their name, id and data); and a bare split at `\\n\\n`, which is

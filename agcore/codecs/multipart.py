@@ -14,8 +14,8 @@ The contract, held by property tests:
 * A form that two parsers could read differently is refused where that concerns a wanted field: a field that stands
   twice or comes as a file, a part with two names, header lines that are folded or end in a bare line feed.
 
-The positions become `effects.Patch`es, which patches.py carries out. A form that is translated is small enough to be in
-memory; `read_form` takes such a one apart with the same scan, so that both see the same parts.
+The positions become `protocol.http.Patch`es, which `protocol.patches` carries out. A form that is translated is small
+enough to be in memory; `read_form` takes such a one apart with the same scan, so that both see the same parts.
 """
 
 from __future__ import annotations

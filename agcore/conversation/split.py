@@ -27,7 +27,7 @@ class Part(msgspec.Struct, frozen=True):
 def split(conversation: Conversation, *, one_answer: bool) -> list[Part]:
     """The parts of a request, one for each call to an upstream that gives `one_answer`, or any; nearly always one.
 
-    Raises `conversation.Invalid` for more than `MAX_CALLS`.
+    Raises `conversation.values.Invalid` for more than `MAX_CALLS`.
     """
     parts = [conversation]
     if conversation.prompts:

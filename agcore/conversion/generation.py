@@ -85,7 +85,7 @@ class TranslatedGeneration(AttemptConversion):
         deltas = self._translation.read(answer)
         if isinstance(deltas, Fault):
             return deltas
-        home = self._translation.homeward(id=self._id).deltas(deltas)
+        home = self._translation.delta_mapper(id=self._id).deltas(deltas)
         self._answer, self._usage = self._translation.written(
             home, id=self._id, model=self._summary.model, created=int(now)
         )

@@ -34,7 +34,7 @@ class UpstreamStream:
         self.finished = False
         """Some choice was finished: an end now is a proper one."""
         self._translation = translation
-        self._homeward = translation.homeward(id=id)
+        self._mapper = translation.delta_mapper(id=id)
         self._decoder = Decoder()
         self._reader = DIALECTS[translation.target.dialect].upstream.reader(signer=translation.target.signer)
 
@@ -95,7 +95,7 @@ class UpstreamStream:
         for delta in deltas:
             if isinstance(delta, Finished):
                 self.finished = True
-        return list(self._homeward.deltas(deltas))
+        return list(self._mapper.deltas(deltas))
 
 
 class ClientStream(DeferredPreamble):

@@ -107,7 +107,7 @@ class Translation:
         """The deltas of the upstream's whole answer."""
         return DIALECTS[self.target.dialect].upstream.read_answer(answer, signer=self.target.signer)
 
-    def homeward(self, *, id: str) -> DeltaMapper:
+    def delta_mapper(self, *, id: str) -> DeltaMapper:
         """Returns the mapper of the upstream's deltas to the client's; `id` is that of the answer."""
         customs = {tool.name for tool in self.conversation.tools if tool.custom}
         return DeltaMapper(self.names, customs, id=id, share=self._share, remember=self.remember)

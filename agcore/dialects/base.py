@@ -222,7 +222,8 @@ class ParseRequest(Protocol):
     """Read a client's request.
 
     `body` is its decoded JSON object, `model` and `stream` what was decided from path and body. What the conversation
-    has no word for is recorded in `losses`. Raises `conversation.Invalid` for what the dialect itself would refuse.
+    has no word for is recorded in `losses`. Raises `conversation.values.Invalid` for what the dialect itself would
+    refuse.
     """
 
     def __call__(self, body: dict[str, object], *, model: str, stream: bool, losses: Losses) -> Conversation: ...  # noqa: D102

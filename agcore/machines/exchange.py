@@ -292,7 +292,7 @@ class Exchange:
         self._effects += (Emit(ended), Finish())
 
     def _pay(self, operation: Operation, outcome: Outcome, now: float) -> None:
-        """Give the client key's allowance back what it lent, and take what was consumed: nothing for an error."""
+        """Settle the limits of the client's key: a place comes back, what was consumed goes; nothing for an error."""
         assert self.request.identity is not None
         tokens = 0
         if outcome != "error":

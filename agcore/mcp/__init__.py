@@ -1,4 +1,4 @@
 """The Model Context Protocol, as a server speaks it: messages, revisions, sessions, and the vision tools.
 
-Nothing here knows about exchanges or calls; `operations.mcp_server` puts it to work.
+The modules of this folder know nothing of exchanges or calls; those of `agcore.mcp.operations` put them to work.
 """

@@ -6,8 +6,8 @@ those in flight. What it consumes is known only at its end and taken then, so a 
 debt is paid by waiting. A refusal takes nothing.
 
 A bucket starts full, holds what its limit allows for a minute, and is refilled evenly: in a window of any length no
-more requests are let in than the limit, and what is refilled meanwhile. There is an allowance for each limited key that
-was seen, and none for any other.
+more requests are let in than the limit, and what is refilled meanwhile. There is a `RateLimit` for each limited key
+that was seen, and none for any other.
 """
 
 from __future__ import annotations
@@ -81,22 +81,22 @@ class RateLimits:
 
     def acquire(self, asked: Acquire, *, now: float) -> Granted | Denied:
         """Let a request in, for which `settle` must be called once; or say what forbids it."""
-        allowance = self._of.setdefault(asked.client, RateLimit())
-        requests = allowance.requests = _resized(allowance.requests, asked.rpm, now)
-        tokens = allowance.tokens = _resized(allowance.tokens, asked.tpm, now)
+        rate = self._of.setdefault(asked.client, RateLimit())
+        requests = rate.requests = _resized(rate.requests, asked.rpm, now)
+        tokens = rate.tokens = _resized(rate.tokens, asked.tpm, now)
         refusals: list[tuple[float, str]] = []
         if requests is not None and requests.wait:
             refusals.append((requests.wait, _many(asked.rpm, "request") + " per minute"))
         if tokens is not None and tokens.wait:
             refusals.append((tokens.wait, _many(asked.tpm, "token") + " per minute"))
-        if asked.concurrency is not None and allowance.in_flight >= asked.concurrency:
+        if asked.concurrency is not None and rate.in_flight >= asked.concurrency:
             refusals.append((PLACE, _many(asked.concurrency, "request") + " at a time"))
         if refusals:
             wait, limit = max(refusals)
             return Denied(asked.id, wait, limit)
         if requests is not None:
             requests.level -= 1
-        allowance.in_flight += 1
+        rate.in_flight += 1
         return Granted(asked.id)
 
     def done(self, key: ClientKey, *, tokens: int, now: float) -> None:
@@ -106,19 +106,19 @@ class RateLimits:
 
     def settle(self, done: Settle, *, now: float) -> None:
         """A request that `acquire` granted is over."""
-        allowance = self._of[done.client]
-        allowance.in_flight -= 1
-        if allowance.tokens is not None:
-            allowance.tokens.refill(now=now)
-            allowance.tokens.level -= done.tokens
-        if allowance.leaving and not allowance.in_flight:
+        rate = self._of[done.client]
+        rate.in_flight -= 1
+        if rate.tokens is not None:
+            rate.tokens.refill(now=now)
+            rate.tokens.level -= done.tokens
+        if rate.leaving and not rate.in_flight:
             del self._of[done.client]
 
     def keep(self, names: Collection[str]) -> None:
         """Forget all keys but these: at once, or with the last of their requests that is under way."""
-        for name, allowance in tuple(self._of.items()):
-            allowance.leaving = name not in names
-            if allowance.leaving and not allowance.in_flight:
+        for name, rate in tuple(self._of.items()):
+            rate.leaving = name not in names
+            if rate.leaving and not rate.in_flight:
                 del self._of[name]
 
 

@@ -93,7 +93,7 @@ def test_gemini_arrays_have_the_events_of_the_stream(up: str, said: list[Delta])
 @EVERY_PAIR
 def test_calls_of_one_answer_never_share_an_id(client: str, up: str) -> None:
     said: list[Delta] = [ToolStarted(0, "", "get"), ToolStarted(1, "", "get"), Finished(Stop.TOOL_CALLS)]
-    homeward = translation(client, up).homeward(id="0123456789abcdef")
-    ids = [delta.id for delta in homeward.deltas(said) if isinstance(delta, ToolStarted)]
+    mapper = translation(client, up).delta_mapper(id="0123456789abcdef")
+    ids = [delta.id for delta in mapper.deltas(said) if isinstance(delta, ToolStarted)]
     assert len(set(ids)) == 2
     assert all(ids)

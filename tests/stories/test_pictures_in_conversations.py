@@ -231,7 +231,7 @@ def test_a_shape_that_is_none_is_refused_with_its_field(client: str, body: dict[
 def answered(found: Translation, answer: dict[str, Any] = ANSWER) -> Any:
     deltas = found.read(answer)
     assert isinstance(deltas, list)
-    home = found.homeward(id="0123456789abcdef").deltas(deltas)
+    home = found.delta_mapper(id="0123456789abcdef").deltas(deltas)
     written, _ = found.written(home, id="0123456789abcdef", model="m", created=1)
     return json.loads(json_text.encode(written))
 

@@ -1,7 +1,7 @@
 """Fields of a client's request, checked.
 
 `null` is the same as absent (docs/wire/json.md). What is of another type than its field raises
-`conversation.Invalid`, with the field's path.
+`conversation.values.Invalid`, with the field's path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """OpenAI's image requests, read, and its answers, written (docs/wire/openai-media.md#images).
 
-Edits come as a form with files, or as JSON with URLs. What OpenAI would refuse raises `conversation.Invalid`, which
-names the field; whether a provider can do what is asked is for that provider's module to say. Beside OpenAI's own
+Edits come as a form with files, or as JSON with URLs. What OpenAI would refuse raises `conversation.values.Invalid`,
+which names the field; whether a provider can do what is asked is for that provider's module to say. Beside OpenAI's own
 fields `aspect_ratio` and `image_size` are read, which clients of Gemini's image models send, and a `size` may hold
 either of them.
 """

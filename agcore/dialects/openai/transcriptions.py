@@ -1,7 +1,7 @@
 """OpenAI's transcriptions: forms of clients read, answers to them written (docs/wire/openai-media.md#transcriptions).
 
-What OpenAI would refuse raises `conversation.Invalid`, which names the field. What a recording is, its bytes say. What
-Gemini cannot do is a loss, or a 400 where the answer would be of another kind.
+What OpenAI would refuse raises `conversation.values.Invalid`, which names the field. What a recording is, its bytes
+say. What Gemini cannot do is a loss, or a 400 where the answer would be of another kind.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class History:
         self._function_ids: list[tuple[str, str]] = []  # (name, minted id) of old-style calls without a result yet
 
     def turns(self, messages: list[object]) -> tuple[Turn, ...]:
-        """One turn for each message. Raises `conversation.Invalid` for what OpenAI would refuse."""
+        """One turn for each message. Raises `conversation.values.Invalid` for what OpenAI would refuse."""
         return tuple(
             self._turn(as_members(message, f"messages[{index}]"), index) for index, message in enumerate(messages)
         )

@@ -23,7 +23,7 @@ _READ: Final = frozenset({
 
 
 def prompts(body: Fields) -> list[str]:
-    """The prompts of a request, at least one. Raises `conversation.Invalid` for tokens instead of text."""
+    """The prompts of a request, at least one. Raises `conversation.values.Invalid` for tokens instead of text."""
     prompt = body.get("prompt")
     if prompt is None:
         raise Invalid("`prompt` is required", param="prompt")

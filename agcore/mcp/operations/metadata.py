@@ -1,4 +1,4 @@
-"""OAuth metadata of an MCP server that clients authenticate with themselves (RFC 9728): see `agcore.oauth_metadata`."""
+"""OAuth metadata of an MCP server that clients authenticate with themselves (RFC 9728, `agcore.mcp.oauth_metadata`)."""
 
 from __future__ import annotations
 

@@ -7,10 +7,10 @@ the client gets a JSON-RPC error under the id that it waits for.
 
 With `auth = "key"` the server sees the gateway's key, and its 401 and 403 are the gateway's trouble. With
 `auth = "client"` it sees the client's own `authorization`, and they are the client's, with the way to its OAuth
-metadata rewritten (`agcore.oauth_metadata`). A key of the gateway's clients never reaches it.
+metadata rewritten (`agcore.mcp.oauth_metadata`). A key of the gateway's clients never reaches it.
 
 One event is rewritten: `endpoint`, by which a server of the older transport, HTTP+SSE, says where it takes messages
-(`agcore.message_endpoint`). Which transport a server speaks is seen from that event and needs no setting.
+(`agcore.mcp.http_sse_endpoint`). Which transport a server speaks is seen from that event and needs no setting.
 """
 
 from __future__ import annotations
