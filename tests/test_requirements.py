@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants import MUTANTS, Mutant
 from tests.requirements import REQUIREMENTS, Requirement
 
 TESTS = Path(__file__).parent
@@ -36,3 +37,9 @@ def test_a_requirement_is_said_somewhere_and_held_by_tests_that_exist(requiremen
 def test_requirements_are_told_apart_by_their_ids_and_sentences() -> None:
     assert len({each.id for each in REQUIREMENTS}) == len(REQUIREMENTS) >= 60
     assert len({each.sentence for each in REQUIREMENTS}) == len(REQUIREMENTS)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda each: each.rule)
+def test_a_mutant_breaks_a_rule_that_is_listed_in_a_line_that_is_there(mutant: Mutant) -> None:
+    assert mutant.rule in {each.id for each in REQUIREMENTS}
+    assert (TESTS.parent / mutant.file).read_text("utf-8").count(mutant.old) == 1
