@@ -39,7 +39,7 @@ from agcore.protocol.report import Usage
 
 
 class Choices(Division):
-    """The division: see the module's text.
+    """A conversation with several answers, divided into a call for each.
 
     Args:
         translation: Of the client's request, the first of its shares.

@@ -31,7 +31,7 @@ from agcore.protocol.report import Usage
 
 
 class Drawing(Division):
-    """The division: see the module's text.
+    """The pictures of one request, divided into calls for one or several each.
 
     Args:
         request: What the client wants; the pictures that it sent along are not needed.

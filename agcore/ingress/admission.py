@@ -1,4 +1,4 @@
-"""Whether a request is let in, decided from its head: a ladder of checks whose order is part of the contract.
+"""Admission of a request by its head: a ladder of checks whose order is part of the contract.
 
 Target, browser and key checks, route, method, and then what the head says of the body. Without a good key an unknown
 path is a 401, so nothing about the routes can be learned without one.
@@ -33,16 +33,16 @@ class KeyLimits(Protocol):
 
 
 class BodyRules(Protocol):
-    """What an operation says of the requests that it takes."""
+    """Rules of an operation for the requests that it takes."""
 
     @property
     def json_body(self) -> bool:
-        """Whether their body must be JSON: where no key was shown, nothing else is let in then."""
+        """True where bodies must be JSON: nothing else is let in then where no key was shown."""
         ...
 
     @property
     def metered(self) -> bool:
-        """Whether they count against the limits of the client's key."""
+        """True where requests count against the limits of the client's key."""
         ...
 
 
@@ -174,7 +174,7 @@ def _no_route(method: str, target: RequestTarget, found: NoMatch) -> Fault:
 
 
 def _body_fault(request: Routed, *, json_body: bool, bound: int) -> Fault | None:
-    """What the head already says against the body."""
+    """Returns what the head already says against the body; None for nothing."""
     headers = request.head.headers
     if request.identity is None and json_body:
         kind = media_type(headers)

@@ -1,4 +1,4 @@
-"""Who may use the gateway: modes and credentials, decided from one parsed target.
+"""Authentication: modes and credentials, decided from one parsed target.
 
 A `Guard` is made once per configuration and answers one question: is this request admitted, and as whom? The rules:
 
@@ -92,7 +92,7 @@ class Guard:
         return Admission(identity=identity)
 
     def knows(self, authorization: bytes) -> bool:
-        """Whether the value of an `authorization` field is a client key, of any scheme or none, expired or not."""
+        """Returns True where an `authorization` field holds a client key, of any scheme or none, expired or not."""
         credential = authorization.partition(b" ")[2]
         return self._lookup(authorization.strip()) is not None or self._lookup(credential.strip()) is not None
 

@@ -1,4 +1,4 @@
-"""What web pages may do here: which hosts and origins they may come by (CORS, DNS rebinding, cross-site requests).
+"""Rules for web pages: the hosts and origins that they may come by (CORS, DNS rebinding, cross-site requests).
 
 A browser sends requests for any page that it shows. A page of another site may be let in by `proxy.cors_origins`, and
 then reads answers; every other one is turned away where a request shows no key, and under `/mcp` always.
@@ -22,7 +22,7 @@ EXPOSED: Final = (
 """Headers of answers that a page may read."""
 
 _ASKED: Final = frozenset({b"host", b"origin", b"sec-fetch-site"})
-"""What tells where a page's request comes from."""
+"""Fields that tell the origin of a page's request."""
 
 
 class BrowserRules:
@@ -36,7 +36,7 @@ class BrowserRules:
         self._origins = frozenset(origin.encode() for origin in proxy.cors_origins)
 
     def cors_headers(self, headers: Headers) -> Headers:
-        """What lets the page that sent a request read the answer; nothing for a page that may not."""
+        """Returns the fields that let the page that sent a request read the answer; none for a page that may not."""
         origin = first(headers, b"origin")
         if origin is None or not self._allows(origin):
             return ()
@@ -47,7 +47,7 @@ class BrowserRules:
         )
 
     def fault(self, headers: Headers, *, mcp: bool) -> Fault | None:
-        """Why a request with this head is not served, taking it for a web page's; None for one that may go on.
+        """Returns why a request with this head is not served, taking it for a web page's; None for one that may go on.
 
         Args:
             headers: Of the request.
@@ -75,7 +75,7 @@ class BrowserRules:
         return None
 
     def _allows(self, origin: bytes) -> bool:
-        """Whether `cors_origins` lets pages of this origin read answers."""
+        """Returns True where `cors_origins` lets pages of this origin read answers."""
         return origin in self._origins or (bool(self._any_scheme) and origin.lower().startswith(self._any_scheme))
 
     def _host_allowed(self, value: bytes) -> bool:

@@ -14,7 +14,7 @@ from agcore.protocol.http import Headers, Peer, RequestHead
 
 
 class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of every request."""
+    """Facts that are known of every request."""
 
     id: str
     head: RequestHead
@@ -26,11 +26,11 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
     dialect: str
     """Whose error shape the answer has."""
     operation: str = ""
-    """What the route does that it asks for; empty where there is none."""
+    """Name of what the route does; empty where there is no route."""
     identity: ClientKey | None = None
     """The client key it showed."""
     cors: Headers = ()
-    """What a browser needs to let its page read the answer."""
+    """Fields by which a browser lets its page read the answer."""
 
     @property
     def client(self) -> str | None:

@@ -27,11 +27,11 @@ class Route(msgspec.Struct, frozen=True):
     dialect: str
     """Whose shapes its answers and errors have; `models` is decided by the request's headers."""
     operation: str
-    """What it does: a name of `operations.OPERATIONS`."""
+    """Name of what the route does, as `operations.OPERATIONS` has it."""
     what: str
     """One line for people."""
     later: str = ""
-    """What is missing yet; empty for a route that works."""
+    """The part that is missing yet; empty for a route that works."""
 
 
 class MatchedRoute(msgspec.Struct, frozen=True):
@@ -163,7 +163,7 @@ OPEN_PATHS: Final = frozenset({"/healthz", "/health", "/readyz", "/", "/api/hell
 
 
 PROTECTED_RESOURCE: Final = "/.well-known/oauth-protected-resource"
-"""Where OAuth metadata of protected resources are (RFC 9728 section 3.1)."""
+"""Path of OAuth metadata of protected resources (RFC 9728 section 3.1)."""
 
 
 def metadata_url(public_url: str, name: str) -> str:
@@ -172,7 +172,7 @@ def metadata_url(public_url: str, name: str) -> str:
 
 
 def is_open(path: str) -> bool:
-    """Whether a path is open to GET and HEAD without a key, unless the mode is `strict`: probes and OAuth metadata."""
+    """Returns True for a path open to GET and HEAD without a key, unless the mode is `strict`: probes and metadata."""
     if not path.startswith("/.well-known/"):
         return path in OPEN_PATHS
     *head, name, tail = path.split("/")

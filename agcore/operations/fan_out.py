@@ -65,7 +65,7 @@ def later_than(candidate: Candidate, candidates: Sequence[Candidate]) -> tuple[C
 
 
 class FanOut:
-    """The fan-in: see the module's text.
+    """The calls of a division side by side, and the one answer that theirs become.
 
     Args:
         owner: Whose request it is.

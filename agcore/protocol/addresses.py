@@ -1,5 +1,4 @@
-"""Which internet addresses are public: may be connected to on behalf of somebody who must not reach this machine's own
-networks.
+"""Public internet addresses: those to connect to on behalf of somebody who must not reach this machine's own networks.
 
 The tables follow the IANA Special-Purpose Address Registries (RFC 6890) and are written out here, because what Python's
 `is_global` says differs between its patch releases and includes multicast. Of IPv6 only the space that is allocated to
@@ -49,7 +48,7 @@ NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: str) -> bool:
-    """Whether `address` is that of a machine on the public internet.
+    """Returns True where `address` is that of a machine on the public internet.
 
     Args:
         address: as text, without brackets. One with a zone (`fe80::1%eth0`), and anything else that is not an address,

@@ -1,4 +1,4 @@
-"""What the machines command: imperatives, carried out by a driver in the order given.
+"""Effects, the commands of the machines: imperatives, carried out by a driver in the order given.
 
 `Exchange.receive` and its siblings return a list of these. A driver performs the whole list before it reads anything
 again (that is the backpressure), and writes all bytes of one list to the client at once.

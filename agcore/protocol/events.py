@@ -1,4 +1,4 @@
-"""What is worth recording, as values: the closed union of events that `Emit` hands to a frontend's sink.
+"""Events that are worth recording: the closed union of values that `Emit` hands to a frontend's sink.
 
 An access row, a metric, a span and the rows of a live page are folds of these; none holds a secret, and credentials go
 by their labels (`openai#2`). Times are seconds since the epoch.
@@ -18,7 +18,7 @@ from agcore.protocol.fault import FailureKind
 from agcore.protocol.report import NOTHING_TO_REPORT, Report
 
 Outcome: TypeAlias = Literal["ok", "error", "client gone", "abandoned"]
-"""How an exchange ended: answered, answered by an error, left by its client, or given up by its driver."""
+"""The end of an exchange: answered, answered by an error, left by its client, or given up by its driver."""
 
 
 class RequestStarted(msgspec.Struct, frozen=True, tag=True):
@@ -31,9 +31,9 @@ class RequestStarted(msgspec.Struct, frozen=True, tag=True):
     path: str
     """Without the query."""
     dialect: str
-    """What the client speaks."""
+    """The dialect that the client speaks."""
     operation: str = ""
-    """What its route does: a name of `operations.OPERATIONS`; empty where no route fits."""
+    """Name of what the route does, as `operations.OPERATIONS` has it; empty where no route fits."""
     peer: str | None = None
     """The client's address, where the transport knows one."""
     client_key: str | None = None
@@ -75,13 +75,13 @@ class Attempt(msgspec.Struct, frozen=True):
     key: str
     """The label of the credential."""
     failure: FailureKind | None = None
-    """What the attempt failed of; None where its answer was taken, or nobody wanted it any more."""
+    """Kind of the failure; None where the answer was taken, or nobody wanted it any more."""
     status: int = 0
     """Of the error that it failed with, the upstream's or the gateway's own; 0 where it did not fail."""
 
     @property
     def happened(self) -> str:
-        """What came of it, for people: `openai#1: 429`."""
+        """The outcome of the attempt, for people: `openai#1: 429`."""
         return f"{self.key}: {'unreachable' if self.failure is FailureKind.UNREACHABLE else self.status}"
 
 
@@ -91,7 +91,7 @@ class AttemptEnded(msgspec.Struct, frozen=True, tag=True):
     id: str
     at: float
     number: int
-    """As `AttemptStarted` had it."""
+    """Number of the attempt, as in `AttemptStarted`."""
     attempt: Attempt
 
 
@@ -106,7 +106,7 @@ class CredentialCooled(msgspec.Struct, frozen=True, tag=True):
     """A credential is left alone for a while, because of what an attempt met."""
 
     key: str
-    """Its label."""
+    """Label of the credential."""
     provider: str
     model: str
     """The model that the attempt asked for; the cooldown of a refused credential holds for all models."""
@@ -124,24 +124,24 @@ class RequestEnded(msgspec.Struct, frozen=True, tag=True):
     at: float
     outcome: Outcome
     status: int
-    """What the answer's head said; 0 while none was sent."""
+    """Status of the answer's head; 0 where none was sent."""
     bytes_in: int
     """Of the request's body."""
     bytes_out: int
     """Of the answer's body."""
     first_content: float | None = None
-    """When the first content left."""
+    """Time at which the first content left."""
     provider: str | None = None
-    """Who was asked last; None where nobody was, or several providers side by side. It may be that no answer came."""
+    """The provider that was asked last, answered or not; None for none, or for several side by side."""
     upstream_model: str = ""
-    """That provider's name for the model."""
+    """Name of the model at that provider."""
     key: str = ""
     """The label of the credential."""
     attempts: tuple[Attempt, ...] = ()
     """Call by call, in order. What is made once more because a pooled connection was stale is the same attempt."""
     report: Report = NOTHING_TO_REPORT
     error: str | None = None
-    """What the client was told of."""
+    """The failure that the client was told of."""
 
 
 class HeadRefused(msgspec.Struct, frozen=True, tag=True):
@@ -171,7 +171,7 @@ class Reloaded(msgspec.Struct, frozen=True, tag=True):
     """Another configuration is in force."""
 
     changed: tuple[str, ...]
-    """What is different in it; empty for nothing."""
+    """Names of what differs in the configuration; empty for nothing."""
     needs_restart: tuple[str, ...] = ()
     """The settings that the frontend reads only once, and that are not what they were at the start."""
 

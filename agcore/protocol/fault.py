@@ -1,4 +1,4 @@
-"""What can go wrong, as values.
+"""Faults: whatever can go wrong, as values.
 
 A `Fault` is an error that a client is told about. The machines pass faults around and never raise them: what a peer did
 is data. The one exception type here, `LocalProtocolError`, is for a driver's own mistakes.
@@ -20,12 +20,12 @@ class LocalProtocolError(Exception):
 
 
 class FailureKind(enum.Enum):
-    """What an attempt failed of."""
+    """The kinds of failure of an attempt."""
 
     INVALID_REQUEST = "request"
     """The request itself: it would fail anywhere, and the client is told at once."""
     NOT_FOUND = "missing"
-    """This provider does not have the model, or the endpoint; another one may."""
+    """The provider does not have the model, or the endpoint; another one may."""
     RATE_LIMITED = "rate limit"
     QUOTA_EXCEEDED = "quota"
     """An allotment is used up: hours, days or money, not a minute."""
@@ -64,7 +64,7 @@ class Vendor(msgspec.Struct, frozen=True):
     dialect: str
     """The family whose shape it has: `openai`, `anthropic` or `gemini`."""
     error: dict[str, object]
-    """What stands under `"error"`."""
+    """The value of the member `"error"`."""
 
 
 def invalid(message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> Fault:

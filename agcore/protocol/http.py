@@ -24,7 +24,7 @@ class RequestHead(msgspec.Struct, frozen=True):
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """Who is at the other end of the client's connection."""
+    """The other end of the client's connection."""
 
     host: str | None
     """The address as text (`"127.0.0.1"`, `"::1"`), or None where the transport knows none: never loopback."""
@@ -43,7 +43,7 @@ class ProxyServer(msgspec.Struct, frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where and how to connect: two requests with equal origins may share a connection."""
+    """A place to connect to, and the way there: two requests with equal origins may share a connection."""
 
     scheme: str
     """`"http"` or `"https"`."""

@@ -1,4 +1,4 @@
-"""What the machines can be told: past facts, reported by a driver.
+"""Inputs to the machines: past facts, reported by a driver.
 
 A driver (a frontend) does the IO and tells an `Exchange` what happened by passing one of these to `Exchange.receive`.
 Every input that concerns an upstream carries its `leg`, the number that `OpenUpstream` gave it, so that news from a leg
@@ -40,7 +40,7 @@ class UpstreamConnected(msgspec.Struct, frozen=True, tag=True):
 
     leg: int
     reused: bool
-    """It came from the pool: the other side may already have decided to close it."""
+    """The connection came from the pool: the other side may already have decided to close it."""
 
 
 class UpstreamHead(msgspec.Struct, frozen=True, tag=True):
@@ -65,7 +65,7 @@ class UpstreamEnd(msgspec.Struct, frozen=True, tag=True):
 
 
 class Stage(enum.Enum):
-    """How far a leg had come when it failed."""
+    """The stages of a leg, for the one that it failed in."""
 
     UNSUPPORTED = "unsupported"
     """Nothing was tried: the frontend cannot do what was commanded, such as `public_only` or a `Streamed` body."""
@@ -77,7 +77,7 @@ class Stage(enum.Enum):
 
 
 class Sent(enum.Enum):
-    """How much of a leg's request may have reached the upstream when the leg failed."""
+    """The parts of a leg's request that may have reached the upstream when the leg failed."""
 
     NONE = "none"
     PART = "part"

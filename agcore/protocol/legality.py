@@ -1,4 +1,4 @@
-"""What the machines may be told in which state, and where that leads: literal tables, consulted before anything else.
+"""Legality: the inputs of each state and the states that follow, as literal tables, consulted before anything else.
 
 An input that a state does not list is a driver's mistake and raises `LocalProtocolError`; what a peer does is never
 raised. An exchange has five states, and what a client has seen so far is one of them, not a flag:
@@ -43,7 +43,7 @@ from agcore.protocol.inputs import (
 
 
 class State(enum.StrEnum):
-    """What the client has seen so far; see the module's text. Text, because it hashes fast."""
+    """The phases of an exchange, by what the client has seen so far. Text, because text hashes fast."""
 
     RECEIVING = "receiving"
     WAITING = "waiting"
@@ -105,7 +105,7 @@ EXCHANGE_TIMED: Final[Mapping[State, tuple[State, ...]]] = {
 
 
 class LegState(enum.StrEnum):
-    """How far the live leg is. Text, as `State`."""
+    """The phases of the live leg. Text, as `State`."""
 
     CONNECTING = "connecting"
     AWAITING = "awaiting the head"
@@ -115,7 +115,7 @@ class LegState(enum.StrEnum):
 
 
 _AFTER: Final = (LegState.CONNECTING, LegState.PAUSED, LegState.OVER)
-"""Where a failed attempt leads."""
+"""States that a failed attempt leads to."""
 
 LEG: Final[Mapping[LegState, Mapping[type, tuple[LegState, ...]]]] = {
     LegState.CONNECTING: {

@@ -12,7 +12,7 @@ from agcore.protocol.http import Patch
 
 
 def patched_length(total: int, patches: Sequence[Patch]) -> int:
-    """How many bytes a body of `total` bytes has after `patches`."""
+    """Returns the bytes that a body of `total` bytes has after `patches`."""
     return total + sum(len(patch.data) - patch.length for patch in patches)
 
 

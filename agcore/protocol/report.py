@@ -1,4 +1,4 @@
-"""What a request consumed, and what it lost on its way between two dialects.
+"""The report of a request: its usage, and its losses on the way between two dialects.
 
 Vendors overlap their token counts in different ways (OpenAI's prompt tokens include the cached ones, Anthropic's do
 not; Gemini's candidate tokens exclude the thoughts, all others' output includes them). Each dialect reads its own form
@@ -36,18 +36,18 @@ class Loss(msgspec.Struct, frozen=True):
     """One thing that did not make it across."""
 
     path: str
-    """Where it stood in the client's request (`messages[2].content[0]`), or in the answer."""
+    """Place in the client's request (`messages[2].content[0]`), or in the answer."""
     why: str
     """For people: what the other side lacks."""
     action: str = "dropped"
-    """What was done instead: `dropped`, `clamped to 1`, `sent as text`."""
+    """Measure that was taken instead: `dropped`, `clamped to 1`, `sent as text`."""
     weight: Weight = "warn"
     """`note`: nobody will miss it (cache markers, metadata). `warn`: the answer may differ. `refuse`: without it the
     request cannot mean what it says, which is a 400 in any mode."""
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What an operation has to say of its request. A member that does not apply keeps its default."""
+    """The facts that an operation reports of its request. A member that does not apply keeps its default."""
 
     model: str = ""
     """The name that the client asked for."""
@@ -56,7 +56,7 @@ class Report(msgspec.Struct, frozen=True):
     usage: Usage | None = None
     """The tokens of all calls; None where no upstream told."""
     losses: tuple[Loss, ...] = ()
-    """What a translation could not carry."""
+    """Losses of a translation."""
     mcp: str = ""
     """The name of the MCP server that was spoken to."""
     tools: tuple[str, ...] = ()

@@ -95,7 +95,7 @@ Query: TypeAlias = Load | Save | Acquire | Settle
 
 
 class Loaded(msgspec.Struct, frozen=True, tag=True):
-    """What a store holds."""
+    """The content of a store."""
 
     id: int
     value: bytes | None
@@ -107,9 +107,9 @@ class Granted(msgspec.Struct, frozen=True, tag=True):
 
     id: int
     requests: int = 1
-    """How many requests this allows: those beyond the first are a lease."""
+    """Number of requests that are allowed: those beyond the first are a lease."""
     until: float | None = None
-    """When what is left of a lease returns to the others; None where nobody else asks."""
+    """Time at which the rest of a lease returns to the others; None where nobody else asks."""
 
 
 class Denied(msgspec.Struct, frozen=True, tag=True):
@@ -119,7 +119,7 @@ class Denied(msgspec.Struct, frozen=True, tag=True):
     wait: float
     """Seconds after which the same may be allowed."""
     limit: str
-    """Which one, for people: `5 requests per minute`."""
+    """The limit, for people: `5 requests per minute`."""
 
 
 class StateUnavailable(msgspec.Struct, frozen=True, tag=True):
@@ -143,7 +143,7 @@ class CooldownDelta(msgspec.Struct, frozen=True, tag=True):
     since: float
     until: float
     failures: int
-    """How many in a row."""
+    """Number of failures in a row."""
     reason: str
     refused: bool
     """The vendor refuses the credential itself."""

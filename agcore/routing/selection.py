@@ -51,7 +51,7 @@ class Selector:
         conversation: bytes | None = None,
         now: float,
     ) -> Selection | Pause | Exhausted:
-        """Choose for the next attempt; see the module's text.
+        """Returns the candidate and the credential for the next attempt, a pause before it, or why there is none.
 
         Args:
             candidates: In the order of their steps.

@@ -44,7 +44,7 @@ class Opened(msgspec.Struct, frozen=True, tag=True):
     head: RequestHead
     peer: Peer
     watched: bool = False
-    """Whether the gateway's events were watched."""
+    """True where the gateway's events were watched."""
 
 
 class Told(msgspec.Struct, frozen=True, tag=True):
@@ -113,7 +113,7 @@ class Recorder:
         self.lines.append(Told(now, self._marks.hide_in_input(input)))
 
     def mistaken(self) -> None:
-        """What the exchange was told was a mistake of the driver's, and did nothing."""
+        """The latest input was a mistake of the driver's, and did nothing."""
         self.lines.pop()
 
     def timed_out(self, *, now: float) -> None:

@@ -1,1 +1,1 @@
-"""What is asked of a provider, and how its refusal is read."""
+"""Requests to a provider, and the reading of its refusals."""

@@ -1,4 +1,4 @@
-"""How a provider is asked for its own list of models."""
+"""Requests for a provider's own list of models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of an upstream, and the request that it becomes with a provider's credential."""
+"""Plans of what is asked of an upstream, and the requests that they become with a provider's credential."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agcore.routing.candidates import Candidate, Credential
 
 
 class UpstreamPlan(msgspec.Struct, frozen=True):
-    """What an operation wants of one way, for one attempt."""
+    """The request that an operation wants made of one candidate, for one attempt."""
 
     target: bytes
     method: str = "POST"
@@ -23,9 +23,9 @@ class UpstreamPlan(msgspec.Struct, frozen=True):
     no_read_timeout: bool = False
     """The answer may take its time: no limit but the one for connecting."""
     repeatable: bool = True
-    """It does no harm twice. Otherwise it is repeated only after a refusal, or where no byte of it was sent."""
+    """The request does no harm twice. Otherwise it is repeated only after a refusal, or where no byte was sent."""
     wait_for_cooldown: bool = True
-    """It is worth waiting for another attempt."""
+    """The answer is worth a wait for another attempt."""
     public_only: bool = False
     """The endpoint was chosen by a client: it must be on the public internet (see `OpenUpstream`)."""
 
