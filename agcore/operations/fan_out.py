@@ -101,8 +101,7 @@ class FanOut:
 
     def announce(self) -> None:
         """Tell in the head of the stream where it comes from: all calls go to the same candidate."""
-        asked = next(call for call in self._parts.calls.calls if call.asked)
-        self.owner.announce(asked, self.division)
+        self.owner.announce(self._asked[0], self.division)
 
     def give_up(self, fault: Fault, *, final: bool, now: float) -> None:
         """Nothing comes of this candidate: drop what is left, and ask at the later ones unless the fault is final."""
@@ -125,7 +124,8 @@ class FanOut:
         if isinstance(answered, Fault):
             return call.reject(answered, now=now)
         if isinstance(answered, WholeAnswer):
-            return self.owner.answer(self._asked(call), self.division, answered, now=now)
+            # A call that nobody was found for, and that failed last, does not tell where the answer comes from.
+            return self.owner.answer(call if call.asked else self._asked[0], self.division, answered, now=now)
         self.owner.show(call, answered, now=now)
         if answered.fault is None:
             branch.over = branch.ended
@@ -146,9 +146,11 @@ class FanOut:
             return self._parts.client.fail(fault, now=now)
         return self._parts.client.end(now=now)
 
-    def _asked(self, call: UpstreamCall) -> UpstreamCall:
-        """A call that was asked, to tell where the answer comes from: all went to the same candidate."""
-        return call if call.asked else next(each for each in self._parts.calls.calls if each.asked)
+    @property
+    def _asked(self) -> list[UpstreamCall]:
+        """The calls that were asked, not those of earlier candidates: each tells where the answer comes from."""
+        calls = (branch.call for branch in self._branches)
+        return [call for call in calls if call is not None and call.asked]
 
 
 class Branch:

@@ -351,7 +351,9 @@ class Forward(BaseOperation):
         if self._fan_out is not None:
             self._fan_out.announce()
         elif self._attempt is not None and self._call is not None:
-            self.announce(self._call, self._attempt.conversion, self._attempt.headers)
+            attempt = self._attempt
+            # A whole answer may still be refused, and another one come instead: its headers are not the stream's yet.
+            self.announce(self._call, attempt.conversion, attempt.headers if attempt.passing is Passing.STREAM else ())
 
     def release(self, *, now: float) -> None:
         """Announcements go out although no content came."""

@@ -386,6 +386,15 @@ def test_what_was_refused_goes_to_a_later_way_of_another_dialect(status: int) ->
     assert story.gateway.buffered == 0
 
 
+def test_a_stream_that_opens_early_tells_who_is_asked_now() -> None:
+    story = draw(f"google/{NANO}", f"other/{NANO}", stream=True)
+    story.upstream_answers(429, b"{}")
+    connect(story, 2)
+    story.wait(40)
+    assert story.exchange.state is State.OPENED
+    assert (story.headers[b"x-agcore-provider"], story.headers[b"x-agcore-attempts"]) == (b"other", b"2")
+
+
 def test_what_openai_refused_goes_to_a_gemini_model_and_to_imagen_then() -> None:
     story = draw("openai/gpt-image-2", f"google/{NANO}", f"other/{IMAGEN}")
     story.upstream_answers(429, b'{"error": {"message": "no"}}')

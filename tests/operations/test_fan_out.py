@@ -388,6 +388,11 @@ def test_a_divided_request_that_follows_another_attempt_starts_anew(stream: bool
     story.wait(599)
     # What the first attempt announced is nothing to go out, and what came of it does not count as an answer.
     assert (story.exchange.state, story.finished) == (State.OPENED if stream else State.WAITING, False)
+    if stream:
+        assert (story.headers[b"x-agcore-provider"], story.headers[b"x-agcore-model"]) == (
+            b"anthropic",
+            b"up-anthropic",
+        )
     story.wait(1)
     assert b"no answer within 600 s" in story.body
 

@@ -154,6 +154,18 @@ def test_a_silent_stream_is_opened_and_kept_alive_in_its_dialects_own_way(dialog
     assert story.row["outcome"] == "ok"
 
 
+def test_a_stream_that_opens_while_a_whole_answer_comes_in_has_no_headers_of_it() -> None:
+    story = asked(CHAT, stream=True)
+    story.tell(UpstreamConnected(1, reused=False))
+    # The answer may come to nothing, and another one instead.
+    story.tell(UpstreamHead(1, 200, (*JSON, (b"retry-after-ms", b"50"))))
+    story.tell(UpstreamData(1, CHAT.answer[:9]))
+    story.wait(10)
+    assert story.exchange.state is State.OPENED
+    assert b"retry-after-ms" not in story.headers
+    assert story.headers[b"x-agcore-provider"] == b"openai"
+
+
 @pytest.mark.parametrize("dialogue", STREAMS, ids=ids)
 def test_a_stream_that_falls_silent_after_content_is_kept_alive_and_then_broken_off(dialogue: Dialogue) -> None:
     story = streaming(dialogue)
