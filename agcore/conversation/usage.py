@@ -24,8 +24,10 @@ def count(counts: object, *path: str) -> int:
         if not isinstance(counts, dict):
             return 0
         counts = counts.get(name)
+    if counts is None:
+        return 0
     if isinstance(counts, str) and counts.isascii() and counts.isdigit() and len(counts) < 19:
         return int(counts)
-    if isinstance(counts, bool) or not isinstance(counts, int | float) or not 0 <= counts < 2**63:
+    if isinstance(counts, bool) or not isinstance(counts, (int, float)) or not 0 <= counts < 2**63:
         return 0
     return int(counts)

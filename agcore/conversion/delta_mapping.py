@@ -59,7 +59,11 @@ class DeltaMapper:
                 self._notice(delta)
             if isinstance(delta, ToolStarted):
                 yield self._started(delta)
-            elif isinstance(delta, ToolArguments | ToolEnded) and (delta.choice, delta.index) in self._wrapped:
+            elif (
+                self._wrapped
+                and isinstance(delta, ToolArguments | ToolEnded)
+                and (delta.choice, delta.index) in self._wrapped
+            ):
                 yield from self._unwrapped(delta)
             else:
                 yield delta

@@ -130,13 +130,14 @@ class Exchange:
         Raises LocalProtocolError when `legality.EXCHANGE` does not list the input in the present state.
         """
         kind, state = type(input), self._client.state
-        if kind not in EXCHANGE[state] or (kind in FROM_CLIENT and not self._body.wanted):
+        from_client = kind in FROM_CLIENT
+        if kind not in EXCHANGE[state] or (from_client and not self._body.wanted):
             raise LocalProtocolError(f"{kind.__name__} is not legal while {state.value}")
         if state is State.DONE:
             return []
         client, operation = self._client, self._operation
         assert operation is not None  # without one the exchange is done when it is opened
-        if isinstance(input, FROM_UPSTREAM):
+        if not from_client and isinstance(input, FROM_UPSTREAM):
             call = self._calls.live.get(input.leg)
             if call is None:
                 return []

@@ -30,7 +30,8 @@ gets `provider/` in front; where `[models]` sends even that elsewhere, it is lef
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -170,10 +171,7 @@ class Catalog:
 
     def profile(self, model: str) -> Profile:
         """Give the profile of a provider's model, with the overrides of this configuration."""
-        # Imported here: what only passes through needs no profile, and the table of models is long.
-        from agcore.models.known import profile
-
-        return profile(model, self._capabilities)
+        return _find_profile()(model, self._capabilities)
 
     def _resolve(self, model: str, kind: str) -> Resolution | None:
         """Follow the rules, or remember where they led: clients ask for few names, again and again."""
@@ -263,6 +261,14 @@ class Catalog:
         wanted = model[:_NEAR_LENGTH].lower()  # the search is quadratic, and the name is a client's
         near = get_close_matches(wanted, names, _NEAR) or get_close_matches(wanted.rpartition("/")[2], names, _NEAR)
         return tuple(names[name] for name in near)
+
+
+@cache
+def _find_profile() -> Callable[[str, Mapping[str, Mapping[str, object]]], Profile]:
+    # What only passes through needs no profile, and the table of models is long.
+    from agcore.models.known import profile
+
+    return profile
 
 
 def _lines(rules: Iterable[ModelRule], dialect: str) -> _Lines:
