@@ -548,6 +548,15 @@ CONTRACT: Final = _all(
         "stories/test_timeouts.py::test_a_slow_client_is_not_taken_for_an_idle_upstream",
     ),
     (
+        "contract.shared-state",
+        "The exchange waits for a second after its last question at the most, so a reply may also come late, twice or never.",
+        (
+            "stories/test_asking.py::test_state_that_replies_in_time_is_waited_for",
+            "stories/test_asking.py::test_state_that_replies_too_late_is_away",
+            "stories/test_asking.py::test_replies_that_nobody_waits_for_change_nothing",
+        ),
+    ),
+    (
         "contract.client-gone",
         "A client that leaves takes its upstream along.",
         "stories/test_upstream_errors.py::test_a_client_that_leaves_takes_the_upstream_along",

@@ -19,7 +19,7 @@ from agcore.ingress.request import Preflight, Refused, Request, Routed
 from agcore.machines.call_events import Began, Data, ErrorHead, Paused
 from agcore.machines.call_set import CallSet
 from agcore.machines.client_response import ClientResponse
-from agcore.machines.environment import LATE, Environment
+from agcore.machines.environment import LATE, Environment, Pending
 from agcore.machines.memory import ReservedMemory
 from agcore.machines.operation import ExchangeParts, Operation, OperationKind
 from agcore.machines.record import Watch, request_ended
@@ -39,11 +39,13 @@ from agcore.protocol.inputs import (
     RequestData,
     RequestEnd,
     SpoolFailed,
+    StateReplied,
     UpstreamConnected,
     Written,
 )
 from agcore.protocol.legality import EXCHANGE, FROM_CLIENT, FROM_UPSTREAM, State
 from agcore.protocol.report import NOTHING_TO_REPORT
+from agcore.protocol.state import StateUnavailable
 
 
 class Exchange:
@@ -87,8 +89,10 @@ class Exchange:
             self._memory,
             self._timers,
         )
-        self._environment = Environment(self._effects, self._timers)
+        self._environment = Environment(self._effects, self._timers, services.outside)
         self._watch = Watch(request, self._client.counters, self._calls.calls) if watched else None
+        self._asking_for = b""
+        """The body that waits for facts while the exchange is *asking*."""
         self._operation: Operation | None = None
         if operation is not None:
             assert isinstance(request, Routed)
@@ -148,10 +152,11 @@ class Exchange:
             if self._body.receive(input.data, now=now):
                 operation.receive_body(input.data, now=now)
         elif isinstance(input, RequestEnd):
+            body = self._body.end()
             try:
-                operation.run(self._body.end(), now=now)
-            except BodyError as error:
-                client.fail(invalid(str(error)), now=now)
+                operation.run(body, now=now)
+            except (BodyError, Pending) as reason:
+                self._stopped(reason, body, now)
         elif isinstance(input, ClientGone):
             client.outcome = "client gone"
         elif isinstance(input, Written):
@@ -163,6 +168,9 @@ class Exchange:
             client.fail(Fault(status=507, message=f"the upload could not be put aside: {input.cause}"), now=now)
         elif isinstance(input, FileRead | FileRefused):
             self._receive_file(operation, input, now)
+        elif isinstance(input, StateReplied):
+            if self._environment.reply(input.reply):
+                self._run_again(operation, now)
         elif isinstance(input, Notified):
             operation.notified(input, now=now)
         else:
@@ -197,6 +205,25 @@ class Exchange:
         else:
             operation.file_refused(input.id, input.reason, now=now)
 
+    def _run_again(self, operation: Operation, now: float) -> None:
+        """Run the operation on the body that waits in it, now that what was asked for is known."""
+        body, self._asking_for = self._asking_for, b""
+        loaded, self._environment.loaded = self._environment.loaded, 0
+        self._client.state = State.WAITING
+        if not self._memory.reserve(loaded, now=now):
+            return
+        try:
+            operation.run(body, now=now)
+        except (BodyError, Pending) as reason:
+            self._stopped(reason, body, now)
+
+    def _stopped(self, reason: BodyError | Pending, body: bytes, now: float) -> None:
+        if isinstance(reason, BodyError):
+            self._client.fail(invalid(str(reason)), now=now)
+        else:
+            self._client.state = State.ASKING
+            self._asking_for = body
+
     def _written(self, now: float) -> None:
         self._calls.written(now=now)
         for timer, seconds in ((Timer.PING, self._timeouts.ping), (Timer.BODY, self._timeouts.body_idle)):
@@ -229,6 +256,10 @@ class Exchange:
         elif timer is Timer.FILE:
             for number in sorted(self._environment.missing):
                 self._receive_file(operation, FileRefused(number, LATE), now)
+        elif timer is Timer.FACTS:
+            for number in sorted(self._environment.asked):
+                self._environment.reply(StateUnavailable(number))
+            self._run_again(operation, now)
         else:
             client.end(now=now)
 

@@ -55,6 +55,8 @@ class Operation(CallReceiver, Protocol):
 
         Raises:
             BodyError: before any call; it becomes the client's 400.
+            Pending: before anything else, from `Environment.load`; once the facts are there, it is run again with the
+                same body.
         """
 
     def file_read(self, id: int, data: bytes, *, now: float) -> None:

@@ -16,11 +16,12 @@ import msgspec
 from agcore.config.values import ClientKey, Provider
 from agcore.machines.ids import Ids
 from agcore.protocol.fault import FailureKind, Fault
+from agcore.protocol.state import Load
 from agcore.routing.candidates import Candidate, Credential, Exhausted, Pause, Selection
 from agcore.routing.selection import Selector
 from agcore.state.cooldowns import Cooldown, CredentialModel
 from agcore.state.provider_models import AFTER_FAILURE
-from agcore.state.responses import Entry, Kept
+from agcore.state.responses import Entry, Missing
 from agcore.state.shared import LocalState
 
 if TYPE_CHECKING:
@@ -111,14 +112,8 @@ class Outside(Selections, Protocol):
 
     # Stored responses: see `state.responses`.
 
-    def find_response(self, id: str, *, client: str | None) -> Entry | None:
-        """The response of that id, if it is this client's."""
-
-    def find_item(self, item: str, *, client: str | None) -> Kept | None:
-        """The response of this client that holds an output item."""
-
-    def is_foreign(self, id: str, *, client: str | None) -> bool:
-        """Returns True where the response of that id is another client's."""
+    def load(self, query: Load) -> Entry | Missing:
+        """Returns the response, or the response that holds the item, of a query; `PENDING` where it must be asked."""
 
     def keep_response(self, id: str, entry: Entry) -> None:
         """Remember a response."""
@@ -199,17 +194,9 @@ class LocalOutside(Selector):
         """Implements `Outside.status`."""
         return self.condition
 
-    def find_response(self, id: str, *, client: str | None) -> Entry | None:
-        """Implements `Outside.find_response`."""
-        return self.state.responses.find(id, client=client)
-
-    def find_item(self, item: str, *, client: str | None) -> Kept | None:
-        """Implements `Outside.find_item`."""
-        return self.state.responses.find_item(item, client=client)
-
-    def is_foreign(self, id: str, *, client: str | None) -> bool:
-        """Implements `Outside.is_foreign`."""
-        return self.state.responses.is_foreign(id, client=client)
+    def load(self, query: Load) -> Entry | Missing:
+        """Implements `Outside.load`."""
+        return self.state.load(query)
 
     def keep_response(self, id: str, entry: Entry) -> None:
         """Implements `Outside.keep_response`."""

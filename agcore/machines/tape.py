@@ -23,10 +23,11 @@ from agcore.protocol.effects import Effect
 from agcore.protocol.fault import FailureKind, Fault, LocalProtocolError
 from agcore.protocol.http import Peer, RequestHead
 from agcore.protocol.inputs import Input
+from agcore.protocol.state import Load
 from agcore.routing.candidates import Candidate, Credential, Exhausted, Pause, Selection
 from agcore.state.cooldowns import Cooldown, CredentialModel
 from agcore.state.provider_models import AFTER_FAILURE
-from agcore.state.responses import Entry, Kept
+from agcore.state.responses import Entry, Missing
 
 if TYPE_CHECKING:
     from agcore.state.mcp_sessions import Id, Owner
@@ -55,8 +56,7 @@ _BYTES: Final = msgspec.json.Decoder(bytes)
 _COOLING: Final = msgspec.json.Decoder(list[tuple[CredentialModel, Cooldown]])
 _FAULT: Final = msgspec.json.Decoder(Fault | None)
 _STATUS: Final = msgspec.json.Decoder(ServerStatus)
-_ENTRY: Final[msgspec.json.Decoder[Entry | None]] = msgspec.json.Decoder(Entry | None)
-_KEPT: Final[msgspec.json.Decoder[Kept | None]] = msgspec.json.Decoder(Kept | None)
+_ENTRY: Final[msgspec.json.Decoder[Entry | Missing]] = msgspec.json.Decoder(Entry | Missing)
 _SIGNED: Final = msgspec.json.Decoder(Signed | None)
 
 
@@ -203,18 +203,10 @@ class TapedOutside:
         """Implements `Outside.status`."""
         return self._tape.answer("status", self._outside.status, _STATUS)
 
-    def find_response(self, id: str, *, client: str | None) -> Entry | None:
-        """Implements `Outside.find_response`."""
-        return self._tape.answer("find_response", lambda: self._outside.find_response(id, client=client), _ENTRY)
-
-    def find_item(self, item: str, *, client: str | None) -> Kept | None:
-        """Implements `Outside.find_item`."""
-        found: Kept | None = self._tape.answer("find_item", lambda: self._outside.find_item(item, client=client), _KEPT)
+    def load(self, query: Load) -> Entry | Missing:
+        """Implements `Outside.load`."""
+        found: Entry | Missing = self._tape.answer("load", lambda: self._outside.load(query), _ENTRY)
         return found
-
-    def is_foreign(self, id: str, *, client: str | None) -> bool:
-        """Implements `Outside.is_foreign`."""
-        return self._tape.answer("is_foreign", lambda: self._outside.is_foreign(id, client=client), _YES)
 
     def keep_response(self, id: str, entry: Entry) -> None:
         """Implements `Outside.keep_response`."""

@@ -20,6 +20,7 @@ class Timer(enum.IntEnum):
     RETRY = 10  # the end of a pause before the next attempt
     FILE = 11  # a file that is being read
     ALARM = 12  # what the operation asked to be woken for
+    FACTS = 13  # what shared state was asked for
 
 
 class Timers(dict[Timer, float]):

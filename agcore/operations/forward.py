@@ -87,22 +87,22 @@ class Forward(BaseOperation):
 
     def run(self, body: bytes, *, now: float) -> None:
         """Read the body, find the candidates, and ask."""
-        candidates = self.read(msgspec.structs.replace(self.asking, content=parse(body)))
+        candidates = self.read(msgspec.structs.replace(self.asking, content=parse(body)), now=now)
         if isinstance(candidates, Fault):
             return self.client.fail(candidates, now=now)
         memory = self.task.memory
-        expanded = None if memory is None else memory.expand(self.asking)
+        expanded = None if memory is None else memory.expand(self.asking, self.parts.environment, now)
         if expanded is not None:
             if not self.memory.reserve(len(expanded), now=now):
                 return None
             self.asking = msgspec.structs.replace(self.asking, content=parse(expanded))
         return self.ask(candidates, now=now)
 
-    def read(self, asking: Asking) -> tuple[Candidate, ...] | Fault:
+    def read(self, asking: Asking, *, now: float) -> tuple[Candidate, ...] | Fault:
         """Take in what is asked, and where that may go."""
         memory, task = self.task.memory, self.task
         if memory is not None:
-            earlier = memory.recall(asking)
+            earlier = memory.recall(asking, self.parts.environment, now)
             if isinstance(earlier, Fault):
                 return earlier
             asking = msgspec.structs.replace(asking, earlier=earlier)

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.json_splice import BodyError, Members
 from agcore.conversion.base import Conversion
+from agcore.machines.environment import Environment
 from agcore.machines.services import GatewayServices
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.asking import Asking, Earlier
 from agcore.operations.task import Memory, Task
 from agcore.protocol.fault import Fault
+from agcore.protocol.state import Store
 from agcore.routing.candidates import Candidate
-from agcore.state.responses import Entry, Kept, Pinned
+from agcore.state.responses import Entry, Kept, Missing, Pinned
 
 if TYPE_CHECKING:
     from agcore.conversion.translation import Translation
@@ -34,16 +36,20 @@ def remember(task: Task, *, stores: bool = True) -> Task:
     return msgspec.structs.replace(task, memory=memory, kept=keep)
 
 
-def recall(asking: Asking, *, stores: bool) -> Earlier | Fault:
-    """Returns the response that a request follows, or a fault; another client's response is not found."""
-    members, client, outside = asking.members, asking.request.client, asking.services.outside
+def recall(asking: Asking, environment: Environment, now: float, *, stores: bool) -> Earlier | Fault:
+    """Returns the response that a request follows, or a fault.
+
+    Not found is another client's response, and any whose holder is away: clients send the whole conversation then.
+    """
+    members, client = asking.members, asking.request.client
     stores = stores and members.raw("store") != b"false"
     previous = members.value("previous_response_id")
     if not isinstance(previous, str):
         return Earlier(stores=stores)
-    if outside.is_foreign(previous, client=client):
-        return not_found(previous)
-    return Earlier(previous, outside.find_response(previous, client=client), stores)
+    found = environment.load(Store.RESPONSES, (previous,), client=client, now=now)[previous]
+    if not isinstance(found, Missing):
+        return Earlier(previous, found, stores)
+    return Earlier(previous, None, stores) if found is Missing.NOTHING else not_found(previous)
 
 
 def bind(asking: Asking) -> tuple[Candidate, ...] | Fault | None:
@@ -62,7 +68,7 @@ def bind(asking: Asking) -> tuple[Candidate, ...] | Fault | None:
     return (msgspec.structs.replace(candidate, model=names[0]) if names else candidate,)
 
 
-def expanded(asking: Asking) -> bytes | None:
+def expanded(asking: Asking, environment: Environment, now: float) -> bytes | None:
     """The request with the conversation as a whole, as far as it is held here; None where it refers to nothing."""
     earlier, members = asking.earlier.entry, asking.members
     if not isinstance(earlier, Kept) and b"item_reference" not in members.body:
@@ -71,7 +77,10 @@ def expanded(asking: Asking) -> bytes | None:
         items = json_text.decode(items_of(members))
         if not isinstance(items, list):
             return None  # for whoever reads it to say what is wrong
-        items = [_dereferenced(asking, item) for item in items]
+        references = [item["id"] for item in items if _is_reference(item)]
+        if references:
+            held = environment.load(Store.ITEMS, references, client=asking.request.client, now=now)
+            items = [_dereferenced(item, held[item["id"]]) if _is_reference(item) else item for item in items]
         if not isinstance(earlier, Kept):
             return members.edited({"input": _encoded(items)})
         past, response = json_text.decode(earlier.input), json_text.decode(earlier.response)
@@ -147,11 +156,12 @@ def pinned_candidate(pin: Pinned, services: GatewayServices, *, dialect: str) ->
     return None
 
 
-def _dereferenced(asking: Asking, item: object) -> object:
-    if not isinstance(item, dict) or item.get("type") != "item_reference" or not isinstance(item.get("id"), str):
-        return item
-    held = asking.services.outside.find_item(item["id"], client=asking.request.client)
-    response = json_text.decode(held.response) if held is not None else {}
+def _is_reference(item: object) -> TypeGuard[dict[str, str]]:
+    return isinstance(item, dict) and item.get("type") == "item_reference" and isinstance(item.get("id"), str)
+
+
+def _dereferenced(item: dict[str, str], held: Entry | Missing) -> object:
+    response = json_text.decode(held.response) if isinstance(held, Kept) else {}
     output = response.get("output") if isinstance(response, dict) else None
     return next((each for each in output or () if each.get("id") == item["id"]), item)
 

@@ -28,8 +28,9 @@ from agcore.operations.task import Task
 from agcore.operations.tasks import not_asked, own_dialect, read_generation
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.report import Usage
+from agcore.protocol.state import Store
 from agcore.routing.candidates import Candidate
-from agcore.state.responses import Kept
+from agcore.state.responses import Kept, Missing, Pinned
 
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 100
@@ -64,11 +65,11 @@ class StoredResponse(Forward):
     def run(self, body: bytes, *, now: float) -> None:
         """Answer from the store, or ask the provider that has it."""
         request, outside, id = self.request, self.services.outside, self.request.match.name
-        entry = outside.find_response(id, client=request.client)
+        entry = self.parts.environment.load(Store.RESPONSES, (id,), client=request.client, now=now)[id]
         candidate = None
-        if entry is not None and not isinstance(entry, Kept):
+        if isinstance(entry, Pinned):
             candidate = pinned_candidate(entry, self.services, dialect=self.dialect.traits.name)
-        if entry is None or (candidate is None and not isinstance(entry, Kept)):
+        if isinstance(entry, Missing) or (candidate is None and not isinstance(entry, Kept)):
             return self.client.fail(Fault(status=404, message=f"Response with id '{id}' not found."), now=now)
         if request.target.first("stream") == "true":
             return self.client.fail(invalid("a stored response is not streamed", param="stream"), now=now)

@@ -13,6 +13,7 @@ import msgspec
 from agcore.config.values import Endpoint, Limits, Provider
 from agcore.conversion.base import Conversion, Division, WholeAnswer
 from agcore.dialects.base import Dialect, RequestSummary
+from agcore.machines.environment import Environment
 from agcore.machines.operation import ExchangeParts, Operation
 from agcore.machines.request_body import BodyPolicy
 from agcore.machines.upstream_call import UpstreamCall
@@ -29,11 +30,11 @@ rules the candidate out. Raises BodyError for a body that cannot be edited."""
 class Memory(msgspec.Struct, frozen=True):
     """Functions by which a task goes on from its earlier answers."""
 
-    recall: Callable[[Asking], Earlier | Fault]
+    recall: Callable[[Asking, Environment, float], Earlier | Fault]
     """Returns the response that a request follows, or a fault."""
     bind: Callable[[Asking], tuple[Candidate, ...] | Fault | None]
     """Returns the only candidates that can go on from that response; None where anybody can."""
-    expand: Callable[[Asking], bytes | None]
+    expand: Callable[[Asking, Environment, float], bytes | None]
     """The body with what it refers to; None where it refers to nothing. Raises BodyError."""
 
 

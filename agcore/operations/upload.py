@@ -129,7 +129,7 @@ class Upload(Forward):
         if not self._form.model:
             self.client.fail(invalid("`model` is required", param="model"), now=now)
             return False
-        candidates = self.read(msgspec.structs.replace(self.asking, content=self._form))
+        candidates = self.read(msgspec.structs.replace(self.asking, content=self._form), now=now)
         if isinstance(candidates, Fault):
             self.client.fail(candidates, now=now)
             return False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from agcore.protocol.effects import (
     AbortClient,
     AbortUpstream,
+    AskState,
     CloseIdle,
     DropSpool,
     Effect,
@@ -74,6 +75,7 @@ from agcore.protocol.inputs import (
     Sent,
     SpoolFailed,
     Stage,
+    StateReplied,
     UpstreamConnected,
     UpstreamData,
     UpstreamEnd,
@@ -84,6 +86,7 @@ from agcore.protocol.inputs import (
 )
 from agcore.protocol.legality import State
 from agcore.protocol.report import Loss, Report, Usage
+from agcore.protocol.state import Acquire, Denied, Granted, Load, Loaded, StateUnavailable, Store
 
 if TYPE_CHECKING:
     from agcore.protocol.addresses import is_public
@@ -100,6 +103,8 @@ else:
 __all__ = [
     "AbortClient",
     "AbortUpstream",
+    "Acquire",
+    "AskState",
     "Attempt",
     "AttemptEnded",
     "AttemptStarted",
@@ -108,6 +113,7 @@ __all__ = [
     "CloseIdle",
     "Crashed",
     "CredentialCooled",
+    "Denied",
     "DrainRequested",
     "Draining",
     "DropSpool",
@@ -122,10 +128,13 @@ __all__ = [
     "Finish",
     "FirstContent",
     "GatewayEffect",
+    "Granted",
     "Halt",
     "HeadRefused",
     "Headers",
     "Input",
+    "Load",
+    "Loaded",
     "LocalProtocolError",
     "Loss",
     "Notified",
@@ -158,7 +167,10 @@ __all__ = [
     "Spooled",
     "Stage",
     "State",
+    "StateReplied",
+    "StateUnavailable",
     "StopAccepting",
+    "Store",
     "Streamed",
     "UpstreamConnected",
     "UpstreamData",

@@ -13,6 +13,7 @@ import msgspec
 from agcore.protocol.events import Event
 from agcore.protocol.http import Headers, UpstreamRequest
 from agcore.protocol.inputs import Notified
+from agcore.protocol.state import Question
 
 
 class SendHead(msgspec.Struct, frozen=True, tag=True):
@@ -111,6 +112,16 @@ class ReadFile(msgspec.Struct, frozen=True, tag=True):
     """The largest size that is read."""
 
 
+class AskState(msgspec.Struct, frozen=True, tag=True):
+    """Ask whoever holds the state that gateways share; `StateReplied` reports the reply, which has the query's `id`.
+
+    A driver without such a backend replies `StateUnavailable`, and so does one whose backend is away. An exchange whose
+    gateway holds its state itself never commands this.
+    """
+
+    query: Question
+
+
 class NotifyExchange(msgspec.Struct, frozen=True, tag=True):
     """Pass `message` to another exchange: the one whose `request.id` is `exchange`, if it still runs.
 
@@ -144,6 +155,7 @@ Effect: TypeAlias = (
     | DropSpool
     | ReadSpool
     | ReadFile
+    | AskState
     | NotifyExchange
     | Emit
     | Finish

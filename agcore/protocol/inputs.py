@@ -13,6 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from agcore.protocol.http import Headers
+from agcore.protocol.state import Reply
 
 
 class RequestData(msgspec.Struct, frozen=True, tag=True):
@@ -133,6 +134,12 @@ class FileRefused(msgspec.Struct, frozen=True, tag=True):
     the roots and all that cannot be opened, so that nobody learns what exists."""
 
 
+class StateReplied(msgspec.Struct, frozen=True, tag=True):
+    """Whoever holds shared state has answered an `AskState`, or cannot be reached: `reply.id` is the query's."""
+
+    reply: Reply
+
+
 class Notified(msgspec.Struct, frozen=True, tag=True):
     """Another exchange has something to say, by `NotifyExchange`; what it means is between their operations."""
 
@@ -155,6 +162,7 @@ Input: TypeAlias = (
     | SpoolFailed
     | FileRead
     | FileRefused
+    | StateReplied
     | Notified
     | DrainRequested
 )

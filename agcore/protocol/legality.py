@@ -1,9 +1,11 @@
 """Legality: the inputs of each state and the states that follow, as literal tables, consulted before anything else.
 
 An input that a state does not list is a driver's mistake and raises `LocalProtocolError`; what a peer does is never
-raised. An exchange has five states, and what a client has seen so far is one of them, not a flag:
+raised. An exchange has six states, and what a client has seen so far is one of them, not a flag:
 
 - RECEIVING: the request's body is arriving and is kept; nothing was sent.
+- ASKING: the body is complete, and the operation needs facts of shared state that were asked for and are not there yet.
+  Nothing was sent, and nobody else was asked anything.
 - WAITING: the operation runs, the rest of an upload passing by. Nothing was sent: the answer may still become anything,
   an error with its own status included. JSON answers stay here to the end.
 - OPENED: a stream's 200 and keepalives were sent, because the upstream was silent for `timeouts.open_after`, but no
@@ -33,6 +35,7 @@ from agcore.protocol.inputs import (
     RequestData,
     RequestEnd,
     SpoolFailed,
+    StateReplied,
     UpstreamConnected,
     UpstreamData,
     UpstreamEnd,
@@ -46,6 +49,7 @@ class State(enum.StrEnum):
     """The phases of an exchange, by what the client has seen so far. Text, because text hashes fast."""
 
     RECEIVING = "receiving"
+    ASKING = "asking"
     WAITING = "waiting"
     OPENED = "opened"
     COMMITTED = "committed"
@@ -54,7 +58,7 @@ class State(enum.StrEnum):
 
 FROM_CLIENT: Final = frozenset({RequestData, RequestEnd, RequestBroken})
 FROM_UPSTREAM: Final = (UpstreamData, UpstreamHead, UpstreamEnd, UpstreamConnected, UpstreamFailed)
-_R, _W, _O, _C, _D = State
+_R, _A, _W, _O, _C, _D = State
 _OPENED: Final[Mapping[type, tuple[State, ...]]] = {
     UpstreamConnected: (),
     UpstreamHead: (),
@@ -63,6 +67,7 @@ _OPENED: Final[Mapping[type, tuple[State, ...]]] = {
     UpstreamFailed: (_D,),
     FileRead: (_C, _D),
     FileRefused: (_C, _D),
+    StateReplied: (),
     Notified: (_D,),
     ClientGone: (_D,),
     Written: (),
@@ -78,12 +83,18 @@ _UPLOADING: Final[Mapping[type, tuple[State, ...]]] = {
 EXCHANGE: Final[Mapping[State, Mapping[type, tuple[State, ...]]]] = {
     _R: {
         RequestData: (_W, _D),
-        RequestEnd: (_W, _C, _D),
+        RequestEnd: (_A, _W, _C, _D),
         RequestBroken: (_D,),
         ClientGone: (_D,),
         Written: (),
         SpoolFailed: (_D,),
         DrainRequested: (_D,),
+    },
+    _A: {
+        StateReplied: (_W, _D),
+        ClientGone: (_D,),
+        Written: (),
+        DrainRequested: (),
     },
     # What is opened early is never an upload; anything else may be one that still passes by.
     _W: {**_OPENED, **_UPLOADING, UpstreamHead: (_C, _D)},
@@ -96,6 +107,7 @@ EXCHANGE: Final[Mapping[State, Mapping[type, tuple[State, ...]]]] = {
 
 EXCHANGE_TIMED: Final[Mapping[State, tuple[State, ...]]] = {
     _R: (_D,),
+    _A: (_W, _D),
     _W: (_O, _C, _D),
     _O: (_C, _D),
     _C: (_D,),

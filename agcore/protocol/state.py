@@ -39,6 +39,8 @@ class Store(enum.Enum):
 
     RESPONSES = "responses"
     """By client and response id: what `previous_response_id` goes on from."""
+    ITEMS = "items"
+    """By client and the id of an output item: the response that holds it. An item is saved with its response."""
     SIGNATURES = "signatures"
     """By client and call id: signatures that a client may not echo."""
 
@@ -92,6 +94,8 @@ class Settle(msgspec.Struct, frozen=True, tag=True):
 
 
 Query: TypeAlias = Load | Save | Acquire | Settle
+Question: TypeAlias = Load | Acquire
+"""A query that is replied to."""
 
 
 class Loaded(msgspec.Struct, frozen=True, tag=True):
@@ -100,6 +104,8 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     id: int
     value: bytes | None
     """None where there is nothing, or nothing for this client."""
+    foreign: bool = False
+    """Whether there is something that belongs to another client."""
 
 
 class Granted(msgspec.Struct, frozen=True, tag=True):

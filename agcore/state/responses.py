@@ -11,6 +11,7 @@ it is as if it were not there. Texts are kept as JSON, so that nothing in the st
 
 from __future__ import annotations
 
+import enum
 from collections import OrderedDict
 from typing import Final
 
@@ -56,6 +57,19 @@ class Pinned(msgspec.Struct, frozen=True, tag=True):
 
 
 Entry = Kept | Pinned
+
+
+class Missing(enum.Enum):
+    """Reason why there is no entry for a client."""
+
+    NOTHING = "nothing"
+    """There is none at all."""
+    FOREIGN = "foreign"
+    """It is another client's."""
+    AWAY = "away"
+    """Whoever holds it cannot be reached in time."""
+    PENDING = "pending"
+    """Whoever holds it has to be asked, and replies later."""
 
 
 def size_of(entry: Entry) -> int:

@@ -31,7 +31,7 @@ from agcore.state.cooldowns import Cooldowns
 from agcore.state.memory_budget import MemoryBudget
 from agcore.state.provider_models import ProviderLists
 from agcore.state.rate_limits import RateLimits
-from agcore.state.responses import Entry, ResponseStore
+from agcore.state.responses import Entry, Missing, ResponseStore
 from agcore.state.signatures import SignatureMemory
 from agcore.state.turns import Turns
 
@@ -43,6 +43,15 @@ if TYPE_CHECKING:
 @cache
 def _entries() -> msgspec.json.Decoder[Entry]:
     return msgspec.json.Decoder(Entry)
+
+
+def read_entry(value: bytes) -> Entry:
+    """Returns the entry that a value of `Store.RESPONSES` or `Store.ITEMS` holds.
+
+    Raises:
+        ValueError: It holds none.
+    """
+    return _entries().decode(value)
 
 
 @cache
@@ -103,16 +112,30 @@ class LocalState:
                 return self.rate_limits.acquire(query, now=now)
             case Settle():
                 self.rate_limits.settle(query, now=now)
-            case Load(id, Store.RESPONSES, client, key):
-                return Loaded(id, _encoded(self.responses.find(key, client=client)))
-            case Load(id, _, client, key):
+            case Load(id, Store.SIGNATURES, client, key):
                 return Loaded(id, _encoded(self.signatures.find(client, key)))
+            case Load(id):
+                found = self.load(query)
+                if isinstance(found, Missing):
+                    return Loaded(id, None, foreign=found is Missing.FOREIGN)
+                return Loaded(id, _encoded(found))
             case Save(Store.RESPONSES, client, key, value):
-                entry = msgspec.structs.replace(_entries().decode(value), client=client)
+                entry = msgspec.structs.replace(read_entry(value), client=client)
                 self.responses.put(key, entry)
+            case Save(Store.ITEMS):
+                raise ValueError("an item is saved with its response")
             case _:
                 self.signatures.remember(query.client, query.key, _signed_calls().decode(query.value))
         return None
+
+    def load(self, query: Load) -> Entry | Missing:
+        """Returns what `ask` would reply to a query for a response or one of its items, as a value."""
+        key, client, responses = query.key, query.client, self.responses
+        if query.store is Store.ITEMS:
+            return responses.find_item(key, client=client) or Missing.NOTHING
+        if responses.is_foreign(key, client=client):
+            return Missing.FOREIGN
+        return responses.find(key, client=client) or Missing.NOTHING
 
     def merge(self, delta: Delta) -> None:
         """Take in what another gateway learned; late, twice or in any order."""

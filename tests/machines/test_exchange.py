@@ -16,6 +16,7 @@ from agcore import (
     FileRefused,
     Finish,
     Input,
+    Loaded,
     LocalProtocolError,
     Notified,
     RequestBroken,
@@ -28,6 +29,8 @@ from agcore import (
     SpoolFailed,
     Stage,
     State,
+    StateReplied,
+    StateUnavailable,
     UpstreamConnected,
     UpstreamData,
     UpstreamEnd,
@@ -49,6 +52,7 @@ from tests.support.situations import (
     SMALL,
     told,
 )
+from tests.support.slow_state import VALUE
 
 TELLING: Final[tuple[Callable[[int], Input], ...]] = (
     lambda leg: RequestData(b"x"),
@@ -65,6 +69,8 @@ TELLING: Final[tuple[Callable[[int], Input], ...]] = (
     lambda leg: FileRead(leg, b""),
     lambda leg: FileRefused(leg, "is no file"),
     lambda leg: FileRefused(leg, ""),
+    lambda leg: StateReplied(Loaded(leg, VALUE)),
+    lambda leg: StateReplied(StateUnavailable(leg)),
     lambda leg: Notified("end"),
     lambda leg: Notified("cancel", 7),
     lambda leg: UpstreamConnected(leg, reused=False),

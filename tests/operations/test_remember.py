@@ -11,6 +11,7 @@ from agcore.codecs.json_splice import BodyError, parse
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import PathParts, RequestSummary
 from agcore.ingress.request import Routed
+from agcore.machines.environment import Environment
 from agcore.machines.services import GatewayServices
 from agcore.operations.asking import Asking
 from agcore.operations.remember import expanded
@@ -29,7 +30,7 @@ def test_input_that_is_too_deep_to_be_looked_into_is_refused() -> None:
     )
 
     def deep(frames: int) -> object:
-        return deep(frames - 1) if frames else expanded(asking)
+        return deep(frames - 1) if frames else expanded(asking, cast("Environment", None), 0.0)
 
     with pytest.raises(BodyError, match="nested too deeply"):
         deep(sys.getrecursionlimit() // 2 + 100)

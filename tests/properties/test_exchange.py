@@ -19,6 +19,7 @@ from agcore import (
     FileRead,
     FileRefused,
     Input,
+    Loaded,
     Notified,
     OpenUpstream,
     RequestBroken,
@@ -29,6 +30,8 @@ from agcore import (
     SpoolFailed,
     Stage,
     State,
+    StateReplied,
+    StateUnavailable,
     UpstreamConnected,
     UpstreamData,
     UpstreamEnd,
@@ -55,6 +58,7 @@ from tests.support.situations import (
     proxied,
     told,
 )
+from tests.support.slow_state import VALUE
 
 _legs = st.just(1) | st.just(2) | st.just(DEAD_LEG)
 
@@ -71,6 +75,8 @@ _inputs: st.SearchStrategy[Input] = st.one_of(
     st.builds(SpoolFailed, st.just(1), st.text(max_size=9)),
     st.builds(FileRead, _legs, st.binary(max_size=9)),
     st.builds(FileRefused, _legs, st.text(max_size=9)),
+    st.builds(StateReplied, st.builds(Loaded, _legs, st.none() | _bytes | st.just(VALUE), st.booleans())),
+    st.builds(StateReplied, st.builds(StateUnavailable, _legs)),
     st.builds(Notified, st.sampled_from(["cancel", "end"]), st.sampled_from([7, "x", None])),
     st.builds(Written, st.none() | _legs),
     st.builds(UpstreamConnected, _legs, st.booleans()),

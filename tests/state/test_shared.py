@@ -24,8 +24,19 @@ def test_a_response_that_was_saved_is_loaded_by_its_client_only(entry: Entry) ->
     value = msgspec.json.encode(entry)
     assert this.ask(Save(Store.RESPONSES, "bob", "resp_1", value, ttl=60), now=NOW) is None
     assert this.ask(Load(7, Store.RESPONSES, "bob", "resp_1"), now=NOW) == Loaded(7, value)
-    assert this.ask(Load(8, Store.RESPONSES, None, "resp_1"), now=NOW) == Loaded(8, None)
+    assert this.ask(Load(8, Store.RESPONSES, None, "resp_1"), now=NOW) == Loaded(8, None, foreign=True)
+    assert this.ask(Load(9, Store.RESPONSES, None, "resp_2"), now=NOW) == Loaded(9, None)
     assert this.responses.find("resp_1", client="bob") == entry
+
+
+def test_an_item_is_loaded_with_the_response_that_holds_it_and_saved_with_no_other() -> None:
+    this = state()
+    value = msgspec.json.encode(Kept("bob", b"[]", b"{}", ("msg_1",)))
+    this.ask(Save(Store.RESPONSES, "bob", "resp_1", value, ttl=60), now=NOW)
+    assert this.ask(Load(1, Store.ITEMS, "bob", "msg_1"), now=NOW) == Loaded(1, value)
+    assert this.ask(Load(2, Store.ITEMS, None, "msg_1"), now=NOW) == Loaded(2, None)
+    with pytest.raises(ValueError, match="saved with its response"):
+        this.ask(Save(Store.ITEMS, "bob", "msg_2", value, ttl=60), now=NOW)
 
 
 def test_a_signature_that_was_saved_is_loaded_by_its_client_only() -> None:

@@ -27,6 +27,7 @@ from agcore_sim.story import JSON, SSE, Story, gateway
 from tests.support.dialogues import asked, config, provider, receiving, streaming
 from tests.support.edges import KIB, MCP_AT, MIB, feed, form, part, setup, upload
 from tests.support.file_reader import reading
+from tests.support.slow_state import REFERENCE, asking, body, remote
 from tests.support.vision import ACCEPT, AT, Client, tool_call
 from tests.support.vision import setup as vision
 
@@ -91,6 +92,13 @@ def listened_to() -> Story:
     return story
 
 
+def going_on() -> Story:
+    """The head of a Responses request, in a gateway whose stored responses are somewhere else."""
+    story = Story(remote())
+    story.open("POST", "/v1/responses", headers=JSON)
+    return story
+
+
 def waiting_again(*, opened: bool = False, setup: Config | None = None) -> Story:
     """A stream whose first attempt has failed, once its head had come."""
     story = streaming(CHAT, setup=setup, attempts=4)
@@ -105,6 +113,13 @@ SITUATIONS: Final[dict[str, tuple[Callable[[], Story], State, LegState | None]]]
         State.RECEIVING,
         None,
     ),
+    "all of a body came that goes on from somewhere": (
+        lambda: told(going_on(), RequestData(body())),
+        State.RECEIVING,
+        None,
+    ),
+    "a response is asked for": (asking, State.ASKING, None),
+    "an item is asked for": (lambda: asking(REFERENCE), State.ASKING, None),
     "connecting": (lambda: asked(CHAT, stream=True), State.WAITING, LegState.CONNECTING),
     "connecting once more": (
         lambda: told(

@@ -21,6 +21,7 @@ from anyio.abc import TaskGroup
 from agcore import Exchange
 from agcore.protocol import (
     AbortUpstream,
+    AskState,
     ClientGone,
     DrainRequested,
     DropSpool,
@@ -46,6 +47,7 @@ from agcore_asgi.sinks import Sink
 from agcore_asgi.upstream import SLOW_WRITE, Leg, UpstreamPool
 from agcore_host.clock import Clock
 from agcore_host.files import read_file
+from agcore_host.shared_state import without_backend
 from agcore_host.spool import Spools
 
 
@@ -183,6 +185,8 @@ class Driver:
             match effect:
                 case Emit(event):
                     self._sink(event)
+                case AskState():
+                    self._inbox.put(without_backend(effect))
                 case NotifyExchange():
                     self._tell(effect)
                 case OpenUpstream():

@@ -19,6 +19,7 @@ from agcore import Exchange, Gateway
 from agcore.protocol import (
     AbortClient,
     AbortUpstream,
+    AskState,
     ClientGone,
     DropSpool,
     Effect,
@@ -46,6 +47,7 @@ from agcore.protocol import (
 )
 from agcore_host.clock import Clock
 from agcore_host.files import read_file
+from agcore_host.shared_state import without_backend
 from agcore_host.spool import Spools
 from agcore_httpx.upstream import Leg, Transports
 
@@ -261,6 +263,8 @@ class Driver:
                     self._spools.drop(number)
                 case ReadFile():
                     tasks.start_soon(self._read_file, effect)
+                case AskState():
+                    self._put(without_backend(effect))
                 case NotifyExchange():
                     self._notify(effect)
                 case Emit(event):

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Mapping
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from agcore import (
+    Acquire,
+    AskState,
     ClientGone,
+    Denied,
     Effect,
     EndUpstream,
     FileRead,
     FileRefused,
     Gateway,
+    Granted,
     Input,
+    Load,
+    Loaded,
     NotifyExchange,
     OpenUpstream,
     Patcher,
@@ -30,6 +36,8 @@ from agcore import (
     Spool,
     Spooled,
     State,
+    StateReplied,
+    StateUnavailable,
     Streamed,
     UpstreamConnected,
     UpstreamInput,
@@ -39,6 +47,15 @@ from agcore_sim.story import EPOCH, JSON, Story
 from agcore_sim.upstreams import Asked, Upstreams
 
 U_co = TypeVar("U_co", bound=Upstreams, covariant=True)
+
+Shared: TypeAlias = Callable[[Load | Acquire], Iterable[tuple[float, Loaded | Granted | Denied | StateUnavailable]]]
+"""Who holds the state that gateways share: its replies to a question, each after some seconds."""
+
+
+def nobody(question: Load | Acquire) -> Iterable[tuple[float, StateUnavailable]]:
+    """State that is always away."""
+    yield 0.0, StateUnavailable(question.id)
+
 
 PIECE = 65536
 """The most of a request's body that the machine is told at once, in bytes."""
@@ -79,7 +96,13 @@ class World(Generic[U_co]):
     """
 
     def __init__(
-        self, gateway: Gateway, upstreams: U_co, *, now: float = EPOCH, files: Mapping[str, bytes] | None = None
+        self,
+        gateway: Gateway,
+        upstreams: U_co,
+        *,
+        now: float = EPOCH,
+        files: Mapping[str, bytes] | None = None,
+        shared: Shared = nobody,
     ) -> None:
         """Make a world in which nothing has happened yet.
 
@@ -88,12 +111,14 @@ class World(Generic[U_co]):
             upstreams: Who answers it.
             now: When the story begins, in seconds since the epoch.
             files: The files that may be read, by their paths. All others are refused.
+            shared: Answers for the state that gateways share, where the gateway does not hold it itself.
 
         """
         self.gateway = gateway
         self.upstreams = upstreams
         self.now = now
         self.files = dict(files or {})
+        self.shared = shared
         self._events: list[Event] = []
         self._order = itertools.count()
         self._ongoing: dict[Story, Ongoing] = {}
@@ -212,6 +237,9 @@ class World(Generic[U_co]):
             case ReadFile(id, path):
                 file = self.files.get(path)
                 self._foresee(0, story, FileRefused(id, "cannot be read") if file is None else FileRead(id, file))
+            case AskState(question):
+                for seconds, reply in self.shared(question):
+                    self._foresee(seconds, story, StateReplied(reply))
             case NotifyExchange(exchange, message):
                 for other in self._ongoing:
                     if other.exchange.request.id == exchange:

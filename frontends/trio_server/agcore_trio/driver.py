@@ -21,6 +21,7 @@ import trio
 from agcore.protocol import (
     AbortClient,
     AbortUpstream,
+    AskState,
     ClientGone,
     DropSpool,
     Effect,
@@ -47,6 +48,7 @@ from agcore.protocol import (
 )
 from agcore_host.files import read_file
 from agcore_host.http.base import Pending
+from agcore_host.shared_state import without_backend
 from agcore_host.spool import CANNOT_READ, Spools
 from agcore_host.upstream.leg import Step
 from agcore_trio.streams import write_now
@@ -222,6 +224,8 @@ class Driver:
                         self._readers.start(effect, partial(self._read_spool, effect))
                     case ReadFile():
                         self._readers.start(effect, partial(self._read_file, effect))
+                    case AskState():
+                        failures.append(without_backend(effect))
                     case NotifyExchange():
                         self._context.tell(effect)
                     case Emit(event):
