@@ -12,13 +12,13 @@ from typing import Final
 import coverage
 
 LEAST: Final = {
-    "agcore": 99.4,
-    "agcore_host": 98.5,
-    "agcore_trio": 94.0,
-    "agcore_asgi": 95.5,
-    "agcore_cli": 87.5,
-    "agcore_httpx": 87.0,
-    "agcore_sim": 97.0,
+    "agcore": 100.0,
+    "agcore_host": 98.8,
+    "agcore_trio": 94.3,
+    "agcore_asgi": 96.0,
+    "agcore_cli": 88.0,
+    "agcore_httpx": 89.0,
+    "agcore_sim": 98.5,
 }
 """Percent of lines and branches, by package."""
 

@@ -17,7 +17,6 @@ from agcore.conversation.values import (
     Audio,
     Conversation,
     Document,
-    Foreign,
     Image,
     Part,
     Refusal,
@@ -86,5 +85,5 @@ def _of_part(part: Part) -> float:
             return PER_IMAGE
         case Document(source) | Audio(source) | Video(source):
             return max(len(source.data) / BYTES_PER_MEDIA_TOKEN, PER_IMAGE)
-        case Foreign():
+        case _:  # what one vendor alone knows
             return _of_json(part.value)

@@ -178,6 +178,7 @@ def test_optional_properties_are_found_at_any_depth(schema: Any, found: bool) ->
         ({"anyOf": [{"type": "STRING"}], "nullable": True}, {"anyOf": [{"type": "string"}, {"type": "null"}]}),
         ({"anyOf": [{"type": "NULL"}], "nullable": True}, {"anyOf": [{"type": "null"}]}),
         ({"type": "TYPE_UNSPECIFIED"}, {}),
+        ({"type": "STRING", "description": None}, {"type": "string"}),
         ({"type": ["STRING", 7]}, {"type": ["string", 7]}),
         ({"type": 7}, {"type": 7}),
     ],

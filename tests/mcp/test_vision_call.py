@@ -557,6 +557,13 @@ def test_a_local_file_is_read_below_the_roots_only() -> None:
     assert text_of(result(answered(story, "A cat."))) == "A cat."
 
 
+def test_a_file_that_there_is_no_memory_for_is_an_error_of_the_request() -> None:
+    story = of_image("/srv/pictures/cat.png", config=setup(file_roots=ROOTS, limits=Limits(max_buffered_mb=0.001)))
+    (read,) = (effect for effect in story.effects if isinstance(effect, ReadFile))
+    story.tell(FileRead(read.id, PNG + bytes(2000)))
+    assert failure(story)[:2] == (503, -32603)
+
+
 def test_a_path_of_windows_is_a_path() -> None:
     for path in (r"C:\pictures\cat.png", "c:/pictures/cat.png"):
         story = of_image(path, config=setup(file_roots=("C:\\pictures",)))

@@ -343,6 +343,12 @@ def test_a_client_that_leaves_while_its_form_is_read_back_leaves_nothing() -> No
     assert story.tell(FileRead(1, b"x")) == []
 
 
+def test_there_may_be_no_room_to_read_a_form_back() -> None:
+    story = coming(recording(3 * MIB), last=True, declared=False, config=setup(limits=Limits(max_buffered_mb=2)))
+    story.tell(RequestEnd())
+    assert (story.status, story.requests, story.gateway.buffered) == (503, {}, 0)
+
+
 def test_a_form_too_large_for_gemini_still_goes_elsewhere() -> None:
     for last in (False, True):
         story = whole(recording(MAX_FORM + MIB), model="google-first", last=last)

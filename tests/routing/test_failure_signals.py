@@ -148,3 +148,9 @@ def test_an_array_of_one_is_an_error_in_openais_dialects_too() -> None:
 def test_a_lack_of_capacity_is_not_a_limit_of_the_key_but_an_overloaded_vendor() -> None:
     fault = parsed("gemini", 429, google(error_info("MODEL_CAPACITY_EXHAUSTED")))
     assert classify(fault) is FailureKind.OVERLOADED
+
+
+def test_a_violation_that_is_none_names_no_limit() -> None:
+    detail = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [7, {"quotaId": 7}]}
+    body = {"error": {"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED", "details": [detail]}}
+    assert not is_quota(parsed("gemini", 429, body))

@@ -246,12 +246,11 @@ def _parts(candidate: _Candidate, delta: Delta) -> list[_Object]:
             candidate.grown(index, text)
         case Cited():
             candidate.citations.append(delta)
-        case Finished(stop=stop):
-            candidate.reason = _REASONS.get(stop, "STOP")
         case ToolEnded(index=index):
             return candidate.ended(index)
-        case Started() | Consumed():
-            pass
+        case _:
+            assert isinstance(delta, Finished)  # the others are told with the whole
+            candidate.reason = _REASONS.get(delta.stop, "STOP")
     return []
 
 
@@ -264,7 +263,7 @@ def _unfolded(part: Text | Refusal | Thinking | ToolCall | Image, number: int) -
             return (ThinkingDelta(text), ThinkingEnded(signature))
         case Image(source=source):
             return (ImageMade(source),)
-        case ToolCall():
+        case _:
             start = ToolStarted(number, part.id, part.name, custom=part.custom, signature=part.signature)
             return (start, ToolArguments(number, part.arguments), ToolEnded(number))
 

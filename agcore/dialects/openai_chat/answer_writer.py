@@ -21,7 +21,6 @@ from agcore.conversation.values import (
     Conversation,
     Delta,
     Finished,
-    Image,
     ImageMade,
     Json,
     Refusal,
@@ -231,7 +230,7 @@ def _whole(choice: Choice, index: int, ids: _CallIds, old_style: bool, *, logpro
                     details.append(_detail(part.text, part.signature, len(details)))
             case ToolCall():
                 calls.append(part)
-            case Image():
+            case _:
                 images.append({"index": len(images), **_image(part.source)})
     message: dict[str, object] = {
         "role": "assistant",

@@ -73,7 +73,7 @@ class _Part:
 
 
 class Message(Item):
-    """What the assistant says: text and refusals."""
+    """What the assistant says: text and refusals. It has a part before anything is told of it."""
 
     prefix = "msg_"
 
@@ -103,8 +103,6 @@ class Message(Item):
         """See `Item.flow`."""
         while True:
             if self._opened == self._closed:
-                if self._opened == len(self._parts):
-                    return
                 part = self._parts[self._opened]
                 yield self._event("response.content_part.added", part=part.shown(""))
                 self._opened += 1
@@ -116,8 +114,7 @@ class Message(Item):
 
     def close(self) -> Iterator[Event]:
         """See `Item.close`."""
-        if self._closed < self._opened:
-            yield from self._end_part(self._parts[self._closed])
+        yield from self._end_part(self._parts[self._closed])
         yield from super().close()
 
     def _tell(self, part: _Part) -> Iterator[Event]:

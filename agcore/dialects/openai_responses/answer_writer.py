@@ -11,7 +11,6 @@ from agcore.conversation.values import (
     Conversation,
     Delta,
     Finished,
-    Image,
     ImageMade,
     Refusal,
     RefusalDelta,
@@ -86,10 +85,8 @@ def render_answer(
     """Write a whole answer, its first choice: the response that a stream of it would have ended with."""
     response = Response(id=id, model=model, created=created, conversation=conversation)
     for delta in _deltas(answer):
-        for _ in response.take(delta):
-            pass
-    for _ in response.finish():
-        pass
+        list(response.take(delta))
+    list(response.finish())
     return response.shown("completed" if response.reason is None else "incomplete")
 
 
@@ -115,8 +112,8 @@ def _deltas(answer: Answer) -> Iterator[Delta]:
                 yield ToolStarted(index, id, name, custom=custom, signature=signature)
                 yield ToolArguments(index, arguments)
                 yield ToolEnded(index)
-            case Image(source):
-                yield ImageMade(source)
+            case _:
+                yield ImageMade(part.source)
     yield Finished(choice.stop, choice.sequence)
     if answer.usage is not None:
         yield Consumed(answer.usage)

@@ -406,7 +406,7 @@ class _Outputs:
                     self._losses.add(place, "the upstream takes wav and mp3 sound, as data", weight="refuse")
                     return None
                 return {"type": "input_audio", "input_audio": {"data": source.data, "format": form}}
-            case Video():
+            case _:
                 self._losses.add(place, "the upstream takes no moving pictures", weight="refuse")
         return None
 

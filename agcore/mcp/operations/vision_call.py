@@ -29,7 +29,7 @@ from agcore.mcp import vision_tools
 from agcore.mcp.operations.download import Download
 from agcore.mcp.operations.question import Question
 from agcore.mcp.server import ToolCall
-from agcore.mcp.sources import MAX_BYTES, BadSource, Inline, Kind, Local, Remote, parse, type_of
+from agcore.mcp.sources import MAX_BYTES, BadSource, Inline, Kind, Remote, parse, type_of
 from agcore.mcp.vision_tools import Parameter
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Usage
@@ -104,12 +104,12 @@ class VisionCall:
             case Remote(url):
                 self._download = Download(self._parts, url, max_bytes=MAX_BYTES[_kind(parameter)], owner=self)
                 return self._download.begin(now=now)
-            case Local(path):
+            case _:
                 roots = self._server.file_roots
                 if not roots:
                     return self._refuse_source("local files are not read here: `file_roots` is empty", now)
                 limit = MAX_BYTES[_kind(parameter)]
-                self.file = self._parts.environment.read_file(path, roots=roots, max_bytes=limit, now=now)
+                self.file = self._parts.environment.read_file(source.path, roots=roots, max_bytes=limit, now=now)
                 return None
 
     def downloaded(self, data: bytes, *, now: float) -> None:

@@ -982,3 +982,16 @@ def test_a_limit_that_nobody_named_is_raised_without_a_word() -> None:
     conversation = asked(reasoning=Reasoning(budget=60_000))
     assert rendered(conversation, model="claude-opus-4-5")["max_tokens"] > 60_000
     assert "max_output" not in lost(conversation)
+
+
+def test_a_picture_without_an_address_is_refused() -> None:
+    with pytest.raises(Invalid):
+        parts({"type": "image", "source": {"type": "url", "url": ""}})
+
+
+def test_thinking_that_needs_more_than_the_usual_limit_raises_it_without_a_word() -> None:
+    like = msgspec.structs.replace(profile("claude-opus-4-5"), max_output_tokens=4000, max_budget=0)
+    losses = Losses()
+    body = render_request(asked(reasoning=Reasoning(budget=9000)), model="m", profile=like, signer="up", losses=losses)
+    assert body["thinking"]["budget_tokens"] < body["max_tokens"]
+    assert "max_output" not in {loss.path for loss in losses}

@@ -447,3 +447,19 @@ def test_a_form_that_nobody_else_writes_is_lost() -> None:
     forms = asked(user({"text": "x"}), generationConfig={"responseFormat": [{"image": {}}]})
     parse(forms, losses)
     assert "generationConfig.responseFormat[0].image" in [loss.path for loss in losses]
+
+
+def test_a_file_that_is_null_is_none() -> None:
+    assert parse(asked(user({"fileData": None}, {"text": "x"}))).turns == (Turn("user", (Text("x"),)),)
+
+
+def test_a_result_of_another_name_belongs_to_no_call() -> None:
+    answered = {"functionResponse": {"name": "g", "response": {"output": "1"}}}
+    with pytest.raises(Invalid):
+        parse(asked(model(call("", name="f")), user(answered)))
+
+
+def test_a_result_may_have_parts_that_hold_nothing() -> None:
+    answered = {"functionResponse": {"name": "f", "response": {"output": "1"}, "parts": [{"videoMetadata": {}}]}}
+    turns = parse(asked(model(call("a")), user(answered))).turns
+    assert turns[-1].parts[0].content == (Text("1"),)  # type: ignore[union-attr]

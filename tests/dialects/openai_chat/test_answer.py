@@ -471,3 +471,16 @@ def test_what_belongs_to_no_call_and_what_follows_the_end_is_not_written() -> No
 def test_a_call_that_is_none_is_left_as_it_is() -> None:
     raw = chunk({"role": "assistant", "tool_calls": [7]}, None)
     assert read(sse(raw, chunk({"content": "a"}), chunk({}, "stop"), b"[DONE]"))[1] is None
+
+
+def test_a_choice_that_is_over_says_no_more() -> None:
+    said = stream(chunk({"content": "a"}, "stop"), chunk({"content": "late"}))
+    assert [delta.text for delta in said if isinstance(delta, TextDelta)] == ["a"]
+
+
+def test_a_choice_beyond_all_bounds_of_a_whole_answer_is_none() -> None:
+    message = {"role": "assistant", "content": "a"}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop"}, {"index": -1, "message": message}]
+    said = read_answer({"id": "x", "choices": choices}, signer="up")
+    assert not isinstance(said, Fault)
+    assert [delta.text for delta in said if isinstance(delta, TextDelta)] == ["a"]

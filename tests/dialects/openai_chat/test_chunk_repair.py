@@ -114,3 +114,8 @@ def test_hidden_usage_does_not_come_back() -> None:
     )
     assert all("usage" not in each for each in seen)
     assert seen[-1]["choices"] == [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+
+
+def test_a_call_that_is_none_is_left_alone() -> None:
+    odd = chunk({"role": "assistant", "tool_calls": [7]})
+    assert passed(odd, chunk({}, "stop"))[0]["choices"][0]["delta"]["tool_calls"] == [7]

@@ -787,3 +787,24 @@ def test_a_model_that_cannot_switch_thinking_off_thinks() -> None:
 def test_a_free_form_tool_without_a_grammar_takes_any_text() -> None:
     (tool,) = written(talk(tools=(Tool("f", custom=True),)), model="gpt-5")["tools"]
     assert tool == {"type": "custom", "custom": {"name": "f"}}
+
+
+def test_a_file_may_be_named_as_in_responses() -> None:
+    part = {"type": "input_file", "filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PNG}"}
+    (turn,) = parsed(messages=[{"role": "user", "content": [part]}]).turns
+    assert isinstance(turn.parts[0], Image)
+
+
+def test_data_that_is_no_base64_is_refused() -> None:
+    with pytest.raises(Invalid):
+        parsed(messages=[{"role": "user", "content": [{"type": "file", "file": {"file_data": "é"}}]}])
+
+
+def test_a_signature_beside_a_call_does_not_replace_its_own() -> None:
+    own = {"google": {"thought_signature": "b3du"}}
+    detail = {"type": "reasoning.encrypted", "data": carrier(Signature("up", "call", "other"))}
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": own}
+    (turn,) = parsed(messages=[{"role": "assistant", "tool_calls": [call], "reasoning_details": [detail]}]).turns
+    (read,) = (part for part in turn.parts if isinstance(part, ToolCall))
+    assert read.signature is not None
+    assert read.signature.data == "b3du"

@@ -551,3 +551,9 @@ def test_a_request_that_is_nested_too_deeply_to_be_repeated_is_not() -> None:
     said: list[Delta] = [TextDelta("a"), Finished(Stop.END)]
     echo = Conversation(model="m", turns=(), echo={"metadata": too_deep()})
     assert grammar.check(written(said, echo))["metadata"] == {}
+
+
+def test_a_refusal_is_not_cited_and_a_message_may_say_nothing() -> None:
+    said: list[Delta] = [RefusalDelta("no"), Cited("https://a.example", "A"), Finished(Stop.REFUSAL)]
+    (item,) = grammar.check(written(said))["output"]
+    assert item["content"] == [{"type": "refusal", "refusal": "no"}]

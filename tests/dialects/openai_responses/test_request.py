@@ -35,8 +35,10 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.openai_responses.request_reader import StateNotFound, parse_request
 from agcore.dialects.openai_responses.request_writer import render_request
+from agcore.dialects.openai_responses.tools import typed_call
 from agcore.models.known import profile
 from agcore.models.profiles import Profile
+from tests.support.deltas import too_deep
 
 PNG = base64.b64encode(b"\x89PNG").decode()
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -896,3 +898,24 @@ def test_a_video_has_no_place_here() -> None:
     losses = Losses()
     render(asked(Turn("user", (Video(Source("video/mp4", data="AA")), Text("x")))), losses=losses)
     assert list(paths(losses).values()) == ["refuse"]
+
+
+def test_what_is_off_is_not_lost() -> None:
+    losses = Losses()
+    parse(losses, truncation="disabled", unheard_of=False, other=None)
+    assert not list(losses)
+
+
+def test_a_patch_without_an_operation_is_a_plain_call() -> None:
+    assert typed_call('{"operation": 7}', "apply_patch") is None
+    assert typed_call('{"operation": {"type": "delete_file"}}', "apply_patch") is None
+
+
+def test_an_output_that_is_nested_too_deeply_is_refused() -> None:
+    call = {"type": "shell_call", "call_id": "a", "action": {"commands": ["ls"]}}
+    with pytest.raises(Invalid):
+        parse(input=[call, {"type": "shell_call_output", "call_id": "a", "output": too_deep()}])
+
+
+def test_a_form_of_a_custom_tool_that_is_none_is_refused() -> None:
+    assert param_of(tools=[{"type": "custom", "name": "f", "format": 7}]) == "tools[0].format"
