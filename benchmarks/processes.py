@@ -31,9 +31,14 @@ def exit_on_sigterm() -> None:
 
 
 def environment() -> dict[str, str]:
-    """Returns the environment for child processes: this checkout's packages come before any installed ones."""
-    paths = [str(ROOT), str(ROOT / "frontends" / "trio_server"), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    """Returns the environment for child processes.
+
+    This checkout's packages come before any installed ones, and may be kept compiled, as those of a server are.
+    """
+    folders = (str(ROOT / "frontends" / name) for name in ("host", "cli", "trio_server"))
+    paths = [str(ROOT), *folders, os.environ.get("PYTHONPATH", "")]
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def agcore_command(config: Path) -> list[str]:

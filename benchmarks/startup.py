@@ -1,8 +1,9 @@
 """How long until `agcore serve` has answered its first request, next to importing what it stands on?
 
-Runs in turn, N times: an empty interpreter, `python -c "import trio, h11, msgspec"` (to its exit), and
-`agcore serve --config FILE`, from its start to the first bytes of the answer to `GET /healthz`. Shown are the medians
-and the ratio of the last two, taken round by round. One start of agcore before is not counted: it compiles.
+Runs in turn, N times: an empty interpreter, `python -c "import agcore"`, `python -c "import trio, h11, msgspec"` (both
+to their exit), and `agcore serve --config FILE`, from its start to the first bytes of the answer to `GET /healthz`.
+Shown are the medians and the ratio of the last two, taken round by round. One start of agcore before is not counted: it
+compiles.
 
     python benchmarks/startup.py [--rounds 15]
 """
@@ -30,6 +31,7 @@ from processes import (
     write_config,
 )
 
+CORE: Final = "import agcore"
 IMPORTS: Final = "import trio, h11, msgspec"
 
 
@@ -70,13 +72,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="agcore-bench-") as directory:
         config = write_config(Path(directory), 9)  # no upstream is asked: the discard port will do
         time_serve(config)
-        rounds = [(time_python("pass"), time_python(IMPORTS), time_serve(config)) for _ in range(options.rounds)]
+        rounds = [
+            (time_python("pass"), time_python(CORE), time_python(IMPORTS), time_serve(config))
+            for _ in range(options.rounds)
+        ]
     print(machine_line())
     print(f"\nmedians of {options.rounds} rounds, ms")
-    names = ("python -c pass", f'python -c "{IMPORTS}"', "agcore serve, to its first answer")
+    names = ("python -c pass", f'python -c "{CORE}"', f'python -c "{IMPORTS}"', "agcore serve, to its first answer")
     for name, values in zip(names, zip(*rounds, strict=True), strict=True):
         print(f"{name:<42}{statistics.median(values) * 1e3:>8.1f}")
-    ratios = [serve / imports for _, imports, serve in rounds]
+    ratios = [serve / imports for _, _, imports, serve in rounds]
     print(f"serve/imports: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
