@@ -35,16 +35,19 @@ def _refusals(dialect: str) -> re.Pattern[str] | None:
 
 
 def unsigned(dialect: str, body: bytes, *, losses: Losses) -> bytes | None:
-    """A request without signatures, nor what cannot be said without them; None where it has none."""
+    """A request without signatures, nor what cannot be said without them; None where it has none that can be read."""
     members, name, rules = parse(body), DIALECTS[dialect].traits.history_member, task_registry.signatures()[dialect]
     assert name is not None
-    history = members.value(name)
-    if not isinstance(history, list):
+    try:
+        history = members.value(name)
+        if not isinstance(history, list):
+            return None
+        cleaned = rules.unsigned(history)
+        if cleaned == history:
+            return None
+        changes = {name: json_text.encode(cleaned), **rules.consequences(members, history, losses)}
+    except ValueError:  # a number out of range, or too deep a nesting: the upstream's refusal is the answer
         return None
-    cleaned = rules.unsigned(history)
-    if cleaned == history:
-        return None
-    changes = {name: json_text.encode(cleaned), **rules.consequences(members, history, losses)}
     losses.add(name, "the upstream refused a signature that it had made")
     return members.edited(changes)
 

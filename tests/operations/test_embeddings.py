@@ -313,6 +313,7 @@ def test_a_provider_without_embeddings_is_a_400_that_names_it(target: str) -> No
         b'{"embeddings": []}',
         b'{"embeddings": [{"values": []}]}',
         b'{"embeddings": [{}]}',
+        b'{"embeddings": ["\\ud800"]}',
         b'{"embeddings": [{"values": ["1"]}]}',
         b'{"embeddings": [{"values": [null]}]}',
         b'{"embeddings": [{"values": [NaN]}]}',

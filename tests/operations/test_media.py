@@ -350,6 +350,15 @@ def test_usage_of_a_stream_is_in_its_last_event() -> None:
     assert (usage["fresh"], usage["output"]) == (14, 3)
 
 
+@pytest.mark.parametrize("kind", [b"null", b"[]", b"{}"])
+def test_an_event_of_no_known_type_passes(kind: bytes) -> None:
+    story = answering("/v1/audio/transcriptions", SSE)
+    event = b'data: {"type": %b}\n\n' % kind
+    story.tell(UpstreamData(1, event + DONE))
+    story.tell(UpstreamEnd(1))
+    assert (story.body, story.row["outcome"]) == (event + DONE, "ok")
+
+
 def test_a_last_event_without_its_blank_line_still_passes() -> None:
     story = answering("/v1/audio/transcriptions", SSE)
     story.tell(UpstreamData(1, DELTA + DONE.rstrip()))

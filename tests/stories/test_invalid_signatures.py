@@ -173,6 +173,16 @@ def test_a_history_that_is_none_is_left_alone(history: object) -> None:
     assert (story.status, len(story.requests)) == (400, 1)
 
 
+@pytest.mark.parametrize("dialogue", DIALOGUES, ids=ids)
+def test_a_history_that_cannot_be_read_is_left_alone(dialogue: Dialogue) -> None:
+    story = Story(gateway(config()))
+    member = {"gemini": "contents", "openai_responses": "input"}.get(dialogue.dialect, "messages")
+    body = json.dumps({"model": dialogue.model, member: [{"of_unknown_meaning": 0}]}).replace(": 0}", ": 1e400}")
+    story.open("POST", dialogue.target(dialogue.model, stream=False), body=body.encode())
+    refuse(story, dialogue.dialect)
+    assert (list(story.requests), story.status) == ([1], 400)
+
+
 def test_losses_that_are_refused_are_not_made() -> None:
     story = open_story(ANTHROPIC, setup=config(proxy=Proxy(on_loss="reject")))
     refuse(story, "anthropic")

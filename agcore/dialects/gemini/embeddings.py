@@ -96,7 +96,7 @@ def read_answer(answer: dict[str, object], request: EmbeddingRequest, at: Destin
     """An upstream's vectors."""
     try:
         vectors = [item.values for item in msgspec.convert(answer, _Answer).embeddings]
-    except msgspec.ValidationError as error:
+    except ValueError as error:  # half a surrogate pair in place of a vector is not even told of
         return unreadable(str(error))
     return checked(vectors, gemini.read_usage(answer), count=len(request.texts))
 

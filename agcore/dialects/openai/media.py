@@ -70,7 +70,8 @@ class StreamTap:
             self.fault = parse_error(502, event.get("error") or event)
             return FrameKind.ERROR, b""
         self.usage = read_usage(event) or self.usage
-        self.finished = self.finished or event.get("type") in _TERMINAL
+        kind = event.get("type")
+        self.finished = self.finished or (isinstance(kind, str) and kind in _TERMINAL)
         return FrameKind.CONTENT, frame.raw
 
     def closing(self) -> bytes:

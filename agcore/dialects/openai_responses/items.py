@@ -65,6 +65,8 @@ class _Inputs:
         kind = item.get("type")
         if kind is None or kind == "message":
             self._message(item, path)
+        elif not isinstance(kind, str):
+            raise Invalid(f"`{path}.type` must be a string", param=f"{path}.type")
         elif kind == "reasoning":
             self._reasoning(item, path)
         elif kind in ("function_call", "custom_tool_call") or kind in TYPED_CALLS:
@@ -73,8 +75,6 @@ class _Inputs:
             self._output(item, kind, path)
         elif kind == "item_reference":
             raise Invalid(f"`{path}` refers to an item that is not known here", param=path)
-        elif not isinstance(kind, str):
-            raise Invalid(f"`{path}.type` must be a string", param=f"{path}.type")
         else:
             self._other(item, kind, path)
 

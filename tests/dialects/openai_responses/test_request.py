@@ -270,6 +270,7 @@ class TestParseItems:
             ({"type": "item_reference", "id": "msg_1"}, "input[0]"),
             ("text", "input[0]"),
             ({"type": 5}, "input[0].type"),
+            ({"type": []}, "input[0].type"),
             ({"role": "tool", "content": "x"}, "input[0].role"),
             ({"role": "user", "content": 5}, "input[0].content"),
             ({"role": "user", "content": ["x"]}, "input[0].content[0]"),
