@@ -15,6 +15,7 @@ import msgspec
 from agcore.codecs.header_fields import field_value, passing
 from agcore.codecs.json_splice import BodyError, Members, parse
 from agcore.conversion.base import (
+    STREAM_HEADERS,
     Answered,
     Answering,
     Conversion,
@@ -354,6 +355,9 @@ class Forward(BaseOperation):
             attempt = self._attempt
             # A whole answer may still be refused, and another one come instead: its headers are not the stream's yet.
             self.announce(self._call, attempt.conversion, attempt.headers if attempt.passing is Passing.STREAM else ())
+        elif self._call is not None:  # it pauses, and those who might have been asked meanwhile were ruled out
+            headers = STREAM_HEADERS[self.asking.summary.framing]
+            self.client.stream_head((*headers, *self.calls.provenance(self._call)))
 
     def release(self, *, now: float) -> None:
         """Announcements go out although no content came."""
