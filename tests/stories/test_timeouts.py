@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import msgspec
 import pytest
 
 from agcore import (
@@ -23,10 +22,10 @@ from agcore import (
     UpstreamHead,
     Written,
 )
-from agcore.config.values import ModelRule, Proxy, Timeouts
+from agcore.config.values import Timeouts
 from agcore.machines.timers import Timer, Timers
 from agcore_sim.dialogues import ANTHROPIC, CHAT, DIALOGUES, GEMINI_ARRAY, RESPONSES, STREAMS, Dialogue
-from agcore_sim.story import EPOCH, JSON, SSE, Story, gateway
+from agcore_sim.story import EPOCH, JSON, SSE, Story
 from tests.support.dialogues import asked, config, ids, receiving, streaming
 
 
@@ -165,21 +164,6 @@ def test_a_stream_that_opens_while_a_whole_answer_comes_in_has_no_headers_of_it(
     assert story.exchange.state is State.OPENED
     assert b"retry-after-ms" not in story.headers
     assert story.headers[b"x-agcore-provider"] == b"openai"
-
-
-def test_a_stream_that_opens_in_a_pause_has_the_headers_of_the_attempt_before_it() -> None:
-    steps = ((("gemini", "up-gemini"),), (("openai", "up-openai"),))
-    setup = config(proxy=Proxy(on_loss="reject"))
-    setup = msgspec.structs.replace(setup, models=(ModelRule("m", steps),))
-    story = Story(gateway(setup, attempts=4))
-    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "top_k": 3, "stream": True}
-    story.open("POST", "/v1/messages", body=json.dumps(body).encode())
-    story.wait(9)
-    # A dialect that has no `top_k` is ruled out, so the first one is to be asked again.
-    story.upstream_answers(503, b"{}", headers=(*JSON, (b"retry-after", b"4")))
-    story.wait(1)
-    assert (list(story.requests), story.exchange.state) == ([1], State.OPENED)
-    assert (story.headers[b"x-agcore-provider"], story.headers[b"x-agcore-attempts"]) == (b"gemini", b"1")
 
 
 @pytest.mark.parametrize("dialogue", STREAMS, ids=ids)
