@@ -410,6 +410,18 @@ def test_a_limited_key_that_is_to_be_probed_does_not_keep_a_divided_request_from
     assert (story.status, story.headers[b"x-agcore-attempts"]) == (200, b"1")
 
 
+def test_a_limited_key_that_is_probed_by_one_call_has_none_for_the_others() -> None:
+    first = chat("up-anthropic", n=1)
+    first.upstream_answers(429, ANTHROPIC.error_answer, headers=(*JSON, (b"retry-after", b"3000")))
+    story = Story(first.gateway)
+    story.now = EPOCH + 301  # its probe is due
+    body = {"model": "up-anthropic", "messages": [{"role": "user", "content": "hi"}], "n": 3}
+    story.open("POST", "/v1/chat/completions", body=json.dumps(body).encode())
+    assert (story.status, story.finished, story.gateway.buffered) == (429, True, 0)
+    opened, aborted = ([e.leg for e in story.effects if isinstance(e, kind)] for kind in (OpenUpstream, AbortUpstream))
+    assert opened == aborted
+
+
 def test_all_answers_together_are_bounded() -> None:
     story = chat("up-anthropic", setup=config(limits=Limits(max_json_mb=0.001)))
     story.upstream_answers(200, message("x" * 600), leg=1)
