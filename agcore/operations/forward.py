@@ -355,9 +355,9 @@ class Forward(BaseOperation):
             attempt = self._attempt
             # A whole answer may still be refused, and another one come instead: its headers are not the stream's yet.
             self.announce(self._call, attempt.conversion, attempt.headers if attempt.passing is Passing.STREAM else ())
-        elif self._call is not None:  # it pauses, and those who might have been asked meanwhile were ruled out
+        else:  # the call pauses, and those who might have been asked meanwhile were ruled out
             headers = STREAM_HEADERS[self.asking.summary.framing]
-            self.client.stream_head((*headers, *self.calls.provenance(self._call)))
+            self.client.stream_head((*headers, *self.calls.latest_provenance))
 
     def release(self, *, now: float) -> None:
         """Announcements go out although no content came."""
