@@ -52,7 +52,7 @@ async def served(serve: Serve, app: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Runs `app` in a server and gives a client of it; stops both properly."""
     async with (
         asgi_servers.served(serve, app) as port,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE) as client,
     ):
         yield client
 

@@ -306,7 +306,7 @@ def test_a_client_without_a_good_key_gets_nowhere(endpoint: str, server: McpServ
 @pytest.mark.skipif(not (JS / "node_modules").is_dir(), reason="the client in JavaScript is not there: make mcp-js")
 def test_the_javascript_client_has_a_session(endpoint: str, server: McpServer) -> None:
     done = subprocess.run(
-        [NODE or "", str(JS / "client.mjs"), endpoint, CLIENT_KEY], capture_output=True, timeout=60, check=False
+        [NODE or "", str(JS / "client.mjs"), endpoint, CLIENT_KEY], capture_output=True, timeout=120, check=False
     )
     assert (done.returncode, done.stderr) == (0, b"")
     stateful = "web_search_prime" in endpoint

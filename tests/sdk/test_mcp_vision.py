@@ -338,7 +338,10 @@ def test_a_message_over_the_limit_is_a_413(wire: Wire) -> None:
 def test_the_javascript_client_calls_a_tool(endpoint: str) -> None:
     source = str(picture()["image_source"])
     done = subprocess.run(
-        [NODE or "", str(JS / "vision.mjs"), endpoint, CLIENT_KEY, source], capture_output=True, timeout=60, check=False
+        [NODE or "", str(JS / "vision.mjs"), endpoint, CLIENT_KEY, source],
+        capture_output=True,
+        timeout=120,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")
     told = json.loads(done.stdout)

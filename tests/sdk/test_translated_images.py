@@ -17,6 +17,7 @@ from google.genai import types
 from openai.types import ImagesResponse
 
 from tests.sdk.conftest import CLIENT_KEY, RETRY_AFTER, UPSTREAM_KEY
+from tests.support.patience import PATIENCE
 from tests.support.pictures import jpeg, png
 from tests.support.upstreams import Recorded, Upstream
 
@@ -190,7 +191,7 @@ def test_imagen_is_asked_as_google_documents_it(gateway_url: str, upstream: Upst
     # Google's SDK no longer asks for it here: it has `generate_images` for another platform of Google's only.
     asked = {"instances": [{"prompt": "cat"}], "parameters": {"sampleCount": 2, "aspectRatio": "16:9"}}
     url = f"{gateway_url}/v1beta/models/{IMAGEN}:predict"
-    answer = httpx.post(url, json=asked, headers={"x-goog-api-key": CLIENT_KEY})
+    answer = httpx.post(url, json=asked, headers={"x-goog-api-key": CLIENT_KEY}, timeout=PATIENCE)
     assert answer.status_code == 200
     made = [base64.b64decode(each["bytesBase64Encoded"]) for each in answer.json()["predictions"]]
     assert made == [png(32, 32) + b"cat 0", png(32, 32) + b"cat 1"]

@@ -10,6 +10,8 @@ from pathlib import Path
 import anyio
 import httpx
 
+from tests.support.patience import PATIENCE
+
 QUESTION = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 CONNECTIONS = 8
@@ -25,7 +27,7 @@ def provider(name: str, url: str) -> str:
 
 def post(url: str) -> tuple[int, str]:
     """Asks once; returns the answer's status and the provider that gave it."""
-    response = httpx.post(f"{url}/v1/chat/completions", json=QUESTION, trust_env=False)
+    response = httpx.post(f"{url}/v1/chat/completions", json=QUESTION, trust_env=False, timeout=PATIENCE)
     return response.status_code, response.headers.get("x-agcore-provider", "")
 
 
@@ -53,7 +55,8 @@ async def ask_through(url: str, change: Callable[[int], Awaitable[None]]) -> lis
 
     async def client() -> None:
         nonlocal answered
-        async with httpx.AsyncClient(base_url=url, trust_env=False, limits=httpx.Limits(max_connections=1)) as http:
+        limits = httpx.Limits(max_connections=1)
+        async with httpx.AsyncClient(base_url=url, trust_env=False, limits=limits, timeout=PATIENCE) as http:
             while True:
                 await tickets.acquire()
                 response = await http.post("/v1/chat/completions", json=QUESTION)
