@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.mutants import MUTANTS, Mutant
-from tests.requirements import REQUIREMENTS, Requirement
+from tests.requirements import REQUIREMENTS
+from tests.requirements.base import Requirement
 
 TESTS = Path(__file__).parent
 

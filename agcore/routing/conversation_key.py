@@ -1,9 +1,11 @@
 """Keys of conversations, so that all of one can go to one credential and use the vendor's prompt cache.
 
-A client that names its conversation is believed: by `prompt_cache_key` (OpenAI), `metadata.user_id` (Claude Code puts
-its session there) or a session header (Codex). Otherwise a conversation is what it began with: the texts of the system
+A client that names its conversation is believed: by the header of a thread (Codex) or of a subagent (Claude Code), or by
+`prompt_cache_key` (OpenAI). A session is more than a conversation: one that fans out would sit on a single credential. So
+a session (a header, or `metadata.user_id`) counts together with what the conversation began with: the texts of the system
 prompt and of everything up to the first message of the user's. They are the same in every later request, which only
-adds at the end. What stands around them is not: clients move their cache marks along with the newest messages.
+adds at the end. What stands around them is not: clients move their cache marks along with the newest messages, and
+Claude Code's billing line changes with each request (docs/wire/clients.md). Without a session the beginning alone counts.
 
 A conversation's key is a hash over that, the model that is asked for and the client key's name. A cache holds for one
 model, so what an agent asks a smaller one in between moves nothing; and no client shares another one's conversation.
@@ -21,6 +23,8 @@ from agcore.codecs.json_splice import Members
 from agcore.dialects import DIALECTS
 from agcore.protocol.http import Headers
 
+_THREAD_HEADERS: Final = (b"x-claude-code-agent-id", b"thread-id", b"thread_id")
+"""Headers that name one conversation of a session: a subagent's of Claude Code, a thread of Codex."""
 _SESSION_HEADERS: Final = (
     b"session_id",
     b"session-id",
@@ -28,6 +32,7 @@ _SESSION_HEADERS: Final = (
     b"x-session-id",
     b"x-claude-code-session-id",
 )
+_BILLING: Final = "x-anthropic-billing-header:"
 _TRAITS: Final = [dialect.traits for dialect in DIALECTS.values()]
 _HISTORIES: Final = tuple(dict.fromkeys(each.history_member for each in _TRAITS if each.history_member is not None))
 _PROMPTS: Final = tuple(dict.fromkeys(name for each in _TRAITS for name in each.prompt_members))
@@ -62,32 +67,43 @@ def conversation_key(client: str | None, headers: Headers, members: Members, *, 
         members: Of its body.
         model: The name that it asks for.
     """
-    beginning = _named(headers, members) or _begun(members)
-    if beginning is None:
-        return None
-    told = blake2s(digest_size=16, person=b"agcorest")
-    for part in ((client or "").encode(), model.encode("utf-8", "replace"), beginning):
-        told.update(len(part).to_bytes(8, "big") + part)
-    return told.digest()
+    told = _named(headers, members)
+    if told is None:
+        told = tuple(part for part in (_session(headers, members), _begun(members)) if part is not None)
+        if not told:
+            return None
+    hashed = blake2s(digest_size=16, person=b"agcorest")
+    for part in ((client or "").encode(), model.encode("utf-8", "replace"), *told):
+        hashed.update(len(part).to_bytes(8, "big") + part)
+    return hashed.digest()
 
 
-def _named(headers: Headers, members: Members) -> bytes | None:
-    for name in _SESSION_HEADERS:
-        value = first(headers, name)
-        if value:
-            return b"session " + value
+def _named(headers: Headers, members: Members) -> tuple[bytes, ...] | None:
+    """What names this very conversation; None where nothing does."""
+    thread = _first_of(_THREAD_HEADERS, headers)
+    if thread is not None:
+        return (b"thread", _first_of(_SESSION_HEADERS, headers) or b"", thread)
     key = members.raw("prompt_cache_key")
-    if key is not None and key.startswith(b'"'):
-        return b"key " + key
+    return (b"key", key) if key is not None and key.startswith(b'"') else None
+
+
+def _session(headers: Headers, members: Members) -> bytes | None:
+    """What names the session that the conversation is one of; None where nothing does."""
+    session = _first_of(_SESSION_HEADERS, headers)
+    if session is not None:
+        return b"session " + session
     metadata = members.raw("metadata")
-    if metadata is not None:
-        try:
-            user = _METADATA.decode(metadata).user_id
-        except msgspec.DecodeError:
-            user = None
-        if user:
-            return b"user " + user.encode("utf-8", "replace")
-    return None
+    if metadata is None:
+        return None
+    try:
+        user = _METADATA.decode(metadata).user_id
+    except msgspec.DecodeError:
+        return None
+    return b"user " + user.encode("utf-8", "replace") if user else None
+
+
+def _first_of(names: tuple[bytes, ...], headers: Headers) -> bytes | None:
+    return next((value for name in names if (value := first(headers, name))), None)
 
 
 def _begun(members: Members) -> bytes | None:
@@ -124,4 +140,4 @@ def _texts(said: str | list[_Part] | _Message | None) -> bytes:
     if isinstance(said, _Message):
         return _texts(said.content) + _texts(said.parts)
     texts = [said] if isinstance(said, str) else [part.text for part in said or () if part.text is not None]
-    return "\n".join(texts).encode("utf-8", "replace")
+    return "\n".join(text for text in texts if not text.startswith(_BILLING)).encode("utf-8", "replace")

@@ -68,7 +68,7 @@ GROWING: list[tuple[Dialogue, dict[str, Any], dict[str, Any]]] = [
     (
         ANTHROPIC,
         {"max_tokens": 9, "metadata": {"user_id": CLAUDE_CODE}, "messages": said("a")},
-        {"max_tokens": 9, "metadata": {"user_id": CLAUDE_CODE}, "messages": said("compacted")},
+        {"max_tokens": 9, "metadata": {"user_id": CLAUDE_CODE}, "messages": said("a", "b", "c")},
     ),
     (
         ANTHROPIC,
@@ -123,14 +123,78 @@ OTHERS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [b"session_id", b"session-id", b"conversation_id", b"x-session-id", b"x-claude-code-session-id"]
-)
-def test_a_session_header_names_a_conversation(name: bytes) -> None:
+SESSIONS = [b"session_id", b"session-id", b"conversation_id", b"x-session-id", b"x-claude-code-session-id"]
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_the_same_words_in_two_sessions_are_two_conversations(name: bytes) -> None:
     this = world()
     first = key(this, RESPONSES, {"input": "a"}, headers=((name, b"one"),))
-    assert key(this, RESPONSES, {"input": "b"}, headers=((name, b"two"),)) != first
-    assert key(this, RESPONSES, {"input": "c"}, headers=((name, b"one"),)) == first
+    assert key(this, RESPONSES, {"input": "a"}, headers=((name, b"two"),)) != first
+    assert key(this, RESPONSES, {"input": "a"}, headers=((name, b"one"),)) == first
+
+
+THREADS: list[tuple[bytes, Headers]] = [
+    (b"x-claude-code-agent-id", ((b"x-claude-code-session-id", b"one"),)),
+    (b"thread-id", ((b"session-id", b"one"),)),
+    (b"thread_id", ()),
+]
+
+
+@pytest.mark.parametrize(("name", "session"), THREADS)
+def test_a_thread_of_a_session_is_a_conversation_whatever_it_says(name: bytes, session: Headers) -> None:
+    this = world()
+    first = key(this, ANTHROPIC, {"max_tokens": 9, "messages": said("a")}, headers=(*session, (name, b"x")))
+    other = key(this, ANTHROPIC, {"max_tokens": 9, "messages": said("a")}, headers=(*session, (name, b"y")))
+    compacted = {"max_tokens": 9, "messages": said("what was said so far")}
+    assert key(this, ANTHROPIC, compacted, headers=(*session, (name, b"x"))) == first != other
+
+
+def test_the_same_name_of_a_thread_in_two_sessions_is_two_threads() -> None:
+    this = world()
+    sessions = [((b"x-claude-code-session-id", one), (b"x-claude-code-agent-id", b"x")) for one in (b"1", b"2")]
+    keys = [key(this, ANTHROPIC, {"max_tokens": 9, "messages": said("a")}, headers=each) for each in sessions]
+    assert keys[0] != keys[1]
+
+
+FANS: dict[str, Any] = {
+    "subagents of one session": lambda n: (
+        {},
+        ((b"x-claude-code-session-id", b"one"), (b"x-claude-code-agent-id", b"%d" % n)),
+        "the same task",
+    ),
+    "threads of one session": lambda n: ({}, ((b"session-id", b"one"), (b"thread-id", b"%d" % n)), "the same task"),
+    "a session by its header": lambda n: ({}, ((b"x-claude-code-session-id", b"one"),), f"task {n}"),
+    "a session in the metadata": lambda n: ({"metadata": {"user_id": CLAUDE_CODE}}, (), f"task {n}"),
+    "nothing that names anything": lambda n: ({}, (), f"task {n}"),
+}
+
+
+@pytest.mark.parametrize("fan", FANS.values(), ids=FANS)
+def test_what_fans_out_of_one_session_uses_all_keys(fan: Any) -> None:
+    """48 conversations of two turns over four keys: each turn at its conversation's key, no key with more than half."""
+    four = provider(ANTHROPIC, keys=tuple(f"key-{number}-of-four" for number in range(4)))
+    this = Gateway(config(providers=(four,)), secret=SECRET, now=EPOCH)
+    used = []
+    for turns in (("{}",), ("{}", "done", "go on")):
+        keys = []
+        for number in range(48):
+            members, headers, task = fan(number)
+            body = {"max_tokens": 9, **members, "messages": said(*(text.format(task) for text in turns))}
+            keys.append(key(this, ANTHROPIC, body, headers=headers))
+        used.append(keys)
+    assert used[0] == used[1]
+    assert max(used[0].count(each) for each in set(used[0])) == 12
+
+
+def test_the_billing_line_of_claude_code_is_no_part_of_a_conversation() -> None:
+    this = world()
+    keys = set()
+    for turn in range(3):
+        line = {"type": "text", "text": f"x-anthropic-billing-header: cc_version=2.1.197; cch={turn};"}
+        body = {"max_tokens": 9, "system": [line, {"type": "text", "text": "s"}], "messages": said("a")}
+        keys.add(key(this, ANTHROPIC, body, headers=((b"x-claude-code-session-id", b"one"),)))
+    assert len(keys) == 1
 
 
 def test_the_same_words_of_two_client_keys_are_two_conversations() -> None:
@@ -151,7 +215,7 @@ def test_what_an_agent_asks_another_model_in_between_does_not_move_its_conversat
     first = key(this, CHAT, {"messages": said("a")}, headers=session)
     small = key(this, CHAT, {"messages": said("a title for a")}, headers=session, model="small")
     assert key(this, CHAT, {"messages": said("a", "b", "c")}, headers=session) == first
-    assert key(this, CHAT, {"messages": said("another title")}, headers=session, model="small") == small
+    assert key(this, CHAT, {"messages": said("a title for a")}, headers=session, model="small") == small
 
 
 @pytest.mark.parametrize(
