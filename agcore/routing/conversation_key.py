@@ -1,11 +1,12 @@
 """Keys of conversations, so that all of one can go to one credential and use the vendor's prompt cache.
 
-A client that names its conversation is believed: by the header of a thread (Codex) or of a subagent (Claude Code), or by
-`prompt_cache_key` (OpenAI). A session is more than a conversation: one that fans out would sit on a single credential. So
-a session (a header, or `metadata.user_id`) counts together with what the conversation began with: the texts of the system
-prompt and of everything up to the first message of the user's. They are the same in every later request, which only
-adds at the end. What stands around them is not: clients move their cache marks along with the newest messages, and
-Claude Code's billing line changes with each request (docs/wire/clients.md). Without a session the beginning alone counts.
+A client that names its conversation is believed: by the header of a thread (Codex) or of a subagent (Claude Code), or
+by `prompt_cache_key` (OpenAI). A session is more than a conversation: one that fans out would sit on one credential.
+So a session (a header, or `metadata.user_id`) counts together with what the conversation began with: the texts of the
+system prompt and of everything up to the first message of the user's. They are the same in every later request, which
+only adds at the end. What stands around them is not: clients move their cache marks along with the newest messages, and
+Claude Code's billing line changes with each request (docs/wire/clients.md). Without a session the beginning alone
+counts.
 
 A conversation's key is a hash over that, the model that is asked for and the client key's name. A cache holds for one
 model, so what an agent asks a smaller one in between moves nothing; and no client shares another one's conversation.

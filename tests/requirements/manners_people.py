@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.requirements.base import Requirement, row
+from tests.requirements import base
 
-ROWS: Final[tuple[Requirement, ...]] = (
+ROWS: Final[tuple[base.Requirement, ...]] = (
     # S1
     # S2
     # S3
-    row(
+    base.row(
         "manners.S3",
         "docs/routing.md",
         "A session that fans out is many conversations, which are spread over the keys.",

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.requirements.base import Requirement, row
+from tests.requirements import base
 
-ROWS: Final[tuple[Requirement, ...]] = (
+ROWS: Final[tuple[base.Requirement, ...]] = (
     # T17
     # T18
     # T19
