@@ -16,7 +16,8 @@ from agcore.conversation.values import (
     Turn,
 )
 from agcore.dialects.openai import fields
-from agcore.dialects.openai_responses import items, tools
+from agcore.dialects.openai_responses import items_reader, tools
+from agcore.dialects.openai_responses.traits import ENCRYPTED_REASONING, LOGPROBS
 
 _READ: Final = frozenset(
     (
@@ -56,7 +57,7 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     found.add(body.get("tools"), "tools")
     instructions = fields.text(body, "instructions")
     turns = [Turn("system", (Text(instructions),))] if instructions else []
-    turns += items.parse_input(body.get("input") or [], losses, found)
+    turns += items_reader.parse_input(body.get("input") or [], losses, found)
     if not turns and not body.get("input") and body.get("prompt") is None:
         raise Invalid("`input` must not be empty", param="input")
     output, verbosity = _parse_text(body)
@@ -132,7 +133,7 @@ def _parse_reasoning(body: Mapping[str, object], losses: Losses) -> Reasoning | 
 def _parse_settings(body: Mapping[str, object], verbosity: str, losses: Losses) -> Settings:
     include = fields.items(body, "include")
     for index, each in enumerate(include):
-        if each not in (items.ENCRYPTED_REASONING, items.LOGPROBS):
+        if each not in (ENCRYPTED_REASONING, LOGPROBS):
             losses.add(f"include[{index}]", "there is nothing of the kind here", weight="note")
     max_output = fields.integer(body, "max_output_tokens")
     if max_output is not None and max_output < 1:
@@ -142,7 +143,7 @@ def _parse_settings(body: Mapping[str, object], verbosity: str, losses: Losses) 
         max_output=max_output,
         temperature=fields.number(body, "temperature"),
         top_p=fields.number(body, "top_p"),
-        logprobs=items.LOGPROBS in include or bool(top_logprobs),
+        logprobs=LOGPROBS in include or bool(top_logprobs),
         top_logprobs=top_logprobs,
         user=fields.text(body, "safety_identifier") or fields.text(body, "user"),
         metadata=fields.members(body, "metadata"),

@@ -18,7 +18,8 @@ from agcore.conversation.values import (
     Turn,
 )
 from agcore.dialects.openai import fields
-from agcore.dialects.openai_responses import items, tools
+from agcore.dialects.openai_responses import items_writer, tools
+from agcore.dialects.openai_responses.traits import ENCRYPTED_REASONING, LOGPROBS
 from agcore.models.profiles import Profile
 
 _ANY_MODEL: Final = ("none", "low", "medium", "high")
@@ -48,7 +49,7 @@ def render_request(
     body: dict[str, object] = {"model": model}
     if instructions:
         body["instructions"] = instructions
-    body["input"] = [*_json_hint(conversation), *items.render_input(turns, signer, losses)]
+    body["input"] = [*_json_hint(conversation), *items_writer.render_input(turns, signer, losses)]
     rendered = tools.render_tools(conversation, losses)
     if rendered:
         body["tools"] = rendered
@@ -67,11 +68,11 @@ def render_request(
     _render_settings(body, conversation.settings, profile, losses)
     body["store"] = False
     # OpenAI refuses to encrypt the reasoning of a model that has none; of others only they know.
-    include = [items.ENCRYPTED_REASONING] if profile.reasoning != "none" or profile.vendor != "openai" else []
+    include = [ENCRYPTED_REASONING] if profile.reasoning != "none" or profile.vendor != "openai" else []
     if conversation.settings.logprobs and not profile.sampling:
         losses.add("logprobs", "the model gives no log probabilities")
     elif conversation.settings.logprobs:
-        include.append(items.LOGPROBS)
+        include.append(LOGPROBS)
         if conversation.settings.top_logprobs is not None:
             body["top_logprobs"] = conversation.settings.top_logprobs
     if include:

@@ -11,6 +11,10 @@ from agcore.dialects.openai import headers
 
 NAME: Final = "openai_responses"
 
+ENCRYPTED_REASONING: Final = "reasoning.encrypted_content"
+LOGPROBS: Final = "message.output_text.logprobs"
+"""What a request may ask to have included."""
+
 TRAITS: Final = Traits(
     name=NAME,
     keepalive=b": keepalive\n\n",
