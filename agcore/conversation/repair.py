@@ -47,13 +47,20 @@ def _merged(turns: Iterable[Turn], roles: tuple[Role, ...]) -> Iterator[Turn]:
     pending: Turn | None = None
     for turn in turns:
         if pending is not None and pending.role == turn.role and turn.role in roles:
-            pending = Turn(pending.role, (*pending.parts, *turn.parts), name=pending.name)
+            pending = _joined(pending, turn)
             continue
         if pending is not None:
             yield pending
         pending = turn
     if pending is not None:
         yield pending
+
+
+def _joined(turn: Turn, more: Turn) -> Turn:
+    """Two turns made one. Writers that put texts together keep those of two answers apart."""
+    size = len(turn.parts)
+    starts = (*turn.starts, size, *(size + start for start in more.starts)) if turn.role == "assistant" else ()
+    return Turn(turn.role, (*turn.parts, *more.parts), name=turn.name, starts=starts)
 
 
 def _distinct(turns: Iterable[Turn]) -> Iterator[Turn]:

@@ -161,6 +161,8 @@ class Turn(msgspec.Struct, frozen=True):
     role: Role
     parts: tuple[Part, ...]
     name: str = ""
+    starts: tuple[int, ...] = ()
+    """Where in `parts` another message begins, in a turn of the assistant that `repair_history` made of several."""
 
 
 class Tool(msgspec.Struct, frozen=True):

@@ -31,8 +31,8 @@ def user(*parts: Part | str) -> Turn:
     return Turn("user", _parts(parts))
 
 
-def assistant(*parts: Part | str) -> Turn:
-    return Turn("assistant", _parts(parts))
+def assistant(*parts: Part | str, starts: tuple[int, ...] = ()) -> Turn:
+    return Turn("assistant", _parts(parts), starts=starts)
 
 
 def system(*parts: Part | str) -> Turn:
@@ -81,7 +81,7 @@ def test_user_turns_stay_apart_where_they_may_and_what_was_moved_stands_behind_r
     )
     conversation = Conversation(model="m", turns=turns)
     assert repair_history(conversation, losses=Losses(), apart=True).turns == (
-        *(user("a"), user("b"), assistant("c", call("x"), call("y")), user(result("x"), result("y"))),
+        *(user("a"), user("b"), assistant("c", call("x"), call("y"), starts=(1,)), user(result("x"), result("y"))),
         *(user("d"), user("e"), user("f"), user("g")),
     )
 
@@ -89,8 +89,18 @@ def test_user_turns_stay_apart_where_they_may_and_what_was_moved_stands_behind_r
 def test_neighbouring_turns_of_one_role_become_one_with_its_parts_in_order() -> None:
     assert repair(user("a"), user(PICTURE, "b"), assistant("c"), assistant("d")) == (
         user("a", PICTURE, "b"),
-        assistant("c", "d"),
+        assistant("c", "d", starts=(1,)),
     )
+
+
+def test_a_merged_turn_of_the_assistant_tells_where_its_messages_begin() -> None:
+    turns = (assistant("a", "b"), user(), assistant("c", "d"), assistant(PICTURE), user("e"))
+    assert repair(*turns) == (assistant("a", "b", "c", "d", PICTURE, starts=(2, 4)), user("e"))
+
+
+def test_messages_that_meet_once_a_result_has_moved_are_told_apart_too() -> None:
+    turns = (assistant("a", call("x")), user(result("x")), assistant("b", "c"), user(result("x")), assistant("d"))
+    assert repair(*turns)[-1] == assistant("b", "c", "d", starts=(2,))
 
 
 def test_a_merged_turn_keeps_the_first_name() -> None:

@@ -16,6 +16,14 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     # T4
     # T5
     # T6
+    base.row(
+        "manners.T6",
+        "docs/wire/messages-and-media.md",
+        "Neighbouring texts of one answer are one text; what stood between texts, or another message, sets them apart.",
+        "conversion/test_joined_texts.py::test_an_answer_of_the_history_is_one_text_for_a_chat_upstream",
+        "conversion/test_joined_texts.py::test_an_answer_of_the_history_is_one_part_for_a_responses_upstream",
+        "conversion/test_joined_texts.py::test_thoughts_in_pieces_are_one_and_two_thoughts_are_two",
+    ),
     # T7
     # T9
     # T10

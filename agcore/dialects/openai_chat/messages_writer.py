@@ -27,6 +27,7 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.openai.media_parts import audio_format, plain_text, url_of
 from agcore.dialects.openai_chat.tools import emulated_arguments, official
+from agcore.dialects.shared.text_runs import TextRuns, signs_text
 from agcore.models.profiles import Profile
 
 _TAKES_REASONING: Final = frozenset({"deepseek", "moonshot", "zai"})
@@ -162,31 +163,40 @@ class Messages:
         return {"type": "file", "file": file}
 
     def _assistant(self, turn: Turn, path: str) -> list[dict[str, object]]:
-        said: list[str] = []
+        said, thought = TextRuns(), TextRuns()
         refused: list[dict[str, object]] = []
         thoughts: list[Thinking] = []
         calls: list[dict[str, object]] = []
+        starts = frozenset(turn.starts)
         for index, part in enumerate(turn.parts):
             where = f"{path}.content[{index}]"
+            if index in starts or not isinstance(part, Thinking):
+                thought.cut()
+            if index in starts or not (isinstance(part, Text) or signs_text(part)):
+                said.cut()
             if isinstance(part, Text):
-                said.append(part.text)
+                said.add(part.text)
                 self._note_cache(part, where)
             elif isinstance(part, Refusal):
                 if self._official:
                     refused.append({"type": "refusal", "refusal": part.text})
                 else:
-                    said.append(part.text)
+                    said.add(part.text)
+                    said.cut()
             elif isinstance(part, Thinking):
                 self._note_thought(part, where)
                 thoughts.append(part)
+                thought.add(part.text)
+                if part.signature is not None:
+                    thought.cut()
             elif isinstance(part, ToolCall):
                 calls.append(self._call(part, where))
             else:
                 self._losses.add(where, "Chat has no such part in an assistant message")
-        reasoning = self._reasoning(thoughts)
-        content: object = "\n\n".join(said) or None
+        reasoning = self._reasoning(thought.text, thoughts)
+        content: object = said.text or None
         if refused:
-            content = [{"type": "text", "text": text} for text in said] + refused
+            content = [{"type": "text", "text": text} for text in said.texts] + refused
         if content is None and not calls:
             if not reasoning:
                 return []
@@ -203,10 +213,9 @@ class Messages:
         elif thought.text and thought.signature is None and self._profile.vendor not in _TAKES_REASONING:
             self._losses.add(path, "this upstream takes no thoughts back", weight="note")
 
-    def _reasoning(self, thoughts: list[Thinking]) -> dict[str, object]:
+    def _reasoning(self, text: str, thoughts: list[Thinking]) -> dict[str, object]:
         """The members of an assistant message for its thoughts: plain text, and details where they are its own."""
         members: dict[str, object] = {}
-        text = "".join(thought.text for thought in thoughts)
         if text and self._profile.vendor in _TAKES_REASONING:
             members["reasoning_content"] = text
         details = [

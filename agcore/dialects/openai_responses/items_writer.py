@@ -21,6 +21,7 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.openai import media_parts as openai_media
 from agcore.dialects.openai_responses.traits import NAME
+from agcore.dialects.shared.text_runs import joined_texts, signs_text
 
 Item = dict[str, object]
 
@@ -37,10 +38,13 @@ class _Outputs:
         """Write one turn."""
         if turn.name:
             self._losses.add(f"{path}.name", "messages have no names here", weight="note")
-        said: list[object] = []
+        said: list[Item] = []
         thoughts: list[tuple[str, Item]] = []
+        starts = frozenset(turn.starts)
         for index, part in enumerate(turn.parts):
             place = f"{path}.parts[{index}]"
+            if index in starts:
+                self._message(turn.role, said)
             if getattr(part, "cache", ""):
                 self._losses.add(f"{place}.cache_control", "the upstream caches by itself", weight="note")
             match part:
@@ -52,16 +56,18 @@ class _Outputs:
                     self._message(turn.role, said)
                     self.items.append(self._result(part, place))
                 case Thinking():
-                    self._message(turn.role, said)
+                    if not signs_text(part):
+                        self._message(turn.role, said)
                     self._think(part, place, thoughts)
                 case Foreign(dialect, kind, value):
+                    self._message(turn.role, said)
                     if dialect == NAME:
-                        self._message(turn.role, said)
                         self._thoughts(thoughts)
                         self.items.append(value)
                     else:
                         self._losses.add(place, f"{kind} is known to its own vendor only")
                 case Image() if turn.role == "assistant":
+                    self._message(turn.role, said)
                     self._losses.add(place, "the upstream takes no pictures of the assistant's")
                 case _:
                     rendered = self._part(part, turn.role, place)
@@ -72,10 +78,11 @@ class _Outputs:
         for place, _ in thoughts:
             self._losses.add(place, "a thought must stand before what came of it", weight="note")
 
-    def _message(self, role: str, said: list[object]) -> None:
+    def _message(self, role: str, said: list[Item]) -> None:
         if said:
             shown = "developer" if role == "system" else role
-            self.items.append({"type": "message", "role": shown, "content": list(said)})
+            content = joined_texts(said) if role == "assistant" else list(said)
+            self.items.append({"type": "message", "role": shown, "content": content})
             said.clear()
 
     def _thoughts(self, thoughts: list[tuple[str, Item]]) -> None:
