@@ -1,4 +1,4 @@
-"""Several texts of one message as the one text that upstreams take (docs/wire/messages-and-media.md#order-and-emptiness).
+"""Several texts of one message as one text (docs/wire/messages-and-media.md#order-and-emptiness).
 
 Neighbouring texts are pieces of one: a stream's chunks, or what citations cut. They are joined with nothing between
 them. What something else stood between, or what was said in another message, is kept apart by a blank line.
