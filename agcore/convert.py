@@ -162,6 +162,7 @@ def convert(
     stream: bool | None = None,
     capabilities: Mapping[str, Mapping[str, object]] | None = None,
     signer: str = "",
+    vendor: str = "",
     strict: bool = False,
     id: str = "",
     created: int = 0,
@@ -179,6 +180,7 @@ def convert(
         stream: Whether a stream is asked for; None for what the request says. A Gemini request does not say.
         capabilities: What models take where the shipped table is wrong, as under `[capabilities]` in a configuration.
         signer: Whose reasoning signatures go along, as the presets have it; empty for the vendor of the dialect.
+        vendor: Who serves the model, as presets are named; empty when unknown.
         strict: Refuse what would lose more than notes, as `on_loss = "reject"` does.
         id: Of the answer, without a dialect's prefix; empty for one that is derived from the request.
         created: The time of the answer, in whole seconds since the epoch.
@@ -216,7 +218,8 @@ def convert(
     if client is upstream:
         made = _passed(body, upstream, summary, model=model, signer=signer, id=id)
     else:
-        place = ModelTarget(upstream.traits.name, model, profile(model, capabilities), signer)
+        known = profile(model, capabilities, vendor=vendor, dialect=upstream.traits.name)
+        place = ModelTarget(upstream.traits.name, model, known, signer)
         made = _translated(body, client, upstream, summary, place, id=id, created=created)
     if isinstance(made, Fault):
         raise _error(made, source, id)

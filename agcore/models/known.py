@@ -19,6 +19,7 @@ import msgspec
 from agcore.codecs.globs import is_glob, literal_length, matches
 from agcore.models.profiles import CAPABILITY_FIELDS, Profile
 from agcore.models.table import FAMILIES, MODELS, REASONING, Row
+from agcore.models.vendor_profiles import vendor_profile
 
 _EPOCH_ORDINAL: Final = datetime.date(1970, 1, 1).toordinal()
 _LONGEST_NAME: Final = 256
@@ -30,7 +31,13 @@ KNOWN_IDS: Final[tuple[str, ...]] = tuple(_ROWS)
 """The ids of the shipped table, in its order."""
 
 
-def profile(model: str, overrides: Mapping[str, Mapping[str, object]] | None = None) -> Profile:
+def profile(
+    model: str,
+    overrides: Mapping[str, Mapping[str, object]] | None = None,
+    *,
+    vendor: str = "",
+    dialect: str = "",
+) -> Profile:
     """The profile of a model.
 
     Args:
@@ -38,11 +45,13 @@ def profile(model: str, overrides: Mapping[str, Mapping[str, object]] | None = N
         overrides: `Config.capabilities`: glob -> field of `CAPABILITY_FIELDS` -> a checked value. For each field the
             matching glob with the most literal characters counts (a plain name before a glob, then the earlier one).
             Setting `reasoning` alone also sets the levels and budgets usual for that kind.
+        vendor: Who serves it, as presets are named; empty when unknown.
+        dialect: What the endpoint speaks; empty for what holds in all of them.
 
     Returns:
         The default profile for a name that nothing is known of.
     """
-    found = _known(model) if len(model) <= _LONGEST_NAME else _unknown(model)
+    found = _served(model, vendor, dialect) if len(model) <= _LONGEST_NAME else _unknown(model)
     if not overrides:
         return found
     hits = [pattern for pattern in overrides if matches(pattern, model)]
@@ -63,6 +72,12 @@ def profile(model: str, overrides: Mapping[str, Mapping[str, object]] | None = N
 
 
 @lru_cache(maxsize=1024)
+def _served(model: str, vendor: str, dialect: str) -> Profile:
+    """The profile of `model` by the shipped tables."""
+    known, upstream = _known(model), vendor_profile(vendor, model, dialect)
+    return msgspec.structs.replace(known, upstream=upstream, tools=known.tools and upstream.tools)
+
+
 def _known(model: str) -> Profile:
     """The profile of `model` by the shipped table, or the default one."""
     for name in (model, model.rpartition("/")[2]):

@@ -10,6 +10,8 @@ from typing import Final
 
 import msgspec
 
+from agcore.models.vendor_profile import VendorProfile
+
 REASONING_KINDS: Final = ("none", "effort", "budget", "adaptive", "level")
 """How a model's reasoning is asked for: not at all, by OpenAI's effort, by a token budget (Anthropic up to 4.5, Gemini
 2.5), adaptively with an effort (Anthropic from 4.6), or by Gemini's thinking level."""
@@ -56,6 +58,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     transcription: bool = False
     speech: bool = False
     embeddings: bool = False
+    upstream: VendorProfile = VendorProfile()
+    """The manners of who serves it."""
 
 
 CAPABILITY_FIELDS: Final[Mapping[str, type]] = {

@@ -24,6 +24,7 @@ from agcore.state.responses import Entry
 if TYPE_CHECKING:
     from agcore.conversion.translation import ModelTarget
     from agcore.dialects.tasks import Destination
+    from agcore.models.vendor_profile import VendorProfile
     from agcore.operations.held_form import HeldForm
 
 JSON = b"application/json"
@@ -83,11 +84,15 @@ class Asking(msgspec.Struct, frozen=True):
         """Returns the target of a conversation that is translated for a candidate."""
         return model_target(candidate, self.services.catalog)
 
+    def upstream_profile(self, candidate: Candidate) -> VendorProfile:
+        """Returns the vendor profile of a candidate, for what passes through: it loads no table of models."""
+        return self.services.catalog.upstream_profile(candidate.provider, candidate.endpoint, candidate.model)
+
     def destination(self, candidate: Candidate) -> Destination:
         """Returns the address, model and profile that a task of another kind is sent to."""
         from agcore.dialects.tasks import Destination  # not free to import
 
-        profile = self.services.catalog.profile(candidate.model)
+        profile = self.services.catalog.profile_at(candidate.provider, candidate.endpoint, candidate.model)
         return Destination(candidate.endpoint.prefix, candidate.model, profile, self.parts)
 
     def headers(self, candidate: Candidate, *content: tuple[bytes, bytes], translated: bool) -> Headers:
@@ -119,5 +124,5 @@ def model_target(candidate: Candidate, catalog: Catalog) -> ModelTarget:
     """Returns the target of a conversation that is translated for a candidate."""
     from agcore.conversion.translation import ModelTarget  # translating is not free to import
 
-    profile = catalog.profile(candidate.model)
+    profile = catalog.profile_at(candidate.provider, candidate.endpoint, candidate.model)
     return ModelTarget(candidate.endpoint.dialect, candidate.model, profile, candidate.provider.signer)

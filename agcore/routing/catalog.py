@@ -30,24 +30,39 @@ gets `provider/` in front; where `[models]` sends even that elsewhere, it is lef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Final
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
 from agcore.codecs.globs import is_glob, literal_length, matches
+from agcore.codecs.url import is_loopback
 from agcore.config.presets import PRESETS
-from agcore.config.values import ASKED_MODEL, Config, ModelRule, Provider, dialect_name
+from agcore.config.values import ASKED_MODEL, Config, Endpoint, ModelRule, Provider, dialect_name
 from agcore.dialects import ALIASES
 from agcore.models.listing import ListedModel
 from agcore.models.profiles import Profile, capability_problem
+from agcore.models.vendor_profile import VendorProfile
 
 _REMEMBERED: Final = 1024
 """Names whose resolution is kept, if they are not longer than this."""
 _LONGEST_REMEMBERED: Final = 200
 _NEAR: Final = 5
 _NEAR_LENGTH: Final = 100
+
+_Place: TypeAlias = tuple[str, str, str]
+"""A provider's name, a dialect, and a model there."""
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+class FindProfile(Protocol):
+    """`models.known.profile`."""
+
+    def __call__(  # noqa: D102
+        self, model: str, overrides: Mapping[str, Mapping[str, object]], *, vendor: str = "", dialect: str = ""
+    ) -> Profile: ...
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -117,6 +132,8 @@ class Catalog:
         self._kinds = {name: kind for name, kind in spoken.items() if kind in own}
         self._kinds.update((name, kind) for kind in own for name in (kind, dialect_name(kind)))
         self._resolved: dict[tuple[str, str], Resolution | None] = {}
+        self._profiles: dict[_Place, Profile] = {}
+        self._upstreams: dict[_Place, VendorProfile] = {}
         self._listed: dict[str, tuple[ListedModel, ...]] = {}
         self._offered: dict[tuple[str, str], tuple[Sequence[str], tuple[ListedModel, ...]]] = {}
 
@@ -173,14 +190,33 @@ class Catalog:
         """Give the profile of a provider's model, with the overrides of this configuration."""
         return _find_profile()(model, self._capabilities)
 
+    def profile_at(self, provider: Provider, endpoint: Endpoint, model: str) -> Profile:
+        """Give the profile of a model as an endpoint of its provider serves it."""
+        place = (provider.name, endpoint.dialect, model)
+        found = self._profiles.get(place)
+        if found is None:
+            vendor = vendor_of(provider, endpoint)
+            found = _find_profile()(model, self._capabilities, vendor=vendor, dialect=endpoint.dialect)
+            _keep(self._profiles, place, found)
+        return found
+
+    def upstream_profile(self, provider: Provider, endpoint: Endpoint, model: str) -> VendorProfile:
+        """Give the vendor profile alone of a model as an endpoint of its provider serves it."""
+        place = (provider.name, endpoint.dialect, model)
+        found = self._upstreams.get(place)
+        if found is None:
+            from agcore.models.vendor_profiles import vendor_profile  # many rows
+
+            found = vendor_profile(vendor_of(provider, endpoint), model, endpoint.dialect)
+            _keep(self._upstreams, place, found)
+        return found
+
     def _resolve(self, model: str, kind: str) -> Resolution | None:
         """Follow the rules, or remember where they led: clients ask for few names, again and again."""
         if len(model) > _LONGEST_REMEMBERED:
             return self._follow(model, kind)
         if (model, kind) not in self._resolved:
-            if len(self._resolved) >= _REMEMBERED:
-                self._resolved.clear()
-            self._resolved[model, kind] = self._follow(model, kind)
+            _keep(self._resolved, (model, kind), self._follow(model, kind))
         return self._resolved[model, kind]
 
     def _follow(self, model: str, kind: str) -> Resolution | None:
@@ -263,8 +299,28 @@ class Catalog:
         return tuple(names[name] for name in near)
 
 
+def _keep(kept: dict[_K, _V], key: _K, value: _V) -> None:
+    """Remember a value, and at most so many."""
+    if len(kept) >= _REMEMBERED:
+        kept.clear()
+    kept[key] = value
+
+
+def vendor_of(provider: Provider, endpoint: Endpoint) -> str:
+    """Returns who serves at an endpoint, as presets are named; empty when unknown.
+
+    The first of these counts: a host that is known; the provider's preset; its name, if a preset has the same; the
+    usual port of a server on one's own machine.
+    """
+    from agcore.models.vendor_hosts import VENDOR_OF_PORT, vendor_at_host  # asked once for each place
+
+    host = endpoint.origin.host
+    named = vendor_at_host(host) or provider.preset or (provider.name if provider.name in PRESETS else "")
+    return named or (VENDOR_OF_PORT.get(endpoint.origin.port, "") if is_loopback(host) else "")
+
+
 @cache
-def _find_profile() -> Callable[[str, Mapping[str, Mapping[str, object]]], Profile]:
+def _find_profile() -> FindProfile:
     # What only passes through needs no profile, and the table of models is long.
     from agcore.models.known import profile
 

@@ -1,0 +1,80 @@
+"""The profile of who serves a model: what its endpoint takes of a conversation that is well-formed, and in which order.
+
+`Profile` has the facts of a model. `VendorProfile` has the manners of the server in front of it: vendors' own checks,
+chat templates that raise, members that are refused. The rows stand in `vendor_profiles`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias, get_args
+
+import msgspec
+
+LeadingSystem: TypeAlias = Literal["many", "one"]
+LateSystem: TypeAlias = Literal["in_place", "user_text", "refused"]
+Prefill: TypeAlias = Literal["continues", "prefix_member", "refused"]
+CallIds: TypeAlias = Literal["any", "nine_alphanumerics"]
+ForcedTool: TypeAlias = Literal["taken", "not_while_thinking", "refused"]
+ReasoningContent: TypeAlias = Literal["ignored", "refused", "taken", "demanded"]
+ToolsWithEffort: TypeAlias = Literal["taken", "none", "left_out"]
+Sampling: TypeAlias = Literal["taken", "not_while_thinking", "fixed"]
+
+
+class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """What one endpoint takes for one model. The defaults are what servers that nobody knows have in common."""
+
+    vendor: str = ""
+    """Who serves, as presets are named; empty when unknown."""
+    leading_system: LeadingSystem = "one"
+    """Messages of the system at the beginning: `many` as they come, or `one` that holds all of them."""
+    late_system: LateSystem = "user_text"
+    """A system message behind others: `in_place` as it is, as `user_text` (`<system-reminder>`) where it stands, or
+    `refused`: as text of the user, too, and a loss."""
+    alternates: bool = False
+    """The user and the assistant take turns: neighbouring messages of the user are one, and the user's are the first
+    and the last."""
+    user_after_tool: bool = True
+    """A user message may follow a tool's; False: a short message of the assistant stands between."""
+    prefill: Prefill = "continues"
+    """An assistant message at the end: it `continues` that, does so with `"prefix": true` (`prefix_member`), or it is
+    `refused`: a user message has to follow."""
+    call_ids: CallIds = "any"
+    """Ids of tool calls: `any` text, or `nine_alphanumerics` (`[a-zA-Z0-9]{9}`)."""
+    tools: bool = True
+    """Tools are taken at all; where not, `Profile.tools` is False, too."""
+    forced_tool: ForcedTool = "taken"
+    """`tool_choice` that demands a call: `taken`, `not_while_thinking`, or `refused` (sent as `auto`, with a loss)."""
+    reasoning_content: ReasoningContent = "ignored"
+    """An assistant message's `reasoning_content`, in a history: `ignored` or `refused` (not sent), `taken` (sent where
+    it is known), or `demanded` on every message of the assistant while the model thinks (a single space where it is
+    not known)."""
+    tools_with_effort_on_chat: ToolsWithEffort = "taken"
+    """Functions beside `reasoning_effort` in Chat: `taken`; only the effort `none` is; or the effort is `left_out`."""
+    sampling: Sampling = "taken"
+    """`temperature`, `top_p` and the like: `taken` as far as `Profile.sampling` has it, `not_while_thinking`, or
+    `fixed` (left out, with a loss)."""
+    developer_role: bool = False
+    """The role `developer` is known; where not, it is `system`."""
+    lookalike: bool = False
+    """The endpoint imitates its dialect: it is not the dialect's own vendor who serves it."""
+    refused_tools: tuple[str, ...] = ()
+    """Types of tools and of their items that the endpoint does not know: `custom`, `namespace`, `tool_search` ..."""
+    refused_members: tuple[str, ...] = ()
+    """Members of requests that the endpoint refuses; `a.b` for the member `b` of the object `a`."""
+    endpoints: tuple[str, ...] = ("openai_chat", "openai_responses", "anthropic", "gemini", "openai_completions")
+    """The dialects in which the vendor serves the model, the one first that carries most of what clients of other
+    dialects ask. What is missing serves it not at all."""
+
+
+VENDOR_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "leading_system": get_args(LeadingSystem),
+    "late_system": get_args(LateSystem),
+    "prefill": get_args(Prefill),
+    "call_ids": get_args(CallIds),
+    "forced_tool": get_args(ForcedTool),
+    "reasoning_content": get_args(ReasoningContent),
+    "tools_with_effort_on_chat": get_args(ToolsWithEffort),
+    "sampling": get_args(Sampling),
+}
+"""Member of `VendorProfile` -> the words it takes, where it takes one of some."""

@@ -1,0 +1,140 @@
+"""The rows of vendor profiles, each with its source, and the profile that they add up to.
+
+    upstream = vendor_profile("deepseek", "deepseek-v4-pro", "openai_chat")
+
+Rows are merged in the order of `ROWS`, from the general to the special: families of models wherever they are served,
+then vendors, then families at a vendor. A later row overrides single members of an earlier one. To add a fact, add a
+row: who serves (`vendors`), which models (`models`, globs of lower-case names without what stands before the last
+slash), in which dialects, what that changes, and where it is documented or was seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from agcore.codecs.globs import matches
+from agcore.models.vendor_profile import VendorProfile
+
+_LONGEST_NAME: Final = 256
+_CHAT: Final = ("openai_chat",)
+
+
+class VendorRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Some facts about some endpoints."""
+
+    vendors: tuple[str, ...] = ()
+    """Ids of who serves; empty for anybody."""
+    models: tuple[str, ...] = ()
+    """Globs of models' names; empty for all."""
+    dialects: tuple[str, ...] = ()
+    """Dialects of the endpoint; empty for all."""
+    members: Mapping[str, object]
+    """Member of `VendorProfile` -> value."""
+    source: str
+    """Where that is documented, or was seen."""
+
+    def concerns(self, vendor: str, name: str, dialect: str) -> bool:
+        """Returns True where the row is about a model of this short name, so served."""
+        return (
+            (not self.vendors or vendor in self.vendors)
+            and (not self.dialects or dialect in self.dialects)
+            and (not self.models or any(matches(pattern, name) for pattern in self.models))
+        )
+
+
+_OPENAI: Final = (
+    *("gpt-3*", "gpt-4*", "gpt-5*", "gpt-6*", "gpt-audio*", "chatgpt-*", "codex-*", "computer-use-*"),
+    *("o1*", "o3*", "o4*", "ft:*"),
+)
+
+FAMILIES: Final[tuple[VendorRow, ...]] = (
+    VendorRow(
+        models=_OPENAI,
+        members={"leading_system": "many", "late_system": "in_place", "developer_role": True},
+        source="https://platform.openai.com/docs/api-reference/chat/create",
+    ),
+    VendorRow(
+        models=("*deepseek-v4*", "*deepseek-chat*", "*deepseek-reasoner*"),
+        dialects=_CHAT,
+        members={"reasoning_content": "demanded"},
+        source="https://api-docs.deepseek.com/guides/thinking_mode",
+    ),
+    VendorRow(
+        models=("*kimi-k2.5*", "*kimi-k2.6*", "*kimi-k2.7*", "*kimi-k3*"),
+        dialects=_CHAT,
+        members={"reasoning_content": "demanded", "sampling": "fixed", "forced_tool": "not_while_thinking"},
+        source="https://platform.moonshot.ai/docs/guide/kimi-k2-5-quickstart",
+    ),
+    VendorRow(
+        models=("*mistral*", "*ministral*", "*magistral*", "*devstral*", "*codestral*", "*pixtral*", "*mixtral*"),
+        dialects=_CHAT,
+        members={
+            "alternates": True,
+            "user_after_tool": False,
+            "call_ids": "nine_alphanumerics",
+        },
+        source="github.com/mistralai/mistral-common MistralRequestValidatorV3",
+    ),
+)
+"""Families of models, wherever they are served."""
+
+VENDORS: Final[tuple[VendorRow, ...]] = (
+    VendorRow(
+        vendors=("mistral",),
+        dialects=_CHAT,
+        members={"prefill": "prefix_member"},
+        source="https://docs.mistral.ai/capabilities/completion",
+    ),
+    VendorRow(
+        vendors=("perplexity",),
+        members={"tools": False, "alternates": True},
+        source="https://docs.perplexity.ai/api-reference/chat-completions-post",
+    ),
+    VendorRow(
+        vendors=("zai", "moonshot", "deepseek"),
+        dialects=("anthropic",),
+        members={"lookalike": True, "late_system": "user_text"},
+        source="github.com/deepseek-ai/DeepSeek-V3#1370; z.ai and Moonshot by analogy",
+    ),
+    VendorRow(
+        vendors=("xai", "groq", "openrouter"),
+        dialects=("openai_responses",),
+        members={"lookalike": True},
+        source="https://docs.x.ai/docs/guides/responses-api",
+    ),
+)
+"""Vendors, and families at a vendor."""
+
+ROWS: Final[tuple[VendorRow, ...]] = (*FAMILIES, *VENDORS)
+"""All rows, in the order in which they are merged."""
+
+
+def short_name(model: str) -> str:
+    """Returns a model's name as rows match it: in lower case, without what aggregators and paths put before it."""
+    return model.replace("\\", "/").rpartition("/")[2].lower()
+
+
+def vendor_profile(vendor: str, model: str, dialect: str) -> VendorProfile:
+    """Returns the profile of one endpoint for one model.
+
+    Args:
+        vendor: Who serves, as presets are named; empty when unknown.
+        model: The model's name there; any text.
+        dialect: What the endpoint speaks, as the core names it; empty for what holds in all.
+    """
+    if len(model) > _LONGEST_NAME:
+        return VendorProfile(vendor=vendor)
+    return _merged(vendor, short_name(model), dialect)
+
+
+@lru_cache(maxsize=1024)
+def _merged(vendor: str, name: str, dialect: str) -> VendorProfile:
+    members: dict[str, object] = {"vendor": vendor}
+    for row in ROWS:
+        if row.concerns(vendor, name, dialect):
+            members.update(row.members)
+    return VendorProfile(**members)  # type: ignore[arg-type] # by a test of all rows
