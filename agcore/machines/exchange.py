@@ -324,13 +324,14 @@ class Exchange:
         self._effects += (Emit(ended), Finish())
 
     def _pay(self, operation: Operation, outcome: Outcome, now: float) -> None:
-        """Settle the limits of the client's key: a place comes back, what was consumed goes; nothing for an error."""
+        """Settle the limits of the client's key: a place comes back, and the request where no upstream was asked; what
+        was consumed goes, but nothing for an error."""
         assert self.request.identity is not None
-        tokens = 0
-        if outcome != "error":
+        tokens, asked = 0, self._calls.asked
+        if asked and outcome != "error":
             counters = self._client.counters
             tokens = operation.consumed(received=counters.received if counters.first_content is not None else 0)
-        self._services.outside.settle(self.request.identity, tokens=tokens, now=now)
+        self._services.outside.settle(self.request.identity, tokens=tokens, asked=asked, now=now)
 
 
 def begin(exchange: Exchange, *, now: float) -> list[Effect]:

@@ -96,8 +96,8 @@ class Outside(Selections, Protocol):
     def admit(self, key: ClientKey, *, now: float) -> Fault | None:
         """Let a client key make one more request, or say why not."""
 
-    def settle(self, key: ClientKey, *, tokens: int, now: float) -> None:
-        """A request that `admit` let in is over, and has consumed this many tokens."""
+    def settle(self, key: ClientKey, *, tokens: int, asked: bool, now: float) -> None:
+        """A request that `admit` let in is over: it consumed this many tokens, and an upstream was `asked` or not."""
 
     # Values that are drawn, and the gateway's own condition.
 
@@ -186,9 +186,9 @@ class LocalOutside(Selector):
         """Implements `Outside.admit`."""
         return self.state.rate_limits.admit(key, now=now)
 
-    def settle(self, key: ClientKey, *, tokens: int, now: float) -> None:
+    def settle(self, key: ClientKey, *, tokens: int, asked: bool, now: float) -> None:
         """Implements `Outside.settle`."""
-        self.state.rate_limits.done(key, tokens=tokens, now=now)
+        self.state.rate_limits.done(key, tokens=tokens, asked=asked, now=now)
 
     def status(self) -> ServerStatus:
         """Implements `Outside.status`."""

@@ -187,9 +187,9 @@ class TapedOutside:
         """Implements `Outside.admit`."""
         return self._tape.answer("admit", lambda: self._outside.admit(key, now=now), _FAULT)
 
-    def settle(self, key: ClientKey, *, tokens: int, now: float) -> None:
+    def settle(self, key: ClientKey, *, tokens: int, asked: bool, now: float) -> None:
         """Implements `Outside.settle`."""
-        self._tape.tell(lambda: self._outside.settle(key, tokens=tokens, now=now))
+        self._tape.tell(lambda: self._outside.settle(key, tokens=tokens, asked=asked, now=now))
 
     def mint(self, prefix: str) -> str:
         """Implements `Outside.mint`."""

@@ -24,7 +24,7 @@ from agcore.operations.task import Memory, Task
 from agcore.protocol.fault import Fault
 from agcore.protocol.state import Store
 from agcore.routing.candidates import Candidate
-from agcore.state.responses import Entry, Kept, Missing, Pinned
+from agcore.state.responses import Entry, Kept, Missing, Pin, Pinned
 
 if TYPE_CHECKING:
     from agcore.conversion.translation import Translation
@@ -53,7 +53,11 @@ def recall(asking: Asking, environment: Environment, now: float, *, stores: bool
 
 
 def bind(asking: Asking) -> tuple[Candidate, ...] | Fault | None:
-    """The candidate where the earlier response is held, whatever the model's name resolves to; None for all others."""
+    """The candidate where the earlier response is held; None where anybody may be asked.
+
+    The model that is named decides among several holders. If none of them serves it, the response is not found: what
+    another model said cannot be gone on from, and clients send the whole conversation then.
+    """
     earlier = asking.earlier
     if not isinstance(earlier.entry, Pinned):
         return None
@@ -61,11 +65,12 @@ def bind(asking: Asking) -> tuple[Candidate, ...] | Fault | None:
     found = asking.resolve()
     if isinstance(found, Fault):
         return found
-    candidate = pinned_candidate(earlier.entry, asking.services, dialect=asking.dialect.traits.name)
-    if candidate is None:
-        return not_found(earlier.previous)
-    names = [target.model for target in found.targets if target.provider.name == earlier.entry.provider]
-    return (msgspec.structs.replace(candidate, model=names[0]) if names else candidate,)
+    for pin in earlier.entry.pins:
+        model = next((target.model for target in found.targets if target.provider.name == pin.provider), None)
+        candidate = pinned_candidate(pin, asking.services, dialect=asking.dialect.traits.name)
+        if model is not None and candidate is not None:
+            return (msgspec.structs.replace(candidate, model=model),)
+    return not_found(earlier.previous)
 
 
 def expanded(asking: Asking, environment: Environment, now: float) -> bytes | None:
@@ -104,13 +109,8 @@ def keep(asking: Asking, call: UpstreamCall, conversion: Conversion) -> None:
     entry: Entry
     if not conversion.translated:
         candidate = call.candidate
-        entry = Pinned(
-            client=client,
-            provider=candidate.provider.name,
-            key=call.key.id,
-            model=candidate.model,
-            asked=asking.summary.model,
-        )
+        pin = Pin(candidate.provider.name, call.key.id, candidate.model, asking.summary.model)
+        entry = Pinned(client, (pin,))
     else:
         assert response is not None
         output = response["output"]
@@ -145,7 +145,7 @@ def items_of(members: Members) -> bytes:
     return b'[{"type":"message","role":"user","content":[{"type":"input_text","text":' + raw + b"}]}]"
 
 
-def pinned_candidate(pin: Pinned, services: GatewayServices, *, dialect: str) -> Candidate | None:
+def pinned_candidate(pin: Pin, services: GatewayServices, *, dialect: str) -> Candidate | None:
     """Returns the candidate that holds a pinned response; None if its key or its endpoint for `dialect` is gone."""
     for provider in services.config.providers:
         endpoint = provider.endpoints.get(dialect)

@@ -30,7 +30,7 @@ from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.report import Usage
 from agcore.protocol.state import Store
 from agcore.routing.candidates import Candidate
-from agcore.state.responses import Kept, Missing, Pinned
+from agcore.state.responses import Kept, Missing, Pin, Pinned
 
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 100
@@ -66,18 +66,15 @@ class StoredResponse(Forward):
         """Answer from the store, or ask the provider that has it."""
         request, outside, id = self.request, self.services.outside, self.request.match.name
         entry = self.parts.environment.load(Store.RESPONSES, (id,), client=request.client, now=now)[id]
-        candidate = None
-        if isinstance(entry, Pinned):
-            candidate = pinned_candidate(entry, self.services, dialect=self.dialect.traits.name)
-        if isinstance(entry, Missing) or (candidate is None and not isinstance(entry, Kept)):
+        holders = self._holders(entry) if isinstance(entry, Pinned) else []
+        if isinstance(entry, Missing) or (not holders and not isinstance(entry, Kept)):
             return self.client.fail(Fault(status=404, message=f"Response with id '{id}' not found."), now=now)
         if request.target.first("stream") == "true":
             return self.client.fail(invalid("a stored response is not streamed", param="stream"), now=now)
-        if candidate is not None:
-            assert not isinstance(entry, Kept)
-            self.asking = msgspec.structs.replace(self.asking, summary=RequestSummary(model=entry.asked))
+        if not isinstance(entry, Kept):
+            pin, candidate = holders[0]
+            self.asking = msgspec.structs.replace(self.asking, summary=RequestSummary(model=pin.asked))
             return self.ask((candidate,), now=now)
-        assert isinstance(entry, Kept)
         if request.head.method == "DELETE":
             outside.forget_response(id, client=request.client)
             gone = {"id": id, "object": "response.deleted", "deleted": True}
@@ -86,6 +83,12 @@ class StoredResponse(Forward):
         if isinstance(shown, Fault):
             return self.client.fail(shown, now=now)
         return self.client.answer(200, shown, now=now)
+
+    def _holders(self, entry: Pinned) -> list[tuple[Pin, Candidate]]:
+        """Those who hold the response and can still be asked, the latest first."""
+        dialect = self.dialect.traits.name
+        found = [(pin, pinned_candidate(pin, self.services, dialect=dialect)) for pin in entry.pins]
+        return [(pin, candidate) for pin, candidate in found if candidate is not None]
 
 
 def ask_holder(asking: Asking, candidate: Candidate, candidates: object, now: float) -> Conversion:

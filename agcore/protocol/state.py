@@ -91,6 +91,8 @@ class Settle(msgspec.Struct, frozen=True, tag=True):
 
     client: str
     tokens: int
+    asked: bool = True
+    """An upstream was asked. Where none was, the request that was granted is given back."""
 
 
 Query: TypeAlias = Load | Save | Acquire | Settle

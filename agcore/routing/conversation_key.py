@@ -14,12 +14,13 @@ model, so what an agent asks a smaller one in between moves nothing; and no clie
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2s
 from typing import Final
 
 import msgspec
 
-from agcore.codecs.header_fields import first
+from agcore.codecs.header_fields import firsts
 from agcore.codecs.json_splice import Members
 from agcore.dialects import DIALECTS
 from agcore.protocol.http import Headers
@@ -33,6 +34,7 @@ _SESSION_HEADERS: Final = (
     b"x-session-id",
     b"x-claude-code-session-id",
 )
+_NAMES: Final = frozenset(_THREAD_HEADERS + _SESSION_HEADERS)
 _BILLING: Final = "x-anthropic-billing-header:"
 _TRAITS: Final = [dialect.traits for dialect in DIALECTS.values()]
 _HISTORIES: Final = tuple(dict.fromkeys(each.history_member for each in _TRAITS if each.history_member is not None))
@@ -68,46 +70,47 @@ def conversation_key(client: str | None, headers: Headers, members: Members, *, 
         members: Of its body.
         model: The name that it asks for.
     """
-    told = _named(headers, members)
-    if told is None:
-        told = tuple(part for part in (_session(headers, members), _begun(members)) if part is not None)
-        if not told:
-            return None
+    named = firsts(headers, _NAMES)
+    told = _conversation(named, members) or [*_session(named, members), *_begun(members)]
+    if not told:
+        return None
     hashed = blake2s(digest_size=16, person=b"agcorest")
     for part in ((client or "").encode(), model.encode("utf-8", "replace"), *told):
         hashed.update(len(part).to_bytes(8, "big") + part)
     return hashed.digest()
 
 
-def _named(headers: Headers, members: Members) -> tuple[bytes, ...] | None:
-    """What names this very conversation; None where nothing does."""
-    thread = _first_of(_THREAD_HEADERS, headers)
-    if thread is not None:
-        return (b"thread", _first_of(_SESSION_HEADERS, headers) or b"", thread)
+def _conversation(named: Mapping[bytes, bytes], members: Members) -> list[bytes]:
+    """What names this very conversation; nothing where it has no name."""
+    for name in _THREAD_HEADERS:
+        if named.get(name):
+            return [b"thread", named[name], *_session_header(named)]
     key = members.raw("prompt_cache_key")
-    return (b"key", key) if key is not None and key.startswith(b'"') else None
+    return [b"key", key] if key is not None and key.startswith(b'"') else []
 
 
-def _session(headers: Headers, members: Members) -> bytes | None:
-    """What names the session that the conversation is one of; None where nothing does."""
-    session = _first_of(_SESSION_HEADERS, headers)
-    if session is not None:
-        return b"session " + session
-    metadata = members.raw("metadata")
+def _session(named: Mapping[bytes, bytes], members: Members) -> list[bytes]:
+    """What names the session that the conversation is one of; nothing where it has no name."""
+    session = _session_header(named)
+    metadata = None if session else members.raw("metadata")
     if metadata is None:
-        return None
+        return session
     try:
         user = _METADATA.decode(metadata).user_id
     except msgspec.DecodeError:
-        return None
-    return b"user " + user.encode("utf-8", "replace") if user else None
+        return []
+    return [b"user", user.encode("utf-8", "replace")] if user else []
 
 
-def _first_of(names: tuple[bytes, ...], headers: Headers) -> bytes | None:
-    return next((value for name in names if (value := first(headers, name))), None)
+def _session_header(named: Mapping[bytes, bytes]) -> list[bytes]:
+    for name in _SESSION_HEADERS:
+        if named.get(name):
+            return [b"session", named[name]]
+    return []
 
 
-def _begun(members: Members) -> bytes | None:
+def _begun(members: Members) -> list[bytes]:
+    """The texts that the conversation begins with; nothing where there is no history."""
     said = [_prompt(raw) for name in _PROMPTS if (raw := members.raw(name)) is not None]
     for name in _HISTORIES:
         history = members.raw(name)
@@ -116,7 +119,7 @@ def _begun(members: Members) -> bytes | None:
         try:
             messages = _LIST.decode(history)
         except msgspec.DecodeError:
-            return b"\0".join([*said, history])  # a text by itself
+            return [*said, history]  # a text by itself
         for raw in messages:
             try:
                 message = _MESSAGE.decode(raw)
@@ -126,8 +129,8 @@ def _begun(members: Members) -> bytes | None:
             said.append(_texts(message) or bytes(raw))
             if message.role in ("user", None):
                 break
-        return b"\0".join(said)
-    return None
+        return said or [b""]  # an empty history is one, too
+    return []
 
 
 def _prompt(raw: bytes) -> bytes:
@@ -140,5 +143,7 @@ def _prompt(raw: bytes) -> bytes:
 def _texts(said: str | list[_Part] | _Message | None) -> bytes:
     if isinstance(said, _Message):
         return _texts(said.content) + _texts(said.parts)
-    texts = [said] if isinstance(said, str) else [part.text for part in said or () if part.text is not None]
-    return "\n".join(text for text in texts if not text.startswith(_BILLING)).encode("utf-8", "replace")
+    if not isinstance(said, str):
+        texts = [part.text for part in said or () if part.text is not None]
+        said = "\n".join([text for text in texts if not text.startswith(_BILLING)])
+    return said.encode("utf-8", "replace")

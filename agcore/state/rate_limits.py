@@ -3,7 +3,7 @@
 A key with a limit has a `RateLimit`: a token bucket for requests, one for tokens, and a count. A request is let in
 while each bucket has at least one left and the count is below its limit. Then it takes one request, and a place among
 those in flight. What it consumes is known only at its end and taken then, so a bucket of tokens may owe some: the
-debt is paid by waiting. A refusal takes nothing.
+debt is paid by waiting. A refusal takes nothing, and a request for which no upstream was asked gives back what it took.
 
 A bucket starts full, holds what its limit allows for a minute, and is refilled evenly: in a window of any length no
 more requests are let in than the limit, and what is refilled meanwhile. There is a `RateLimit` for each limited key
@@ -99,15 +99,18 @@ class RateLimits:
         rate.in_flight += 1
         return Granted(asked.id)
 
-    def done(self, key: ClientKey, *, tokens: int, now: float) -> None:
-        """A request that `admit` let in is over, and has consumed this many tokens."""
+    def done(self, key: ClientKey, *, tokens: int, asked: bool, now: float) -> None:
+        """A request that `admit` let in is over: it consumed this many tokens, and an upstream was `asked` or not."""
         if key.limited:
-            self.settle(Settle(key.name, tokens), now=now)
+            self.settle(Settle(key.name, tokens, asked), now=now)
 
     def settle(self, done: Settle, *, now: float) -> None:
         """A request that `acquire` granted is over."""
         rate = self._of[done.client]
         rate.in_flight -= 1
+        if rate.requests is not None and not done.asked:
+            rate.requests.refill(now=now)
+            rate.requests.level = min(rate.requests.level + 1, rate.requests.limit)
         if rate.tokens is not None:
             rate.tokens.refill(now=now)
             rate.tokens.level -= done.tokens

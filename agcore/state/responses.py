@@ -2,7 +2,8 @@
 
 OpenAI's clients may send an id instead of a conversation. A response that was translated is `Kept`: its upstream knows
 nothing of it, so its input and output are held here. One that passed through is `Pinned`: its provider holds it, and
-all that is remembered is which one, because nobody else could go on from there.
+all that is remembered is which one, because nobody else could go on from there. Ids that providers give are unique to
+a provider at best, so an id may be pinned to several.
 
 The store is bounded by entries and by bytes, and forgets what was used least recently. That is an error that clients
 know how to answer: they send the whole conversation. An entry belongs to the client that made it; for any other client
@@ -24,6 +25,8 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 machine that runs agents can spare."""
 OVERHEAD: Final = 512
 """Bytes that an entry is taken to cost beside its texts."""
+MAX_PINS: Final = 8
+"""Providers that may hold responses of one id."""
 ITEM_OVERHEAD: Final = 128
 """Bytes that the id of an item is taken to cost."""
 
@@ -41,11 +44,9 @@ class Kept(msgspec.Struct, frozen=True, tag=True):
     """The ids of its output items."""
 
 
-class Pinned(msgspec.Struct, frozen=True, tag=True):
-    """A response whose state is held by its provider."""
+class Pin(msgspec.Struct, frozen=True):
+    """The account that holds a response."""
 
-    client: str | None
-    """The name of the client key that asked for it; None where none was shown."""
     provider: str
     """The provider's name."""
     key: str
@@ -54,6 +55,23 @@ class Pinned(msgspec.Struct, frozen=True, tag=True):
     """The provider's name for the model."""
     asked: str
     """The client's name for it."""
+
+
+class Pinned(msgspec.Struct, frozen=True, tag=True):
+    """A response whose state is held by its provider, or several of one id, each held by another provider."""
+
+    client: str | None
+    """The name of the client key that asked for it; None where none was shown."""
+    pins: tuple[Pin, ...]
+    """Holders, the latest first; at least one."""
+
+    def joined(self, older: Entry | None) -> Pinned:
+        """The same with the pins that an older entry has at other providers."""
+        if not isinstance(older, Pinned):
+            return self
+        held = {pin.provider for pin in self.pins}
+        others = tuple(pin for pin in older.pins if pin.provider not in held)
+        return msgspec.structs.replace(self, pins=(self.pins + others)[:MAX_PINS])
 
 
 Entry = Kept | Pinned
@@ -75,7 +93,7 @@ class Missing(enum.Enum):
 def size_of(entry: Entry) -> int:
     """The bytes that an entry is taken to cost."""
     if isinstance(entry, Pinned):
-        return OVERHEAD
+        return OVERHEAD * len(entry.pins)
     return OVERHEAD + len(entry.input) + len(entry.response) + ITEM_OVERHEAD * len(entry.items)
 
 
@@ -85,10 +103,12 @@ class ResponseStore:
     def __init__(self, *, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._entries: OrderedDict[str, Entry] = OrderedDict()
-        """The one used least recently comes first."""
-        self._items: dict[str, str] = {}
-        """The id of an output item -> the id of its response."""
+        self._entries: OrderedDict[tuple[str | None, str], Entry] = OrderedDict()
+        """By client and id; the one used least recently comes first."""
+        self._clients: dict[str, list[str | None]] = {}
+        """The id of a response -> the clients that have one of that id."""
+        self._items: dict[tuple[str | None, str], str] = {}
+        """Client and the id of an output item -> the id of its response."""
         self._size = 0
 
     def __len__(self) -> int:
@@ -100,46 +120,54 @@ class ResponseStore:
         return self._size
 
     def put(self, id: str, entry: Entry) -> None:
-        """Remember a response, in place of any with the same id. One that is larger than the store is forgotten."""
-        self._drop(id)
-        self._entries[id] = entry
+        """Remember a response, in place of any of this client's with the same id that the same provider holds.
+
+        One that is larger than the store is forgotten.
+        """
+        name = (entry.client, id)
+        if isinstance(entry, Pinned):
+            entry = entry.joined(self._entries.get(name))
+        self._drop(name)
+        self._entries[name] = entry
+        self._clients.setdefault(id, []).append(entry.client)
         self._size += size_of(entry)
         if isinstance(entry, Kept):
-            self._items.update(dict.fromkeys(entry.items, id))
+            self._items.update({(entry.client, item): id for item in entry.items})
         if size_of(entry) > self._max_bytes:
-            self._drop(id)
+            self._drop(name)
         while len(self._entries) > self._max_entries or self._size > self._max_bytes:
             self._drop(next(iter(self._entries)))
 
     def find(self, id: str, *, client: str | None) -> Entry | None:
         """The response `id` of this client, which counts as a use of it."""
-        entry = self._entries.get(id)
-        if entry is None or entry.client != client:
-            return None
-        self._entries.move_to_end(id)
+        entry = self._entries.get((client, id))
+        if entry is not None:
+            self._entries.move_to_end((client, id))
         return entry
 
     def find_item(self, item: str, *, client: str | None) -> Kept | None:
         """The response of this client that holds the output item `item`, which counts as a use of it."""
-        id = self._items.get(item)
+        id = self._items.get((client, item))
         entry = None if id is None else self.find(id, client=client)
         return entry if isinstance(entry, Kept) else None
 
     def is_foreign(self, id: str, *, client: str | None) -> bool:
-        """Returns True where the response `id` is another client's."""
-        entry = self._entries.get(id)
-        return entry is not None and entry.client != client
+        """Returns True where only other clients have a response `id`."""
+        return id in self._clients and client not in self._clients[id]
 
     def remove(self, id: str, *, client: str | None) -> None:
         """Forget the response `id`, if it is this client's."""
-        if not self.is_foreign(id, client=client):
-            self._drop(id)
+        self._drop((client, id))
 
-    def _drop(self, id: str) -> None:
-        entry = self._entries.pop(id, None)
+    def _drop(self, name: tuple[str | None, str]) -> None:
+        entry = self._entries.pop(name, None)
         if entry is None:
             return
+        client, id = name
         self._size -= size_of(entry)
+        self._clients[id].remove(client)
+        if not self._clients[id]:
+            del self._clients[id]
         for item in entry.items if isinstance(entry, Kept) else ():
-            if self._items.get(item) == id:
-                del self._items[item]
+            if self._items.get((client, item)) == id:
+                del self._items[client, item]

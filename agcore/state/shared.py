@@ -133,9 +133,8 @@ class LocalState:
         key, client, responses = query.key, query.client, self.responses
         if query.store is Store.ITEMS:
             return responses.find_item(key, client=client) or Missing.NOTHING
-        if responses.is_foreign(key, client=client):
-            return Missing.FOREIGN
-        return responses.find(key, client=client) or Missing.NOTHING
+        missing = Missing.FOREIGN if responses.is_foreign(key, client=client) else Missing.NOTHING
+        return responses.find(key, client=client) or missing
 
     def merge(self, delta: Delta) -> None:
         """Take in what another gateway learned; late, twice or in any order."""

@@ -51,6 +51,23 @@ def test_a_refused_request_takes_nothing() -> None:
     assert "3 requests at a time" in refusal(allowances, alice, at=180).message
 
 
+def test_a_request_that_asked_nobody_gives_back_what_it_took_and_no_more() -> None:
+    allowances, alice = RateLimits(), key(rpm=2, at_once=5)
+    for _ in range(5):
+        assert wait(allowances, alice, at=0) == 0
+        allowances.done(alice, tokens=0, asked=False, now=EPOCH)
+    assert [wait(allowances, alice, at=0) for _ in range(3)] == [0, 0, 30]
+    allowances.done(alice, tokens=0, asked=False, now=EPOCH + 45)
+    assert [wait(allowances, alice, at=45) for _ in range(3)] == [0, 0, 30]
+
+
+def test_what_asked_nobody_under_a_limit_of_tokens_alone_gives_back_its_place() -> None:
+    allowances, alice = RateLimits(), key(tpm=100, at_once=1)
+    assert wait(allowances, alice, at=0) == 0
+    allowances.done(alice, tokens=0, asked=False, now=EPOCH)
+    assert wait(allowances, alice, at=0) == 0
+
+
 def test_the_limits_of_one_key_are_not_those_of_another() -> None:
     allowances = RateLimits()
     assert wait(allowances, key("alice", rpm=1), at=0) == 0
@@ -62,7 +79,7 @@ def test_a_key_without_limits_leaves_no_trace() -> None:
     allowances = RateLimits()
     for _ in range(3):
         assert allowances.admit(key(), now=EPOCH) is None
-    allowances.done(key(), tokens=10**9, now=EPOCH)
+    allowances.done(key(), tokens=10**9, asked=True, now=EPOCH)
     assert len(allowances) == 0
 
 
@@ -97,7 +114,7 @@ def test_a_request_is_let_in_at_the_time_it_was_told_and_not_before(
         fault = allowances.admit(alice, now=now)
         if fault is not None:
             break
-        allowances.done(alice, tokens=spent, now=now)
+        allowances.done(alice, tokens=spent, asked=True, now=now)
     else:
         return
     first = fault.retry_after
@@ -139,20 +156,20 @@ def test_tokens_are_taken_afterwards_and_a_debt_is_waited_for() -> None:
     allowances, alice = RateLimits(), key(tpm=600)
     assert wait(allowances, alice, at=0) == 0
     assert wait(allowances, alice, at=0) == 0
-    allowances.done(alice, tokens=599, now=EPOCH)
+    allowances.done(alice, tokens=599, asked=True, now=EPOCH)
     assert wait(allowances, alice, at=0) == 0
-    allowances.done(alice, tokens=1000, now=EPOCH)  # 999 are owed
+    allowances.done(alice, tokens=1000, asked=True, now=EPOCH)  # 999 are owed
     assert wait(allowances, alice, at=0) == 100
     assert wait(allowances, alice, at=60) == 40
     assert wait(allowances, alice, at=100) == 0
-    allowances.done(alice, tokens=0, now=EPOCH + 1000)
+    allowances.done(alice, tokens=0, asked=True, now=EPOCH + 1000)
     assert wait(allowances, alice, at=1000) == 0
 
 
 def test_a_used_up_allowance_of_tokens_opens_with_the_first_one_refilled() -> None:
     allowances, alice = RateLimits(), key(tpm=120)
     assert wait(allowances, alice, at=0) == 0
-    allowances.done(alice, tokens=120, now=EPOCH)
+    allowances.done(alice, tokens=120, asked=True, now=EPOCH)
     assert wait(allowances, alice, at=0) == 0.5
     assert wait(allowances, alice, at=0.5) == 0
 
@@ -160,7 +177,7 @@ def test_a_used_up_allowance_of_tokens_opens_with_the_first_one_refilled() -> No
 def test_what_was_refilled_while_a_request_ran_is_not_counted_twice() -> None:
     allowances, alice = RateLimits(), key(tpm=60)
     assert wait(allowances, alice, at=0) == 0
-    allowances.done(alice, tokens=60, now=EPOCH + 60)
+    allowances.done(alice, tokens=60, asked=True, now=EPOCH + 60)
     assert wait(allowances, alice, at=60) == 1
 
 
@@ -170,7 +187,7 @@ def test_the_limit_that_opens_last_is_the_one_that_is_told() -> None:
     fault = refusal(allowances, alice, at=0)
     assert fault.message == "the key 'alice' has reached its limit of 1 request per minute; try again in 60s"
     assert (fault.status, fault.code, fault.retry_after) == (429, "rate_limit_exceeded", 60)
-    allowances.done(alice, tokens=180, now=EPOCH)
+    allowances.done(alice, tokens=180, asked=True, now=EPOCH)
     fault = refusal(allowances, alice, at=0)
     assert fault.message == "the key 'alice' has reached its limit of 60 tokens per minute; try again in 121s"
     assert fault.retry_after == 121
@@ -182,7 +199,7 @@ def test_a_place_is_free_again_when_a_request_is_over() -> None:
     assert [wait(allowances, alice, at=0) for _ in range(3)] == [0, 0, PLACE]
     fault = refusal(allowances, alice, at=99)
     assert fault.message == "the key 'alice' has reached its limit of 2 requests at a time; try again in 1s"
-    allowances.done(alice, tokens=0, now=EPOCH + 99)
+    allowances.done(alice, tokens=0, asked=True, now=EPOCH + 99)
     assert [wait(allowances, alice, at=99) for _ in range(2)] == [0, PLACE]
 
 
@@ -206,12 +223,12 @@ def test_no_more_than_the_limit_are_under_way_and_none_is_forgotten(
             else:
                 assert ("at a time" in fault.message) <= (in_flight[name] == at_once)
         elif in_flight[name]:
-            allowances.done(keys[name], tokens=3, now=now)
+            allowances.done(keys[name], tokens=3, asked=True, now=now)
             in_flight[name] -= 1
         assert in_flight[name] <= at_once
     for name in "ab":
         for _ in range(in_flight[name]):
-            allowances.done(keys[name], tokens=3, now=now)
+            allowances.done(keys[name], tokens=3, asked=True, now=now)
     free = key("a", at_once=at_once)
     assert [wait(allowances, free, at=999) for _ in range(at_once + 1)] == [0] * at_once + [PLACE]
 
@@ -235,7 +252,7 @@ def test_removed_keys_are_forgotten_and_the_others_are_not() -> None:
     allowances = RateLimits()
     for name in ("alice", "bob", "carol"):
         assert wait(allowances, key(name, rpm=1), at=0) == 0
-        allowances.done(key(name, rpm=1), tokens=0, now=EPOCH)
+        allowances.done(key(name, rpm=1), tokens=0, asked=True, now=EPOCH)
     allowances.keep(["bob"])
     assert len(allowances) == 1
     assert [wait(allowances, key(name, rpm=1), at=0) for name in ("alice", "bob")] == [0, 60]
@@ -246,11 +263,11 @@ def test_a_removed_key_is_forgotten_with_its_last_request() -> None:
     assert [wait(allowances, alice, at=0) for _ in range(2)] == [0, 0]
     allowances.keep([])
     assert len(allowances) == 1
-    allowances.done(alice, tokens=0, now=EPOCH)
+    allowances.done(alice, tokens=0, asked=True, now=EPOCH)
     allowances.keep(["alice"])  # it is back before its other request is over
     assert [wait(allowances, alice, at=0) for _ in range(2)] == [0, PLACE]
     for _ in range(2):
-        allowances.done(alice, tokens=0, now=EPOCH)
+        allowances.done(alice, tokens=0, asked=True, now=EPOCH)
     assert len(allowances) == 1
     allowances.keep([])
     assert len(allowances) == 0
@@ -261,5 +278,5 @@ def test_a_key_that_was_removed_while_its_only_request_ran_is_forgotten_at_its_e
     assert wait(allowances, alice, at=0) == 0
     allowances.keep([])
     assert len(allowances) == 1
-    allowances.done(alice, tokens=0, now=EPOCH)
+    allowances.done(alice, tokens=0, asked=True, now=EPOCH)
     assert len(allowances) == 0

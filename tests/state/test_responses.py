@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.state.responses import ITEM_OVERHEAD, OVERHEAD, Entry, Kept, Pinned, ResponseStore, size_of
+from agcore.state.responses import ITEM_OVERHEAD, MAX_PINS, OVERHEAD, Entry, Kept, Pin, Pinned, ResponseStore, size_of
 
-PIN = Pinned(client=None, provider="a", key="", model="m", asked="alias")
+PIN = Pinned(client=None, pins=(Pin("a", key="", model="m", asked="alias"),))
 
 
 def kept(client: str | None = None, *, size: int = 2, items: tuple[str, ...] = ()) -> Kept:
@@ -87,12 +87,36 @@ def test_a_response_that_is_larger_than_the_store_is_not_kept_and_costs_no_other
 
 def test_an_id_that_comes_again_replaces_what_it_stood_for() -> None:
     store = ResponseStore()
-    store.put("resp_1", kept("alice", items=("old",)))
-    store.put("resp_1", kept("bob", size=100, items=("new",)))
+    store.put("resp_1", kept(items=("old",)))
+    store.put("resp_1", kept(size=100, items=("new",)))
     assert store.size == OVERHEAD + 2 + 100 + ITEM_OVERHEAD
-    assert store.find("resp_1", client="alice") is None
-    assert store.find_item("old", client="alice") is None
-    assert store.find_item("new", client="bob") is not None
+    assert store.find_item("old", client=None) is None
+    assert store.find_item("new", client=None) is not None
+
+
+def test_an_id_that_two_clients_have_is_two_responses() -> None:
+    store = ResponseStore()
+    store.put("resp_1", kept("alice", items=("msg_1",)))
+    store.put("resp_1", kept("bob", size=100, items=("msg_1",)))
+    assert store.find("resp_1", client="alice") == store.find_item("msg_1", client="alice")
+    assert store.find("resp_1", client="alice") == kept("alice", items=("msg_1",))
+    store.remove("resp_1", client="alice")
+    assert store.is_foreign("resp_1", client="alice")
+    assert store.find("resp_1", client="bob") == store.find_item("msg_1", client="bob")
+    assert store.size == OVERHEAD + 2 + 100 + ITEM_OVERHEAD
+
+
+def test_an_id_that_several_providers_gave_is_pinned_to_each_with_the_latest_first() -> None:
+    store = ResponseStore()
+    for provider, key in (("a", "1"), ("b", "2"), ("a", "3")):
+        store.put("resp_1", Pinned(None, (Pin(provider, key, "m", "m"),)))
+    assert store.find("resp_1", client=None) == Pinned(None, (Pin("a", "3", "m", "m"), Pin("b", "2", "m", "m")))
+    assert store.size == 2 * OVERHEAD
+    for number in range(MAX_PINS):
+        store.put("resp_1", Pinned(None, (Pin(f"p{number}", "", "m", "m"),)))
+    entry = store.find("resp_1", client=None)
+    assert isinstance(entry, Pinned)
+    assert [pin.provider for pin in entry.pins] == [f"p{number}" for number in reversed(range(MAX_PINS))]
 
 
 def test_an_item_that_two_responses_claim_outlives_the_first_of_them() -> None:
@@ -106,7 +130,7 @@ def test_an_item_that_two_responses_claim_outlives_the_first_of_them() -> None:
 IDS = st.sampled_from("abcdefgh")
 CLIENTS = st.sampled_from([None, "alice", "bob"])
 ENTRIES = st.one_of(
-    st.builds(Pinned, client=CLIENTS, provider=IDS, model=IDS, asked=IDS),
+    st.builds(Pinned, client=CLIENTS, pins=st.tuples(st.builds(Pin, st.just("a"), key=IDS, model=IDS, asked=IDS))),
     st.builds(kept, CLIENTS, size=st.integers(2, 3000), items=st.lists(IDS, max_size=3, unique=True).map(tuple)),
 )
 STEPS = st.one_of(
@@ -122,14 +146,14 @@ def test_the_bounds_hold_and_the_books_agree_after_any_sequence(
     steps: list[tuple[str, str, Entry | str | None]], max_entries: int, max_bytes: int
 ) -> None:
     store = ResponseStore(max_entries=max_entries, max_bytes=max_bytes)
-    put: dict[str, Entry] = {}
+    put: dict[tuple[str | None, str], Entry] = {}
     for step, id, argument in steps:
         if isinstance(argument, Kept | Pinned):
             store.put(id, argument)
-            put[id] = argument
+            put[argument.client, id] = argument
         elif step == "find":
             found = store.find(id, client=argument)
-            assert found is None or (found == put[id] and found.client == argument)
+            assert found is None or found == put[argument, id]
         elif step == "find_item":
             holder = store.find_item(id, client=argument)
             assert holder is None or (id in holder.items and holder.client == argument)
@@ -138,6 +162,6 @@ def test_the_bounds_hold_and_the_books_agree_after_any_sequence(
             assert store.find(id, client=argument) is None
         assert len(store) <= max_entries
         assert store.size <= max_bytes
-        held = [entry for id, entry in put.items() if store.find(id, client=entry.client) is not None]
+        held = [entry for (client, id), entry in put.items() if store.find(id, client=client) is not None]
         assert len(held) == len(store)
         assert sum(map(size_of, held)) == store.size

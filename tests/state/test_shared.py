@@ -8,7 +8,7 @@ import pytest
 from agcore.conversation.signed import Signed
 from agcore.conversation.values import Signature
 from agcore.protocol.state import Acquire, Denied, Granted, Load, Loaded, Save, Settle, Store
-from agcore.state.responses import Entry, Kept, Pinned
+from agcore.state.responses import Entry, Kept, Pin, Pinned
 from agcore.state.shared import LocalState
 
 NOW = 1_790_000_000.0
@@ -18,7 +18,9 @@ def state() -> LocalState:
     return LocalState(fraction=lambda: 0.5, mint=str, max_buffered=0)
 
 
-@pytest.mark.parametrize("entry", [Kept("bob", b"[]", b"{}", ("msg_1",)), Pinned("bob", "p", "k", "m", "alias")])
+@pytest.mark.parametrize(
+    "entry", [Kept("bob", b"[]", b"{}", ("msg_1",)), Pinned("bob", (Pin("p", "k", "m", "alias"),))]
+)
 def test_a_response_that_was_saved_is_loaded_by_its_client_only(entry: Entry) -> None:
     this = state()
     value = msgspec.json.encode(entry)

@@ -138,6 +138,29 @@ def test_a_request_whose_head_is_refused_costs_nothing() -> None:
     assert is_let_in(machine)
 
 
+FORBIDDEN: Final = {
+    "a model that no provider serves": (404, "/v1/chat/completions", b'{"model": "nobodys", "messages": []}'),
+    "a body that is no JSON": (400, "/v1/chat/completions", b"{"),
+    "a body without a model": (400, "/v1/responses", b"{}"),
+    "what cannot be translated": (400, "/v1/messages", b'{"model": "up-openai", "max_tokens": 9, "messages": [{}]}'),
+}
+
+
+@pytest.mark.parametrize(("status", "target", "body"), FORBIDDEN.values(), ids=FORBIDDEN)
+def test_what_asks_nobody_takes_no_allowance(status: int, target: str, body: bytes) -> None:
+    machine = limited(rpm=1, tpm=100)
+    for _ in range(3):
+        assert posted(machine, target, body).status == status
+    assert is_let_in(machine)
+
+
+def test_a_model_that_is_not_allowed_takes_no_allowance() -> None:
+    machine = gateway(config(proxy=with_client_key(rpm=2, models=("up-openai",))))
+    for _ in range(3):
+        assert ask(machine, ANTHROPIC).status == 403
+    assert not ask(machine, CHAT).finished
+
+
 # What is given back.
 
 

@@ -28,7 +28,7 @@ from agcore import (
 )
 from agcore.config.values import Limits
 from agcore.replay import replay_recording
-from agcore.state.responses import Pinned
+from agcore.state.responses import Pin, Pinned
 from agcore_sim.clients import ClientRequest
 from agcore_sim.dialogues import CHAT
 from agcore_sim.story import EPOCH, JSON, Story, gateway
@@ -84,7 +84,7 @@ def test_a_response_that_a_provider_holds_is_asked_for_there() -> None:
     server = gateway(config())
     story = asking(body("up-openai_responses"), server)
     provider = next(each for each in server.config.providers if each.name == "openai_responses")
-    pin = Pinned(None, provider.name, server._outside.keys(provider)[0].id, "up-openai_responses", "m")
+    pin = Pinned(None, (Pin(provider.name, server._outside.keys(provider)[0].id, "up-openai_responses", "m"),))
     story.tell(StateReplied(Loaded(1, msgspec.json.encode(pin))))
     assert sent(story)["previous_response_id"] == "resp_1"
 

@@ -138,7 +138,7 @@ def test_a_limit_that_is_used_up_stays_used_up() -> None:
     ):
         reload(machine, msgspec.structs.replace(new, proxy=msgspec.structs.replace(new.proxy, auth_mode="strict")))
         story = Story(machine)
-        story.open("POST", CHAT.path, headers=headers)
+        story.open("POST", CHAT.path, headers=headers, body=CHAT.request(CHAT.model, stream=False))
         assert (story.status if story.exchange.finished else 0) == expected
         story.exchange.abandon(now=EPOCH)
 

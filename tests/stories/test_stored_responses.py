@@ -366,17 +366,36 @@ def two_vendors() -> Config:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_follow_up_goes_where_the_response_is_held_whatever_model_it_names(stream: bool) -> None:
+def test_a_follow_up_goes_where_the_response_is_held(stream: bool) -> None:
     server = gateway(two_vendors())
     native(server, model="mine", stream=stream)
-    for model, there in (
-        ("up-openai_responses", "up-other"),
-        ("up-openai", "up-other"),
-        ("extra-other-2", "extra-other-2"),
-    ):
+    for model, there in (("mine", "up-other"), ("extra-other-2", "extra-other-2")):
         story = ask(server, model=model, input="b", previous_response_id="resp_1")
         assert story.requests[1].origin.host == "other.example"
         assert sent(story) == {"model": there, "input": "b", "previous_response_id": "resp_1"}
+
+
+@pytest.mark.parametrize("path", ["", "/compact"])
+@pytest.mark.parametrize("model", ["up-openai_responses", "up-openai"])
+def test_a_follow_up_at_another_vendors_model_is_not_answered_by_the_old_one(model: str, path: str) -> None:
+    """Clients know the code, and send the whole conversation."""
+    server = gateway(two_vendors())
+    native(server, model="mine")
+    story = Story(server)
+    body = {"model": model, "input": "b", "previous_response_id": "resp_1"}
+    story.open("POST", "/v1/responses" + path, body=json.dumps(body).encode())
+    assert error(story) == not_found("resp_1")
+    assert not story.requests
+
+
+def test_responses_of_one_id_at_two_providers_are_told_apart_by_the_model_that_is_named() -> None:
+    server = gateway(two_vendors())
+    native(server, model="mine")
+    native(server, model="up-openai_responses")
+    for model, host in (("mine", "other.example"), ("up-openai_responses", "openai-responses.example")) * 2:
+        story = ask(server, model=model, input="b", previous_response_id="resp_1")
+        assert story.requests[1].origin.host == host
+    assert get(server, "resp_1").requests[1].origin.host == "openai-responses.example"
 
 
 def test_a_stream_that_broke_can_still_be_asked_for_where_it_is_held() -> None:
