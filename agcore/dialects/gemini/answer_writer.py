@@ -1,8 +1,9 @@
 """Writing answers for Gemini clients: a chunk for each delta, or one response (docs/wire/gemini.md#stream).
 
-Calls leave whole, in the order in which they began, so that their arguments are kept until they are complete. A
-signature of another vendor leaves as a carrier on the call that follows its thought, because that is what all clients
-send back; without a call behind it, on a thought part. Thoughts themselves are shown to those only who asked for them.
+Calls leave whole, in the order in which they began, so that their arguments are kept until they are complete. The
+signatures of another vendor leave as a carrier on the call that follows their thoughts, because that is what all
+clients send back, though there be text between; where something else follows at once, also on a thought part of their
+own, for answers without a call. Thoughts themselves are shown to those only who asked for them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from agcore.conversation.values import (
     ToolStarted,
 )
 from agcore.dialects.gemini import errors as gemini_error
-from agcore.dialects.gemini.carriers import google_carrier
+from agcore.dialects.gemini.carriers import call_carrier, google_carrier
 from agcore.dialects.gemini.contents_writer import arguments
 from agcore.dialects.shared.logprobs import google_result
 from agcore.protocol.fault import Fault
@@ -54,12 +55,23 @@ _REASONS: Final[Mapping[Stop, str]] = {
 """All others are `STOP`."""
 
 
+class _Held:
+    """A signature that waits for the call that it led to."""
+
+    def __init__(self, signature: Signature, said: int) -> None:
+        self.signature = signature
+        self.said = said
+        """The length of the candidate's text before it."""
+        self.shown = False
+        """It left on a thought part already."""
+
+
 class _Open:
     """A call whose arguments are still coming."""
 
-    def __init__(self, start: ToolStarted, signature: Signature | None) -> None:
+    def __init__(self, start: ToolStarted, carried: str) -> None:
         self.start = start
-        self.signature = signature
+        self.carried = carried
         self.pieces: list[str] = []
         self.ended = False
 
@@ -69,7 +81,8 @@ class _Candidate:
 
     def __init__(self, *, visible: bool) -> None:
         self._visible = visible
-        self._held: Signature | None = None
+        self._held: list[_Held] = []
+        self._said = 0
         self._open: dict[int, _Open] = {}
         self._ids: set[str] = set()
         self.citations: list[Cited] = []
@@ -77,6 +90,7 @@ class _Candidate:
         self.reason: str | None = None
 
     def said(self, text: str) -> list[_Object]:
+        self._said += len(text)
         return [*self.released(), {"text": text}] if text else []
 
     def thought(self, text: str) -> list[_Object]:
@@ -90,13 +104,15 @@ class _Candidate:
         parts = self.released()
         if signature.kind == "text":
             return [*parts, {"text": "", "thoughtSignature": google_carrier(signature)}]
-        self._held = signature
+        self._held.append(_Held(signature, self._said))
         return parts
 
     def released(self) -> list[_Object]:
-        """The signature that no call took along."""
-        held, self._held = self._held, None
-        return [] if held is None else [{"text": "", "thought": True, "thoughtSignature": google_carrier(held)}]
+        """The latest signature, if no call takes it along at once; those before it were released before."""
+        if not self._held or self._held[-1].shown:
+            return []
+        self._held[-1].shown = True
+        return [{"text": "", "thought": True, "thoughtSignature": google_carrier(self._held[-1].signature)}]
 
     def pictured(self, source: Source) -> list[_Object]:
         if not source.data:
@@ -105,12 +121,12 @@ class _Candidate:
 
     def started(self, start: ToolStarted) -> list[_Object]:
         parts: list[_Object] = []
-        signature = start.signature
-        if signature is None:
-            signature, self._held = self._held, None
-        else:
+        held = [(each.signature, self._said - each.said) for each in self._held]
+        if start.signature is not None:
             parts = self.released()
-        self._open.setdefault(start.index, _Open(start, signature))
+            held = [(start.signature, 0)]
+        self._held.clear()
+        self._open.setdefault(start.index, _Open(start, call_carrier(held) if held else ""))
         return parts
 
     def grown(self, index: int, text: str) -> None:
@@ -143,8 +159,8 @@ class _Candidate:
             function["id"] = start.id
         function |= {"name": start.name, "args": arguments("".join(call.pieces), custom=start.custom)}
         part: _Object = {"functionCall": function}
-        if call.signature is not None:
-            part["thoughtSignature"] = google_carrier(call.signature)
+        if call.carried:
+            part["thoughtSignature"] = call.carried
         return part
 
     def ending(self, index: int, content: _Object) -> _Object:

@@ -32,7 +32,7 @@ from agcore.conversation.values import (
     Turn,
     Video,
 )
-from agcore.dialects.gemini.carriers import google_opened
+from agcore.dialects.gemini.carriers import call_opened, google_opened
 from agcore.dialects.gemini.contents_writer import OWN_FILES, SKIP_SIGNATURE, YOUTUBE
 from agcore.dialects.gemini.fields import Message
 from agcore.dialects.gemini.traits import NAME
@@ -71,6 +71,7 @@ class ContentsReader:
         self._ids: set[str] = set()
         self._taken = set(_wire_ids(contents))
         self._count = 0
+        self._signed: set[str] = set()  # what the open turn's thoughts are signed with
         self.turns: list[Turn] = []
         for content in contents:
             self._read(content)
@@ -86,6 +87,7 @@ class ContentsReader:
             parts += previous.parts
         elif role == "assistant":
             self._steps.append([])
+            self._signed.clear()
         for part in content.messages("parts"):
             self._part(part, role, parts)
         if joined:
@@ -96,7 +98,7 @@ class ContentsReader:
         signed = part.text("thoughtSignature")
         text = part.take("text")
         if part.has("functionCall"):
-            parts += self._call(part, role, parts, _signature(signed, "call"))
+            self._call(part, role, parts, signed)
         elif part.has("functionResponse"):
             parts.append(self._result(part, role))
         elif part.has("inlineData") or part.has("fileData"):
@@ -104,7 +106,9 @@ class ContentsReader:
         elif text is not None:
             if not isinstance(text, str):
                 raise Invalid(f"{part.at('text')} must be a string", param=part.at("text"))
-            _say(parts, text, part.flag("thought"), signed)
+            signature = _say(parts, text, part.flag("thought"), signed)
+            if signature is not None:
+                self._signed.add(signature.data)
         for kind in _FOREIGN:
             if part.has(kind):
                 parts.append(Foreign(NAME, kind, part.take(kind)))
@@ -112,7 +116,7 @@ class ContentsReader:
         for name in part.left():
             self._losses.add(part.at(name), "other dialects have no such field", weight="note")
 
-    def _call(self, part: Message, role: Role, parts: list[Part], signature: Signature | None) -> Iterable[Part]:
+    def _call(self, part: Message, role: Role, parts: list[Part], signed: str) -> None:
         path = part.at("functionCall")
         call = part.message("functionCall")
         assert call is not None
@@ -124,15 +128,14 @@ class ContentsReader:
         id = wire_id if wire_id and wire_id not in self._ids else self._minted()
         self._ids.add(id)
         self._steps[-1].append(_Call(wire_id, id, name))
-        own = signature
-        if signature is not None and signature.kind != "call":  # what the thought before it was signed with
-            own = None
-            before = parts[-1] if parts else None
-            if isinstance(before, Thinking) and before.signature is None and signature.kind != "redacted":
-                parts[-1] = Thinking(before.text, signature)
-            else:
-                yield Thinking("", signature)
-        yield ToolCall(id, name, json_of({} if args is None else args, call.at("args")), signature=own)
+        carried = call_opened(signed)
+        own = None if carried else _signature(signed, "call")
+        for signature, said in carried:
+            if signature.kind == "call":
+                own = signature
+            elif signature.data not in self._signed:  # else the client kept the thought that it signs
+                _put_back(parts, signature, said)
+        parts.append(ToolCall(id, name, json_of({} if args is None else args, call.at("args")), signature=own))
 
     def _minted(self) -> str:
         while True:
@@ -175,8 +178,28 @@ class ContentsReader:
         return None
 
 
-def _say(parts: list[Part], text: str, thought: bool, signed: str) -> None:
-    """Add a text or a thought. Unsigned thoughts in a row are pieces of one, which the last one's signature ends."""
+def _put_back(parts: list[Part], signature: Signature, said: int) -> None:
+    """Sign the thought in front of the last `said` code points of text, or put one there that says nothing."""
+    at, left = len(parts), said
+    while left and at and isinstance(text := parts[at - 1], Text):
+        at -= 1
+        if len(text.text) > left:  # the client joined what was said before the thought with what was said after it
+            parts[at : at + 1] = [Text(text.text[:-left]), Text(text.text[-left:])]
+            at += 1
+            break
+        left -= len(text.text)
+    before = parts[at - 1] if at else None
+    if isinstance(before, Thinking) and before.signature is None and signature.kind != "redacted":
+        parts[at - 1] = Thinking(before.text, signature)
+    else:
+        parts.insert(at, Thinking("", signature))
+
+
+def _say(parts: list[Part], text: str, thought: bool, signed: str) -> Signature | None:
+    """Add a text or a thought, and return what signs it.
+
+    Unsigned thoughts in a row are pieces of one, which the last one's signature ends.
+    """
     signature = _signature(signed, "thinking" if thought else "text")
     if not text and signature is not None and signature.kind in ("thinking", "redacted", "reasoning"):
         thought = True
@@ -187,11 +210,12 @@ def _say(parts: list[Part], text: str, thought: bool, signed: str) -> None:
             parts[-1] = Thinking(before.text + text, signature)
         elif text or signature is not None:
             parts.append(Thinking(text, signature))
-        return
+        return signature
     if text:
         parts.append(Text(text))
     if signature is not None:
         parts.append(Thinking("", signature))
+    return signature
 
 
 def _signature(text: str, kind: str) -> Signature | None:

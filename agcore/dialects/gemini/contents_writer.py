@@ -39,6 +39,11 @@ SIGNED_IMAGE: Final = "image"
 _UNSIGNED_PICTURES: Final = "gemini-2*"
 """Models that make pictures without signing them."""
 
+_RESOLVED: Final = frozenset({"$ref", "$defs"})
+"""Members of a result that Google takes for references."""
+_LARGEST_WHOLE: Final = 2**53
+"""Beyond it a double is not every whole number."""
+
 _Media = Image | Document | Audio | Video
 _Object = dict[str, object]
 
@@ -280,9 +285,29 @@ def _response(text: str, *, failed: bool) -> _Object:
     if failed:
         return {"error": text}
     value = _decoded(text) if text.startswith("{") else None
-    if isinstance(value, dict) and value and value.keys() not in ({"output"}, {"error"}):
+    if isinstance(value, dict) and value and value.keys() not in ({"output"}, {"error"}) and _is_plain(value):
         return value
     return {"output": text}
+
+
+def _is_plain(value: _Object) -> bool:
+    """Whether Google reads an object as what it says.
+
+    It looks up `$ref` among the files beside the result, whatever the depth, and keeps numbers as doubles
+    (docs/wire/gemini.md#contents).
+    """
+    left: list[object] = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            if not _RESOLVED.isdisjoint(each):
+                return False
+            left.extend(each.values())
+        elif isinstance(each, list):
+            left.extend(each)
+        elif isinstance(each, int) and abs(each) > _LARGEST_WHOLE:
+            return False
+    return True
 
 
 def _decoded(text: str) -> object:

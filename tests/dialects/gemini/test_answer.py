@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import pytest
 
@@ -19,6 +20,7 @@ from agcore.conversation.values import (
     Delta,
     Finished,
     ImageMade,
+    Part,
     Reasoning,
     Signature,
     Source,
@@ -37,7 +39,7 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.gemini.answer_reader import ResponseReader, read_answer
 from agcore.dialects.gemini.answer_writer import ResponseWriter, render_answer
-from agcore.dialects.gemini.carriers import google_opened
+from agcore.dialects.gemini.carriers import call_opened, google_opened
 from agcore.dialects.gemini.request_reader import parse_request
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
@@ -357,3 +359,139 @@ def test_arguments_that_are_nested_too_deeply_to_be_written_are_none() -> None:
     )
     assert not isinstance(said, Fault)
     assert [delta.text for delta in said if isinstance(delta, ToolArguments)] == ["{}"]
+
+
+# Signatures that lead to a call, whatever stands between (docs/wire/gemini.md#signatures).
+
+SECOND: Final = Signature("anthropic", "redacted", "cmVk")
+LOOKED: Final[list[Delta]] = [TextDelta("Let "), TextDelta("me look.")]
+THOUGHT: Final[list[Delta]] = [ThinkingDelta("They "), ThinkingDelta("ask."), ThinkingEnded(SIGNED)]
+
+
+def called(index: int) -> list[Delta]:
+    return [ToolStarted(index, f"toolu_{index}", "f"), ToolEnded(index)]
+
+
+def as_gemini_cli_replays(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without thoughts and empty texts, neighbouring texts joined."""
+    kept: list[dict[str, Any]] = []
+    for part in parts:
+        if part.get("thought") or part.get("text") == "":
+            continue
+        if "text" in part and kept and "text" in kept[-1]:
+            kept[-1] = {"text": kept[-1]["text"] + part["text"]}
+        else:
+            kept.append(dict(part))
+    return kept
+
+
+def as_the_sdk_replays(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [dict(part) for part in parts]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("replays", [as_gemini_cli_replays, as_the_sdk_replays])
+@pytest.mark.parametrize(
+    ("said", "parts"),
+    [
+        (
+            [*THOUGHT, *LOOKED, *called(0)],
+            (Thinking("They ask.", SIGNED), Text("Let me look."), ToolCall("toolu_0", "f", "{}")),
+        ),
+        (
+            [*LOOKED, *THOUGHT, *called(0)],
+            (Text("Let me look."), Thinking("They ask.", SIGNED), ToolCall("toolu_0", "f", "{}")),
+        ),
+        (
+            [TextDelta("So: "), *THOUGHT, *LOOKED, *called(0), *called(1)],
+            (
+                Text("So: "),
+                Thinking("They ask.", SIGNED),
+                Text("Let me look."),
+                ToolCall("toolu_0", "f", "{}"),
+                ToolCall("toolu_1", "f", "{}"),
+            ),
+        ),
+        (
+            [*THOUGHT, ThinkingEnded(SECOND), *LOOKED, *called(0), *called(1)],
+            (
+                Thinking("They ask.", SIGNED),
+                Thinking("", SECOND),
+                Text("Let me look."),
+                ToolCall("toolu_0", "f", "{}"),
+                ToolCall("toolu_1", "f", "{}"),
+            ),
+        ),
+        (
+            [ThinkingEnded(SECOND), *LOOKED, *called(0), *THOUGHT, *called(1)],
+            (
+                Thinking("", SECOND),
+                Text("Let me look."),
+                ToolCall("toolu_0", "f", "{}"),
+                Thinking("They ask.", SIGNED),
+                ToolCall("toolu_1", "f", "{}"),
+            ),
+        ),
+    ],
+    ids=["before text", "after text", "between texts", "two", "two calls"],
+)
+@pytest.mark.parametrize("conversation", [ASKED, QUIET])
+def test_what_led_to_a_call_returns_to_its_place(
+    conversation: Conversation,
+    said: list[Delta],
+    parts: tuple[Part, ...],
+    replays: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+    whole: bool,
+) -> None:
+    said = [*said, Finished(Stop.TOOL_CALLS)]
+    if whole:
+        answer = render_answer(assemble(said), id="r", model="m", created=1, conversation=conversation)
+        got = answer["candidates"][0]["content"]["parts"]
+    else:
+        got = [part for each in chunks(write(said, conversation)) for part in each["candidates"][0]["content"]["parts"]]
+    result = {"functionResponse": {"name": "f", "response": {"output": "x"}}}
+    contents = [
+        {"parts": [{"text": "hi"}]},
+        {"role": "model", "parts": json.loads(json.dumps(replays(got)))},
+        {"role": "user", "parts": [result] * sum(isinstance(part, ToolCall) for part in parts)},
+    ]
+    turns = parse_request({"contents": contents}, model="m", stream=False, losses=Losses()).turns
+    shown = conversation is ASKED and replays is as_the_sdk_replays
+    expected = [Thinking("", each.signature) if isinstance(each, Thinking) and not shown else each for each in parts]
+    assert joined_texts(turns[1].parts) == expected
+
+
+def joined_texts(parts: Iterable[Part]) -> list[Part]:
+    joined: list[Part] = []
+    for part in parts:
+        before = joined[-1] if joined else None
+        if isinstance(part, Text) and isinstance(before, Text):
+            joined[-1] = Text(before.text + part.text)
+        else:
+            joined.append(part)
+    return joined
+
+
+def test_an_answer_without_a_call_keeps_its_signature_on_a_thought() -> None:
+    answer = render_answer(
+        assemble([*THOUGHT, *LOOKED, Finished(Stop.END)]), id="r", model="m", created=1, conversation=QUIET
+    )
+    thought, text = answer["candidates"][0]["content"]["parts"]
+    assert (thought["thought"], google_opened(thought["thoughtSignature"])) == (True, SIGNED)
+    assert text == {"text": "Let me look."}
+
+
+@pytest.mark.parametrize("place", ["~x", "~1234567890", "~"])
+def test_a_place_that_is_no_number_is_none(place: str) -> None:
+    text = base64.b64encode((carrier(SIGNED) + place + "\nnothing").encode()).decode()
+    assert call_opened(text) == [(SIGNED, 0)]
+
+
+def test_a_call_that_is_signed_itself_brings_its_own_signature() -> None:
+    own = Signature("google", "call", "c2ln")
+    said = [*THOUGHT, ToolStarted(0, "a", "f", signature=own), ToolEnded(0), Finished(Stop.TOOL_CALLS)]
+    answer = render_answer(assemble(said), id="r", model="m", created=1, conversation=QUIET)
+    contents = [{"parts": [{"text": "hi"}]}, answer["candidates"][0]["content"]]
+    contents.append({"parts": [{"functionResponse": {"name": "f", "response": {}}}]})
+    turns = parse_request({"contents": contents}, model="m", stream=False, losses=Losses()).turns
+    assert turns[1].parts == (Thinking("", SIGNED), ToolCall("a", "f", "{}", signature=own))

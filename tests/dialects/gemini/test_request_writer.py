@@ -133,6 +133,22 @@ def test_ids_go_to_gemini_only_where_gemini_gave_them() -> None:
         ("{", False, {"output": "{"}),
         ("late", True, {"error": "late"}),
         ("", False, {"output": ""}),
+        *[
+            (text, False, {"output": text})
+            for text in (
+                '{"$ref":"#/$defs/A"}',
+                '{"properties":{"a":{"items":[{"\\u0024ref":"#/$defs/A"}]}}}',
+                '{"$defs":{"A":{"type":"string"}}}',
+                '{"id":9007199254740993}',
+                '{"ids":[1,[-9007199254740993]]}',
+            )
+        ],
+        (
+            '{"$schema":"x","ref":"$ref","n":[9007199254740992,1.5,true,null]}',
+            False,
+            {"$schema": "x", "ref": "$ref", "n": [2**53, 1.5, True, None]},
+        ),
+        ('{"$ref":"#"}', True, {"error": '{"$ref":"#"}'}),
     ],
 )
 def test_results_are_objects(text: str, failed: bool, response: dict[str, Any]) -> None:
