@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -227,12 +228,12 @@ def test_what_may_not_be_meant_is_a_warning() -> None:
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """An empty environment and an empty directory to stand in."""
-    import os
 
     for name in tuple(os.environ):
         if name.startswith("AGCORE_") or name.endswith(("_API_KEY", "_PROXY", "_proxy")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     return monkeypatch
 
@@ -275,7 +276,8 @@ def test_a_configuration_that_cannot_be_read_fails_the_startup(environment: pyte
             assert "missing.toml" in lifespan.started["message"]
         async with AsgiClient(EnvironmentApp()).connect("GET", "/healthz") as response:
             await response.finished.wait()
-        assert isinstance(response.error, FileNotFoundError)
+        assert isinstance(response.error, ValueError)
+        assert str(response.error) == "cannot read the configuration missing.toml: no such file or directory"
 
     anyio.run(main)
 
@@ -290,3 +292,66 @@ def test_without_any_provider_the_answer_says_how_to_configure_one(environment: 
             assert response.status == 200
 
     anyio.run(main)
+
+
+def test_the_ready_made_app_tells_commands_where_it_runs(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("")
+    environment.setenv("AGCORE_CONFIG", "a.toml")
+    folder = tmp_path / "state" / "agcore" / "run"
+
+    async def main() -> None:
+        for app, config in ((EnvironmentApp(), path), (create_app(path), path)):
+            async with Lifespan(app):
+                assert not folder.exists() or not any(folder.iterdir())
+                forwarded = [(b"x-forwarded-proto", b"https")]
+                async with AsgiClient(app).request("GET", "/healthz", headers=forwarded) as response:
+                    assert response.status == 200
+                assert not folder.exists() or not any(folder.iterdir())
+                async with AsgiClient(app).request("GET", "/healthz") as response:
+                    assert response.status == 200
+                (file,) = folder.iterdir()
+                run = json.loads(file.read_text())
+                assert (run["pid"], run["config"]) == (os.getpid(), str(config))
+                assert run["address"].startswith("http://")
+            assert not any(folder.iterdir())
+
+    anyio.run(main)
+
+
+def test_an_app_that_is_made_of_values_leaves_no_trace(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with AsgiClient(create_app(Config())).request("GET", "/healthz") as response:
+            assert response.status == 200
+
+    anyio.run(main)
+    assert not (tmp_path / "state").exists()
+
+
+def test_the_ready_made_app_passes_over_a_file_that_is_not_trusted(
+    environment: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "agcore.toml").write_text("[[[")
+
+    async def main() -> None:
+        async with AsgiClient(EnvironmentApp()).request("GET", "/healthz") as response:
+            assert response.status == 200
+
+    anyio.run(main)
+    assert "agcore.toml is passed over: it is not trusted" in caplog.text
+    assert "agcore trust" in caplog.text
+
+
+def test_where_no_run_file_can_be_written_the_app_serves(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    (tmp_path / "a.toml").write_text("")
+    rows: list[object] = []
+
+    async def main() -> None:
+        app = create_app(tmp_path / "a.toml", sink=rows.append)
+        for _ in range(2):
+            async with AsgiClient(app).request("GET", "/healthz") as response:
+                assert response.status == 200
+
+    anyio.run(main)
+    assert str(rows).count("commands will not find this gateway") == 1

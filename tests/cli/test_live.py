@@ -11,6 +11,7 @@ import pytest
 
 from agcore_cli.live import Tried, report
 from agcore_cli.main import main
+from tests.support.commands import configure
 from tests.support.upstreams import Answer, Recorded, Upstream
 
 GOOD, BAD = "sk-good-0123456789abcdef", "sk-bad-0123456789abcdef"
@@ -96,7 +97,7 @@ def test_providers_of_the_environment_are_tried(
 def test_what_would_not_start_is_not_tried(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Upstream(answer) as upstream:
         text = '[proxy]\nauth_mode = "strict"\n' + PROVIDER.format("vendor", upstream.url, f'["{GOOD}"]')
-        Path("agcore.toml").write_text(text, encoding="utf-8")
+        configure(home, text)
         assert main(["check", "--live"]) == 2
         assert upstream.requests == []
     assert "Live" not in capsys.readouterr().out

@@ -19,16 +19,12 @@ import trustme
 from agcore import __version__
 from agcore.ingress.routes import ROUTES
 from agcore_cli.main import main
-from tests.support.commands import agcore, quiet_environment
+from tests.support.commands import agcore, configure, quiet_environment
 from tests.support.patience import PATIENCE
 
 KEY = "sk-client-0123456789abcdef"
 PROVIDER = '[[providers]]\nname = "local"\ndialect = "openai"\nbase_url = "http://127.0.0.1:{}/v1"\nmodels = ["*"]\n'
 QUESTION = {"model": "any", "messages": [{"role": "user", "content": "hello"}]}
-
-
-def configure(home: Path, text: str) -> None:
-    (home / "agcore.toml").write_text(text, encoding="utf-8")
 
 
 def post(url: str, body: object, *, path: str = "/v1/chat/completions") -> tuple[int, bytes]:
@@ -51,7 +47,7 @@ class TestCommandLine:
         shown = capsys.readouterr().out
         assert shown.startswith("usage: agcore")
         assert "examples:" in shown
-        for verb in ("serve", "demo", "init", "env", "check", "models", "routes"):
+        for verb in ("serve", "demo", "init", "trust", "env", "check", "models", "routes"):
             assert f"    {verb} " in shown
 
     def test_the_version_is_the_gateways(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,7 +56,7 @@ class TestCommandLine:
         assert end.value.code == 0
         assert capsys.readouterr().out == f"agcore {__version__}\n"
 
-    @pytest.mark.parametrize("verb", ["serve", "demo", "init", "env", "check", "models", "routes"])
+    @pytest.mark.parametrize("verb", ["serve", "demo", "init", "trust", "env", "check", "models", "routes"])
     def test_each_verb_has_help(self, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as end:
             main([verb, "--help"])

@@ -46,6 +46,7 @@ def test_a_command_prints_what_the_page_shows(
         monkeypatch.setenv(reference.removeprefix("env:"), "sk-any-0123456789abcdef")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "agcore.toml").write_text(text, "utf-8")
+    monkeypatch.setenv("AGCORE_CONFIG", "agcore.toml")
     _, *arguments = command.split()
     assert main(arguments) == 0
     out, err = capsys.readouterr()

@@ -1,20 +1,14 @@
-"""Where a process without a command line, such as the ready-made app, finds its configuration and its secrets."""
+"""A process without a command line, such as the ready-made app, makes the same of a file as a command."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from agcore.config.parser import Parsed, from_environment
 from agcore.config.values import Secret
-from agcore_host.settings import find_file, load, named_file, read, resolve
-
-
-def found(environ: Mapping[str, str]) -> Parsed:
-    path = named_file(environ)
-    return from_environment(environ) if path is None else read(path, environ)
+from agcore_host import trust
+from agcore_host.settings import Source, load, read, resolve
 
 
 @pytest.fixture
@@ -23,39 +17,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_named_file_comes_first_even_if_it_is_missing(here: Path) -> None:
-    (here / "agcore.toml").touch()
-    assert named_file({"AGCORE_CONFIG": "other.toml"}) == Path("other.toml")
-
-
-def test_the_directorys_file_comes_before_the_users(here: Path) -> None:
-    users = here / "xdg" / "agcore" / "agcore.toml"
-    users.parent.mkdir(parents=True)
-    users.touch()
-    assert named_file({"XDG_CONFIG_HOME": str(here / "xdg")}) == users
-    (here / "agcore.toml").touch()
-    assert named_file({"XDG_CONFIG_HOME": str(here / "xdg")}) == Path("agcore.toml")
-
-
-def test_the_users_file_is_below_the_home_directory(here: Path) -> None:
-    users = here / ".config" / "agcore" / "agcore.toml"
-    users.parent.mkdir(parents=True)
-    users.touch()
-    assert named_file({"HOME": str(here)}) == users
-
-
-def test_without_a_file_providers_come_from_the_environment(here: Path) -> None:
-    environ = {"HOME": str(here), "OPENAI_API_KEY": "sk-o"}
-    assert named_file(environ) is None
-    assert [provider.keys for provider in found(environ).config.providers] == [(Secret("sk-o"),)]
-
-
 def test_secrets_are_read_from_the_environment_and_from_files(here: Path) -> None:
     (here / "key").write_text("sk-file\n")
     (here / "agcore.toml").write_text(
         f'[[providers]]\npreset = "openai"\nkeys = ["env:ONE", "file:{here / "key"}", "sk-literal"]\n'
     )
-    assert found({"ONE": "sk-env"}).config.providers[0].keys == (
+    trust.trust(here / "agcore.toml", here / "state")
+    environ = {"ONE": "sk-env", "AGCORE_STATE_DIR": str(here / "state")}
+    assert Source(None, environ).load().parsed.config.providers[0].keys == (
         Secret("sk-env"),
         Secret("sk-file"),
         Secret("sk-literal"),
@@ -100,8 +69,9 @@ def test_a_command_line_and_a_process_without_one_make_the_same_of_the_same_file
     path.write_text(f'[[providers]]\npreset = "openai"\nkeys = [{keys}]\n')
     monkeypatch.chdir(tmp_path / "here")
     environ = {"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "HOME": str(tmp_path), "SET": "sk-set", "EMPTY": ""}
+    trust.trust(path, tmp_path / ".local" / "state" / "agcore")
     named = str(path) if file.startswith("conf") else None
-    ours = found({**environ, "AGCORE_CONFIG": named} if named else environ)
+    ours = Source(None, {**environ, "AGCORE_CONFIG": named} if named else environ).load().parsed
     theirs = load(named, environ).parsed
     assert ours == theirs
     keys_found = [key.reveal() for key in ours.config.providers[0].keys]
@@ -125,13 +95,3 @@ def test_names_of_files_start_from_the_directory_of_the_configuration(
     assert ours.pool.state_file == str(tmp_path / "home" / "state")
     trusted = [{endpoint.origin.ca_file for endpoint in provider.endpoints.values()} for provider in ours.providers]
     assert trusted == [{str(tmp_path / "conf" / ".." / "ca.pem")}, {""}]
-
-
-def test_a_command_line_and_a_process_without_one_look_in_the_same_places(here: Path) -> None:
-    for environ in ({}, {"HOME": str(here)}, {"HOME": str(here), "XDG_CONFIG_HOME": str(here / "xdg")}):
-        assert named_file(environ) is find_file(environ) is None
-    for folder, environ in ((".config", {"HOME": str(here)}), ("xdg", {"XDG_CONFIG_HOME": str(here / "xdg")})):
-        path = here / folder / "agcore" / "agcore.toml"
-        path.parent.mkdir(parents=True)
-        path.touch()
-        assert named_file(environ) == find_file(environ) == path

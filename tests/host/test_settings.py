@@ -9,7 +9,7 @@ import pytest
 
 from agcore.config.parser import parse
 from agcore.config.values import Config, Provider, Proxy
-from agcore_host.settings import SettingsError, find_file, listen_problem, load, needs_demo, refusals, resolve
+from agcore_host.settings import SettingsError, listen_problem, load, needs_demo, refusals, resolve
 
 PORTS = "[proxy]\nport = {}\n"
 
@@ -35,22 +35,6 @@ def problem(named: str, environ: Mapping[str, str] | None = None) -> SettingsErr
     return caught.value
 
 
-def test_the_file_in_the_working_directory_comes_before_the_users(here: Path, tmp_path: Path) -> None:
-    users = write(tmp_path / "xdg" / "agcore" / "agcore.toml", PORTS.format(2))
-    environ = {"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "HOME": str(tmp_path)}
-    assert find_file(environ) == users
-    write(here / "agcore.toml", PORTS.format(1))
-    assert find_file(environ) == Path("agcore.toml")
-    assert load(None, environ).parsed.config.proxy.port == 1
-
-
-def test_the_users_file_is_below_dot_config_where_xdg_says_nothing(here: Path, tmp_path: Path) -> None:
-    users = write(tmp_path / ".config" / "agcore" / "agcore.toml", PORTS.format(3))
-    settings = load(None, {"HOME": str(tmp_path)})
-    assert (settings.path, settings.parsed.config.proxy.port) == (users, 3)
-    assert settings.origin == str(users)
-
-
 def test_a_named_file_is_the_one_whatever_else_there_is(here: Path) -> None:
     write(here / "agcore.toml", PORTS.format(1))
     named = write(here / "other.toml", PORTS.format(4))
@@ -62,10 +46,6 @@ def test_without_a_file_the_environment_decides(here: Path, tmp_path: Path) -> N
     assert settings.path is None
     assert [provider.name for provider in settings.parsed.config.providers] == ["openai"]
     assert "environment" in settings.origin
-
-
-def test_without_a_home_only_the_working_directory_is_searched(here: Path) -> None:
-    assert find_file({}) is None
 
 
 def test_secrets_are_found_in_variables_and_in_files_beside_the_configuration(here: Path, tmp_path: Path) -> None:
@@ -98,7 +78,7 @@ def test_secrets_that_cannot_be_found_are_left_out(tmp_path: Path) -> None:
 
 def test_a_missing_secret_of_a_provider_is_a_warning(here: Path) -> None:
     write(here / "agcore.toml", '[[providers]]\npreset = "openai"\nkeys = ["env:ABSENT", "file:absent"]\n')
-    warnings = "\n".join(load(None, {}).parsed.warnings)
+    warnings = "\n".join(load("agcore.toml", {}).parsed.warnings)
     assert '"ABSENT" is not set' in warnings
     assert '"absent" is unreadable or empty' in warnings
 

@@ -13,7 +13,8 @@ import trio
 from agcore.config.values import Config, Pool
 from agcore.protocol.effects import Emit
 from agcore.protocol.events import Warned
-from agcore_host.state_file import SAVE, StateFile, write
+from agcore_host.private_files import write
+from agcore_host.state_file import SAVE, StateFile
 from agcore_trio.clock import Clock
 from agcore_trio.reload import save_often
 from tests.trio_server.toys import ListSink

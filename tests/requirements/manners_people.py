@@ -45,7 +45,34 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     # N1
     # N2
     # N3
+    base.row(
+        "manners.N3",
+        "docs/running.md",
+        "A configuration that lies in a directory counts once its path and content are trusted, for every frontend.",
+        "host/test_places.py::test_the_file_of_a_directory_is_passed_over_until_it_is_trusted",
+        "host/test_places.py::test_a_running_server_takes_no_content_that_is_not_trusted",
+        "cli/test_running.py::test_a_file_of_a_directory_is_passed_over_with_a_line_that_says_how_to_trust_it",
+        "asgi/test_app.py::test_the_ready_made_app_passes_over_a_file_that_is_not_trusted",
+    ),
+    base.row(
+        "manners.N3.run",
+        "docs/running.md",
+        "Commands find the gateway that runs by its run file, wherever they are run, and say when none answers.",
+        "cli/test_running.py::test_it_is_the_running_gateway_that_counts_and_not_the_directory",
+        "cli/test_running.py::test_of_several_it_is_the_newest_or_the_one_of_the_configuration",
+        "cli/test_running.py::test_where_none_answers_it_says_so",
+        "asgi/test_app.py::test_the_ready_made_app_tells_commands_where_it_runs",
+        "host/test_run_files.py::test_the_newest_comes_first_and_the_dead_do_not_count",
+    ),
     # N4
+    base.row(
+        "manners.N4",
+        "docs/running.md",
+        "Settings for a client keep its requests off proxies, other keys and settings that would win.",
+        "cli/test_running.py::test_behind_a_proxy_the_gateway_is_exempted_from_it",
+        "cli/test_running.py::test_variables_that_would_win_are_taken_away",
+        "cli/test_running.py::test_settings_of_claude_code_that_win_are_named",
+    ),
     # N5
     # N6
     # N7

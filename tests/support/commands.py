@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from agcore_host import trust
 from tests.support.patience import PATIENCE
 
 NOISE = ("_API_KEY", "XDG_", "HTTPS_PROXY", "_proxy", "NO_PROXY", "NO_COLOR", "AGCORE_")
@@ -22,6 +23,13 @@ def quiet_environment(home: Path) -> dict[str, str]:
     """This process's environment without keys, proxies or anyone's configuration."""
     kept = {name: value for name, value in os.environ.items() if not any(noise in name for noise in NOISE)}
     return {**kept, "HOME": str(home)}
+
+
+def configure(home: Path, text: str) -> None:
+    """Writes the configuration of the directory `home`, which is also the user's, and trusts it."""
+    path = home / "agcore.toml"
+    path.write_text(text, encoding="utf-8")
+    trust.trust(path, home / ".local" / "state" / "agcore")
 
 
 class Command:

@@ -229,12 +229,13 @@ async def test_asking_reads_a_file_at_once_even_one_that_did_not_change(file, au
 
 async def test_without_a_file_asking_reads_the_environment(tmp_path, autojump_clock, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    environ = {"OPENAI_API_KEY": "sk-1"}
+    environ = {"OPENAI_API_KEY": "sk-1", "XDG_CONFIG_HOME": str(tmp_path)}
+    (tmp_path / "agcore").mkdir()
     async with reloading(Source(None, environ)) as running:
         environ["ANTHROPIC_API_KEY"] = "sk-2"
         running.reloader.ask()
         assert sorted(names(await running.next())) == ["anthropic", "openai"]
-        (tmp_path / "agcore.toml").write_text(provider("late", "http://127.0.0.1:1"))
+        (tmp_path / "agcore" / "agcore.toml").write_text(provider("late", "http://127.0.0.1:1"))
         running.reloader.ask()
         assert names(await running.next()) == ["late"]
 
@@ -342,7 +343,7 @@ def home(tmp_path: Path) -> Path:
 def test_the_command_goes_by_a_changed_file_and_by_a_signal(home: Path) -> None:
     path = home / "agcore.toml"
     path.write_text(provider("one", "http://127.0.0.1:1"))
-    with agcore(["serve", "--port", "0"], home=home) as command:
+    with agcore(["serve", "--port", "0", "--config", "agcore.toml"], home=home) as command:
         command.url()
         replace(path, '[proxy]\nport = 1\napi_key = "sk-c"\n' + provider("two", "http://127.0.0.1:1"))
         row = command.stderr.until(" reload ")
@@ -372,7 +373,7 @@ def test_a_server_whose_terminal_is_closed_ends_unless_it_was_told_to_ignore_tha
         stdout=slave,
         stderr=subprocess.PIPE,
         cwd=home,
-        env=quiet_environment(home),
+        env={**quiet_environment(home), "AGCORE_CONFIG": "agcore.toml"},
         start_new_session=True,
     ) as process:
         os.close(slave)

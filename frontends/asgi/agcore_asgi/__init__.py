@@ -1,7 +1,7 @@
 """The ASGI frontend of agcore: `create_app(config)`, or the ready-made `app`.
 
 Run it in any ASGI server (`uvicorn agcore_asgi:app`) or mount it in another application. `app` reads the file named by
-`AGCORE_CONFIG`, else `./agcore.toml`, else the user's file, else providers from the usual environment variables.
+`AGCORE_CONFIG`, else `./agcore.toml` if it is trusted, else the user's file, else providers from the environment.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +22,9 @@ import anyio.to_thread
 from anyio.lowlevel import RunVar
 
 from agcore import Gateway
-from agcore.config import Config, from_environment, startup_problems, startup_warnings
+from agcore.config import Config, startup_problems, startup_warnings
 from agcore.protocol import CloseIdle, Emit, GatewayEffect, Halt, NotifyExchange, StopAccepting, Warned
-from agcore_asgi.connection import Connection, Receive, Scope, Send
+from agcore_asgi.connection import Connection, Receive, Scope, Send, address_of
 from agcore_asgi.driver import Driver
 from agcore_asgi.reload import Upkeep
 from agcore_asgi.sinks import LogSink, Sink
@@ -33,6 +32,7 @@ from agcore_asgi.upstream import UpstreamPool
 from agcore_host import settings
 from agcore_host.clock import Clock
 from agcore_host.reload import ConfigReader
+from agcore_host.run_files import RunFile
 from agcore_host.state_file import StateFile
 from agcore_host.watch import Watch
 
@@ -66,21 +66,40 @@ def create_app(config: Config | str | os.PathLike[str], *, sink: Sink | None = N
             key and has none.
     """
     sink = LogSink() if sink is None else sink
-    reader = None
-    if not isinstance(config, Config):
-        path = os.fspath(config)
-        watch = Watch(Path(path))
-        parsed = settings.read(Path(path), os.environ)
-        load = partial(settings.load, path, os.environ)
-        reader = ConfigReader(load, watch=watch, sink=sink, in_thread=anyio.to_thread.run_sync)
-        config = parsed.config
-        _warn(sink, parsed.warnings)
+    if isinstance(config, Config):
+        return _made(config, sink)
+    path = os.fspath(config)
+    settings.read(Path(path), os.environ)  # raises what is wrong in its own type
+    return _followed(settings.Source(path, os.environ), sink)
+
+
+def _followed(source: settings.Source, sink: Sink) -> Application:
+    """An application that goes by a configuration's file, and tells commands where it runs.
+
+    Raises:
+        SettingsError: the configuration cannot be used.
+        ValueError: it must not be served.
+    """
+    _warn(sink, source.found.remarks)
+    run_file = RunFile(os.environ, source.found)
+    if source.path is None:
+        return _made(source.load().parsed.config, sink, run_file=run_file)
+    watch = Watch(source.path, source.companions)
+    loaded = source.load()
+    reader = ConfigReader(source.load, watch=watch, sink=sink, in_thread=anyio.to_thread.run_sync)
+    _warn(sink, loaded.parsed.warnings)
+    return _made(loaded.parsed.config, sink, reader=reader, run_file=run_file)
+
+
+def _made(
+    config: Config, sink: Sink, *, reader: ConfigReader | None = None, run_file: RunFile | None = None
+) -> Application:
     if problems := startup_problems(config):
         raise ValueError("\n".join(problems))
     _warn(sink, startup_warnings(config))
     clock = Clock()
     gateway = Gateway(config, secret=secrets.token_bytes(32), now=clock.now())
-    return Application(gateway, clock=clock, sink=sink, reader=reader)
+    return Application(gateway, clock=clock, sink=sink, reader=reader, run_file=run_file)
 
 
 class Application:
@@ -91,9 +110,18 @@ class Application:
         clock: the time that the core is told.
         sink: takes the Notes.
         reader: of the file that the configuration comes from; None where it stays what it is.
+        run_file: tells commands where the server is; None for one that is no gateway by itself.
     """
 
-    def __init__(self, gateway: Gateway, *, clock: Clock, sink: Sink, reader: ConfigReader | None = None) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        clock: Clock,
+        sink: Sink,
+        reader: ConfigReader | None = None,
+        run_file: RunFile | None = None,
+    ) -> None:
         self._gateway = gateway
         self._clock = clock
         self._sink = sink
@@ -101,6 +129,8 @@ class Application:
         self._ended: anyio.Event | None = None
         self._pools: RunVar[UpstreamPool] = RunVar(f"agcore pool {id(self)}")
         self._state = StateFile(gateway, clock, sink, in_thread=anyio.to_thread.run_sync)
+        self._run_file = run_file
+        self._unannounced = run_file is not None
         self._upkeep = Upkeep(self._state, reader, apply=self.reload, clock=clock)
         self._perform(self._state.restore())
 
@@ -163,8 +193,12 @@ class Application:
                 await self._news()
         self._pool_here().close()
         await self._state.save()
+        if self._run_file is not None:
+            self._run_file.remove()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._unannounced and (address := address_of(scope)) is not None:
+            await self._announce(address)
         await self._upkeep.in_passing()
         now = self._clock.now()
         if (deadline := self._gateway.deadline) is not None and now >= deadline:
@@ -179,6 +213,13 @@ class Application:
             self._running.discard(driver)
             if self._ended is not None:
                 self._ended.set()
+
+    async def _announce(self, address: str) -> None:
+        """Writes the run file: only a request shows where the server listens."""
+        self._unannounced = False
+        if self._run_file is not None:
+            failure = await anyio.to_thread.run_sync(self._run_file.write, address)
+            _warn(self._sink, [failure] if failure else [])
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -238,16 +279,16 @@ class EnvironmentApp:
         """Serves one scope as `Application` does.
 
         Raises:
-            OSError: where the configuration cannot be read.
-            ValueError: where it is none, or must not be served.
+            ValueError: where the configuration cannot be read, is none, or must not be served.
         """
         try:
             application = self._ready()
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             if scope["type"] != "lifespan":
                 raise
+            details = error.details if isinstance(error, settings.SettingsError) else ()
             await receive()
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            await send({"type": "lifespan.startup.failed", "message": "\n".join((str(error), *details))})
             return
         if scope["type"] == "http" and scope["method"] == "POST" and not application.configured:
             await _answer(send, "http.response", 503, NO_PROVIDER)
@@ -256,8 +297,7 @@ class EnvironmentApp:
 
     def _ready(self) -> Application:
         if self._application is None:
-            path = settings.named_file(os.environ)
-            self._application = create_app(path or from_environment(os.environ).config)
+            self._application = _followed(settings.Source(None, os.environ), LogSink())
         return self._application
 
 

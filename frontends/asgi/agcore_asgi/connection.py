@@ -179,6 +179,16 @@ def headers_of(fields: Iterable[tuple[bytes, bytes]]) -> Headers:
     return tuple((b"host", value) for name, value in headers if name == b":authority") + plain
 
 
+def address_of(scope: Scope) -> str | None:
+    """The base URL of the application at its server; None where a request does not show it (a Unix socket, a proxy)."""
+    server = scope.get("server")
+    # A server that believes a proxy takes the scheme from it.
+    if not server or server[1] is None or any(name.startswith(b"x-forwarded-") for name, _ in scope["headers"]):
+        return None
+    host = f"[{server[0]}]" if ":" in server[0] else server[0]
+    return f"{scope.get('scheme', 'http')}://{host}:{server[1]}{scope.get('root_path', '')}"
+
+
 def peer_of(scope: Scope) -> Peer:
     """Who the server says is at the other end; None where it does not know (a Unix socket)."""
     client = scope.get("client")

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from agcore.config import PRESETS, fits_header
+from agcore_host import places, trust
+from agcore_host.settings import SettingsError, reason
 
 KEY_PREFIX: Final = "sk-agcore-"
 """What generated client keys start with, so that they are recognised where they should not be."""
@@ -132,6 +135,59 @@ api_key = "{key}"
 # A directory for traces; none are kept by default.
 #dir = ""
 """
+
+
+def write(named: str | None, environ: Mapping[str, str], *, here: bool, force: bool) -> list[str]:
+    """Writes a first configuration, and trusts it where it is the working directory's.
+
+    Args:
+        named: the path that the user gave; None for the user's file.
+        environ: says where that is, and which providers there are keys for.
+        here: it is for the working directory.
+        force: overwrite what is there.
+
+    Returns:
+        The lines that say what was done, and what comes next.
+
+    Raises:
+        SettingsError: it is there already, or cannot be written.
+    """
+    path = places.user_file(environ) if named is None else Path(named)
+    if here:
+        path = Path(places.FILE_NAME)
+    if path is None:
+        raise SettingsError("there is no home directory for the user's configuration", ["name a file with --config"])
+    state = places.state_dir(environ)
+    if here and state is None:
+        raise SettingsError(f"{path} could not be trusted: {places.NO_STATE_DIR}")
+    found = found_providers(environ)
+    try:
+        write_private(path, render(new_key(), found), replace=force)
+    except OSError as error:
+        if isinstance(error, FileExistsError) and path.exists():
+            hint = "to overwrite it, and lose its client key, use --force"
+            raise SettingsError(f"{path} is there already", [hint]) from None
+        raise SettingsError(f"cannot write {path}: {reason(error)}") from None
+    said = [f"wrote {path}, with a new client key" + ("" if os.name == "nt" else "; only you can read it")]
+    if here and state is not None:
+        said.append(trusted(path, state))
+    providers = ", ".join(f"{name} ({variable})" for name, variable in found.items())
+    words = "" if named is None else f" --config {shlex.quote(named)}"
+    said.append(f"providers: {providers or 'none, as the environment has no API key; until then the demo answers'}")
+    return [*said, "next:", f"  agcore check{words}", f"  agcore serve{words}"]
+
+
+def trusted(path: Path, state: Path) -> str:
+    """Trusts a configuration of a working directory; returns the line that says so.
+
+    Raises:
+        SettingsError: it is not there, or that cannot be written down.
+    """
+    try:
+        full = trust.trust(path, state)
+    except OSError as error:
+        raise SettingsError(f"cannot trust {path}: {reason(error)}") from None
+    return f"trusted {full}: agcore uses it when run in {full.parent}, as long as its content stays what it is"
 
 
 def found_providers(environ: Mapping[str, str]) -> dict[str, str]:

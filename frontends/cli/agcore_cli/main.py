@@ -2,8 +2,8 @@
 
 Results go to standard output, everything else to standard error, the access log too: the only thing that `serve` prints
 on standard output is the line that says it is ready. Exit codes: 0 for success; 1 for an answer of "no" (a name that
-does not resolve, a key that does not work, a show that failed); 2 for what the user has to put right first; 130 after
-an interruption.
+does not resolve, a key that does not work, a show that failed); 2 for what the user has to put right first; 3 where no
+gateway answers; 130 after an interruption.
 
 What a verb needs is imported when it runs, because `agcore serve` is measured by the time to its first answer.
 """
@@ -13,8 +13,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, NoReturn
+
+from agcore_cli.terminal import INTERRUPTED, NO, OK, complain, refuse
 
 if TYPE_CHECKING:
     from agcore.config import Config
@@ -23,18 +25,13 @@ if TYPE_CHECKING:
     from agcore_host.watch import Watch
     from agcore_trio.sinks import LogSink
 
-OK: Final = 0
-NO: Final = 1
-UNUSABLE: Final = 2
-INTERRUPTED: Final = 130
-
 _DESCRIPTION: Final = "A local gateway for language models: one server, the protocols of OpenAI, Anthropic and Gemini."
 
 _EPILOG: Final = """\
 examples:
   agcore demo                       see every protocol answered, without a key
-  agcore init                       write ./agcore.toml, with a client key and all settings to choose from
-  agcore serve                      serve ./agcore.toml, or what the environment has keys for
+  agcore init                       write your configuration, with a client key and all settings to choose from
+  agcore serve                      serve it, or what the environment has keys for
   agcore serve --port 9000          the same on another port
   agcore check --config my.toml     what a configuration means, or all that is wrong with it
   agcore check --live               the same, and whether every key works
@@ -42,12 +39,20 @@ examples:
   agcore models claude-sonnet-4-5   where this one goes
   eval "$(agcore env claude)"       point Claude Code at the gateway
 
-Without --config the file is ./agcore.toml, then agcore/agcore.toml in $XDG_CONFIG_HOME or ~/.config. Without a
-file, providers come from the environment: OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY and others."""
+Without --config the file is the one that AGCORE_CONFIG names, then ./agcore.toml if it is trusted (agcore trust), then
+agcore/agcore.toml in $XDG_CONFIG_HOME or ~/.config. Without a file, providers come from the environment:
+OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY and others."""
 
 _INIT_EPILOG: Final = """\
 The file gets a new client key, and a provider for each API key that the environment has, by the name of its variable.
-Only its owner can read it (mode 600); on Windows the permissions of its directory count."""
+Only its owner can read it (mode 600); on Windows the permissions of its directory count.
+
+Yours is agcore/agcore.toml in $XDG_CONFIG_HOME or ~/.config. With --here the file is ./agcore.toml, and trusted: it is
+used in this directory alone, and goes before yours there."""
+
+_TRUST_EPILOG: Final = """\
+A file in a working directory may send your keys anywhere, so that it is passed over until you have looked at it.
+Trusted is its path together with its content: after a change it is to be trusted again."""
 
 _CHECK_EPILOG: Final = """\
 With --live each provider is asked for its model list, once with each of its keys, and what came of it is printed. No
@@ -59,6 +64,9 @@ examples:
   eval "$(agcore env claude)"                                             sh, bash, zsh
   agcore env gemini --shell fish | source                                 fish
   agcore env openai --shell powershell | Out-String | Invoke-Expression   PowerShell
+
+They are for the gateway that runs: the one of --config, else the only one, else the newest. Where none answers they
+are for the configuration in force, and a warning says so.
 
 What is printed holds the client key. All that is not a statement is a comment."""
 
@@ -91,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         options = _parser().parse_args(argv)
     except UsageError as error:
-        return _refuse(str(error))
+        return refuse(str(error))
     code = OK
     try:
         code = _run(options.verb, options)
@@ -111,7 +119,7 @@ def _run(verb: Callable[[argparse.Namespace], int], options: argparse.Namespace)
         code = verb(options)
         sys.stdout.flush()
     except SettingsError as error:
-        return _refuse(str(error), *error.details)
+        return refuse(str(error), *error.details)
     return code
 
 
@@ -139,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def add_config(verb: argparse.ArgumentParser) -> None:
         verb.add_argument(
-            "--config", metavar="FILE", help="the configuration; by default ./agcore.toml, then the user's"
+            "--config", metavar="FILE", help="the configuration; by default a trusted ./agcore.toml, then yours"
         )
 
     serving = add(_serve, "serve", "run the gateway until SIGTERM or Ctrl-C")
@@ -151,8 +159,12 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--once", action="store_true", help="exit after the show")
     demo.add_argument("--port", type=_port, metavar="P", help="the gateway's port; by default 8045, or a free one")
     starting = add(_init, "init", "write a first configuration", epilog=_INIT_EPILOG)
-    starting.add_argument("--config", metavar="FILE", help="where to; by default ./agcore.toml")
+    where = starting.add_mutually_exclusive_group()
+    where.add_argument("--config", metavar="FILE", help="where to; by default your own file")
+    where.add_argument("--here", action="store_true", help="write ./agcore.toml, and trust it")
     starting.add_argument("--force", action="store_true", help="overwrite what is there")
+    trusting = add(_trust, "trust", "let a configuration count in its directory", epilog=_TRUST_EPILOG)
+    trusting.add_argument("file", nargs="?", default="agcore.toml", metavar="FILE", help="by default ./agcore.toml")
     clients = ("claude", "codex", "gemini", "openai")
     pointing = add(_env, "env", "print the settings that point a client at the gateway", epilog=_ENV_EPILOG)
     pointing.add_argument("client", choices=clients, metavar="CLIENT", help=", ".join(clients))
@@ -194,17 +206,17 @@ def _host(text: str) -> str:
     return text
 
 
-def _refuse(message: str, *details: str) -> int:
-    from agcore_cli.terminal import complain
-
-    complain("error", message, details)
-    return UNUSABLE
-
-
 def _load(options: argparse.Namespace) -> Settings:
     from agcore_host.settings import load
 
-    return load(options.config, os.environ)
+    loaded = load(options.config, os.environ)
+    _tell(loaded.remarks)
+    return loaded
+
+
+def _tell(remarks: Iterable[str]) -> None:
+    for remark in remarks:
+        complain("notice", remark)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -222,18 +234,18 @@ def _prepare(options: argparse.Namespace) -> int:
     import trio
 
     from agcore.config import startup_warnings
-    from agcore_cli.terminal import complain
     from agcore_host import settings
     from agcore_host.log_lines import json_line, text_line
     from agcore_host.watch import Watch
     from agcore_trio.sinks import LogSink
 
     source = settings.Source(options.config, os.environ, host=options.host, port=options.port)
-    watch = None if source.path is None else Watch(source.path)
+    _tell(source.found.remarks)
+    watch = None if source.path is None else Watch(source.path, source.companions)
     loaded = source.load()
     config = loaded.parsed.config
     if problems := settings.refusals(config):
-        return _refuse(f"refusing to start with this configuration (from {loaded.origin})", *problems)
+        return refuse(f"refusing to start with this configuration (from {loaded.origin})", *problems)
     for warning in (*loaded.parsed.warnings, *startup_warnings(config)):
         complain("warning", warning)
     if loaded.parsed.unused:
@@ -253,6 +265,7 @@ async def _listen(
     import trio
 
     from agcore import Gateway
+    from agcore_host.run_files import RunFile
     from agcore_host.settings import listen_problem, needs_demo
     from agcore_trio.reload import Reloader
     from agcore_trio.server import serve
@@ -275,12 +288,29 @@ async def _listen(
 
         gateway = Gateway(await complete(config), secret=os.urandom(32), now=time.time())
         reloader = Reloader(source.load, host=host, watch=watch, sink=sink, complete=complete)
+        run_file = RunFile(os.environ, source.found)
+
+        def announce(url: str) -> None:
+            if failure := run_file.write(url):
+                complain("warning", failure)
+            print(f"listening on {url}", flush=True)
+
         gc.freeze()
         gc.enable()
         try:
-            await serve(gateway, host=host, port=port, sink=sink, certificate=certificate, reloader=reloader)
+            await serve(
+                gateway,
+                host=host,
+                port=port,
+                sink=sink,
+                certificate=certificate,
+                reloader=reloader,
+                announce=announce,
+            )
         except OSError as error:
-            code = _refuse(listen_problem(host, port, error))
+            code = refuse(listen_problem(host, port, error))
+        finally:
+            run_file.remove()
         nursery.cancel_scope.cancel()
     return code
 
@@ -293,39 +323,48 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
+    from agcore_cli import init
+
+    print(*init.write(options.config, os.environ, here=options.here, force=options.force), sep="\n")
+    return OK
+
+
+def _trust(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from agcore_cli import init
-    from agcore_host import settings
+    from agcore_cli.init import trusted
+    from agcore_host.places import FILE_NAME, NO_STATE_DIR, state_dir
 
-    path = Path(settings.FILE_NAME if options.config is None else options.config)
-    found = init.found_providers(os.environ)
-    try:
-        init.write_private(path, init.render(init.new_key(), found), replace=options.force)
-    except OSError as error:
-        if isinstance(error, FileExistsError) and path.exists():
-            return _refuse(f"{path} is there already", "to overwrite it, and lose its client key, use --force")
-        return _refuse(f"cannot write {path}: {settings.reason(error)}")
-    named = ", ".join(f"{name} ({variable})" for name, variable in found.items())
-    config = _config_words(options)
-    print(f"wrote {path}, with a new client key" + ("" if os.name == "nt" else "; only you can read it"))
-    print(f"providers: {named or 'none, as the environment has no API key; until then the built-in demo answers'}")
-    print("next:", f"  agcore check{config}", f"  agcore serve{config}", sep="\n")
+    path, state = Path(options.file), state_dir(os.environ)
+    if state is None:
+        return refuse(NO_STATE_DIR)
+    print(trusted(path / FILE_NAME if path.is_dir() else path, state))
     return OK
 
 
 def _env(options: argparse.Namespace) -> int:
     from agcore.config import startup_problems
-    from agcore_cli import env
+    from agcore_cli import env, gateways
 
-    loaded = _load(options)
-    proxy = loaded.parsed.config.proxy
-    if problems := startup_problems(loaded.parsed.config):
-        return _refuse(f"the gateway would not start with this configuration (from {loaded.origin})", *problems)
+    try:
+        found = gateways.find(options.config, os.environ)
+    except gateways.NoGateway as error:
+        loaded = _load(options)
+        config = loaded.parsed.config
+        if problems := startup_problems(config):
+            return refuse(f"the gateway would not start with this configuration (from {loaded.origin})", *problems)
+        target = env.target(config, f"not running yet; these are the settings of {loaded.origin}")
+        complain("warning", f"{error}; these are the settings of {loaded.origin}", ["start it with: agcore serve"])
+    else:
+        if found.others:
+            complain("notice", f"{found.others + 1} gateways run; this is the newest, at {found.origin}")
+        target = env.target(found.settings(os.environ).parsed.config, found.origin, running_at=found.run.address)
+    for sentence in env.overrides(options.client, os.environ):
+        complain("warning", sentence)
     command = f"agcore env {options.client}{_config_words(options)}"
     if options.shell != "sh":
         command += f" --shell {options.shell}"
-    print(*env.lines(options.client, options.shell, proxy, command=command), sep="\n")
+    print(*env.lines(options.client, options.shell, target, command=command, environ=os.environ), sep="\n")
     return OK
 
 
@@ -344,7 +383,7 @@ def _check(options: argparse.Namespace) -> int:
     print(f"Configuration\n  {loaded.origin}\n\n{describe_config(loaded.parsed)}", end="")
     problems = refusals(loaded.parsed.config)
     if problems:
-        return _refuse("with this configuration `agcore serve` refuses to start", *problems)
+        return refuse("with this configuration `agcore serve` refuses to start", *problems)
     return _check_live(loaded.parsed.config) if options.live else OK
 
 
@@ -363,7 +402,6 @@ def _models(options: argparse.Namespace) -> int:
     from agcore import Catalog, Miss
     from agcore.config import with_demo
     from agcore_cli import listings
-    from agcore_cli.terminal import complain
     from agcore_host.settings import needs_demo
 
     config = _load(options).parsed.config

@@ -37,10 +37,25 @@ class Client(msgspec.Struct, frozen=True):
     """Name -> value, with `{url}` for the gateway's base URL and `{key}` for the client key."""
     remark: str = ""
     """What cannot be set by variables."""
+    options: Mapping[str, str] = {}
+    """Further variables, for a shell that is set up for good."""
+    rivals: tuple[str, ...] = ()
+    """Variables that lead elsewhere, or show another key, if they are set as well."""
 
 
 CLIENTS: Final[Mapping[str, Client]] = {
-    "claude": Client("Claude Code", "claude", {"ANTHROPIC_BASE_URL": "{url}", "ANTHROPIC_AUTH_TOKEN": "{key}"}),
+    "claude": Client(
+        "Claude Code",
+        "claude",
+        {"ANTHROPIC_BASE_URL": "{url}", "ANTHROPIC_AUTH_TOKEN": "{key}"},
+        # Its list of models is the gateway's then: https://code.claude.com/docs/en/llm-gateway.
+        options={"CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1"},
+        # By order of precedence: https://code.claude.com/docs/en/iam.
+        rivals=(
+            *("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"),
+            *("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"),
+        ),
+    ),
     "codex": Client("Codex", "codex", {"AGCORE_API_KEY": "{key}"}),
     "gemini": Client(
         "Gemini CLI",
@@ -48,8 +63,15 @@ CLIENTS: Final[Mapping[str, Client]] = {
         {"GOOGLE_GEMINI_BASE_URL": "{url}", "GEMINI_API_KEY": "{key}"},
         # With a base URL it takes to a way of logging in that shows no key, and that `gemini -p` calls invalid.
         'It needs {"security": {"auth": {"selectedType": "gemini-api-key"}}} in ~/.gemini/settings.json.',
+        # google-genai takes GOOGLE_API_KEY before GEMINI_API_KEY, and Vertex AI before either.
+        rivals=("GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_GCA"),
     ),
-    "openai": Client("the SDKs of OpenAI", "", {"OPENAI_BASE_URL": "{url}/v1", "OPENAI_API_KEY": "{key}"}),
+    "openai": Client(
+        "the SDKs of OpenAI",
+        "",
+        {"OPENAI_BASE_URL": "{url}/v1", "OPENAI_API_KEY": "{key}"},
+        rivals=("OPENAI_API_BASE", "OPENAI_API_TYPE"),
+    ),
 }
 """By the name that `agcore env` takes. Codex has its address from a file, see `codex_settings`."""
 
@@ -81,19 +103,33 @@ def _set_in_powershell(name: str, value: str) -> str:
     return f"$env:{name} = '{escaped}'"
 
 
+def _unset_in_sh(name: str) -> str:
+    return f"unset {name}"
+
+
+def _unset_in_fish(name: str) -> str:
+    return f"set -e {name}"
+
+
+def _unset_in_powershell(name: str) -> str:
+    return f"Remove-Item Env:{name} -ErrorAction SilentlyContinue"
+
+
 class Shell(msgspec.Struct, frozen=True):
     """How a shell takes over what a command prints. Everywhere, `#` starts a comment."""
 
     set_variable: Callable[[str, str], str]
     """Name and value -> the statement that sets the variable for the programs it starts."""
+    unset_variable: Callable[[str], str]
+    """Name -> the statement that takes the variable away."""
     take_over: str
     """The line that runs the statements which `{command}` prints."""
 
 
 SHELLS: Final[Mapping[str, Shell]] = {
-    "sh": Shell(_set_in_sh, 'eval "$({command})"'),
-    "fish": Shell(_set_in_fish, "{command} | source"),
-    "powershell": Shell(_set_in_powershell, "{command} | Out-String | Invoke-Expression"),
+    "sh": Shell(_set_in_sh, _unset_in_sh, 'eval "$({command})"'),
+    "fish": Shell(_set_in_fish, _unset_in_fish, "{command} | source"),
+    "powershell": Shell(_set_in_powershell, _unset_in_powershell, "{command} | Out-String | Invoke-Expression"),
 }
 """By the name that `agcore env --shell` takes; `sh` is every shell of that family."""
 

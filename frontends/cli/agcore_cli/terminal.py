@@ -1,4 +1,6 @@
-"""What people read in a terminal: complaints in one form, tables, styles, and text that wraps as it streams."""
+"""What people read in a terminal: complaints in one form, tables, styles, and text that wraps as it streams; and what a
+command leaves to its shell, the exit code.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,15 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TextIO
+
+OK: Final = 0
+NO: Final = 1
+"""The answer is no."""
+UNUSABLE: Final = 2
+"""The command line, or the configuration, has to be put right first."""
+NO_GATEWAY: Final = 3
+"""No gateway answers."""
+INTERRUPTED: Final = 130
 
 WIDEST: Final = 100
 """Columns of running text; longer lines are hard to read, however wide the terminal is."""
@@ -18,6 +29,12 @@ _WORD: Final = re.compile(r"(\s*)(\S*)")
 def complain(kind: str, message: str, details: Iterable[str] = ()) -> None:
     """Prints `agcore: KIND: MESSAGE` on standard error, and each of `details` indented on a line of its own."""
     print(f"agcore: {kind}: {message}", *(f"  {detail}" for detail in details), sep="\n", file=sys.stderr, flush=True)
+
+
+def refuse(message: str, *details: str) -> int:
+    """Complains of what has to be put right first, and returns the exit code that says so."""
+    complain("error", message, details)
+    return UNUSABLE
 
 
 def table(rows: Iterable[Sequence[str]]) -> list[str]:

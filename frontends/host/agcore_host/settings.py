@@ -1,9 +1,7 @@
 """The IO side of configuration: finds the file, reads it, looks up its secrets, and has the core make sense of it.
 
-The file is the one that is named (on the command line, or by `AGCORE_CONFIG` for a process without one), else
-`./agcore.toml`, else `agcore/agcore.toml` below `$XDG_CONFIG_HOME` (`~/.config`). Without any, providers come from the
-environment. Where those give no provider either, the demo provider answers, on loopback only: `refusals` is the whole
-list of reasons for which a server must not start.
+Where the file is, `places` says. Without any, providers come from the environment. Where those give no provider either,
+the demo provider answers, on loopback only: `refusals` is the whole list of reasons for which a server must not start.
 
 Names of files in a configuration file, those of secrets too, are relative to its own directory.
 """
@@ -31,11 +29,11 @@ from agcore.config import (
     with_file_names,
 )
 from agcore.protocol import Event
+from agcore_host import trust
+from agcore_host.places import Found, find, state_dir
 
 if TYPE_CHECKING:
     from agcore_host.certificate import Certificate
-
-FILE_NAME = "agcore.toml"
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -44,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True):
     parsed: Parsed
     path: Path | None = None
     """The file; None where there is none and the environment alone decided."""
+    remarks: tuple[str, ...] = ()
+    """Sentences about files that were passed over."""
 
     @property
     def origin(self) -> str:
@@ -51,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True):
         return "the environment (no configuration file)" if self.path is None else str(self.path)
 
 
-class SettingsError(Exception):
+class SettingsError(ValueError):
     """A configuration that cannot be used: `str` says why in one line, `details` has a line for each problem."""
 
     def __init__(self, message: str, details: Iterable[str] = ()) -> None:
@@ -69,16 +69,26 @@ class Source:
         port: the port, likewise.
 
     Attributes:
+        found: the file, and how it was found.
         path: the file; None where there is none.
     """
 
     def __init__(
         self, named: str | None, environ: Mapping[str, str], *, host: str | None = None, port: int | None = None
     ) -> None:
-        self.path = find_file(environ) if named is None else Path(named)
+        self.found = find(named, environ)
+        self.path = self.found.path
         self._environ = environ
         self._host = host
         self._port = port
+
+    @property
+    def companions(self) -> tuple[Path, ...]:
+        """The files besides its own that decide whether it may be read."""
+        state = state_dir(self._environ)
+        if not self.found.guarded or self.path is None or state is None:
+            return ()
+        return (trust.entry(self.path, state),)
 
     def load(self) -> Settings:
         """Reads it. Where there was no file at first, there may be one now.
@@ -86,7 +96,8 @@ class Source:
         Raises:
             SettingsError: as of the function `load`.
         """
-        loaded = load(None if self.path is None else str(self.path), self._environ)
+        found = find(None, self._environ) if self.path is None else self.found
+        loaded = load_found(found, self._environ)
         config = with_bind(loaded.parsed.config, host=self._host, port=self._port)
         return msgspec.structs.replace(loaded, parsed=msgspec.structs.replace(loaded.parsed, config=config))
 
@@ -99,14 +110,23 @@ def load(named: str | None, environ: Mapping[str, str]) -> Settings:
         environ: the environment's variables.
 
     Raises:
-        SettingsError: the file cannot be read, or is not a configuration.
+        SettingsError: the file cannot be read, is not a configuration, or is not trusted any more.
     """
-    path = find_file(environ) if named is None else Path(named)
+    return load_found(find(named, environ), environ)
+
+
+def load_found(found: Found, environ: Mapping[str, str]) -> Settings:
+    """Reads the configuration of a file that was found before, or of the environment where none was.
+
+    Raises:
+        SettingsError: as of `load`.
+    """
+    path = found.path
     origin = "the environment" if path is None else str(path)
     try:
         if path is None:
-            return Settings(from_environment(environ))
-        return Settings(read(path, environ), path)
+            return Settings(from_environment(environ), remarks=found.remarks)
+        return Settings(_read(path, environ, guarded=found.guarded), path, found.remarks)
     except ConfigError as error:
         count = len(error.problems)
         message = f"{count} {'problem' if count == 1 else 'problems'} in the configuration of {origin}"
@@ -124,30 +144,21 @@ def read(path: Path, environ: Mapping[str, str]) -> Parsed:
         OSError: the file cannot be read.
         ValueError: it is no text, or (`ConfigError`) no configuration.
     """
-    text = path.read_text(encoding="utf-8")
+    return _read(path, environ, guarded=False)
+
+
+def _read(path: Path, environ: Mapping[str, str], *, guarded: bool) -> Parsed:
+    data = path.read_bytes()
+    if guarded:
+        # What is judged is what is used: the file may be another one than a moment ago.
+        standing = trust.standing(path, state_dir(environ), content=data)
+        if standing is not trust.Standing.TRUSTED:
+            raise SettingsError(f"{path}: {standing.value}; if that was you, say so with: agcore trust")
+    text = data.decode("utf-8")
     secrets = resolve(secret_refs(text), environ, beside=path.parent)
     parsed = parse(text, secrets=secrets, environ=environ)
     config = with_file_names(parsed.config, partial(file_name, beside=path.parent))
     return msgspec.structs.replace(parsed, config=config)
-
-
-def named_file(environ: Mapping[str, str]) -> Path | None:
-    """The file for a process without a command line: the one that `AGCORE_CONFIG` names, whether it exists or not, else
-    one in the usual places.
-    """
-    named = environ.get("AGCORE_CONFIG")
-    return Path(named) if named else find_file(environ)
-
-
-def find_file(environ: Mapping[str, str]) -> Path | None:
-    """The file in one of the usual places, if there is one; a relative path where it is in the working directory."""
-    return next((path for path in usual_places(environ) if path.is_file()), None)
-
-
-def usual_places(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Where a file is looked for, in this order."""
-    home = environ.get("XDG_CONFIG_HOME") or (Path(environ["HOME"], ".config") if environ.get("HOME") else "")
-    return (Path(FILE_NAME), *((Path(home, "agcore", FILE_NAME),) if home else ()))
 
 
 def resolve(references: Iterable[str], environ: Mapping[str, str], *, beside: Path) -> dict[str, str]:

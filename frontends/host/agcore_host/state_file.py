@@ -6,12 +6,11 @@ one to save has the word. What it holds can be done without: no failure here is 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from agcore.protocol import Emit, Event, GatewayEffect, Warned
+from agcore_host.private_files import write
 from agcore_host.settings import reason
 
 if TYPE_CHECKING:
@@ -73,24 +72,3 @@ class StateFile:
             self._failing = True
         else:
             self._unwritten, self._failing = None, False
-
-
-def write(path: str, data: bytes) -> None:
-    """Puts a file that only its owner can read in the place of another one.
-
-    Raises:
-        OSError: it cannot be written; what was there is there still.
-    """
-    import tempfile
-
-    path = os.path.realpath(path)
-    folder, name = os.path.split(path)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise

@@ -30,15 +30,18 @@ class Watch:
 
     Args:
         path: the configuration's file.
+        companions: further files whose change means that it is to be read again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, companions: tuple[Path, ...] = ()) -> None:
         self._path = path
+        self._companions = companions
         self.mark()
 
     def mark(self) -> None:
         """Takes the files as they are now for the ones that are read next."""
-        self._read = self._seen = stamps(self._path)
+        others = {file: stamp(file) for file in self._companions}
+        self._read = self._seen = {**stamps(self._path), **others}
 
     @property
     def pause(self) -> float:
