@@ -31,6 +31,8 @@ with its protocol: O for OpenAI, A for Anthropic, G for Gemini, M for MCP, I for
 all others. `{version}` is v1, v1beta, v1beta1 or v1alpha, `{collection}` is models or tunedModels, `{model}` may hold
 slashes and colons, `{name}` is one segment. The dialect `models` is decided by the request's headers. Trailing slashes
 and a doubled `/v1/v1` are accepted, a known path with a wrong method is a 405, and `OPTIONS` is answered on every path.
+Bodies may be coded with gzip, deflate, zstd and, with the extra `br`, br; limits hold for what they decode to, and
+other codings are a 415.
 
 """
 

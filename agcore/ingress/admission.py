@@ -119,11 +119,18 @@ def admit_body(request: Routed, rules: BodyRules, *, max_body: int, limits: KeyL
         now: Seconds since the epoch.
 
     Returns:
-        The request, perhaps with `metered` set, or its refusal.
+        The request, perhaps with `metered` and `codings` set, or its refusal.
     """
     if request.head.method != "POST":
         return request
-    fault = _body_fault(request, json_body=rules.json_body, bound=max_body)
+    fields = firsts(request.head.headers, _ABOUT_BODY)
+    fault = _body_fault(request, fields.get(b"content-length"), json_body=rules.json_body, bound=max_body)
+    if fault is None and b"content-encoding" in fields:
+        coded = _codings(request.head.headers)
+        if isinstance(coded, Fault):
+            fault = coded
+        else:
+            request = msgspec.structs.replace(request, codings=coded)
     if fault is None and rules.metered and request.identity is not None:
         fault = limits.admit(request.identity, now=now)
         request = msgspec.structs.replace(request, metered=True)
@@ -143,9 +150,10 @@ def admit_body(request: Routed, rules: BodyRules, *, max_body: int, limits: KeyL
     )
 
 
-def too_large(limit: int) -> Fault:
-    """The 413 for a body over `limit` bytes."""
-    return Fault(status=413, message=f"the request body is larger than {limit} bytes", code="request_too_large")
+def too_large(limit: int, *, decoded: bool = False) -> Fault:
+    """The 413 for a body over `limit` bytes, as it came or `decoded`."""
+    what = "the request body decodes to more" if decoded else "the request body is larger"
+    return Fault(status=413, message=f"{what} than {limit} bytes", code="request_too_large")
 
 
 def _preflight_headers(asked: Headers, found: MatchedRoute | NoMatch, *, readable: bool) -> Headers:
@@ -173,7 +181,7 @@ def _no_route(method: str, target: RequestTarget, found: NoMatch) -> Fault:
     return Fault(status=404, message=f"there is no {target.path} here", code="not_found")
 
 
-def _body_fault(request: Routed, *, json_body: bool, bound: int) -> Fault | None:
+def _body_fault(request: Routed, length: bytes | None, *, json_body: bool, bound: int) -> Fault | None:
     """Returns what the head already says against the body; None for nothing."""
     headers = request.head.headers
     if request.identity is None and json_body:
@@ -182,11 +190,30 @@ def _body_fault(request: Routed, *, json_body: bool, bound: int) -> Fault | None
             # A web page can send a form or plain text to this machine without asking; JSON it cannot.
             message = "without a key the content type must be application/json"
             return Fault(status=415, message=message, code="unsupported_media_type")
-    fields = firsts(headers, _ABOUT_BODY)
-    coding = fields.get(b"content-encoding")
-    if coding is not None and coding.strip().lower() not in (b"", b"identity"):
-        return Fault(status=415, message="compressed request bodies are not taken", code="unsupported_content_encoding")
-    length = fields.get(b"content-length")
     if length is not None and length.isdigit() and int(length[:20]) > bound:
         return too_large(bound)
     return invalid("content-length is not a number") if length is not None and not length.isdigit() else None
+
+
+def _codings(headers: Headers) -> tuple[str, ...] | Fault:
+    """The codings of a body, or the 415 for those that cannot be undone here, with what can be (RFC 9110 section
+    12.5.3)."""
+    from agcore.codecs.content_coding import MOST, available, codings, unknown  # few bodies are coded
+
+    coded = codings(headers)
+    refused = unknown(coded)
+    if refused is None and len(coded) <= MOST:
+        return coded
+    taken = available()
+    wrong = f"{len(coded)} codings of one body" if refused is None else f"content-encoding {refused[:40]!r}"
+    message = (
+        f"{wrong} cannot be taken; send it plain, or as {', '.join(taken)} (Codex sends plain bodies with "
+        "`-c features.enable_request_compression=false`)"
+    )
+    accepted = ", ".join(taken).encode("ascii")
+    return Fault(
+        status=415,
+        message=message,
+        code="unsupported_content_encoding",
+        headers=((b"accept-encoding", accepted),),
+    )

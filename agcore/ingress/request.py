@@ -44,6 +44,8 @@ class Routed(RequestFacts, frozen=True, kw_only=True):
     match: MatchedRoute
     metered: bool = False
     """The limits of its key let it in, and have lent it what it may use."""
+    codings: tuple[str, ...] = ()
+    """The codings of its body, in the order in which they were applied; all of them can be undone."""
 
 
 class Refused(RequestFacts, frozen=True, kw_only=True):

@@ -96,6 +96,10 @@ class Exchange:
         self._operation: Operation | None = None
         if operation is not None:
             assert isinstance(request, Routed)
+            if request.codings and operation.body is not BodyPolicy.DISCARD:
+                from agcore.codecs.content_coding import ContentDecoder  # few bodies are coded
+
+                self._body.decoder = ContentDecoder(request.codings, limit=max_body)
             self._operation = operation(
                 ExchangeParts(request, services, self._client, self._calls, self._body, self._memory, self._environment)
             )
@@ -149,14 +153,17 @@ class Exchange:
             if kind is UpstreamConnected and self._body.passing:
                 self._timers[Timer.BODY] = now + self._timeouts.body_idle
         elif isinstance(input, RequestData):
-            if self._body.receive(input.data, now=now):
-                operation.receive_body(input.data, now=now)
+            for piece in self._body.receive(input.data, now=now):
+                operation.receive_body(piece, now=now)
+                if client.outcome is not None:
+                    break
         elif isinstance(input, RequestEnd):
-            body = self._body.end()
-            try:
-                operation.run(body, now=now)
-            except (BodyError, Pending) as reason:
-                self._stopped(reason, body, now)
+            body = self._body.end(now=now)
+            if client.outcome is None:
+                try:
+                    operation.run(body, now=now)
+                except (BodyError, Pending) as reason:
+                    self._stopped(reason, body, now)
         elif isinstance(input, ClientGone):
             client.outcome = "client gone"
         elif isinstance(input, Written):
@@ -330,7 +337,7 @@ class Exchange:
         tokens, asked = 0, self._calls.asked
         if asked and outcome != "error":
             counters = self._client.counters
-            tokens = operation.consumed(received=counters.received if counters.first_content is not None else 0)
+            tokens = operation.consumed(received=self._body.size if counters.first_content is not None else 0)
         self._services.outside.settle(self.request.identity, tokens=tokens, asked=asked, now=now)
 
 

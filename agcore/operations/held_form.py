@@ -18,9 +18,10 @@ class HeldForm:
     Args:
         headers: Of the request.
         boundary: That they name.
+        coded: What they say of its size is not that of the form itself.
     """
 
-    def __init__(self, headers: Headers, boundary: bytes) -> None:
+    def __init__(self, headers: Headers, boundary: bytes, *, coded: bool = False) -> None:
         self.size = 0
         """Bytes that came so far."""
         self.spooled = 0
@@ -29,7 +30,7 @@ class HeldForm:
         """The rest of it passes by to an upstream that has its beginning."""
         self.scan = FormScan(boundary)
         self._boundary = boundary
-        declared = first(headers, b"content-length")
+        declared = None if coded else first(headers, b"content-length")
         self._declared = None if declared is None else int(declared)
         self._pieces: list[bytes] = []
         self._patcher: Patcher | None = None

@@ -43,7 +43,7 @@ class Upload(Forward):
         boundary = boundary_of(headers)
         if isinstance(boundary, Fault):
             return self.client.fail(boundary, now=now)
-        self._form = HeldForm(headers, boundary)
+        self._form = HeldForm(headers, boundary, coded=bool(self.request.codings))
         return None
 
     def receive_body(self, data: bytes, *, now: float) -> None:

@@ -251,7 +251,7 @@ def test_what_reads_no_json_asks_for_none(method: str, path: str, status: int) -
 
 
 def test_what_is_said_of_bodies_holds_for_posts_only() -> None:
-    coded: Headers = ((b"content-encoding", b"gzip"),)
+    coded: Headers = ((b"content-encoding", b"compress"),)
     assert answer(Case("", "auto", "GET", "/v1/files", coded, 501))[0] == 501
     assert answer(Case("", "auto", "POST", "/v1/files", coded, 415))[0] == 415
 

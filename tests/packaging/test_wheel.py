@@ -54,4 +54,4 @@ def test_the_default_install_stays_small(wheel: zipfile.ZipFile) -> None:
     lines = wheel.read(metadata).decode().splitlines()
     needed = [line.removeprefix("Requires-Dist: ") for line in lines if line.startswith("Requires-Dist: ")]
     default = {name.split(">")[0].split(";")[0].strip() for name in needed if "extra ==" not in name}
-    assert default == {"attrs", "certifi", "h11", "msgspec", "multipart", "trio"}
+    assert default == {"attrs", "backports-zstd", "certifi", "h11", "msgspec", "multipart", "trio"}

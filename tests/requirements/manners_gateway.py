@@ -11,6 +11,35 @@ from tests.requirements import base
 
 ROWS: Final[tuple[base.Requirement, ...]] = (
     # G1
+    base.row(
+        "manners.G1",
+        "docs/wire/content-codings.md",
+        "A request's body may be coded with gzip, deflate, zstd and br, several in a row, and goes up plain.",
+        "stories/test_coded_requests.py::test_a_coded_body_goes_up_plain_and_byte_for_byte",
+        "stories/test_coded_requests.py::test_several_codings_are_undone_in_reverse",
+        "stories/test_coded_requests.py::test_a_coded_form_goes_up_plain",
+        "stories/test_coded_requests.py::test_an_mcp_server_gets_the_message_plain",
+        "stories/test_coded_requests.py::test_codex_sends_zstd_and_is_understood",
+        "differential/test_coded_bodies.py::test_a_coded_request_reaches_the_upstream_plain",
+        "differential/test_coded_bodies.py::test_in_process_a_coded_request_is_decoded_as_well",
+    ),
+    base.row(
+        "manners.G1.bounds",
+        "docs/wire/content-codings.md",
+        "The bounds of a request's body hold for what it decodes to, at each of its codings, and cost no more memory.",
+        "stories/test_coded_requests.py::test_the_limit_holds_after_decoding",
+        "stories/test_coded_requests.py::test_a_bomb_costs_no_more_memory_than_the_limit",
+        "stories/test_coded_requests.py::test_a_form_that_is_a_bomb_is_refused_and_holds_nothing",
+        "codecs/test_content_coding.py::test_a_bomb_within_a_coding_is_found_too",
+    ),
+    base.row(
+        "manners.G1.refused",
+        "docs/wire/content-codings.md",
+        "Other codings are a 415 that names those that are taken and Codex' switch, and a broken body is a 400.",
+        "stories/test_coded_requests.py::test_other_codings_are_refused_with_those_that_are_taken_and_codex_switch",
+        "stories/test_coded_requests.py::test_a_broken_body_is_a_400",
+        "differential/test_coded_bodies.py::test_what_cannot_be_decoded_is_refused_and_nobody_asked",
+    ),
     # G2
     # G3
     # G4
