@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from agcore.codecs import json_text
 from agcore.codecs.sse import Decoder, Frame
 from agcore.conversation.losses import Losses
 from agcore.conversion.base import (
@@ -55,6 +56,7 @@ class PassThrough(AttemptConversion):
         stream: As for `AttemptConversion`, with its headers; it is opened early.
         stream_headers: See there.
         read_usage: Reads what the answer consumed; the dialect's own way unless named.
+        mend: Mends the answer in place, and tells whether it had to.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class PassThrough(AttemptConversion):
         stream: Stream | None = None,
         stream_headers: Headers = (),
         read_usage: ReadUsage | None = None,
+        mend: Callable[[dict[str, object]], bool] | None = None,
     ) -> None:
         super().__init__(
             request,
@@ -79,6 +82,7 @@ class PassThrough(AttemptConversion):
         )
         self._shown_model = shown_model
         self._read_usage = upstream.dialect.pass_through.read_usage if read_usage is None else read_usage
+        self._mend = mend
         self._answer: dict[str, object] | None = None
 
     @property
@@ -93,10 +97,17 @@ class PassThrough(AttemptConversion):
             return answer
         self._answer = answer
         self._usage = self._read_usage(answer)
+        body = self._mended(answer, body)
         member = self.upstream.dialect.traits.model_member
         if self._shown_model is not None and member in answer:
             body = edited(body, answer, {member: msgspec.json.encode(self._shown_model)})
         return WholeAnswer(body, failed=bool(answer.get("error")))
+
+    def _mended(self, answer: dict[str, object], body: bytes) -> bytes:
+        try:
+            return json_text.encode(answer) if self._mend is not None and self._mend(answer) else body
+        except ValueError:  # nested too deeply to be written: it passes as it is
+            return body
 
 
 class Generation(msgspec.Struct, frozen=True):
@@ -130,6 +141,7 @@ class GenerationPassThrough(PassThrough):
             losses=losses,
             stream=stream,
             stream_headers=() if stream is None else STREAM_HEADERS[summary.framing],
+            mend=upstream.dialect.pass_through.mend_answer,
         )
         self._generation = generation
 

@@ -216,6 +216,8 @@ class PassThrough(msgspec.Struct, frozen=True):
     events: Callable[[], StreamEvents]
     """Makes what says of one stream's frames what they are."""
     tap: StreamTapFactory
+    mend_answer: Callable[[dict[str, object]], bool] | None = None
+    """Mends a whole answer in place, and tells whether it had to; None where answers are left alone."""
 
 
 class ParseRequest(Protocol):

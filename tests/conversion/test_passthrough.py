@@ -269,6 +269,30 @@ def test_a_whole_answer_that_only_the_lenient_reader_reads_shows_the_alias_too()
     assert story.body == b'{"choices":["\\ud83d"],"model":"my-openai"}'
 
 
+def test_calls_of_a_whole_answer_are_mended_under_the_clients_name_of_the_model() -> None:
+    said = {"role": "assistant", "tool_calls": [{"id": "", "function": {"name": "f", "arguments": {"p": 1}}}]}
+    answer = {"model": "up-openai", "choices": [{"index": 0, "message": said, "finish_reason": "tool_calls"}]}
+    story = asked(CHAT, stream=False, model=CHAT.alias)
+    story.upstream_answers(200, json.dumps(answer).encode())
+    shown = json.loads(story.body)
+    (call,) = shown["choices"][0]["message"]["tool_calls"]
+    assert re.fullmatch("call_[0-9a-f]{24}", call.pop("id"))
+    assert call == {"type": "function", "function": {"name": "f", "arguments": '{"p":1}'}}
+    assert shown["model"] == CHAT.alias
+
+
+def test_an_answer_that_is_too_deep_to_be_written_anew_passes_as_it_is() -> None:
+    server, kept = gateway(config()), set[bool]()
+    for depth in range(700, 1000):
+        deep = b'{"choices":[{"message":{"tool_calls":[{"x":' + b"[" * depth + b"]" * depth + b"}]}}]}"
+        story = Story(server)
+        story.open("POST", CHAT.target(CHAT.model, stream=False), body=CHAT.request(CHAT.model, stream=False))
+        story.upstream_answers(200, deep)
+        if story.status == 200:
+            kept.add(story.body == deep)
+    assert kept == {True, False}
+
+
 def test_listed_headers_come_down_with_the_answers_origin() -> None:
     story = asked(CHAT, stream=False)
     headers = (

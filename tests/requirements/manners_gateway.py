@@ -41,6 +41,12 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "differential/test_coded_bodies.py::test_what_cannot_be_decoded_is_refused_and_nobody_asked",
     ),
     # G2
+    base.row(
+        "manners.G2",
+        "docs/wire/openai-chat.md",
+        "Another id under a known index is another call, and what follows under that index is that call's.",
+        "dialects/openai_chat/test_chunk_repair.py::test_calls_are_told_apart_whatever_their_numbers",
+    ),
     # G3
     # G4
     # G5
@@ -52,6 +58,15 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     # G11
     # G12
     # G13
+    base.row(
+        "manners.G13",
+        "docs/decisions/0007-what-pass-through-edits.md",
+        "Calls that pass through have an id, a number, a type and arguments as text, streamed or whole.",
+        "dialects/openai_chat/test_chunk_repair.py::test_every_call_gets_an_id_of_its_own",
+        "dialects/openai_chat/test_chunk_repair.py::test_calls_of_a_whole_answer_get_what_they_lack",
+        "dialects/openai_chat/test_chunk_repair.py::test_a_call_that_says_no_arguments_has_empty_ones_in_the_end",
+        "conversion/test_passthrough.py::test_calls_of_a_whole_answer_are_mended_under_the_clients_name_of_the_model",
+    ),
     # G14
     # G15
     # G16

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-import msgspec
-
 from agcore.codecs import json_text
 from agcore.codecs.sse import Frame
 from agcore.conversation.values import (
@@ -33,6 +31,7 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.openai.media_parts import source_of
+from agcore.dialects.openai_chat.call_numbers import CallNumbers, KnownCall, id_of, is_object
 from agcore.dialects.openai_chat.stream_events import StreamEvents
 from agcore.dialects.shared.citation_spans import span_of
 from agcore.dialects.shared.faults import CUT, EMPTY
@@ -57,25 +56,15 @@ _NO_CHOICES: Final = Fault(status=502, message="the upstream's answer holds no c
 _MOST_CHOICES: Final = 128
 
 
-class _Call(msgspec.Struct):
+class _Call(KnownCall):
     """A tool call on its way."""
 
-    place: int
-    """Among the calls of its choice, named or not."""
     position: int = -1
     """Among those that started."""
-    id: str = ""
-    name: str = ""
-    pieces: list[str] = msgspec.field(default_factory=list)
     custom: bool = False
     signature: Signature | None = None
     started: bool = False
     ended: bool = False
-
-    @property
-    def arguments(self) -> str:
-        """All that came so far."""
-        return "".join(self.pieces)
 
 
 class _Choice:
@@ -85,9 +74,7 @@ class _Choice:
         self.thinking = False
         self.spelling = ""
         """The field in which this upstream spells reasoning; the others only repeat it."""
-        self.calls: list[_Call] = []
-        self.by_index: dict[int | str, _Call] = {}
-        self.latest: _Call | None = None
+        self.numbers = CallNumbers(_Call)
         self.started_calls = 0
         self.held: list[Delta] = []
         """Content that came while calls were incomplete."""
@@ -99,7 +86,7 @@ class _Choice:
         self.finished = False
 
     def open_calls(self) -> list[_Call]:
-        return [call for call in self.calls if call.started and not call.ended]
+        return [call for call in self.numbers.calls if call.started and not call.ended]
 
 
 class ResponseReader:
@@ -269,46 +256,24 @@ class ResponseReader:
         kind = "custom" if isinstance(given.get("custom"), dict) else "function"
         body = given.get(kind)
         body = body if isinstance(body, dict) else {}
-        name, call_id = _string(body.get("name")), _string(given.get("id"))
+        name, call_id = _string(body.get("name")), id_of(given.get("id"))
         arguments = body.get("input" if kind == "custom" else "arguments")
         if isinstance(arguments, dict):
             arguments = json_text.encode(arguments).decode()
         deltas = _thought_ended(choice, index)
-        call = self._which(choice, given.get("index"), call_id, name)
-        call.id = call.id or call_id
-        call.name = call.name or name
+        said = _string(arguments)
+        call = choice.numbers.which(given.get("index"), id=call_id, name=name, text=said)
         call.custom = call.custom or kind == "custom"
         call.signature = call.signature or self._call_signature(given)
         if not call.started and call.name:
             deltas += self._complete_calls(choice, index)
             deltas += self._start(choice, index, call)
-        text = _whole(choice, f"call {call.place}", arguments)
+        text = _whole(choice, f"call {call.place}", said)
         if text and not call.ended:
             call.pieces.append(text)
             if call.started:
                 deltas.append(ToolArguments(call.position, text, index))
         return deltas
-
-    def _which(self, choice: _Choice, given: object, call_id: str, name: str) -> _Call:
-        """The call that a delta belongs to: by index, else by id; a new id, or a name after a whole call, opens one."""
-        key = given if isinstance(given, int | str) and not isinstance(given, bool) else None
-        if key is not None:
-            call = choice.by_index.get(key)
-            if call is not None and name and call_id and call.id and call_id != call.id:
-                call = None  # some servers number every call 0
-        elif call_id:
-            call = next((call for call in choice.calls if call.id == call_id), None)
-        else:
-            call = choice.latest
-            if call is not None and name and _is_object(call.arguments):
-                call = None
-        if call is None:
-            call = _Call(place=len(choice.calls))
-            choice.calls.append(call)
-        if key is not None:
-            choice.by_index[key] = call
-        choice.latest = call
-        return call
 
     def _call_signature(self, given: dict[str, object]) -> Signature | None:
         value: object = given.get("extra_content")
@@ -329,7 +294,7 @@ class ResponseReader:
         """End the calls whose arguments are complete JSON, so that what follows need not wait for the answer's end."""
         deltas: list[Delta] = []
         for call in choice.open_calls():
-            if not call.custom and _is_object(call.arguments):
+            if not call.custom and is_object(call.arguments):
                 deltas += self._end_call(call, index)
         return deltas
 
@@ -419,13 +384,6 @@ def _citations(annotations: object, index: int) -> list[Delta]:
             span = span_of(cited.get("start_index"), cited.get("end_index"))
             deltas.append(Cited(url, _string(cited.get("title")), index, span))
     return deltas
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(json_text.decode(text.encode()), dict)
-    except ValueError:
-        return False
 
 
 def _whole(choice: _Choice, channel: str, text: object) -> str:
