@@ -278,6 +278,8 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     pictures: Pictures | None = None
     settings: Settings = Settings()
     stream: bool = False
+    compacts: bool = False
+    """A summary of the conversation is wanted in place of an answer; see `compaction`."""
     include_usage: bool = False
     """A Chat or Completions client asked for usage in its stream."""
     echo: Json = None

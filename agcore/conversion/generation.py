@@ -97,6 +97,4 @@ class TranslatedGeneration(AttemptConversion):
         if not foreign_signatures.is_refusal(translation.target.dialect, fault) or not translation.unsign():
             return None
         request = msgspec.structs.replace(self.request, body=translation.body)
-        return TranslatedGeneration(
-            request, self.upstream, translation, summary=self._summary, id=self._id, created=int(now)
-        )
+        return type(self)(request, self.upstream, translation, summary=self._summary, id=self._id, created=int(now))

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from agcore.codecs.sse import Decoder, Frame
+from agcore.conversation import compaction
 from agcore.conversation.values import Cited, Consumed, Delta, Finished, Started
 from agcore.conversion.base import NOTHING, Output
 from agcore.conversion.client_stream import DeferredPreamble
@@ -33,6 +34,8 @@ class UpstreamStream:
         self.fault: Fault | None = None
         self.finished = False
         """Some choice was finished: an end now is a proper one."""
+        self._unsummed = translation.conversation.compacts
+        """A summary is wanted, and nothing was said yet."""
         self._translation = translation
         self._mapper = translation.delta_mapper(id=id)
         self._decoder = Decoder()
@@ -83,6 +86,8 @@ class UpstreamStream:
         self.fault = self._reader.fault
         if self.fault is None and not self.finished:
             self.fault = EMPTY
+        if self.fault is None and self._unsummed:
+            self.fault = compaction.NO_SUMMARY
         self.terminal = self.fault is None
         return deltas
 
@@ -95,6 +100,7 @@ class UpstreamStream:
         for delta in deltas:
             if isinstance(delta, Finished):
                 self.finished = True
+        self._unsummed = self._unsummed and not compaction.is_told(deltas)
         return list(self._mapper.deltas(deltas))
 
 

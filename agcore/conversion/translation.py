@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from agcore.codecs import json_text
+from agcore.conversation import compaction
 from agcore.conversation.assemble import assemble
 from agcore.conversation.losses import Losses, refusal
 from agcore.conversation.repair import repair_history
@@ -105,7 +106,10 @@ class Translation:
 
     def read(self, answer: dict[str, object]) -> list[Delta] | Fault:
         """The deltas of the upstream's whole answer."""
-        return DIALECTS[self.target.dialect].upstream.read_answer(answer, signer=self.target.signer)
+        deltas = DIALECTS[self.target.dialect].upstream.read_answer(answer, signer=self.target.signer)
+        if not isinstance(deltas, Fault) and self.conversation.compacts and not compaction.is_told(deltas):
+            return compaction.NO_SUMMARY
+        return deltas
 
     def delta_mapper(self, *, id: str) -> DeltaMapper:
         """Returns the mapper of the upstream's deltas to the client's; `id` is that of the answer."""

@@ -18,7 +18,7 @@ from agcore.dialects import task_registry
 from agcore.dialects.base import Dialect
 from agcore.operations.asking import Asking
 from agcore.operations.task import Task
-from agcore.operations.tasks import not_asked, one_of, read_generation
+from agcore.operations.tasks import edited_body, not_asked, one_of, read_generation
 from agcore.protocol.fault import Fault, invalid
 from agcore.routing.candidates import Candidate
 
@@ -37,8 +37,8 @@ def count(asking: Asking, candidate: Candidate, candidates: object, now: float) 
     translated = asking.is_translated(candidate)
     headers, target = asking.json_headers(candidate, translated=translated), counter.target({}, at)
     if not translated:
-        changes, _ = asking.dialect.pass_through.edits(asking.members, asking.summary, candidate.model)
-        request = Outgoing(target, headers, body=asking.members.edited(changes))
+        body, _ = edited_body(asking, candidate, losses)
+        request = Outgoing(target, headers, body=body)
         return PassThrough(request, upstream, shown_model=asking.shown_model(candidate), losses=losses)
 
     from agcore.conversion.media import TranslatedCount

@@ -90,6 +90,8 @@ def expanded(asking: Asking, environment: Environment, now: float) -> bytes | No
             return members.edited({"input": _encoded(items)})
         past, response = json_text.decode(earlier.input), json_text.decode(earlier.response)
         assert isinstance(past, list)
+        if past and past[-1].get("type") == "compaction_trigger":
+            past = []  # its answer stands for all that came before it
         assert isinstance(response, dict)
         whole = _encoded([*past, *response["output"], *items])
         return members.edited({"input": whole, "previous_response_id": None})

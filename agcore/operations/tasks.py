@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from agcore.codecs.json_splice import parse
 from agcore.config.values import Endpoint, Provider, dialect_name
 from agcore.conversation.losses import Losses
 from agcore.conversion.base import Conversion, Division, Outgoing
@@ -19,11 +20,14 @@ from agcore.dialects import DIALECTS
 from agcore.dialects.base import Dialect, RequestSummary
 from agcore.machines.outside import ClientSignatures
 from agcore.operations.asking import Asking
-from agcore.operations.remember import echoed, remember
+from agcore.operations.remember import echoed, items_of, remember
 from agcore.operations.task import Task
 from agcore.protocol.fault import Fault
 from agcore.routing.candidates import Candidate
 from agcore.routing.catalog import Resolution
+
+if TYPE_CHECKING:
+    from agcore.conversion.translation import Translation
 
 # What tasks share.
 
@@ -115,6 +119,28 @@ def translated(asking: Asking, candidate: Candidate, target: bytes, now: float) 
     """Write a generation anew for a candidate, as several calls where one gives too few answers."""
     from agcore.conversion.choices import Choices
     from agcore.conversion.generation import TranslatedGeneration
+
+    summary = asking.summary
+    translation = translation_of(asking, candidate)
+    if isinstance(translation, Fault):
+        return translation
+    headers = asking.json_headers(candidate, translated=True, stream=summary.stream)
+    upstream, id = asking.upstream(candidate), asking.services.outside.mint("")
+    if translation.others:
+        return Choices(
+            translation,
+            upstream,
+            request=lambda body: Outgoing(target, headers, body=body),
+            summary=summary,
+            id=id,
+            created=int(now),
+        )
+    outgoing = Outgoing(target, headers, body=translation.body)
+    return TranslatedGeneration(outgoing, upstream, translation, summary=summary, id=id, created=int(now))
+
+
+def translation_of(asking: Asking, candidate: Candidate) -> Translation | Fault:
+    """The translation of a request for a candidate, unless it loses what must not be lost."""
     from agcore.conversion.translation import translate
 
     summary, services = asking.summary, asking.services
@@ -133,19 +159,7 @@ def translated(asking: Asking, candidate: Candidate, target: bytes, now: float) 
     if refused is not None:
         return refused
     echoed(translation, asking.earlier)
-    headers = asking.json_headers(candidate, translated=True, stream=summary.stream)
-    upstream, id = asking.upstream(candidate), services.outside.mint("")
-    if translation.others:
-        return Choices(
-            translation,
-            upstream,
-            request=lambda body: Outgoing(target, headers, body=body),
-            summary=summary,
-            id=id,
-            created=int(now),
-        )
-    outgoing = Outgoing(target, headers, body=translation.body)
-    return TranslatedGeneration(outgoing, upstream, translation, summary=summary, id=id, created=int(now))
+    return translation
 
 
 GENERATE: Final = Task(
@@ -160,7 +174,7 @@ RESPOND: Final = remember(GENERATE)
 """Responses, which may go on from an earlier one."""
 
 
-# Compaction. What comes back is for the eyes of the provider that goes on with it, so nothing is translated.
+# Compaction. Where a provider of another dialect answers, its model sums the conversation up.
 
 
 def read_compaction(asking: Asking) -> RequestSummary | Fault:
@@ -169,13 +183,39 @@ def read_compaction(asking: Asking) -> RequestSummary | Fault:
     return summary if isinstance(summary, Fault) else msgspec.structs.replace(summary, stream=False)
 
 
-def compact(asking: Asking, candidate: Candidate, candidates: object, now: float) -> Conversion:
-    """Pass a compaction through."""
+def compact(asking: Asking, candidate: Candidate, candidates: object, now: float) -> Conversion | Fault:
+    """Pass a compaction through, or ask for a summary in another dialect."""
+    if asking.is_translated(candidate):
+        return summed_up(asking, candidate, now)
     losses = Losses()
     body, _ = edited_body(asking, candidate, losses)
     headers = asking.json_headers(candidate, translated=False)
     request = Outgoing(candidate.endpoint.prefix + b"/responses/compact", headers, body=body)
     return PassThrough(request, asking.upstream(candidate), shown_model=asking.shown_model(candidate), losses=losses)
+
+
+def summed_up(asking: Asking, candidate: Candidate, now: float) -> Conversion | Fault:
+    """Ask a candidate for a summary: a compaction is a generation whose `input` ends in a trigger of it."""
+    from agcore.conversion.compaction import TranslatedCompaction
+
+    items = items_of(asking.members)
+    if items.startswith(b"["):
+        triggered = items[:-1] + (b"," if items[1:-1].strip() else b"") + b'{"type":"compaction_trigger"}]'
+        content = parse(asking.members.edited({"input": triggered}))
+        asking = msgspec.structs.replace(asking, content=content)
+    translation = translation_of(asking, candidate)
+    if isinstance(translation, Fault):
+        return translation
+    traits = DIALECTS[candidate.endpoint.dialect].traits
+    target = traits.generate_target(candidate.endpoint.prefix, asking.parts, candidate.model, stream=False)
+    return TranslatedCompaction(
+        Outgoing(target, asking.json_headers(candidate, translated=True), body=translation.body),
+        asking.upstream(candidate),
+        translation,
+        summary=asking.summary,
+        id=asking.services.outside.mint(""),
+        created=int(now),
+    )
 
 
 def no_compaction(asking: Asking, found: Resolution) -> Fault:
@@ -186,6 +226,12 @@ def no_compaction(asking: Asking, found: Resolution) -> Fault:
 
 
 COMPACT: Final = remember(
-    Task(read=read_compaction, endpoint=own_dialect, unserved=no_compaction, convert=compact), stores=False
+    Task(
+        read=read_compaction,
+        endpoint=lambda provider, dialect: own_dialect(provider, dialect) or translatable(provider),
+        unserved=no_compaction,
+        convert=compact,
+    ),
+    stores=False,
 )
 """A conversation made shorter; the answer is none to go on from."""

@@ -32,4 +32,29 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     # T13
     # T14
     # T15
+    # T27
+    base.row(
+        "manners.T27",
+        "docs/wire/openai-responses.md",
+        "A trigger of compaction has any model sum the conversation up without tools; one item carries the summary.",
+        "stories/test_compaction.py::test_a_trigger_has_the_model_sum_up_without_tools",
+        "stories/test_compaction.py::test_a_stream_of_a_compaction_tells_one_item",
+        "stories/test_compaction.py::test_the_route_of_compaction_sums_up_at_any_vendor",
+    ),
+    base.row(
+        "manners.T27.opened",
+        "docs/wire/openai-responses.md",
+        "A summary is told to whoever goes on with the conversation; what another vendor compacted is a 400.",
+        "stories/test_compaction.py::test_a_summary_is_told_to_whoever_goes_on_and_to_a_gateway_that_was_restarted",
+        "stories/test_compaction.py::test_a_summary_is_told_to_openai_too",
+        "stories/test_compaction.py::test_what_openai_compacted_is_no_others_to_open_and_the_refusal_says_what_to_do",
+    ),
+    # T29
+    base.row(
+        "manners.T29",
+        "docs/wire/openai-responses.md",
+        "A configuration update holds as if it stood at the top level, and what else it says is reported.",
+        "dialects/openai_responses/test_request.py::test_the_last_update_of_each_setting_holds_as_if_it_stood_at_the_top",
+        "dialects/openai_responses/test_request.py::test_what_else_an_update_says_is_reported",
+    ),
 )

@@ -599,8 +599,8 @@ def test_what_is_compacted_may_go_on_from_a_response_that_is_held_here() -> None
     assert [item["role"] for item in sent(story)["input"]] == ["user", "assistant", "user"]
 
 
-def test_who_speaks_no_responses_compacts_nothing_and_clients_do_it_themselves() -> None:
-    status, told = error(compacted(gateway(config()), model="up-anthropic", input="a"))
+def test_who_cannot_be_asked_for_a_summary_compacts_nothing_and_clients_do_it_themselves() -> None:
+    status, told = error(compacted(gateway(config()), model="up-openai_completions", input="a"))
     assert (status, told["code"]) == (501, "not_supported")
 
 

@@ -111,6 +111,10 @@ def _item(added: dict[str, Any], events: list[dict[str, Any]], done: dict[str, A
         assert [event["type"] for event in events[:-1]] == [f"response.{name}.delta"] * (len(events) - 1)
         assert events[-1]["type"] == f"response.{name}.done"
         assert events[-1][member] == done[member] == "".join(event["delta"] for event in events[:-1])
+    elif kind == "compaction":
+        assert [event["type"] for event in events] == ["response.compaction.compacting"]
+        assert added["encrypted_content"] == ""
+        assert done["encrypted_content"]
     elif kind == "image_generation_call":
         assert added["result"] is None
         assert done["result"]

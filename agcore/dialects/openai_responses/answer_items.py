@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from agcore.conversation import compaction
 from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.values import Cited, Json, Signature, Source
 from agcore.dialects.openai_responses import tools
@@ -279,6 +280,28 @@ class TypedCall(Call):
 
     def _members(self) -> dict[str, object] | None:
         return tools.typed_call(self.text, self.callee.typed)
+
+
+class Compaction(Item):
+    """What stands for the conversation from now on: a summary, whose text is told once it is whole."""
+
+    prefix = "cmp_"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+        self._told = False
+
+    def flow(self) -> Iterator[Event]:
+        """See `Item.flow`."""
+        if not self._told:
+            self._told = True
+            yield {"type": "response.compaction.compacting", "item_id": self.id}
+
+    def shown(self, *, done: bool) -> Event:
+        """See `Item.shown`. It has no status that could say that it was cut off, so the summary says it."""
+        content = compaction.carried(self.text + (compaction.CUT if self.cut else "")) if done else ""
+        return {"type": "compaction", "id": self.id, "encrypted_content": content}
 
 
 class Picture(Item):

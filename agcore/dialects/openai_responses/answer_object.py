@@ -31,6 +31,7 @@ from agcore.conversation.values import (
 from agcore.dialects.openai_responses import tools
 from agcore.dialects.openai_responses.answer_items import (
     Call,
+    Compaction,
     CustomCall,
     Event,
     Item,
@@ -80,6 +81,8 @@ class Response:
         self._head: Event = {"id": f"resp_{id}", "object": "response", "created_at": created}
         self._tail: Event = {**_echoed(conversation.echo), "model": model}
         self._callees = tools.callees(conversation)
+        self._compacts = conversation.compacts
+        self._summary: Compaction | None = None
         self._logprobs = conversation.settings.logprobs
         self._usage: Usage | None = None
         self._stop = Stop.END
@@ -98,6 +101,8 @@ class Response:
         """What a delta says, and the events that can be told now."""
         if isinstance(delta, Consumed):
             self._usage = delta.usage
+        elif self._compacts:
+            self._sum_up(delta)
         elif getattr(delta, "choice", 0) == 0:
             self._add(delta)
         yield from self._flow()
@@ -145,6 +150,18 @@ class Response:
                     item.ended = True
             case _:
                 pass
+
+    def _sum_up(self, delta: Delta) -> None:
+        """Keep what a summary says; thoughts about it are nobody's."""
+        if isinstance(delta, TextDelta):
+            if self._summary is None and delta.text.strip():
+                self._summary = Compaction()
+                self._append(self._summary)
+            if self._summary is not None:
+                self._summary.text += delta.text
+        elif isinstance(delta, Finished):
+            for item in self._items:
+                item.ended, item.cut = True, delta.stop in (*_INCOMPLETE, Stop.REFUSAL)
 
     def _append(self, item: Item) -> None:
         """Put an item at the end. Calls stay open until they are ended, everything else until the next item."""
@@ -223,7 +240,9 @@ class Response:
 
     @property
     def reason(self) -> str | None:
-        """Why the answer is incomplete; None for a complete one."""
+        """Why the answer is incomplete; None for a complete one, and for a summary, however far it came."""
+        if self._compacts:
+            return None
         if self._stop is Stop.REFUSAL and not self._refused:
             return "content_filter"  # there is no refusal to read
         return _INCOMPLETE.get(self._stop)

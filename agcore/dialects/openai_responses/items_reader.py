@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from agcore.conversation import compaction
 from agcore.conversation.losses import Losses
 from agcore.conversation.signature_carrier import opened
 from agcore.conversation.values import (
@@ -36,6 +37,9 @@ Content = Text | Image | Document | Audio | Video
 Item = dict[str, object]
 
 _FILE_TYPES: Final = {"pdf": "application/pdf", "txt": "text/plain", "md": "text/plain", "csv": "text/plain"}
+_COMPACTIONS: Final = ("compaction", "compaction_summary", "context_compaction")
+"""The item that stands for what was compacted, under its names in the API and in Codex."""
+TRIGGER: Final = "compaction_trigger"
 _ROLES: Final = ("user", "assistant", "system", "developer")
 
 
@@ -144,11 +148,10 @@ class _Inputs:
     def _other(self, item: Item, kind: str, path: str) -> None:
         if kind in ("additional_tools", "tool_search_output"):
             self._found.add(item.get("tools"), f"{path}.tools")
-        if kind == "additional_tools":
+        if kind in ("additional_tools", "configuration_update"):
             return
-        if kind == "compaction":
-            why = "what was compacted can only be read by whom it was made"
-            self._losses.add(path, why, weight="refuse")
+        if kind in _COMPACTIONS:
+            self._compaction(item, path)
             return
         result = item.get("result")
         if kind == "image_generation_call" and isinstance(result, str) and result:
@@ -161,6 +164,25 @@ class _Inputs:
             return
         self.turns.append(Turn("assistant", (Foreign(NAME, kind, item),)))
 
+    def _compaction(self, item: Item, path: str) -> None:
+        content = item.get("encrypted_content")
+        summary = compaction.opened(content)
+        if summary is not None:
+            self.turns.append(Turn("user", (Text(compaction.restored(summary)),)))
+        elif content or item["type"] != "context_compaction":  # Codex also marks a place with an empty one
+            why = "only the vendor that compacted this conversation can open it; go on there, or leave the item out"
+            self._losses.add(path, why, weight="refuse")
+
+
+def asks_for_compaction(value: object) -> bool:
+    """Returns True for an `input` that ends in a trigger of compaction. Raises Invalid for one in another place."""
+    items = value if isinstance(value, list) else []
+    places = [at for at, item in enumerate(items) if isinstance(item, dict) and item.get("type") == TRIGGER]
+    if places and places[0] != len(items) - 1:
+        path = f"input[{places[0]}]"
+        raise Invalid(f"`{path}` must be the last item: it asks to compact all that stands before it", param=path)
+    return bool(places)
+
 
 def parse_input(value: object, losses: Losses, found: tools.Found) -> list[Turn]:
     """The turns of `input`. Tools that items bring along are added to `found`. Raises Invalid."""
@@ -170,7 +192,8 @@ def parse_input(value: object, losses: Losses, found: tools.Found) -> list[Turn]
         raise Invalid("`input` must be a string or a list of items", param="input")
     inputs = _Inputs(losses, found)
     for index, item in enumerate(value):
-        inputs.item(item, f"input[{index}]")
+        if not (isinstance(item, dict) and item.get("type") == TRIGGER):
+            inputs.item(item, f"input[{index}]")
     return inputs.turns
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from agcore.conversation import compaction
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import (
     Conversation,
@@ -37,6 +38,9 @@ _UNKNOWN: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Members that nothing is made of, where that is worth more than a note: weight and why."""
 
+_UPDATED: Final = ("reasoning", "text")
+"""Members that an item on the way may change."""
+
 
 class StateNotFound(Invalid):
     """A response or conversation, named by the request, that is not known here."""
@@ -51,6 +55,7 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     Raises StateNotFound for a request that goes on where an earlier response ended.
     """
     _refuse_state(body)
+    body = _updated(body, losses)
     if body.get("input") is None and body.get("prompt") is None:
         raise Invalid("`input` is required", param="input")
     found = tools.Found(losses)
@@ -60,14 +65,17 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     turns += items_reader.parse_input(body.get("input") or [], losses, found)
     if not turns and not body.get("input") and body.get("prompt") is None:
         raise Invalid("`input` must not be empty", param="input")
-    output, verbosity = _parse_text(body)
+    compacts = items_reader.asks_for_compaction(body.get("input"))
+    if compacts and not turns:
+        raise Invalid("there is nothing to compact", param="input")
+    output, verbosity = _parse_text(body, losses)
     for member in body.keys() - _READ:
         value = body[member]
         if value in (None, False, "disabled"):
             continue
         weight, why = _UNKNOWN.get(member, ("note", "this member is unknown here"))
         losses.add(member, why, weight=weight)  # type: ignore[arg-type] # one of three
-    return Conversation(
+    conversation = Conversation(
         model=model,
         turns=tuple(turns),
         tools=tuple(found.tools.values()),
@@ -81,6 +89,26 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
         stream=stream,
         echo=body,
     )
+    return compaction.asked(conversation) if compacts else conversation
+
+
+def _updated(body: dict[str, object], losses: Losses) -> dict[str, object]:
+    """The body with what its items of type `configuration_update` change: the last of them that says something counts.
+
+    See docs/wire/openai-responses.md#changes-on-the-way.
+    """
+    items = body.get("input")
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        if not isinstance(item, dict) or item.get("type") != "configuration_update":
+            continue
+        path = f"input[{index}]"
+        for member in item.keys() - {"type", "id", *_UPDATED}:
+            losses.add(f"{path}.{member}", "this cannot be changed on the way here")
+        for name in _UPDATED:
+            change = fields.members(item, name, f"{path}.")
+            if change:
+                body = {**body, name: {**(fields.members(body, name) or {}), **change}}
+    return body
 
 
 def _refuse_state(body: Mapping[str, object]) -> None:
@@ -91,9 +119,12 @@ def _refuse_state(body: Mapping[str, object]) -> None:
         raise StateNotFound("The conversation is not known here; send its items in `input`.", param="conversation")
 
 
-def _parse_text(body: Mapping[str, object]) -> tuple[Output | None, str]:
+def _parse_text(body: Mapping[str, object], losses: Losses) -> tuple[Output | None, str]:
     """Structured output and verbosity."""
     text = fields.members(body, "text") or {}
+    for member in text.keys() - {"format", "verbosity"}:
+        if text[member] is not None:
+            losses.add(f"text.{member}", "this member is unknown here", weight="note")
     verbosity = text.get("verbosity")
     form = fields.members(text, "format", "text.") or {}
     return _parse_format(form), verbosity if isinstance(verbosity, str) else ""

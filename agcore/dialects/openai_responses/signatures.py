@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from agcore.codecs.json_splice import Members
+from agcore.conversation import compaction
 from agcore.conversation.losses import Losses
 from agcore.conversation.signature_carrier import opened
 from agcore.dialects.shared.natives import Natives, is_carrier
@@ -16,13 +17,18 @@ REFUSALS: Final[tuple[str, ...]] = (
 
 
 def localized(history: list[object], natives: Natives) -> list[object]:
-    """Reasoning items with a foreign signature go whole."""
+    """Reasoning items with a foreign signature go whole; a summary that was made here is told in words."""
     return [kept for item in history if (kept := _localized(item, natives)) is not None]
 
 
 def _localized(item: object, natives: Natives) -> object:
     if not isinstance(item, dict) or not is_carrier(item.get("encrypted_content")):
         return item
+    summary = compaction.opened(item["encrypted_content"])
+    if summary is not None:
+        natives.found = True
+        content = [{"type": "input_text", "text": compaction.restored(summary)}]
+        return {"type": "message", "role": "user", "content": content}
     signature = opened(item["encrypted_content"])
     native = natives.native(signature, "input[].encrypted_content")
     if native is None or signature is None:

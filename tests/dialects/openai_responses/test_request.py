@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agcore.conversation import compaction
 from agcore.conversation.losses import Losses
 from agcore.conversation.repair import repair_history
 from agcore.conversation.signature_carrier import carrier
@@ -260,9 +261,26 @@ class TestParseItems:
         assert turns(item) == [Turn("assistant", (Foreign("openai_responses", "web_search_call", item),))]
 
     def test_a_compacted_history_cannot_be_read_by_another(self) -> None:
+        for item in (
+            {"type": "compaction", "encrypted_content": "x"},
+            {"type": "compaction_summary", "encrypted_content": "gw1.compaction.!"},
+            {"type": "context_compaction", "encrypted_content": "x"},
+            {"type": "compaction"},
+        ):
+            losses = Losses()
+            parse(losses, input=[item, {"role": "user", "content": "q"}])
+            assert paths(losses) == {"input[0]": "refuse"}
+
+    def test_a_mark_of_codex_where_it_compacted_by_itself_says_nothing(self) -> None:
         losses = Losses()
-        parse(losses, input=[{"type": "compaction", "encrypted_content": "x"}, {"role": "user", "content": "q"}])
-        assert paths(losses) == {"input[0]": "refuse"}
+        assert parse(losses, input=[{"type": "context_compaction"}, {"role": "user", "content": "q"}]).turns == (
+            Turn("user", (Text("q"),)),
+        )
+        assert paths(losses) == {}
+
+    def test_what_was_compacted_here_is_told_in_words(self) -> None:
+        item = {"type": "compaction", "id": "cmp_1", "encrypted_content": compaction.carried("SUM")}
+        assert turns(item) == [Turn("user", (Text(compaction.restored("SUM")),))]
 
     @pytest.mark.parametrize(
         ("item", "param"),
@@ -291,6 +309,66 @@ class TestParseItems:
     )
     def test_what_is_no_item_is_refused_with_its_place(self, item: Any, param: str) -> None:
         assert param_of(input=[item]) == param
+
+
+class TestConfigurationUpdates:
+    def test_the_last_update_of_each_setting_holds_as_if_it_stood_at_the_top(self) -> None:
+        schema = {"type": "json_schema", "name": "n", "schema": SCHEMA, "strict": True}
+        losses = Losses()
+        parsed = parse(
+            losses,
+            reasoning={"effort": "low", "summary": "auto"},
+            text={"verbosity": "low", "format": {"type": "json_object"}},
+            input=[
+                {"type": "configuration_update", "reasoning": {"effort": "minimal"}, "text": {"format": schema}},
+                {"role": "user", "content": "a"},
+                {"type": "configuration_update", "id": "cu_1", "reasoning": {"effort": "high"}},
+                {"role": "user", "content": "b"},
+                {"type": "configuration_update", "text": None},
+            ],
+        )
+        assert parsed.turns == (Turn("user", (Text("a"),)), Turn("user", (Text("b"),)))
+        assert parsed.reasoning == Reasoning("high", visible=True)
+        assert parsed.output == Output(SCHEMA, "n", strict=True)
+        assert parsed.settings.verbosity == "low"
+        assert paths(losses) == {}
+        assert parsed.echo["reasoning"] == {"effort": "high", "summary": "auto"}
+
+    def test_an_update_can_take_a_setting_back(self) -> None:
+        parsed = parse(
+            reasoning={"effort": "high"},
+            text={"format": {"type": "json_object"}},
+            input=[
+                {"type": "configuration_update", "reasoning": {"effort": None}, "text": {"format": {"type": "text"}}}
+            ],
+        )
+        assert (parsed.reasoning, parsed.output) == (None, None)
+
+    def test_what_else_an_update_says_is_reported(self) -> None:
+        losses = Losses()
+        parse(
+            losses,
+            input=[
+                {
+                    "type": "configuration_update",
+                    "model": "other",
+                    "reasoning": {"effort": "low", "context": "all_turns"},
+                    "text": {"format": {"type": "text"}, "voice": "x", "speed": None},
+                }
+            ],
+        )
+        assert paths(losses) == {"input[0].model": "warn", "reasoning.context": "note", "text.voice": "note"}
+
+    @pytest.mark.parametrize(
+        ("update", "param"),
+        [
+            ({"reasoning": 5}, "input[0].reasoning"),
+            ({"text": []}, "input[0].text"),
+            ({"reasoning": {"effort": "huge"}}, "reasoning.effort"),
+        ],
+    )
+    def test_what_is_no_update_is_refused(self, update: dict[str, Any], param: str) -> None:
+        assert param_of(input=[{"type": "configuration_update", **update}]) == param
 
 
 class TestParseSettings:

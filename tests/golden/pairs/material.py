@@ -463,6 +463,27 @@ _GEMINI: Final[dict[str, Json]] = {
     },
 }
 
+OWN: Final[dict[str, dict[str, Json]]] = {
+    "openai_responses": {
+        "compaction": {
+            "input": [
+                {
+                    "type": "compaction",
+                    "id": "cmp_1",
+                    "encrypted_content": "gw1.compaction.WyJzdW1tYXJ5IiwiV2UgbWV0LiJd",
+                },
+                *_RESPONSES["tools"]["input"],
+                {"type": "configuration_update", "reasoning": {"effort": "high"}},
+                {"type": "compaction_trigger"},
+            ],
+            "tools": _RESPONSES_TOOLS,
+            "text": {"verbosity": "low"},
+            "store": False,
+        },
+    },
+}
+"""Topics of one dialect's clients: `OWN[client][topic]`; upstreams answer them as they answer `text`."""
+
 REQUESTS: Final[dict[str, dict[str, Json]]] = {
     "openai_chat": _CHAT,
     "openai_completions": _COMPLETIONS,

@@ -18,7 +18,7 @@ from agcore.conversion.translation import ModelTarget, Translation, translate
 from agcore.dialects import DIALECTS
 from agcore.models.known import profile
 from agcore.protocol.fault import Fault
-from tests.golden.pairs.material import REQUESTS, STREAMS, TOPICS, Json
+from tests.golden.pairs.material import OWN, REQUESTS, STREAMS, TOPICS, Json
 from tests.support import grammar_anthropic, grammar_gemini, grammar_openai_chat, grammar_openai_responses
 
 UPSTREAMS = [name for name, dialect in DIALECTS.items() if dialect.translatable]
@@ -34,8 +34,8 @@ PAIRS: Final = [
     (client, upstream, topic)
     for client in DIALECTS
     for upstream in UPSTREAMS
-    for topic in TOPICS
-    if topic in REQUESTS[client]
+    for topic in (*TOPICS, *OWN.get(client, {}))
+    if topic in REQUESTS[client] or topic not in TOPICS
 ]
 
 
@@ -174,12 +174,12 @@ def request_text(translation: Translation, request: Json) -> str:
 
 
 def told(client: str, upstream: str, topic: str) -> str:
-    request = REQUESTS[client][topic]
+    request = REQUESTS[client][topic] if topic in TOPICS else OWN[client][topic]
     translation = asked(client, upstream, request)
     text = request_text(translation, request)
     if translation.refusal(on_loss="warn") is not None:
         return text.rstrip("\n") + "\n"
-    stream = upstream_bytes(upstream, STREAMS[upstream][topic])
+    stream = upstream_bytes(upstream, STREAMS[upstream][topic if topic in TOPICS else "text"])
     out = answered(translation, stream)
     answer = replayed(client, request, out)
     for title, frames in (("upstream answers", stream), ("client hears", out)):
