@@ -39,7 +39,7 @@ from agcore.protocol.effects import (
     StopAccepting,
 )
 from agcore.protocol.events import Draining, HeadRefused, Reloaded, Warned
-from agcore.protocol.fault import Fault
+from agcore.protocol.fault import Fault, retry_hints
 from agcore.protocol.http import Headers, Peer, RequestHead
 from agcore.protocol.legality import check_head
 from agcore.routing.catalog import Catalog
@@ -163,11 +163,13 @@ class Gateway:
     def refuse(self, status: int, reason: str, *, now: float) -> list[Effect]:
         """The effects for bytes that are not a request at all: a malformed or oversized head."""
         request_id = self._services.outside.mint("req_")
-        body = FALLBACK.render_error(Fault(status=status, message=reason), request_id)
+        fault = Fault(status=status, message=reason)
+        body = FALLBACK.render_error(fault, request_id)
         headers: Headers = (
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
             (b"x-request-id", request_id.encode("ascii")),
+            *retry_hints(fault),
         )
         refused = HeadRefused(id=request_id, at=now, status=status, error=reason, bytes_out=len(body))
         return [SendHead(status=status, headers=headers), SendData(body), SendEnd(), Emit(refused), Finish()]

@@ -28,6 +28,7 @@ from agcore.conversion.base import (
 )
 from agcore.conversion.passthrough import PassThrough, PassThroughStream, ReadUsage
 from agcore.dialects.tasks import ClientTask, Destination, MediaTask, UpstreamTask
+from agcore.dialects.whole_answer import is_page
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Usage
@@ -80,9 +81,16 @@ class MediaPassThrough(PassThrough):
             self.stream = PassThroughStream(self._media.StreamTap(), framing="sse")
             self.stream_headers = SSE_HEADERS
             self._passing = Passing.STREAM
-        elif media_type(headers) != b"application/json":
+        elif media_type(headers) != b"application/json" and not is_page(headers):
             self._passing = Passing.RAW
         return self._passing
+
+    def whole(self, body: bytes, *, now: float) -> Answered:
+        """Show the answer. Some servers call mere text HTML; a page is none."""
+        kind = media_type(self._headers)
+        if kind != b"application/json" and not is_page((), body):
+            return WholeAnswer(body, content_type=kind)
+        return super().whole(body, now=now)
 
     def feed(self, data: bytes) -> Output:
         """Pass a piece on. Nothing is announced: a comment that comes first waits with the rest."""

@@ -7,13 +7,19 @@ the body passes raw. Before a client sees such a fault, the gateway's credential
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.header_fields import media_type
 from agcore.dialects.base import Dialect
-from agcore.protocol.fault import Fault
+from agcore.protocol.fault import NO_RETRY, Fault
 from agcore.protocol.http import Headers
+
+_PAGES: Final = frozenset({b"text/html", b"application/xhtml+xml"})
+_PAGE_HEAD: Final = 256
+"""Bytes in which a page begins, blank ones included."""
 
 
 def read_object(
@@ -34,6 +40,8 @@ def read_object(
         answer = None
     if not isinstance(answer, dict):
         message = f"{provider} answered {status} without a JSON object ({_kind(headers)})"
+        if is_page(headers, body):
+            return Fault(status=502, message=message, code="upstream_invalid_answer", headers=NO_RETRY)
         return Fault(status=502, message=message, code="upstream_invalid_answer")
     # A failed Response is that dialect's own form of an answer, and says so itself.
     if answer.get("error") and answer.get("object") != "response":
@@ -63,7 +71,7 @@ def fault_from_answer(dialect: Dialect, *, provider: str, status: int, headers: 
     """The fault, in the upstream's own words, for an answer with `status` 300 or more."""
     if status < 400:
         message = f"{provider} answered {status}, which the gateway does not follow"
-        return Fault(status=502, message=message, code="upstream_redirect")
+        return Fault(status=502, message=message, code="upstream_redirect", headers=NO_RETRY)
     try:
         fault = dialect.errors.parse_error(status, json_text.decode(body))
     except ValueError:
@@ -72,6 +80,11 @@ def fault_from_answer(dialect: Dialect, *, provider: str, status: int, headers: 
         return fault
     message = f"{provider} answered {status} without an error message ({_kind(headers)})"
     return msgspec.structs.replace(fault, message=message)
+
+
+def is_page(headers: Headers, body: bytes = b"") -> bool:
+    """Returns True where an answer is a page for browsers: a portal's, a login's, a site's where no API is."""
+    return media_type(headers) in _PAGES or body[:_PAGE_HEAD].lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 def _kind(headers: Headers) -> str:

@@ -7,15 +7,15 @@ from typing import Final
 
 import msgspec
 
+from agcore.codecs.header_fields import first
 from agcore.config.values import Timeouts
 from agcore.dialects import DIALECTS, FALLBACK
 from agcore.machines.timers import Timer
 from agcore.protocol.events import Attempt, CredentialCooled
-from agcore.protocol.fault import FailureKind, Fault
+from agcore.protocol.fault import NO_RETRY, FailureKind, Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Stage, UpstreamFailed
 from agcore.routing.candidates import Candidate, Exhausted, Selection
-from agcore.upstream.errors import NO_RETRY
 
 _FAILURES: Final[Mapping[Stage, str]] = {
     Stage.SEND: "the connection broke while the request was being sent",
@@ -62,8 +62,9 @@ def broken(failed: UpstreamFailed, candidate: Candidate) -> tuple[Fault, Failure
         message = f"this server lacks what the request needs: {failed.cause}"
         return Fault(status=501, message=message, code="not_supported", headers=NO_RETRY), FailureKind.INVALID_REQUEST
     message = f"{candidate.provider.name}: {_FAILURES.get(failed.stage, failed.cause)}"
-    unreachable = failed.stage in (Stage.CONNECT, Stage.TLS)
-    kind = FailureKind.UNREACHABLE if unreachable else FailureKind.UPSTREAM_ERROR
+    if failed.stage is Stage.TLS:
+        return Fault(status=502, message=message, code="upstream_unreachable", headers=NO_RETRY), FailureKind.UNUSABLE
+    kind = FailureKind.UNREACHABLE if failed.stage is Stage.CONNECT else FailureKind.UPSTREAM_ERROR
     return Fault(status=502, message=message, code="upstream_unreachable"), kind
 
 
@@ -99,6 +100,16 @@ def named_wait(fault: Fault, kind: FailureKind, headers: Headers, *, refused: bo
     if kind is FailureKind.INVALID_REQUEST:  # whose words may be anything
         return retry_after(headers, now=now)
     return stated_retry_after(fault, headers, now=now)
+
+
+def with_hints(fault: Fault, wait: float | None, headers: Headers) -> Fault:
+    """`fault` with what the upstream says of asking again: the seconds that it named, and its own `x-should-retry`."""
+    if wait is not None:
+        fault = msgspec.structs.replace(fault, retry_after=wait)
+    advice = first(headers, b"x-should-retry")
+    if advice in (b"true", b"false") and not fault.headers:
+        fault = msgspec.structs.replace(fault, headers=((b"x-should-retry", advice),))
+    return fault
 
 
 def final(last: Fault | None, exhausted: Exhausted | None) -> Fault:

@@ -23,10 +23,9 @@ from agcore.machines.call_set import CallSet
 from agcore.machines.timers import Timer, Timers
 from agcore.protocol.effects import AbortClient, Effect, SendData, SendEnd, SendHead
 from agcore.protocol.events import Outcome
-from agcore.protocol.fault import Fault
+from agcore.protocol.fault import Fault, retry_hints
 from agcore.protocol.http import Headers
 from agcore.protocol.legality import State
-from agcore.upstream.errors import NO_RETRY
 
 LINGER: Final = 1.0
 """Seconds an upstream gets to end its body once its last event was passed on; then its connection is dropped."""
@@ -215,10 +214,4 @@ class ClientResponse:
         self._effects.append(SendData(data))
 
     def _hints(self, fault: Fault) -> Headers:
-        fields: list[tuple[bytes, bytes]] = []
-        if fault.retry_after is not None:
-            fields.append((b"retry-after", b"%d" % math.ceil(fault.retry_after)))
-        if fault.status >= 500 and self._calls.attempts > 1 and fault.headers != NO_RETRY:
-            # Clients retry by themselves; the gateway has done that already.
-            fields += NO_RETRY
-        return (*fields, *self._calls.latest_provenance)
+        return (*retry_hints(fault), *self._calls.latest_provenance)

@@ -32,7 +32,7 @@ from agcore.machines.outside import Selections
 from agcore.machines.timers import Timer, Timers
 from agcore.protocol.effects import AbortUpstream, Effect, Emit, EndUpstream, OpenUpstream, SendUpstream
 from agcore.protocol.events import Attempt
-from agcore.protocol.fault import FailureKind, Fault, LocalProtocolError
+from agcore.protocol.fault import SOONEST_RETRY, FailureKind, Fault, LocalProtocolError, may_pass
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import (
     UpstreamConnected,
@@ -45,13 +45,17 @@ from agcore.protocol.inputs import (
 from agcore.protocol.legality import LEG, LegState
 from agcore.routing.candidates import Candidate, Credential, Exhausted, Pause, Selection
 from agcore.routing.failure_signals import is_key_refused, scope_is_key
-from agcore.routing.retry import classify, is_free_reattempt, may_repeat
+from agcore.routing.retry import ELSEWHERE, classify, is_free_reattempt, may_repeat
 from agcore.state.cooldowns import CredentialModel
 from agcore.upstream.errors import OWN_CREDENTIAL, presentable
 from agcore.upstream.request import UpstreamPlan, upstream_request
 
 LONGEST_PAUSE: Final = 5.0
 """Seconds: where the next attempt is further off than this, the client hears of it and may choose for itself."""
+
+
+LATEST_RETRY: Final = 60.0
+"""Seconds: Anthropic's SDK ignores longer waits (docs/wire/errors.md#waits-and-retries)."""
 
 
 class CallContext(msgspec.Struct):
@@ -124,6 +128,7 @@ class UpstreamCall:
         self._leg = 0
         self._tried: set[CredentialModel] = set()
         self._fault: Fault | None = None
+        self._passing: Fault | None = None  # the latest that may be over the next time
         self._kind = FailureKind.INVALID_REQUEST
         self._reattempted = False
         self._reconnected = False
@@ -424,12 +429,14 @@ class UpstreamCall:
         )
         if news:
             self._context.effects.append(Emit(call_faults.refused_credential(selection, kind, shown)))
-        if wait is not None and shown.code != OWN_CREDENTIAL:
-            shown = msgspec.structs.replace(shown, retry_after=wait)
+        if shown.code != OWN_CREDENTIAL:
+            shown = call_faults.with_hints(shown, wait, self._headers)
         self._fault, self._kind = shown, kind
+        if may_pass(shown):
+            self._passing = shown
         self.failed.append(call_faults.attempt(selection, self.began, now, failure=kind, status=fault.status))
         self._tried.add(selection.slot)
-        if kind is FailureKind.NOT_FOUND:
+        if kind in ELSEWHERE:
             self.candidates = tuple(each for each in self.candidates if each is not selection.candidate)
         # A body that passes by was not kept.
         once = self._single_attempt or self._partly_sent or plan.raw_status
@@ -440,10 +447,16 @@ class UpstreamCall:
     def _give_up(self, now: float, exhausted: Exhausted | None = None) -> None:
         """Report the last attempt's own error, and when the next request may fare better."""
         fault = call_faults.final(self._fault, exhausted)
+        if self._passing is not None and self.may_go_elsewhere and not may_pass(fault):
+            fault = self._passing  # another way stays closed, but this one may open
         if fault.status == 429 and not self._single_attempt:
             opens = exhausted.until if exhausted is not None else None
             if opens is None:
                 opens = self._context.selector.opens(self.candidates, now=now)
             if opens is not None:
                 fault = msgspec.structs.replace(fault, retry_after=max(round(opens - now, 3), 1.0))
+        elif fault.retry_after is None and self._plan is not None and may_pass(fault):
+            opens = self._context.selector.opens(self.candidates, now=now)
+            wait = 0.0 if opens is None else round(opens - now, 3)
+            fault = msgspec.structs.replace(fault, retry_after=min(max(wait, SOONEST_RETRY), LATEST_RETRY))
         self._context.events.append((self, Failed(call_faults.with_trail(fault, self.failed))))

@@ -18,9 +18,10 @@ def resolve(catalog: Catalog, model: str, *, identity: ClientKey | None, dialect
         return found
     near = f"; near names: {', '.join(found.near)}" if found.near else ""
     if found.denied and identity is not None:
-        message = f"the key {identity.name!r} may not use model {model!r}{near}"
+        message = f"the key {identity.name!r} may not use model {model!r}{near}; GET /v1/models lists what it may use"
         return Fault(status=403, message=message, code="model_not_allowed", param="model")
-    return Fault(status=404, message=f"no provider serves model {model!r}{near}", code="model_not_found", param="model")
+    message = f"no provider serves model {model!r}{near}; GET /v1/models lists all names, as `agcore models` does"
+    return Fault(status=404, message=message, code="model_not_found", param="model")
 
 
 def candidates_at(found: Resolution, endpoint_at: Callable[[Provider], Endpoint | None]) -> tuple[Candidate, ...]:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from agcore.protocol.fault import FailureKind, Fault
+from agcore.protocol.fault import NO_RETRY, FailureKind, Fault
 from agcore.protocol.inputs import Sent, Stage, UpstreamFailed
 from agcore.routing.failure_signals import is_capacity, is_key_refused, is_moderated, is_quota
 
 REFUSALS: Final = frozenset(FailureKind) - {FailureKind.INVALID_REQUEST, FailureKind.UPSTREAM_ERROR}
 """Failures after which nothing can have been done: even what must not happen twice may be asked elsewhere."""
+
+ELSEWHERE: Final = frozenset({FailureKind.NOT_FOUND, FailureKind.UNUSABLE})
+"""Failures of a candidate, whatever its key: only another one is worth an attempt."""
 
 _BY_STATUS: Final = {
     401: FailureKind.CREDENTIAL_REJECTED,
@@ -35,13 +38,14 @@ _BY_STATUS: Final = {
 
 _BY_CODE: Final = {
     (400, "model_not_found"): FailureKind.NOT_FOUND,
-    (502, "upstream_redirect"): FailureKind.NOT_FOUND,
 }
-"""Status and code -> failure: vendors that answer everything with 400, and what the gateway makes of a 3xx."""
+"""Status and code -> failure: vendors that answer everything with 400."""
 
 
 def classify(fault: Fault) -> FailureKind:
     """Classify an upstream's own error, as it was read and before it was made fit for clients."""
+    if fault.headers == NO_RETRY:  # the gateway's own judgement: there is nothing of the vendor's
+        return FailureKind.UNUSABLE
     if is_quota(fault):
         return FailureKind.QUOTA_EXCEEDED
     if fault.status == 429 and is_capacity(fault):

@@ -12,16 +12,12 @@ from typing import Final
 
 import msgspec
 
-from agcore.protocol.fault import Fault, Vendor
-from agcore.protocol.http import Headers
+from agcore.protocol.fault import NO_RETRY, Fault, Vendor
 from agcore.routing.candidates import Credential
 from agcore.routing.failure_signals import is_key_refused, is_moderated
 
 CREDENTIAL: Final = frozenset({401, 402, 403})
 """Statuses by which a vendor refuses a key, what it may do, or its account."""
-NO_RETRY: Final[Headers] = ((b"x-should-retry", b"false"),)
-"""What OpenAI's and Anthropic's SDKs, and the agents on them, heed before any rule of their own: asking again will fare
-no better."""
 OWN_CREDENTIAL: Final = "upstream_credential"
 """The code of a fault that tells of trouble with the gateway's own key."""
 

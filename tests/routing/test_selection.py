@@ -14,6 +14,7 @@ from agcore.config.values import Provider
 from agcore.protocol.fault import FailureKind
 from agcore.routing.balancing import spreads
 from agcore.routing.candidates import Candidate, Exhausted, Pause, Selection
+from agcore.routing.retry import ELSEWHERE
 from agcore.routing.selection import Selector
 from agcore.state import snapshot
 from agcore.state.affinity import MAX_CONVERSATIONS, Affinity
@@ -407,4 +408,4 @@ def test_a_state_of_another_version_is_refused() -> None:
 
 def test_every_trouble_that_cools_is_either_passing_or_bars_the_key() -> None:
     assert set(BACKOFF) >= TRANSIENT
-    assert set(FailureKind) - set(BACKOFF) == {FailureKind.INVALID_REQUEST, FailureKind.NOT_FOUND}
+    assert set(FailureKind) - set(BACKOFF) == {FailureKind.INVALID_REQUEST, *ELSEWHERE}

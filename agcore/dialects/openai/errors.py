@@ -35,7 +35,9 @@ def error_object(fault: Fault) -> dict[str, object]:
     # The gateway's own credential was refused, which has this type in every dialect.
     if code == "upstream_credential":
         kind = "api_error"
-    return {"message": fault.message, "type": kind, "param": fault.param, "code": code}
+    # LiteLLM takes a 401 of this type for a bad request unless it begins with OpenAI's own words.
+    refused = "Incorrect API key provided: " if fault.status == 401 and code == "invalid_api_key" else ""
+    return {"message": f"{refused}{fault.message}", "type": kind, "param": fault.param, "code": code}
 
 
 def _type(status: int) -> str:

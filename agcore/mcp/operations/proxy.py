@@ -31,11 +31,11 @@ from agcore.mcp import http_sse_endpoint as message_endpoint
 from agcore.mcp import transport
 from agcore.mcp.oauth_metadata import with_metadata
 from agcore.operations.base import BaseOperation
-from agcore.protocol.fault import Fault
+from agcore.protocol.fault import NO_RETRY, Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Report
 from agcore.routing.candidates import Candidate
-from agcore.upstream.errors import CREDENTIAL, NO_RETRY, OWN_CREDENTIAL
+from agcore.upstream.errors import CREDENTIAL, OWN_CREDENTIAL
 from agcore.upstream.request import UpstreamPlan
 
 
@@ -72,17 +72,18 @@ class McpProxy(BaseOperation):
         elif isinstance(event, NeedPlan):
             call.proceed(self._plan(event.candidate), now=now)
         elif isinstance(event, Head):
-            self._receive_head(event.status, event.headers, now)
+            self._receive_head(call, event, now)
         elif isinstance(event, End):
             # The rest of a frame that is not complete is of no use to anybody.
             self.client.end(now=now)
         elif isinstance(event, Failed):
             self.client.fail(event.fault, now=now)
 
-    def _receive_head(self, status: int, headers: Headers, now: float) -> None:
+    def _receive_head(self, call: UpstreamCall, head: Head, now: float) -> None:
         """Pass the answer's head on, whatever its status; our own key's troubles are not the client's."""
+        status, headers = head.status, head.headers
         if status in CREDENTIAL and self._server.auth == "key":
-            message = f"the MCP server {self._name!r} refused the gateway's key ({status})"
+            message = f"the MCP server {self._name!r} refused the gateway's key {call.key.label} ({status})"
             refused = Fault(status=424, message=message, code=OWN_CREDENTIAL, headers=NO_RETRY)
             return self.client.fail(refused, now=now)
         if 300 <= status < 400:
