@@ -43,6 +43,36 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "state/test_rate_limits.py::test_a_request_that_asked_nobody_gives_back_what_it_took_and_no_more",
     ),
     # N1
+    base.row(
+        "manners.N1.final",
+        "docs/routing.md",
+        "An error that will not pass by itself has `x-should-retry: false`, at the first attempt as after several.",
+        "stories/test_retry_hints.py::test_what_will_not_pass_is_called_final",
+        "stories/test_retry_hints.py::test_the_gateways_own_refusals_are_final",
+        "stories/test_retry_hints.py::test_a_refused_credential_is_final_whatever_its_vendor_advises",
+        "stories/test_retry_hints.py::test_a_malformed_head_is_final_and_a_full_house_is_not",
+    ),
+    base.row(
+        "manners.N1.once",
+        "docs/routing.md",
+        "TLS that fails, a redirect and a 200 that is a web page are asked once, and then elsewhere.",
+        "stories/test_retry_hints.py::test_a_page_in_place_of_an_answer_is_final_and_not_repeated",
+        "stories/test_retry_hints.py::test_tls_that_fails_is_final_and_not_repeated_but_asked_elsewhere",
+        "stories/test_retry_hints.py::test_a_redirect_is_final_and_not_repeated",
+        "host/test_failures.py::test_what_breaks_in_a_handshake_may_pass_and_a_disagreement_will_not",
+    ),
+    base.row(
+        "manners.N1.words",
+        "docs/wire/errors.md",
+        "A 401 says `API key` in every dialect, and begins as OpenAI's does in its shape.",
+        "stories/test_retry_hints.py::test_a_401_for_a_client_key_says_so_in_every_dialect",
+    ),
+    base.row(
+        "manners.N1.mcp",
+        "docs/mcp.md",
+        "A refused key of an MCP server is a 424 that names it, as a JSON-RPC error.",
+        "stories/test_retry_hints.py::test_a_refused_key_of_an_mcp_server_is_named_in_a_json_rpc_error",
+    ),
     # N2
     # N3
     base.row(
@@ -78,4 +108,18 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     # N7
     # N8
     # N10
+    base.row(
+        "manners.N10.passing",
+        "docs/routing.md",
+        "A vendor's overload, 5xx or timeout is never called final, and says when to ask again.",
+        "stories/test_retry_hints.py::test_a_vendors_passing_trouble_is_never_called_final_and_says_when",
+        "stories/test_retry_hints.py::test_a_wait_that_the_vendor_names_is_told_whole",
+        "stories/test_retry_hints.py::test_of_several_ways_one_that_may_open_decides",
+    ),
+    base.row(
+        "manners.N10.own",
+        "docs/routing.md",
+        "A vendor's own `x-should-retry` passes.",
+        "stories/test_retry_hints.py::test_the_vendors_own_advice_passes",
+    ),
 )

@@ -31,7 +31,7 @@ from agcore.protocol import (
     is_public,
 )
 from agcore_host.spool import Spool
-from agcore_host.upstream.failures import Unreachable, place, reason
+from agcore_host.upstream.failures import Unreachable, disagreement, place, reason
 from agcore_host.upstream.tls import Contexts
 from agcore_httpx.library import Ask, Library, Transport
 
@@ -198,7 +198,10 @@ class Leg:
             sent, why = self._sent if self._head_sent else Sent.NONE, "it is not valid HTTP"
         # A connection counts as reused only once there was one.
         reused = self._reused and self._stage not in (Stage.CONNECT, Stage.TLS)
-        return UpstreamFailed(self._number, self._stage, sent, reused, f"{what}: {why}")
+        # A handshake that the connection's end cut off may succeed the next time.
+        broke = self._stage is Stage.TLS and disagreement(error) is None
+        stage = Stage.CONNECT if broke else self._stage
+        return UpstreamFailed(self._number, stage, sent, reused, f"{what}: {why}")
 
 
 class ArrivingBody(AsyncIterator[bytes]):

@@ -25,15 +25,31 @@ def not_connected(origin: Origin, error: Exception) -> Unreachable:
 
 
 def not_secured(origin: Origin, error: Exception) -> Unreachable:
-    """The failure of a TLS handshake with `origin`."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            why = f"TLS certificate of {origin.host} not accepted: {cause.verify_message}"
-            return Unreachable(Stage.TLS, why)
-        cause = cause.__cause__
+    """The failure of a TLS handshake with `origin`.
+
+    Its stage is `TLS` where the two do not agree, as they will not the next time, and `CONNECT` where the connection
+    broke meanwhile.
+    """
+    disagreed = disagreement(error)
+    if isinstance(disagreed, ssl.SSLCertVerificationError):
+        why = f"TLS certificate of {origin.host} not accepted: {disagreed.verify_message}"
+        return Unreachable(Stage.TLS, why)
     why = reason(error) or "connection closed"
-    return Unreachable(Stage.TLS, f"TLS handshake with {place(origin)} failed: {why}")
+    stage = Stage.CONNECT if disagreed is None else Stage.TLS
+    return Unreachable(stage, f"TLS handshake with {place(origin)} failed: {why}")
+
+
+def disagreement(error: BaseException | None) -> ssl.SSLError | None:
+    """The error of TLS in a chain of errors; None where there is none but that the connection ended too early."""
+    while error is not None:
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        elif isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return error
+        else:
+            # httpcore raises its own errors from none, while it handles the system's.
+            error = error.__cause__ or error.__context__
+    return None
 
 
 def place(server: Origin | ProxyServer) -> str:
