@@ -129,6 +129,7 @@ class ToolCall(msgspec.Struct, frozen=True):
     """JSON text of an object as the model wrote it (`""` is possible); for a custom tool, its free text."""
     custom: bool = False
     signature: Signature | None = None
+    cache: str = ""
 
 
 class ToolResult(msgspec.Struct, frozen=True):
@@ -150,6 +151,9 @@ class Foreign(msgspec.Struct, frozen=True):
     dialect: str
     kind: str
     value: Json
+    parts: tuple[Part, ...] = ()
+    """The same in neutral words, which every other dialect gets in its place (`foreign_parts.translated`): an emulated
+    call, its result, or text. Empty for what cannot be said there at all, which writers report."""
 
 
 Part: TypeAlias = Text | Refusal | Image | Document | Audio | Video | Thinking | ToolCall | ToolResult | Foreign

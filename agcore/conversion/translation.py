@@ -13,6 +13,7 @@ import msgspec
 from agcore.codecs import json_text
 from agcore.conversation import compaction
 from agcore.conversation.assemble import assemble
+from agcore.conversation.foreign_parts import translated
 from agcore.conversation.losses import Losses, refusal
 from agcore.conversation.repair import repair_history
 from agcore.conversation.signed import SignedCalls
@@ -61,6 +62,7 @@ class Translation:
         self._share = share
         traits = DIALECTS[target.dialect].traits
         asked = conversation if share is None else share.conversation
+        asked = translated(asked, dialect=target.dialect)
         ordered = repair_history(asked, losses=losses, apart=traits.users_in_a_row)
         rule = traits.tool_names
         assert rule is not None

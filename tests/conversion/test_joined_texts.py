@@ -7,6 +7,7 @@ messages have parts: pieces of one text are joined with nothing, and what is not
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -69,7 +70,6 @@ CASES = {
         "The capital.",
     ),
     "claude, blocks of one text": ("anthropic", claude(*map(text, PIECES)), "The capital is Paris."),
-    "claude, a search between": ("anthropic", claude(*SEARCH), "I'll search.\n\nCats are nice."),
     "claude, a thought between": ("anthropic", claude(text("One."), thinking("hm"), text("Two.")), "One.\n\nTwo."),
     "claude, two messages": ("anthropic", claude([text("One")], [text("Two"), text("!")]), "One\n\nTwo!"),
     "responses, parts of one message": ("openai_responses", responses(message(*PIECES)), "The capital is Paris."),
@@ -87,6 +87,15 @@ def test_an_answer_of_the_history_is_one_text_for_a_chat_upstream(case: str) -> 
     client, body, expected = CASES[case]
     said = [each for each in asked_of("openai_chat", client, body)["messages"] if each["role"] == "assistant"]
     assert [each["content"] for each in said] == [expected]
+
+
+def test_texts_around_a_call_that_claude_ran_itself_are_two_messages_with_its_result_between() -> None:
+    messages = asked_of("openai_chat", "anthropic", claude(*SEARCH))["messages"]
+    assert [(each["role"], each["content"]) for each in messages[1:-1]] == [
+        ("assistant", "I'll search."),
+        ("tool", ANY),
+        ("assistant", "Cats are nice."),
+    ]
 
 
 def test_texts_around_a_call_are_set_apart() -> None:

@@ -12,6 +12,7 @@ from tests.requirements import (
     contract,
     manners_gateway,
     manners_people,
+    manners_readers,
     manners_translation,
     manners_upstreams,
     routing,
@@ -40,4 +41,5 @@ REQUIREMENTS: Final[tuple[Requirement, ...]] = (
     *manners_upstreams.ROWS,
     *manners_gateway.ROWS,
     *manners_people.ROWS,
+    *manners_readers.ROWS,
 )

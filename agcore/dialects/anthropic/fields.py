@@ -5,7 +5,11 @@ What is of another type than its field raises `conversation.values.Invalid`, in 
 
 from __future__ import annotations
 
+from typing import Final
+
 from agcore.conversation.values import Invalid
+
+_EFFORTS: Final = frozenset(("low", "medium", "high", "xhigh", "max"))
 
 
 def blocks(value: object, path: str) -> list[dict[str, object]]:
@@ -86,3 +90,13 @@ def cache_of(block: dict[str, object]) -> str:
         return ""
     ttl = marker.get("ttl")
     return ttl if isinstance(ttl, str) and ttl else "default"
+
+
+def read_effort(config: dict[str, object], path: str) -> str:
+    """The effort in an `output_config`; empty where there is none."""
+    effort = config.get("effort")
+    if effort is None:
+        return ""
+    if not isinstance(effort, str) or effort not in _EFFORTS:
+        raise Invalid(f"{path}.effort: Input should be low, medium, high, xhigh or max", param=f"{path}.effort")
+    return effort

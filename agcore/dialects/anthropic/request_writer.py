@@ -162,7 +162,8 @@ def _part(part: Part, path: str, signer: str, losses: Losses) -> list[Block]:
         if part.signature is not None:
             losses.add(path, "the signature of a call is another vendor's", weight="note")
         arguments = {"input": part.arguments} if part.custom else arguments_object(part.arguments)
-        return [{"type": "tool_use", "id": part.id, "name": part.name, "input": arguments}]
+        call: Block = {"type": "tool_use", "id": part.id, "name": part.name, "input": arguments}
+        return [marked(call, part.cache)]
     if isinstance(part, ToolResult):
         return [_result(part, path, losses)]
     if isinstance(part, Foreign):

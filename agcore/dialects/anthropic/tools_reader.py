@@ -24,6 +24,8 @@ from agcore.dialects.anthropic.traits import NAME
 from agcore.dialects.anthropic.typed_tools import typed_tool
 
 _RELEASE: Final = re.compile(r"_\d{8}$")
+_OPENAI: Final = ("function", "custom", "allowed_tools", "required")
+"""Types of OpenAI's choices."""
 
 
 def read_tools(tools: object, losses: Losses) -> tuple[list[Tool], list[HostedTool]]:
@@ -31,49 +33,55 @@ def read_tools(tools: object, losses: Losses) -> tuple[list[Tool], list[HostedTo
     found: list[Tool] = []
     hosted: list[HostedTool] = []
     for at, tool in enumerate(blocks([] if tools is None else tools, "tools")):
-        path, kind = f"tools[{at}]", tool.get("type") or "custom"
-        if kind != "custom":
-            if not isinstance(kind, str):
-                raise Invalid(f"{path}.type: Input should be a string", param=f"{path}.type")
-            family = _RELEASE.sub("", kind)
-            known = typed_tool(family, tool)
-            if known is None:
-                hosted.append(HostedTool(NAME, family, tool))
-            else:
-                losses.add(
-                    path, f"a model elsewhere does not know `{kind}`", action="sent as a function", weight="note"
-                )
-                found.append(known)
-            continue
-        schema, strict, description = tool.get("input_schema"), tool.get("strict"), tool.get("description")
-        if not isinstance(schema, dict):
-            raise Invalid(f"{path}.input_schema: Field required", param=f"{path}.input_schema")
-        if description is not None and not isinstance(description, str):
-            raise Invalid(f"{path}.description: Input should be a string", param=f"{path}.description")
-        if strict is True and has_optional(schema):
-            # Anthropic takes such a tool, OpenAI refuses it.
-            losses.add(f"{path}.strict", "strict tools elsewhere have no optional parameters", weight="note")
-            strict = False
-        if tool.get("defer_loading"):
-            losses.add(f"{path}.defer_loading", "no tool search elsewhere", action="sent at once", weight="note")
-        if tool.get("input_examples"):
-            losses.add(f"{path}.input_examples", "only Anthropic takes examples", weight="note")
-        found.append(
-            Tool(
-                filled(tool, "name", path),
-                description or "",
-                schema,
-                strict if isinstance(strict, bool) else None,
-                cache=cache_of(tool),
-            )
-        )
+        each = read_tool(tool, f"tools[{at}]", losses)
+        if isinstance(each, Tool):
+            found.append(each)
+        else:
+            hosted.append(each)
     return found, hosted
+
+
+def read_tool(tool: dict[str, object], path: str, losses: Losses) -> Tool | HostedTool:
+    """One tool, in Anthropic's form or in OpenAI's. Raises Invalid for what is none."""
+    kind = tool.get("type") or "custom"
+    if not isinstance(kind, str):
+        raise Invalid(f"{path}.type: Input should be a string", param=f"{path}.type")
+    if "input_schema" not in tool and (kind == "function" or isinstance(tool.get(kind), dict)):
+        from agcore.dialects.openai_chat import tools as openai_tools
+
+        return openai_tools.read_tool(tool, f"{path}.")
+    if kind != "custom":
+        family = _RELEASE.sub("", kind)
+        known = typed_tool(family, tool)
+        if known is None:
+            return HostedTool(NAME, family, tool)
+        losses.add(path, f"a model elsewhere does not know `{kind}`", action="sent as a function", weight="note")
+        return known
+    schema, strict, description = tool.get("input_schema"), tool.get("strict"), tool.get("description")
+    if not isinstance(schema, dict):
+        raise Invalid(f"{path}.input_schema: Field required", param=f"{path}.input_schema")
+    if description is not None and not isinstance(description, str):
+        raise Invalid(f"{path}.description: Input should be a string", param=f"{path}.description")
+    if strict is True and has_optional(schema):
+        # Anthropic takes such a tool, OpenAI refuses it.
+        losses.add(f"{path}.strict", "strict tools elsewhere have no optional parameters", weight="note")
+        strict = False
+    if tool.get("defer_loading"):
+        losses.add(f"{path}.defer_loading", "no tool search elsewhere", action="sent at once", weight="note")
+    if tool.get("input_examples"):
+        losses.add(f"{path}.input_examples", "only Anthropic takes examples", weight="note")
+    name, promised = filled(tool, "name", path), strict if isinstance(strict, bool) else None
+    return Tool(name, description or "", schema, promised, cache=cache_of(tool))
 
 
 def read_choice(choice: object) -> tuple[ToolChoice | None, bool | None]:
     """Which tools may or must be called, and whether several at once; None where nothing is said."""
     if choice is None:
         return None, None
+    if isinstance(choice, str) or (isinstance(choice, dict) and choice.get("type") in _OPENAI):
+        from agcore.dialects.openai_chat import tools as openai_tools
+
+        return openai_tools.read_choice(choice, "tool_choice"), None
     if not isinstance(choice, dict):
         raise Invalid("tool_choice: Input should be an object", param="tool_choice")
     parallel = False if choice.get("disable_parallel_tool_use") is True else None

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from agcore.conversation.losses import Losses
-from agcore.conversation.values import Conversation, Invalid, Output, Pictures, Reasoning, Settings
+from agcore.conversation.values import Conversation, Invalid, Output, Pictures, Reasoning, Settings, Turn
 from agcore.dialects.openai.fields import (
     EFFORTS,
     Fields,
@@ -20,6 +20,7 @@ from agcore.dialects.openai.fields import (
     text,
     wrong,
 )
+from agcore.dialects.openai.parts_reader import read_parts
 from agcore.dialects.openai_chat.messages_reader import History
 from agcore.dialects.openai_chat.tools import read_tool_choice, read_tools
 from agcore.dialects.shared.picture_fields import read_ratio, read_resolution
@@ -29,7 +30,8 @@ _READ: Final = frozenset({
     "top_p", "top_k", "n", "stop", "seed", "logprobs", "top_logprobs", "logit_bias", "presence_penalty",
     "frequency_penalty", "tools", "tool_choice", "functions", "function_call", "parallel_tool_calls",
     "response_format", "reasoning_effort", "reasoning", "thinking", "verbosity", "web_search_options", "user",
-    "safety_identifier", "metadata", "prompt_cache_key", "service_tier", "modalities", "audio", "image_config"
+    "safety_identifier", "metadata", "prompt_cache_key", "service_tier", "modalities", "audio", "image_config",
+    "system", "stop_sequences",
 })  # fmt: skip
 _HARMLESS: Final = frozenset(
     {"store", "prediction", "moderation", "prompt_cache_options", "prompt_cache_retention", "cache_control"}
@@ -47,17 +49,17 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     messages = items(body, "messages")
     if not messages:
         raise Invalid("`messages` is required and must not be empty", param="messages")
-    tools, hosted = read_tools(body)
+    tools, hosted = read_tools(body, losses)
     limit = next(
         (value for name in ("max_completion_tokens", "max_tokens") if (value := integer(body, name) or 0) > 0), None
     )
     conversation = Conversation(
         model=model,
-        turns=History(losses).turns(messages),
+        turns=(*_read_system(body, losses), *History(losses).turns(messages)),
         tools=tools,
         hosted_tools=hosted,
         tool_choice=read_tool_choice(body),
-        parallel_calls=flag(body, "parallel_tool_calls"),
+        parallel_calls=_read_parallel(body),
         reasoning=_read_reasoning(body),
         output=_read_output(body),
         pictures=_read_pictures(body),
@@ -70,6 +72,20 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     return conversation
 
 
+def _read_system(body: Fields, losses: Losses) -> tuple[Turn, ...]:
+    """A system prompt beside the messages, as Anthropic has it."""
+    parts = read_parts(body.get("system"), "system", "system", losses)
+    return (Turn("system", tuple(parts)),) if parts else ()
+
+
+def _read_parallel(body: Fields) -> bool | None:
+    """Whether several calls may be made at once, in Chat's words or, within the tool choice, in Anthropic's."""
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True:
+        return False
+    return flag(body, "parallel_tool_calls")
+
+
 def asks_for_usage(body: Fields) -> bool:
     """Whether a stream's client asked for usage."""
     options = members(body, "stream_options")
@@ -78,11 +94,12 @@ def asks_for_usage(body: Fields) -> bool:
 
 def read_settings(body: Fields, *, max_output: int | None) -> Settings:
     """Sampling, limits and labels, in the members that Chat and legacy Completions share."""
-    stop = body.get("stop")
-    stops = [stop] if isinstance(stop, str) else items(body, "stop")
+    name = "stop" if body.get("stop") is not None else "stop_sequences"  # Anthropic's word for it
+    stop = body.get(name)
+    stops = [stop] if isinstance(stop, str) else items(body, name)
     for index, each in enumerate(stops):
         if not isinstance(each, str):
-            raise wrong(f"stop[{index}]", "a string")
+            raise wrong(f"{name}[{index}]", "a string")
     choices = integer(body, "n")
     if choices is not None and choices < 1:
         raise wrong("n", "at least 1")

@@ -14,7 +14,7 @@ from agcore.codecs import json_text
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, HostedTool, Invalid, Json, Tool, ToolChoice
 from agcore.dialects.openai.fields import Fields, as_members, flag, items, needed_text, text, wrong
-from agcore.dialects.openai_chat.messages_reader import cache_marker
+from agcore.dialects.openai.parts_reader import cache_marker
 from agcore.dialects.openai_chat.traits import NAME
 from agcore.dialects.shared.web_search import chat_options, terms_of
 from agcore.models.profiles import Profile
@@ -27,6 +27,8 @@ _Mode = Literal["auto", "none", "required"]
 _MODES: Final[dict[str, _Mode]] = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
 _NAMING: Final = ("function", "custom", "tool")
 _HOSTED: Final = (("web_search", "web_search"), ("code_interpreter", "code_execution"))
+_DATED: Final = re.compile(r"_20\d{6}$")
+"""What ends the types of Anthropic's own tools."""
 _SEARCHES: Final = re.compile(r"-search-(?:preview|api)\b")
 """OpenAI's names for models that search; others refuse to be asked to."""
 
@@ -36,13 +38,13 @@ def official(profile: Profile) -> bool:
     return profile.vendor == "openai" and "gpt-oss" not in profile.model
 
 
-def read_tools(body: Fields) -> tuple[tuple[Tool, ...], tuple[HostedTool, ...]]:
+def read_tools(body: Fields, losses: Losses) -> tuple[tuple[Tool, ...], tuple[HostedTool, ...]]:
     """The tools of a request: those the client runs, and those its vendor would."""
     tools: list[Tool] = []
     hosted: list[HostedTool] = []
     for index, item in enumerate(items(body, "tools")):
         path = f"tools[{index}]"
-        tool = _read_tool(as_members(item, path), path + ".")
+        tool = _read_any(as_members(item, path), path, losses)
         (tools if isinstance(tool, Tool) else hosted).append(tool)  # type: ignore[arg-type]
     for index, item in enumerate(items(body, "functions")):
         tools.append(_function(as_members(item, f"functions[{index}]"), f"functions[{index}]."))
@@ -52,7 +54,18 @@ def read_tools(body: Fields) -> tuple[tuple[Tool, ...], tuple[HostedTool, ...]]:
     return tuple(tools), tuple(hosted)
 
 
-def _read_tool(item: dict[str, object], path: str) -> Tool | HostedTool:
+def _read_any(item: dict[str, object], path: str, losses: Losses) -> Tool | HostedTool:
+    """One tool in any form; those of Anthropic's that a dated type names are read by its own reader."""
+    kind = item.get("type")
+    if isinstance(kind, str) and _DATED.search(kind):
+        from agcore.dialects.anthropic.tools_reader import read_tool as read_anthropic_tool
+
+        return read_anthropic_tool(item, path, losses)
+    return read_tool(item, path + ".")
+
+
+def read_tool(item: dict[str, object], path: str) -> Tool | HostedTool:
+    """One tool, whose members stand at `path`. Raises Invalid for what is none."""
     kind = text(item, "type", path)
     if "input_schema" in item:
         return _function({**item, "parameters": item["input_schema"]}, path)
@@ -99,11 +112,12 @@ def read_tool_choice(body: Fields) -> ToolChoice | None:
     for field in ("tool_choice", "function_call"):
         value = body.get(field)
         if value is not None:
-            return _choice(value, field)
+            return read_choice(value, field)
     return None
 
 
-def _choice(value: object, path: str) -> ToolChoice:
+def read_choice(value: object, path: str) -> ToolChoice:
+    """Which tools the member at `path` lets the model call, or makes it call. Raises Invalid."""
     if isinstance(value, str):
         mode = _MODES.get(value)
         if mode is None:

@@ -6,18 +6,15 @@ signature of a call stands before that call, and its signature becomes the call'
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from agcore.conversation import compaction
 from agcore.conversation.losses import Losses
 from agcore.conversation.signature_carrier import opened
 from agcore.conversation.values import (
-    Audio,
-    Document,
     Foreign,
     Image,
     Invalid,
-    Refusal,
     Signature,
     Source,
     Text,
@@ -25,22 +22,25 @@ from agcore.conversation.values import (
     ToolCall,
     ToolResult,
     Turn,
-    Video,
 )
-from agcore.dialects.openai import fields
+from agcore.dialects.openai import fields, parts_reader
 from agcore.dialects.openai import media_parts as openai_media
 from agcore.dialects.openai_responses import tools
 from agcore.dialects.openai_responses.tools import TYPED_CALLS, TYPED_OUTPUTS
 from agcore.dialects.openai_responses.traits import NAME
 
-Content = Text | Image | Document | Audio | Video
+if TYPE_CHECKING:
+    from agcore.dialects.openai_chat.messages_reader import History
+
 Item = dict[str, object]
 
-_FILE_TYPES: Final = {"pdf": "application/pdf", "txt": "text/plain", "md": "text/plain", "csv": "text/plain"}
 _COMPACTIONS: Final = ("compaction", "compaction_summary", "context_compaction")
 """The item that stands for what was compacted, under its names in the API and in Codex."""
 TRIGGER: Final = "compaction_trigger"
 _ROLES: Final = ("user", "assistant", "system", "developer")
+_CHAT_ROLES: Final = ("tool", "function")
+_CHAT_CALLING: Final = ("tool_calls", "function_call")
+"""By what messages of Chat's are told from those of Responses."""
 
 
 class _Inputs:
@@ -50,6 +50,7 @@ class _Inputs:
         self.turns: list[Turn] = []
         self._losses = losses
         self._found = found
+        self._chat: History | None = None
         self._call_signature: Signature | None = None
         self._open: list[str] = []
         """Ids of the calls that have no output yet."""
@@ -78,17 +79,29 @@ class _Inputs:
 
     def _message(self, item: Item, path: str) -> None:
         role = item.get("role")
+        if role in _CHAT_ROLES or any(item.get(name) for name in _CHAT_CALLING):
+            self._call_signature = None
+            self.turns.append(self._chat_history().turn(item, path))
+            return
         if role not in _ROLES:
             raise Invalid(f"`{path}.role` must be one of {', '.join(_ROLES)}", param=f"{path}.role")
         if item.get("phase") is not None:
             self._losses.add(f"{path}.phase", "phases of an answer are unknown here", weight="note")
-        parts = parts_of(item.get("content"), f"{path}.content", self._losses)
+        parts = parts_reader.read_parts(item.get("content"), f"{path}.content", role, self._losses)
         kept = tuple(part for part in parts if role not in ("system", "developer") or isinstance(part, Text))
         if len(kept) < len(parts):
             self._losses.add(f"{path}.content", "instructions are text only")
         if kept:
             self._call_signature = None
             self.turns.append(Turn(role, kept))
+
+    def _chat_history(self) -> History:
+        """What reads messages in Chat's form, which some clients mix in."""
+        if self._chat is None:
+            from agcore.dialects.openai_chat.messages_reader import History
+
+            self._chat = History(self._losses)
+        return self._chat
 
     def _reasoning(self, item: Item, path: str) -> None:
         text = _joined(item.get("summary"), "summary_text") or _joined(item.get("content"), "reasoning_text")
@@ -135,13 +148,13 @@ class _Inputs:
             raise Invalid(f"`{path}.call_id` must be a non-empty string", param=f"{path}.call_id")
         self._open = [each for each in self._open if each != call_id]
         failed = False
-        content: list[Content]
+        content: list[parts_reader.Content]
         if kind in TYPED_OUTPUTS:
             text, failed = tools.typed_output(item, TYPED_OUTPUTS[kind])
             content = [Text(text)] if text else []
         else:
-            parts = parts_of(item.get("output"), f"{path}.output", self._losses)
-            content = [Text(part.text) if isinstance(part, Refusal) else part for part in parts]
+            parts = parts_reader.read_parts(item.get("output"), f"{path}.output", "user", self._losses)
+            content = [*parts_reader.result_content(parts, f"{path}.output")]
         custom = kind == "custom_tool_call_output"
         self.turns.append(Turn("user", (ToolResult(call_id, tuple(content), is_error=failed, custom=custom),)))
 
@@ -197,100 +210,6 @@ def parse_input(value: object, losses: Losses, found: tools.Found) -> list[Turn]
     return inputs.turns
 
 
-def parts_of(content: object, path: str, losses: Losses) -> list[Text | Refusal | Image | Document | Audio | Video]:
-    """The parts of a message's `content` or of an `output`; empty text is left out. Raises Invalid."""
-    if content is None or content == "":
-        return []
-    if isinstance(content, str):
-        return [Text(content)]
-    if not isinstance(content, list):
-        raise Invalid(f"`{path}` must be a string or a list of parts", param=path)
-    parts: list[Text | Refusal | Image | Document | Audio | Video] = []
-    for index, part in enumerate(content):
-        place = f"{path}[{index}]"
-        if not isinstance(part, dict):
-            raise Invalid(f"`{place}` must be an object", param=place)
-        kind = part.get("type")
-        if kind in ("input_text", "output_text", "text"):
-            text = _string(part, "text", place)
-            if text:
-                parts.append(Text(text, cache=_cache(part)))
-        elif kind == "refusal":
-            text = _string(part, "refusal", place)
-            if text:
-                parts.append(Refusal(text))
-        elif kind == "input_image":
-            parts.append(_image(part, place))
-        elif kind == "input_file":
-            parts.append(_file(part, place))
-        elif kind == "input_audio":
-            parts.append(_audio(part, place))
-        else:
-            losses.add(place, f"parts of type {kind} are unknown here")
-    return parts
-
-
-def _image(part: Item, path: str) -> Image:
-    detail, url, file_id = part.get("detail"), part.get("image_url"), part.get("file_id")
-    if isinstance(url, dict):  # as Chat nests it, which clients mix up
-        url = url.get("url")
-    if isinstance(url, str) and url:
-        source = _source(url, f"{path}.image_url")
-    elif isinstance(file_id, str) and file_id:
-        source = Source(file_id=file_id)
-    else:
-        raise Invalid(f"`{path}` must have an `image_url` or a `file_id`", param=path)
-    return Image(source, detail=detail if isinstance(detail, str) else "", cache=_cache(part))
-
-
-def _file(part: Item, path: str) -> Document:
-    data, url, file_id, name = (part.get(member) for member in ("file_data", "file_url", "file_id", "filename"))
-    title = name if isinstance(name, str) else ""
-    if isinstance(data, str) and data:
-        if data[:5].lower() == "data:":
-            source = _source(data, f"{path}.file_data")
-        else:
-            plain = openai_media.clean_base64(data)
-            if plain is None:
-                raise Invalid(f"`{path}.file_data` must be base64", param=f"{path}.file_data")
-            kind = _FILE_TYPES.get(title.rpartition(".")[2].lower(), "application/pdf")
-            source = Source(kind, data=plain)
-    elif isinstance(url, str) and url:
-        source = _source(url, f"{path}.file_url")
-    elif isinstance(file_id, str) and file_id:
-        source = Source(file_id=file_id)
-    else:
-        raise Invalid(f"`{path}` must have `file_data`, a `file_url` or a `file_id`", param=path)
-    return Document(source, title=title, cache=_cache(part))
-
-
-def _audio(part: Item, path: str) -> Audio:
-    audio = part.get("input_audio")
-    members = audio if isinstance(audio, dict) else {}
-    data, form = members.get("data"), members.get("format")
-    plain = openai_media.clean_base64(data) if isinstance(data, str) else None
-    if not plain or not isinstance(form, str):
-        raise Invalid(f"`{path}.input_audio` must have base64 `data` and a `format`", param=path)
-    return Audio(Source(openai_media.audio_type(form), data=plain))
-
-
-def _source(url: str, path: str) -> Source:
-    source = openai_media.source_of(url)
-    if source is None:
-        raise Invalid(f"`{path}` must be a web address or a base64 data URL", param=path)
-    return source
-
-
 def _joined(parts: object, kind: str) -> str:
     texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
     return "\n\n".join(text for text in texts if isinstance(text, str) and text)
-
-
-def _cache(part: Item) -> str:
-    return "default" if isinstance(part.get("prompt_cache_breakpoint"), dict) else ""
-
-
-def _string(part: Item, member: str, path: str) -> str:
-    if not isinstance(part.get(member), str):
-        raise fields.wrong(f"{path}.{member}", "a string")
-    return str(part[member])

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agcore.conversation.foreign_parts import translated
 from agcore.conversation.losses import Losses
 from agcore.conversation.repair import repair_history
 from agcore.conversation.signature_carrier import carrier
@@ -233,7 +234,8 @@ def test_carriers_are_opened_where_they_stand() -> None:
 
 def test_what_only_anthropic_knows_is_foreign() -> None:
     block = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
-    assert parts(block, role="assistant") == (Foreign("anthropic", "server_tool_use", block),)
+    emulated = ToolCall("srvtoolu_1", "web_search", "{}")
+    assert parts(block, role="assistant") == (Foreign("anthropic", "server_tool_use", block, (emulated,)),)
 
 
 def test_tools_are_read() -> None:
@@ -409,7 +411,8 @@ def assistant(*blocks: Any) -> dict[str, Any]:
         ({"messages": []}, "messages"),
         ({"messages": "hi"}, "messages"),
         ({"messages": ["hi"]}, "messages[0]"),
-        ({"messages": [{"role": "tool", "content": ""}]}, "messages[0].role"),
+        ({"messages": [{"role": "tool", "content": ""}]}, "messages[0].tool_call_id"),
+        ({"messages": [{"role": "critic", "content": ""}]}, "messages[0].role"),
         ({"messages": [{"role": "user"}]}, "messages[0].content"),
         (user("hi"), "messages[0].content[0]"),
         (user({}), "messages[0].content[0].type"),
@@ -442,7 +445,8 @@ def assistant(*blocks: Any) -> dict[str, Any]:
         ),
         ({"tools": [{"type": 1, "name": "f"}]}, "tools[0].type"),
         ({"tools": [{"name": "f", "input_schema": {}, "description": 1}]}, "tools[0].description"),
-        ({"tool_choice": "auto"}, "tool_choice"),
+        ({"tool_choice": "sometimes"}, "tool_choice"),
+        ({"tool_choice": 1}, "tool_choice"),
         ({"thinking": {"type": "sometimes"}}, "thinking.type"),
         ({"service_tier": 1}, "service_tier"),
         ({"output_config": "high"}, "output_config"),
@@ -901,14 +905,6 @@ def test_a_redacted_thought_without_data_says_nothing() -> None:
     assert parts(*said, role="assistant") == (Text("hi"),)
 
 
-def test_a_result_may_hold_what_has_no_place_elsewhere() -> None:
-    losses = Losses()
-    call = {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]}
-    result = {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "server_tool_use", "name": "g"}]}
-    parsed({"messages": [call, {"role": "user", "content": [result]}]}, losses)
-    assert [loss.path for loss in losses] == ["messages[1].content[0].content[0]"]
-
-
 def test_a_screen_is_described_with_its_size() -> None:
     tool = {"type": "computer_20250124", "name": "computer", "display_width_px": 800, "display_height_px": 600}
     (read,) = parsed({"tools": [tool]}).tools
@@ -995,3 +991,284 @@ def test_thinking_that_needs_more_than_the_usual_limit_raises_it_without_a_word(
     body = render_request(asked(reasoning=Reasoning(budget=9000)), model="m", profile=like, signer="up", losses=losses)
     assert body["thinking"]["budget_tokens"] < body["max_tokens"]
     assert "max_output" not in {loss.path for loss in losses}
+
+
+def changing(*blocks: Any, tools: Any = (), **members: Any) -> dict[str, Any]:
+    """A request whose tools change in its course."""
+    messages = [{"role": "user", "content": "hi"}, {"role": "system", "content": list(blocks), **members}]
+    return {"tools": list(tools), "messages": messages}
+
+
+def addition(tool: Any) -> dict[str, Any]:
+    return {"type": "tool_addition", "tool": tool}
+
+
+def removal(tool: Any) -> dict[str, Any]:
+    return {"type": "tool_removal", "tool": tool}
+
+
+def reference(name: str) -> dict[str, Any]:
+    return {"type": "tool_reference", "name": name}
+
+
+def definition(name: str, **members: Any) -> dict[str, Any]:
+    return {"type": "tool_definition", "definition": {"name": name, "input_schema": SCHEMA, **members}}
+
+
+def declared(*names: str, **members: Any) -> list[dict[str, Any]]:
+    return [{"name": name, "input_schema": SCHEMA, **members} for name in names]
+
+
+@pytest.mark.parametrize(
+    ("changes", "left"),
+    [
+        ([addition(definition("new")), removal(reference("get_weather"))], ["time", "new"]),
+        ([removal(reference("get_weather")), addition(reference("get_weather"))], ["get_weather", "time"]),
+        ([addition(definition("time", description="better"))], ["get_weather", "time"]),
+        ([addition(definition("new")), removal(reference("new"))], ["get_weather", "time"]),
+        ([removal(reference("unheard_of"))], ["get_weather", "time"]),
+        ([], ["get_weather", "time"]),
+    ],
+)
+def test_the_tools_are_those_that_there_are_at_the_end(changes: list[Any], left: list[str]) -> None:
+    said = parsed(changing(*changes, tools=declared("get_weather", "time")))
+    assert [tool.name for tool in said.tools] == left
+    (repaired,) = repair_history(said, losses=Losses()).turns
+    assert repaired.role == "user", "a system message with nothing but changes vanishes"
+
+
+def test_the_last_definition_of_a_tool_counts() -> None:
+    change = addition(definition("time", description="better"))
+    assert parsed(changing(change, tools=declared("time"))).tools[0].description == "better"
+
+
+def test_a_deferred_tool_that_is_added_is_there_and_unknown_ones_are_reported() -> None:
+    losses = Losses()
+    tools = declared("later", defer_loading=True)
+    said = parsed(changing(addition(reference("later")), addition(reference("never")), tools=tools), losses)
+    assert [tool.name for tool in said.tools] == ["later"]
+    assert {loss.path for loss in losses} == {"tools[0].defer_loading", "messages[1].content[1]"}
+
+
+def test_tools_that_anthropic_runs_come_and_go_too() -> None:
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    servers = {"type": "mcp_toolset", "mcp_server_name": "s"}
+    added = addition({"type": "tool_definition", "definition": search})
+    said = parsed(changing(added, addition({"type": "tool_definition", "definition": servers})))
+    assert [tool.kind for tool in said.hosted_tools] == ["web_search", "mcp_toolset"]
+    assert not parsed(changing(added, removal(reference("web_search")))).hosted_tools
+    losses = Losses()
+    asked_for = {"type": "mcp_toolset_reference", "server_name": "s"}
+    assert parsed(changing(removal(asked_for), tools=[servers]), losses).hosted_tools
+    assert [loss.path for loss in losses] == ["messages[1].content[0].tool"]
+
+
+def test_a_compaction_brings_the_changes_of_what_it_compacted() -> None:
+    block = {"type": "compaction", "content": "We met.", "tool_changes": [removal(reference("time"))]}
+    body = {"tools": declared("time", "date"), "messages": [{"role": "assistant", "content": [block]}]}
+    assert [tool.name for tool in parsed(body).tools] == ["date"]
+
+
+@pytest.mark.parametrize(
+    ("block", "place"),
+    [
+        (addition(None), "messages[1].content[0].tool.type"),
+        (addition({"type": "tool_definition"}), "messages[1].content[0].tool.definition.input_schema"),
+        (removal(definition("f")), "messages[1].content[0].tool.type"),
+        (removal({"type": "tool_reference"}), "messages[1].content[0].tool.name"),
+        ({"type": "image"}, "messages[1].content[0]"),
+    ],
+)
+def test_a_change_that_is_none_is_refused_by_its_place(block: Any, place: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        parsed(changing(block))
+    assert caught.value.param == place
+    compaction = {"type": "compaction", "content": "C", "tool_changes": [{"type": "text", "text": "t"}]}
+    with pytest.raises(Invalid) as caught:
+        parsed({"messages": [{"role": "user", "content": [compaction]}]})
+    assert caught.value.param == "messages[0].content[0].tool_changes[0].type"
+
+
+def test_the_last_effort_of_a_message_counts_before_the_requests_own() -> None:
+    def later(effort: str) -> dict[str, Any]:
+        return {"role": "system", "output_config": {"effort": effort}}
+
+    user = {"role": "user", "content": "hi"}
+    body = {"messages": [user, later("low"), user, later("max")], "output_config": {"effort": "high"}}
+    said = parsed(body)
+    assert said.reasoning == Reasoning(effort="max")
+    assert [turn.role for turn in said.turns] == ["user", "user"]
+    with pytest.raises(Invalid) as caught:
+        parsed({"messages": [user, later("huge")]})
+    assert caught.value.param == "messages[1].output_config.effort"
+
+
+def test_a_reminder_for_one_turn_is_gone_when_the_user_spoke_again() -> None:
+    user, reminder = {"role": "user", "content": "hi"}, {"role": "system", "content": "R"}
+    passing = {**reminder, "clear_at": "next_user_message"}
+    losses = Losses()
+    said = parsed({"messages": [user, passing, {"role": "assistant", "content": "a"}, user, passing]}, losses)
+    assert [turn.role for turn in said.turns] == ["user", "assistant", "user", "system"]
+    assert [(loss.path, loss.weight) for loss in losses] == [("messages[1]", "note")]
+    lasting = {**reminder, "clear_at": "never"}
+    assert [turn.role for turn in parsed({"messages": [user, lasting, user]}).turns] == ["user", "system", "user"]
+
+
+@pytest.mark.parametrize(
+    ("call", "result", "name", "said", "failed"),
+    [
+        (
+            {"type": "mcp_tool_use", "name": "find", "server_name": "docs"},
+            {"type": "mcp_tool_result", "content": [{"type": "text", "text": "MCPRES"}], "is_error": False},
+            "docs__find",
+            "MCPRES",
+            False,
+        ),
+        (
+            {"type": "server_tool_use", "name": "web_search"},
+            {
+                "type": "web_search_tool_result",
+                "content": [
+                    {"type": "web_search_result", "title": "T", "url": "https://a.example", "encrypted_content": "E"}
+                ],
+            },
+            "web_search",
+            "title: T\nurl: https://a.example",
+            False,
+        ),
+        (
+            {"type": "server_tool_use", "name": "web_fetch"},
+            {
+                "type": "web_fetch_tool_result",
+                "content": {
+                    "type": "web_fetch_result",
+                    "url": "https://a.example",
+                    "content": {
+                        "type": "document",
+                        "title": "Page",
+                        "source": {"type": "text", "media_type": "text/plain", "data": "FETCHED"},
+                    },
+                },
+            },
+            "web_fetch",
+            "url: https://a.example\ntitle: Page\nFETCHED",
+            False,
+        ),
+        (
+            {"type": "server_tool_use", "name": "web_fetch"},
+            {
+                "type": "web_fetch_tool_result",
+                "content": {
+                    "type": "web_fetch_result",
+                    "content": {
+                        "type": "document",
+                        "source": {"type": "base64", "media_type": "application/pdf", "data": "QQ=="},
+                    },
+                },
+            },
+            "web_fetch",
+            "[application/pdf]",
+            False,
+        ),
+        (
+            {"type": "server_tool_use", "name": "bash_code_execution"},
+            {
+                "type": "bash_code_execution_tool_result",
+                "content": {
+                    "type": "bash_code_execution_result",
+                    "stdout": "OUT",
+                    "stderr": "",
+                    "return_code": 0,
+                    "content": [{"type": "bash_code_execution_output", "file_id": "file_1"}],
+                },
+            },
+            "bash_code_execution",
+            "stdout: OUT\nreturn_code: 0\nfile_1",
+            False,
+        ),
+        (
+            {"type": "server_tool_use", "name": "text_editor_code_execution"},
+            {
+                "type": "text_editor_code_execution_tool_result",
+                "content": {"type": "text_editor_code_execution_create_result", "is_file_update": False},
+            },
+            "text_editor_code_execution",
+            "false",
+            False,
+        ),
+        (
+            {"type": "server_tool_use", "name": "tool_search_tool_regex"},
+            {
+                "type": "tool_search_tool_result",
+                "content": {
+                    "type": "tool_search_tool_search_result",
+                    "tool_references": [{"type": "tool_reference", "tool_name": "get"}],
+                },
+            },
+            "tool_search_tool_regex",
+            "get",
+            False,
+        ),
+        (
+            {"type": "server_tool_use", "name": "code_execution"},
+            {
+                "type": "code_execution_tool_result",
+                "content": {"type": "code_execution_tool_result_error", "error_code": "unavailable"},
+            },
+            "code_execution",
+            "unavailable",
+            True,
+        ),
+    ],
+)
+def test_what_anthropics_tools_did_is_told_as_a_call_and_its_result(
+    call: dict[str, Any], result: dict[str, Any], name: str, said: str, failed: bool
+) -> None:
+    content = [
+        {"type": "text", "text": "I look."},
+        {"id": "srv_1", "input": {"q": 1}, **call},
+        {"tool_use_id": "srv_1", **result},
+        {"type": "text", "text": "So."},
+    ]
+    conversation = parsed({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": content}]})
+    assert translated(conversation, dialect="anthropic") == conversation
+    assert translated(conversation, dialect="gemini").turns[1:] == (
+        Turn("assistant", (Text("I look."), ToolCall("srv_1", name, '{"q":1}'))),
+        Turn("user", (ToolResult("srv_1", (Text(said),), is_error=failed),)),
+        Turn("assistant", (Text("So."),)),
+    )
+
+
+def test_a_result_that_says_nothing_is_empty() -> None:
+    (part,) = parts({"type": "mcp_tool_result", "tool_use_id": "a"})
+    assert isinstance(part, Foreign)
+    assert part.parts == (ToolResult("a", ()),)
+
+
+def test_a_file_for_a_container_is_told_of_and_marks_for_anthropic_are_notes() -> None:
+    losses = Losses()
+    blocks = [
+        {"type": "container_upload", "file_id": "file_1"},
+        {"type": "mcp_tool_listing", "mcp_server_name": "s", "tools": []},
+    ]
+    said = parsed({"messages": [{"role": "user", "content": blocks}]}, losses)
+    assert translated(said, dialect="gemini").turns[0].parts == (
+        Text("[file file_1, in the container of the code execution]"),
+    )
+    assert {loss.path: loss.weight for loss in losses} == {
+        "messages[0].content[0]": "warn",
+        "messages[0].content[1]": "note",
+    }
+
+
+def test_a_marker_on_a_call_goes_along() -> None:
+    call = {"type": "tool_use", "id": "a", "name": "f", "input": {}, "cache_control": {"type": "ephemeral"}}
+    result = {"type": "tool_result", "tool_use_id": "a", "content": "r"}
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [result]},
+    ]
+    sent = rendered(parsed({"messages": messages}))["messages"]
+    assert isinstance(sent, list)
+    assert sent[1]["content"] == [call]
