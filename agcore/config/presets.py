@@ -32,7 +32,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     """A provider, as far as the preset's name tells."""
 
     base_urls: Mapping[str, str]
-    """Dialect -> base URL, in order of preference."""
+    """Dialect -> base URL."""
     auth: Mapping[str, str] = {}
     """Dialect -> one of `AUTH_NAMES`, where it differs from `DEFAULT_AUTH`."""
     models: tuple[str, ...] = ("*",)

@@ -2,7 +2,7 @@
 
 A provider's base URLs:
 
-- A preset has one for each of its dialects. `dialect` picks some of them, in its own order of preference.
+- A preset has one for each of its dialects. `dialect` picks some of them.
 - A `base_url` table replaces those it names and leaves the others; without `dialect` it may also add to the preset's,
   or, without a preset, is the list of dialects.
 - A `base_url` string stands for all of the provider's dialects. Where `openai*` ones are among others, it names the
@@ -163,7 +163,7 @@ def _provider(
 
 
 def _base_urls(entry: Mapping[str, Any], preset: Preset | None, path: str, reading: Reading) -> dict[str, Url]:
-    """The base URL of each dialect, in order of preference, without the wrong ones, which are reported."""
+    """The base URL of each dialect, as they are written, without the wrong ones, which are reported."""
     given = entry.get("base_url")
     table = given if isinstance(given, dict) else {}
     known = preset.base_urls if preset else {}

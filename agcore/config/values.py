@@ -179,7 +179,7 @@ class Provider(msgspec.Struct, frozen=True):
 
     name: str
     endpoints: Mapping[str, Endpoint]
-    """By dialect, named as in `Endpoint.dialect`, in order of preference."""
+    """By dialect, named as in `Endpoint.dialect`, as they were written."""
     keys: tuple[Secret, ...] = ()
     """Empty where the endpoints need none."""
     models: tuple[str, ...] = ("*",)
@@ -199,12 +199,12 @@ class Provider(msgspec.Struct, frozen=True):
 
     @property
     def dialect_names(self) -> tuple[str, ...]:
-        """What it speaks, as configurations say it, in order of preference."""
+        """What it speaks, as configurations say it."""
         return tuple(dialect_name(dialect) for dialect in self.endpoints)
 
     @property
     def preferred_endpoint(self) -> Endpoint:
-        """Where it is asked what can be asked in any of its dialects."""
+        """Where it is asked what can be asked in any of its dialects: the one written first."""
         return next(iter(self.endpoints.values()))
 
     @property

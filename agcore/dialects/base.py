@@ -19,6 +19,7 @@ from agcore.codecs.header_fields import Allowed
 from agcore.codecs.json_splice import Members
 from agcore.codecs.sse import Frame
 from agcore.conversation.tool_name_rule import ToolNameRule
+from agcore.models.vendor_profile import VendorProfile
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.report import Usage
@@ -218,6 +219,8 @@ class PassThrough(msgspec.Struct, frozen=True):
     tap: StreamTapFactory
     mend_answer: Callable[[dict[str, object]], bool] | None = None
     """Mends a whole answer in place, and tells whether it had to; None where answers are left alone."""
+    passes: Callable[[Members, VendorProfile], bool] = lambda members, manners: True
+    """Whether a request can pass to an endpoint of its own dialect with such manners."""
 
 
 class ParseRequest(Protocol):

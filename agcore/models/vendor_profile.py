@@ -62,9 +62,9 @@ class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Types of tools and of their items that the endpoint does not know: `custom`, `namespace`, `tool_search` ..."""
     refused_members: tuple[str, ...] = ()
     """Members of requests that the endpoint refuses; `a.b` for the member `b` of the object `a`."""
-    endpoints: tuple[str, ...] = ("openai_chat", "openai_responses", "anthropic", "gemini", "openai_completions")
+    endpoints: tuple[str, ...] = ()
     """The dialects in which the vendor serves the model, the one first that carries most of what clients of other
-    dialects ask. What is missing serves it not at all."""
+    dialects ask. What is missing serves it not at all; empty for all, in the order of `agcore.dialects.DIALECTS`."""
 
 
 VENDOR_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {

@@ -58,6 +58,39 @@ FAMILIES: Final[tuple[VendorRow, ...]] = (
         source="https://platform.openai.com/docs/api-reference/chat/create",
     ),
     VendorRow(
+        models=_OPENAI,
+        members={
+            "endpoints": ("openai_responses", "openai_chat", "anthropic", "gemini", "openai_completions"),
+        },
+        source="https://platform.openai.com/docs/guides/migrate-to-responses (encrypted reasoning between calls)",
+    ),
+    VendorRow(
+        models=("gpt-5.2*", "gpt-5.3*", "gpt-5.4*", "gpt-5.5*"),
+        dialects=_CHAT,
+        members={"tools_with_effort_on_chat": "left_out"},
+        source="github.com/livekit/agents#5088, openai/openai-openapi#541, charmbracelet/crush#2913",
+    ),
+    VendorRow(
+        models=("gpt-5.6*", "gpt-5.7*", "gpt-5.8*", "gpt-5.9*", "gpt-6*"),
+        dialects=_CHAT,
+        members={"tools_with_effort_on_chat": "none"},
+        source="github.com/BerriAI/litellm#34569, fazer-ai/agents#66, danny-avila/LibreChat#14231",
+    ),
+    VendorRow(
+        models=("claude-*",),
+        members={
+            "endpoints": ("anthropic", "openai_responses", "openai_chat", "gemini", "openai_completions"),
+        },
+        source="https://docs.anthropic.com/en/api/openai-sdk (its Chat endpoint is for tests)",
+    ),
+    VendorRow(
+        models=("gemini-*", "gemma-*"),
+        members={
+            "endpoints": ("gemini", "openai_chat", "openai_responses", "anthropic", "openai_completions"),
+        },
+        source="https://ai.google.dev/gemini-api/docs/openai (thought signatures are Gemini's own there)",
+    ),
+    VendorRow(
         models=("*deepseek-v4*", "*deepseek-chat*", "*deepseek-reasoner*"),
         dialects=_CHAT,
         members={"reasoning_content": "demanded"},
@@ -83,6 +116,33 @@ FAMILIES: Final[tuple[VendorRow, ...]] = (
 """Families of models, wherever they are served."""
 
 VENDORS: Final[tuple[VendorRow, ...]] = (
+    VendorRow(
+        vendors=("openai", "azure"),
+        models=(*_OPENAI, "gpt-*"),
+        members={"endpoints": ("openai_responses", "openai_chat")},
+        source="https://platform.openai.com/docs/models",
+    ),
+    VendorRow(
+        vendors=("openai", "azure"),
+        models=(
+            *("*codex*", "gpt-5-pro*", "gpt-5.*-pro*", "gpt-6*-pro*", "o1-pro*", "o3-pro*"),
+            *("*deep-research*", "computer-use-*"),
+        ),
+        members={"endpoints": ("openai_responses",)},
+        source="https://platform.openai.com/docs/models/gpt-5-codex (and the pages of the others)",
+    ),
+    VendorRow(
+        vendors=("openai", "azure"),
+        models=("gpt-audio*", "gpt-4o-audio*", "gpt-4o-mini-audio*", "*-search-preview*", "*-search-api*"),
+        members={"endpoints": ("openai_chat",)},
+        source="https://platform.openai.com/docs/models/gpt-audio, /gpt-4o-search-preview",
+    ),
+    VendorRow(
+        vendors=("openai", "azure"),
+        models=("gpt-3.5-turbo-instruct*", "davinci-*", "babbage-*"),
+        members={"endpoints": ("openai_completions",)},
+        source="https://platform.openai.com/docs/models/gpt-3.5-turbo-instruct",
+    ),
     VendorRow(
         vendors=("mistral",),
         dialects=_CHAT,

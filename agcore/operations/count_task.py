@@ -10,17 +10,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from agcore.codecs import json_text
-from agcore.config.values import Endpoint, Provider
+from agcore.config.values import Endpoint
 from agcore.conversation.losses import Losses
 from agcore.conversion.base import Conversion, Outgoing, WholeAnswer
 from agcore.conversion.passthrough import PassThrough
 from agcore.dialects import task_registry
-from agcore.dialects.base import Dialect
 from agcore.operations.asking import Asking
+from agcore.operations.endpoints import not_asked, one_of
 from agcore.operations.task import Task
-from agcore.operations.tasks import edited_body, not_asked, one_of, read_generation
+from agcore.operations.tasks import edited_body, read_generation
 from agcore.protocol.fault import Fault, invalid
 from agcore.routing.candidates import Candidate
+from agcore.routing.catalog import Target
 
 if TYPE_CHECKING:
     from agcore.conversation.token_estimate import TokenCount
@@ -107,10 +108,10 @@ def count_all_the_same(asking: Asking, fault: Fault) -> WholeAnswer | Fault | No
     return None if fault.status in (400, 413, 422, 429) else estimate_of(asking)
 
 
-def counter_at(provider: Provider, dialect: Dialect) -> Endpoint | None:
+def counter_at(asking: Asking, target: Target) -> Endpoint | None:
     """The client's own dialect, else one that can count, else any: then an estimate will have to do."""
-    counting = one_of(tuple(task_registry.tokens().upstreams), provider, dialect)
-    return counting or next(iter(provider.endpoints.values()))
+    counting = one_of(tuple(task_registry.tokens().upstreams), asking, target)
+    return counting or target.provider.preferred_endpoint
 
 
 COUNT: Final = Task(

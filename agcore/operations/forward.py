@@ -117,8 +117,7 @@ class Forward(BaseOperation):
         found = asking.resolve()
         if isinstance(found, Fault):
             return found
-        dialect = self.dialect
-        return candidates_at(found, lambda provider: task.endpoint(provider, dialect)) or task.unserved(asking, found)
+        return candidates_at(found, lambda target: task.endpoint(asking, target)) or task.unserved(asking, found)
 
     def ask(self, candidates: Sequence[Candidate], *, counts_as_retry: bool = False, now: float) -> None:
         """Ask at the candidates, or answer without them where the task can; `counts_as_retry` after others failed."""

@@ -23,10 +23,10 @@ from agcore.dialects.base import RequestSummary
 from agcore.dialects.shared.request_edits import summary_of_body
 from agcore.dialects.tasks import ImagesClient, MediaTask, TranscriptsClient
 from agcore.operations.asking import JSON, Asking
+from agcore.operations.endpoints import not_asked, one_of, own_dialect, speaks_only
 from agcore.operations.fan_out import later_than
 from agcore.operations.held_form import HeldForm
 from agcore.operations.task import Convert, FormRules, Task
-from agcore.operations.tasks import not_asked, one_of, own_dialect, speaks_only
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Body
 from agcore.protocol.report import Usage
@@ -103,7 +103,7 @@ def media_task(
     """A task that passes through, or is translated for one of some dialects."""
     return Task(
         read=read_media,
-        endpoint=lambda provider, dialect: one_of(dialects(), provider, dialect),
+        endpoint=lambda asking, target: one_of(dialects(), asking, target),
         unserved=partial(need_one_of, dialects, subject),
         convert=convert,
         repeatable=is_repeatable,

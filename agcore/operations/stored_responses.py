@@ -22,10 +22,11 @@ from agcore.machines.operation import ExchangeParts, Operation
 from agcore.machines.request_body import BodyPolicy
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.asking import JSON, Asking
+from agcore.operations.endpoints import not_asked, own_dialect
 from agcore.operations.forward import Forward
 from agcore.operations.remember import pinned_candidate
 from agcore.operations.task import Task
-from agcore.operations.tasks import not_asked, own_dialect, read_generation
+from agcore.operations.tasks import read_generation
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.report import Usage
 from agcore.protocol.state import Store

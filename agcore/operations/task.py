@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from agcore.config.values import Endpoint, Limits, Provider
+from agcore.config.values import Endpoint, Limits
 from agcore.conversion.base import Conversion, Division, WholeAnswer
-from agcore.dialects.base import Dialect, RequestSummary
+from agcore.dialects.base import RequestSummary
 from agcore.machines.environment import Environment
 from agcore.machines.operation import ExchangeParts, Operation
 from agcore.machines.request_body import BodyPolicy
@@ -20,7 +20,7 @@ from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.asking import Asking, Earlier
 from agcore.protocol.fault import Fault
 from agcore.routing.candidates import Candidate
-from agcore.routing.catalog import Resolution
+from agcore.routing.catalog import Resolution, Target
 
 Convert: TypeAlias = Callable[[Asking, Candidate, Sequence[Candidate], float], Conversion | Division | Fault]
 """Convert a request for a candidate, out of all that may still be asked, at a time in seconds since the epoch. A fault
@@ -52,8 +52,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     read: Callable[[Asking], RequestSummary | Fault]
     """Returns the summary of a request, or what is wrong with it."""
-    endpoint: Callable[[Provider, Dialect], Endpoint | None]
-    """Returns where a provider takes such requests of a client's dialect; None where it does not."""
+    endpoint: Callable[[Asking, Target], Endpoint | None]
+    """Returns where a target's provider takes the request; None where it does not."""
     unserved: Callable[[Asking, Resolution], Fault]
     """Returns the fault of a model whose providers take no such requests."""
     convert: Convert

@@ -5,21 +5,20 @@ What a task needs only where it is translated loads with the first such request.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from agcore.codecs.json_splice import parse
-from agcore.config.values import Endpoint, Provider, dialect_name
 from agcore.conversation.losses import Losses
 from agcore.conversion.base import Conversion, Division, Outgoing
 from agcore.conversion.passthrough import Generation, GenerationPassThrough, PassThrough
 from agcore.dialects import DIALECTS
-from agcore.dialects.base import Dialect, RequestSummary
+from agcore.dialects.base import RequestSummary
 from agcore.machines.outside import ClientSignatures
 from agcore.operations.asking import Asking
+from agcore.operations.endpoints import generation_endpoint, not_generated
 from agcore.operations.remember import echoed, items_of, remember
 from agcore.operations.task import Task
 from agcore.protocol.fault import Fault
@@ -30,36 +29,6 @@ if TYPE_CHECKING:
     from agcore.conversion.translation import Translation
 
 # What tasks share.
-
-
-def own_dialect(provider: Provider, dialect: Dialect) -> Endpoint | None:
-    """Nobody but who speaks the client's own dialect."""
-    return provider.endpoints.get(dialect.traits.name)
-
-
-def translatable(provider: Provider) -> Endpoint | None:
-    """The first of a provider's endpoints that requests of any dialect can be translated to."""
-    return next((each for name, each in provider.endpoints.items() if DIALECTS[name].translatable), None)
-
-
-def one_of(dialects: Sequence[str], provider: Provider, dialect: Dialect) -> Endpoint | None:
-    """The client's own dialect, if the provider speaks that, else another one of these."""
-    spoken = (provider.endpoints.get(name) for name in (dialect.traits.name, *dialects))
-    return next((endpoint for endpoint in spoken if endpoint is not None), None)
-
-
-def speaks_only(asking: Asking, found: Resolution, *, why: str = "") -> Fault:
-    """Returns the fault that names what a model's first provider speaks instead, and `why` that does not help."""
-    provider = found.targets[0].provider
-    spoken = ", ".join(provider.dialect_names)
-    message = f"model {asking.summary.model!r} is served by {provider.name!r}, which speaks {spoken} only{why}"
-    return Fault(status=400, message=message, code="translation_not_available", param="model")
-
-
-def not_asked(asking: Asking, found: Resolution) -> Fault:
-    """Nobody who serves the model takes such requests of the client's dialect."""
-    name = dialect_name(asking.dialect.traits.name)
-    return speaks_only(asking, found, why=f"; it cannot be asked this by a client that speaks {name}")
 
 
 def read_generation(asking: Asking) -> RequestSummary | Fault:
@@ -164,8 +133,8 @@ def translation_of(asking: Asking, candidate: Candidate) -> Translation | Fault:
 
 GENERATE: Final = Task(
     read=read_generation,
-    endpoint=lambda provider, dialect: own_dialect(provider, dialect) or translatable(provider),
-    unserved=speaks_only,
+    endpoint=generation_endpoint,
+    unserved=not_generated,
     convert=generate,
 )
 """Chat Completions, Completions, Messages and generateContent, streamed or not."""
@@ -228,7 +197,7 @@ def no_compaction(asking: Asking, found: Resolution) -> Fault:
 COMPACT: Final = remember(
     Task(
         read=read_compaction,
-        endpoint=lambda provider, dialect: own_dialect(provider, dialect) or translatable(provider),
+        endpoint=generation_endpoint,
         unserved=no_compaction,
         convert=compact,
     ),

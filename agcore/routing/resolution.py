@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agcore.config.values import ClientKey, Endpoint, Provider
+from agcore.config.values import ClientKey, Endpoint
 from agcore.protocol.fault import Fault
 from agcore.routing.candidates import Candidate
-from agcore.routing.catalog import Catalog, Miss, Resolution
+from agcore.routing.catalog import Catalog, Miss, Resolution, Target
 
 
 def resolve(catalog: Catalog, model: str, *, identity: ClientKey | None, dialect: str) -> Resolution | Fault:
@@ -24,11 +24,11 @@ def resolve(catalog: Catalog, model: str, *, identity: ClientKey | None, dialect
     return Fault(status=404, message=message, code="model_not_found", param="model")
 
 
-def candidates_at(found: Resolution, endpoint_at: Callable[[Provider], Endpoint | None]) -> tuple[Candidate, ...]:
-    """Returns the candidates for a model; `endpoint_at` gives the endpoint of a provider, None where it has none."""
+def candidates_at(found: Resolution, endpoint_at: Callable[[Target], Endpoint | None]) -> tuple[Candidate, ...]:
+    """Returns the candidates for a model; `endpoint_at` gives the endpoint of a target, None where it has none."""
     candidates = list[Candidate]()
     for target in found.targets:
-        endpoint = endpoint_at(target.provider)
+        endpoint = endpoint_at(target)
         if endpoint is not None:
             candidates.append(Candidate(target.provider, endpoint, target.model, target.step))
     return tuple(candidates)

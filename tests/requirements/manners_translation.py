@@ -11,6 +11,23 @@ from tests.requirements import base
 
 ROWS: Final[tuple[base.Requirement, ...]] = (
     # T1
+    *base.rows(
+        "docs/routing.md",
+        (
+            "manners.T1",
+            "Which endpoint of a provider serves a client is decided by the model and by what the request needs.",
+            (
+                "operations/test_endpoints.py::test_clients_of_other_dialects_get_the_endpoint_that_carries_most",
+                "operations/test_endpoints.py::test_what_chat_refuses_is_asked_in_responses_for_clients_of_chat",
+                "operations/test_endpoints.py::test_a_model_that_no_configured_endpoint_serves_is_refused_with_what_to_add",
+            ),
+        ),
+        (
+            "manners.T1.chat-only",
+            "Where there is Chat only, functions go without the reasoning that it refuses beside them, and that is told.",
+            "operations/test_endpoints.py::test_where_there_is_chat_only_functions_go_without_reasoning",
+        ),
+    ),
     # T2
     # T3
     # T4

@@ -16,7 +16,7 @@ def _errors() -> Errors:
 
 def _pass_through() -> PassThrough:
     from agcore.dialects.openai_chat.chunk_repair import mend_answer
-    from agcore.dialects.openai_chat.request_edits import edits
+    from agcore.dialects.openai_chat.request_edits import edits, passes
     from agcore.dialects.openai_chat.stream_events import StreamEvents, read_usage
     from agcore.dialects.openai_chat.stream_tap import StreamTap
     from agcore.dialects.shared.request_edits import summary_of_body
@@ -28,6 +28,7 @@ def _pass_through() -> PassThrough:
         events=StreamEvents,
         tap=StreamTap,
         mend_answer=mend_answer,
+        passes=passes,
     )
 
 

@@ -49,6 +49,8 @@ def render_request(
     _write_sampling(conversation.settings, profile, body, losses)
     if conversation.reasoning is not None:
         _write_reasoning(conversation.reasoning, profile, body, losses)
+    if "tools" in body:
+        _write_no_effort(conversation.reasoning, profile, body, losses)
     _write_labels(conversation.settings, profile, body, losses)
     if conversation.stream:
         body["stream"] = True
@@ -195,6 +197,20 @@ def _write_reasoning(reasoning: Reasoning, profile: Profile, body: dict[str, obj
             body["thinking_budget"] = reasoning.budget
     else:
         body["reasoning_effort"] = "none" if off else _nearest(effort, profile, losses)
+
+
+def _write_no_effort(reasoning: Reasoning | None, profile: Profile, body: dict[str, object], losses: Losses) -> None:
+    """Where functions and reasoning exclude each other, the functions stay."""
+    manner = profile.upstream.tools_with_effort_on_chat
+    if manner == "taken":
+        return
+    effort = body.pop("reasoning_effort", None)
+    if manner == "none":
+        body["reasoning_effort"] = "none"
+    if effort not in (None, "none"):
+        losses.add("reasoning", f"{profile.model} does not think beside functions in Chat", action="sent without")
+    elif reasoning is None and manner == "none":
+        losses.add("reasoning", f"{profile.model} does not think beside functions in Chat", weight="note")
 
 
 def _effort_of(budget: int | None) -> str:
