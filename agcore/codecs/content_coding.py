@@ -2,7 +2,7 @@
 
 What is decoded may be a thousand times as large as what came, so nothing is ever decoded at once: pieces of at most
 `PIECE` bytes are handed out one by one, and a bound holds at each coding of several. A coding whose package is not
-installed is not `available` (docs/decisions/0026-codings-are-undone-in-the-core.md).
+installed is not `available` (docs/decisions/0027-codings-are-undone-in-the-core.md).
 """
 
 from __future__ import annotations
@@ -66,10 +66,12 @@ class ContentDecoder:
     Args:
         names: The codings in the order in which they were applied; all of them are `available`.
         limit: Bytes that the body, and what each of its codings stands for, may have.
+        piecewise: The bound is not that of the whole body, but of what each piece that is fed stands for.
     """
 
-    def __init__(self, names: Sequence[str], *, limit: int) -> None:
+    def __init__(self, names: Sequence[str], *, limit: int, piecewise: bool = False) -> None:
         self._stages = [_Stage(name, limit) for name in reversed(names)]
+        self._piecewise = piecewise
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The pieces that a further piece of the coded body stands for. Read all of them before the next one.
@@ -78,6 +80,9 @@ class ContentDecoder:
             CodingError: The body is broken.
             TooLong: The bound is passed.
         """
+        if self._piecewise:
+            for stage in self._stages:
+                stage.size = 0
         return self._undone(data, 0)
 
     def end(self) -> None:
@@ -111,7 +116,7 @@ class _Stage:
     def __init__(self, name: str, limit: int) -> None:
         self._name = name
         self._limit = limit
-        self._size = 0
+        self.size = 0
         self._make, self._follows = _ENGINES[name]
         module = _module(name)
         assert module is not None
@@ -147,8 +152,8 @@ class _Stage:
                 raise CodingError(f"is no {self._name}: {error}") from None
             if piece is None:
                 return
-            self._size += len(piece)
-            if self._size > self._limit:
+            self.size += len(piece)
+            if self.size > self._limit:
                 raise TooLong(f"decodes to more than {self._limit} bytes")
             yield piece
 

@@ -21,7 +21,7 @@ from typing import Final, Protocol, TypeAlias
 import msgspec
 
 from agcore.codecs import json_text
-from agcore.codecs.header_fields import media_type
+from agcore.codecs.header_fields import first, media_type
 from agcore.codecs.sse import encode
 from agcore.conversation.losses import Losses
 from agcore.dialects.base import Dialect
@@ -245,8 +245,8 @@ def replay(stream: Stream, events: Iterable[object]) -> Output:
 
 
 def is_event_stream(headers: Headers) -> bool:
-    """Returns True where an answer's content type says that the answer is an event stream."""
-    return media_type(headers) == b"text/event-stream"
+    """Returns True where an answer is an event stream by its content type, and in no coding that nobody here knows."""
+    return media_type(headers) == b"text/event-stream" and first(headers, b"content-encoding") is None
 
 
 class AttemptConversion(ABC):

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from agcore.codecs import json_text
-from agcore.codecs.header_fields import media_type
+from agcore.codecs.header_fields import first, media_type
 from agcore.dialects.base import Dialect
 from agcore.protocol.fault import NO_RETRY, Fault
 from agcore.protocol.http import Headers
@@ -39,10 +39,14 @@ def read_object(
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        message = f"{provider} answered {status} without a JSON object ({_kind(headers)})"
-        if is_page(headers, body):
-            return Fault(status=502, message=message, code="upstream_invalid_answer", headers=NO_RETRY)
-        return Fault(status=502, message=message, code="upstream_invalid_answer")
+        coding = first(headers, b"content-encoding")
+        if coding is None:
+            message = f"{provider} answered {status} without a JSON object ({_kind(headers)})"
+        else:
+            unknown = "which was not asked for and is not known here"
+            message = f"{provider} answered {status} in the coding {_shown(coding)}, {unknown}"
+        final = coding is not None or is_page(headers, body)
+        return Fault(status=502, message=message, code="upstream_invalid_answer", headers=NO_RETRY if final else ())
     # A failed Response is that dialect's own form of an answer, and says so itself.
     if answer.get("error") and answer.get("object") != "response":
         named = error_status(answer["error"])
@@ -88,4 +92,10 @@ def is_page(headers: Headers, body: bytes = b"") -> bool:
 
 
 def _kind(headers: Headers) -> str:
-    return media_type(headers).decode("latin-1") or "no content type"
+    kind = media_type(headers).decode("latin-1") or "no content type"
+    coding = first(headers, b"content-encoding")
+    return kind if coding is None else f"{kind}, in the unknown coding {_shown(coding)}"
+
+
+def _shown(coding: bytes) -> str:
+    return repr(coding[:40].decode("latin-1"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from agcore.codecs.header_fields import field_value
 from agcore.config.values import Config
@@ -13,7 +13,11 @@ from agcore.machines.timers import Timer, Timers
 from agcore.machines.upstream_call import CallContext, UpstreamCall
 from agcore.protocol.effects import Effect
 from agcore.protocol.http import Headers
+from agcore.protocol.inputs import UpstreamInput
 from agcore.routing.candidates import Candidate, Selection
+
+if TYPE_CHECKING:
+    from agcore.machines.coded_answers import CodedAnswers
 
 
 class CallReceiver(Protocol):
@@ -43,6 +47,9 @@ class CallSet:
         """What the calls report and nobody has heard yet."""
         self.live: dict[int, UpstreamCall] = {}
         """Leg -> the call whose live leg it is."""
+        self.coded: CodedAnswers | None = None
+        """The answers that are decoded; None where there was none yet."""
+        self._most_decoded = config.limits.max_json
         self._timers = timers
         self._context = CallContext(
             selector=selector,
@@ -82,6 +89,14 @@ class CallSet:
         self.receivers[call] = to
         call.start(now=now)
         return call
+
+    def receive_coded(self, call: UpstreamCall, input: UpstreamInput, *, now: float) -> None:
+        """Take in the head of a coded answer, or what follows it."""
+        if self.coded is None:
+            from agcore.machines.coded_answers import CodedAnswers  # answers should not be coded
+
+            self.coded = CodedAnswers(self.live, most=self._most_decoded)
+        self.coded.receive(call, input, now=now)
 
     def limit_time(self, now: float) -> None:
         """The time for all attempts counts from now: from the first call, or from an upload's last piece."""

@@ -13,6 +13,7 @@ input can make.
 
 from __future__ import annotations
 
+from agcore.codecs.header_fields import first
 from agcore.codecs.json_splice import BodyError
 from agcore.dialects import ERROR_SHAPES
 from agcore.ingress.request import Preflight, Refused, Request, Routed
@@ -41,6 +42,7 @@ from agcore.protocol.inputs import (
     SpoolFailed,
     StateReplied,
     UpstreamConnected,
+    UpstreamHead,
     Written,
 )
 from agcore.protocol.legality import EXCHANGE, FROM_CLIENT, FROM_UPSTREAM, State
@@ -149,7 +151,14 @@ class Exchange:
             call = self._calls.live.get(input.leg)
             if call is None:
                 return []
-            call.receive(input, now=now)
+            if isinstance(input, UpstreamHead):
+                coded = first(input.headers, b"content-encoding") is not None
+            else:
+                coded = self._calls.coded is not None and input.leg in self._calls.coded.decoders
+            if coded:
+                self._calls.receive_coded(call, input, now=now)
+            else:
+                call.receive(input, now=now)
             if kind is UpstreamConnected and self._body.passing:
                 self._timers[Timer.BODY] = now + self._timeouts.body_idle
         elif isinstance(input, RequestData):

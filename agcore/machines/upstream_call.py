@@ -201,12 +201,11 @@ class UpstreamCall:
             self._context.selector.succeeded(self.selection, began=self.began)
 
     def reject(self, fault: Fault, *, now: float) -> None:
-        """The answer is none: the attempt has failed of `fault`, in the upstream's words.
-
-        Another attempt follows where the rules allow it; else the call has `Failed`.
-        """
+        """The answer is none: the attempt has failed of `fault`. Another one may follow; else the call has `Failed`."""
         if self.state is not LegState.OVER:
             self._drop()
+        if self._error is not None:  # whose body cannot be read: the status is what matters
+            return self._read_error(now)
         if self.committed:
             return self._context.events.append((self, Failed(presentable(fault, self.key))))
         return self._attempt_failed(fault, classify(fault), now)
@@ -277,7 +276,7 @@ class UpstreamCall:
         return self._broken(*call_faults.timed_out(timer, self.candidate, self._context.timeouts), now)
 
     def abort(self) -> None:
-        """Give the call up: its live leg is dropped, and nothing more is heard of it, not even what it reported."""
+        """Give the call up: its leg is dropped, and nothing more is heard of it, not even what it reported."""
         self.aborted = True
         self._drop()
         if self._offered is not None:

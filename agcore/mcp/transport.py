@@ -21,7 +21,7 @@ UP: Final = Allowed(
     (b"mcp-",),
 )
 DOWN: Final = Allowed(
-    frozenset({b"content-type", b"content-length", b"allow", b"retry-after", b"cache-control"}),
+    frozenset({b"content-type", b"content-length", b"content-encoding", b"allow", b"retry-after", b"cache-control"}),
     (b"mcp-",),
 )
 """Header fields that pass each way: sessions, versions, mirrors (docs/wire/mcp.md#what-a-proxy-keeps).

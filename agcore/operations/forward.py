@@ -45,6 +45,8 @@ from agcore.routing.resolution import candidates_at
 from agcore.upstream.body import CollectedBody
 from agcore.upstream.request import UpstreamPlan
 
+_OF_BODIES: Final = (b"content-type", b"content-length", b"content-encoding")
+"""Fields that tell of bytes which pass as they come."""
 BYTES_PER_TOKEN: Final = 4
 """Of a request, where its answer does not tell what it consumed."""
 
@@ -268,7 +270,7 @@ class Forward(BaseOperation):
             self.announce(call, attempt.conversion, head.headers)
         elif attempt.passing is Passing.RAW:
             call.commit()
-            kept = tuple(field for field in head.headers if field[0] in (b"content-type", b"content-length"))
+            kept = tuple(field for field in head.headers if field[0] in _OF_BODIES)
             shown = self.headers_down(call, attempt.conversion, head.headers)
             self.client.open_answer(head.status, (*kept, *shown), now=now)
 

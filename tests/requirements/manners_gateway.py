@@ -56,6 +56,26 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     # G9
     # G10
     # G11
+    base.row(
+        "manners.G11",
+        "docs/wire/content-codings.md",
+        "An answer that is coded unasked means what it decodes to: whole, streamed, an error, sound, or an MCP server's.",
+        "stories/test_coded_answers.py::test_a_coded_answer_passes_as_the_plain_one_that_it_is",
+        "stories/test_coded_answers.py::test_a_coded_stream_passes_as_it_comes",
+        "stories/test_coded_answers.py::test_a_coded_answer_is_translated_like_a_plain_one",
+        "stories/test_coded_answers.py::test_a_coded_error_keeps_its_words",
+        "stories/test_coded_answers.py::test_sound_is_decoded_and_loses_the_length_of_what_was_coded",
+        "stories/test_coded_answers.py::test_an_mcp_servers_answer_is_decoded",
+        "differential/test_odd_upstreams.py::test_an_answer_that_is_compressed_unasked_means_the_same_to_both",
+    ),
+    base.row(
+        "manners.G11.unknown",
+        "docs/wire/content-codings.md",
+        "An answer in an unknown coding is a 502 that names it and is asked for once; where bytes pass, the field does too.",
+        "stories/test_coded_answers.py::test_a_coding_that_is_not_known_is_named_and_asked_for_once",
+        "stories/test_coded_answers.py::test_sound_in_a_coding_that_is_not_known_passes_under_its_name",
+        "stories/test_coded_answers.py::test_an_mcp_servers_answer_in_a_coding_that_is_not_known_passes_under_its_name",
+    ),
     # G12
     # G13
     base.row(

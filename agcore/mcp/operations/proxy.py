@@ -96,7 +96,12 @@ class McpProxy(BaseOperation):
             fields += self._challenges(headers)
         if self._streams:
             request = self.request.head
-            if request.method == "GET" and header_tables.first(request.headers, b"mcp-session-id") is None:
+            coded = header_tables.first(headers, b"content-encoding") is not None
+            if (
+                request.method == "GET"
+                and header_tables.first(request.headers, b"mcp-session-id") is None
+                and not coded
+            ):
                 # Perhaps of the older transport, which knows no session ids.
                 self._frames = sse.Decoder()
             fields = tuple(field for field in fields if field[0] != b"cache-control")
