@@ -183,6 +183,8 @@ class Tool(msgspec.Struct, frozen=True):
     """A custom tool's grammar as (syntax, definition), such as `("lark", "start: ...")`."""
     namespace: str = ""
     """The group that it belongs to at the client (Responses namespaces)."""
+    typed: str = ""
+    """The type of its own under which the client knows it (the shell of Responses); empty for a plain function."""
     cache: str = ""
 
 

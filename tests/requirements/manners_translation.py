@@ -30,6 +30,15 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     ),
     # T2
     # T3
+    base.row(
+        "manners.T3",
+        "docs/wire/tools.md",
+        "Every tool that Responses clients run is offered, called and answered at every vendor, streamed or not.",
+        "stories/test_tools_of_responses.py::test_a_tool_is_offered_called_and_answered",
+        "stories/test_tools_of_responses.py::test_a_search_has_the_description_and_the_parameters_that_the_client_gives_it",
+        "stories/test_tools_of_responses.py::test_a_search_that_the_vendor_runs_has_nothing_to_search_where_every_tool_is_offered",
+        "stories/test_tools_of_responses.py::test_what_openai_searched_by_itself_is_told_as_a_call_and_its_result",
+    ),
     # T4
     # T5
     # T6
@@ -43,6 +52,14 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     ),
     # T7
     # T9
+    base.row(
+        "manners.T9.responses",
+        "docs/wire/openai-responses.md",
+        "What OpenAI's own tools did in a history is told to other models as calls and results.",
+        "dialects/openai_responses/test_hosted_items.py::test_what_openai_ran_is_a_call_and_its_result",
+        "dialects/openai_responses/test_hosted_items.py::test_what_is_answered_by_an_item_of_its_own_pairs_with_it",
+        "dialects/openai_responses/test_hosted_items.py::test_what_agents_say_to_each_other_is_told_and_what_is_sealed_is_reported",
+    ),
     # T10
     # T11
     # T12

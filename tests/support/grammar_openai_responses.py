@@ -119,7 +119,7 @@ def _item(added: dict[str, Any], events: list[dict[str, Any]], done: dict[str, A
         assert added["result"] is None
         assert done["result"]
     else:
-        assert kind in ("local_shell_call", "shell_call", "apply_patch_call")
+        assert kind in ("local_shell_call", "shell_call", "apply_patch_call", "computer_call", "tool_search_call")
         assert {**added, "status": "completed"} == {**done, "status": "completed"}
 
 

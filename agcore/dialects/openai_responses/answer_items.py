@@ -12,7 +12,7 @@ from typing import Any
 from agcore.conversation import compaction
 from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.values import Cited, Json, Signature, Source
-from agcore.dialects.openai_responses import tools
+from agcore.dialects.openai_responses import typed_tools
 from agcore.dialects.openai_responses.tools import Callee
 
 Event = dict[str, Any]
@@ -275,11 +275,11 @@ class TypedCall(Call):
         members = self._members()
         if members is None:
             return super().shown(done=done)
-        item = {"type": f"{self.callee.typed}_call", "id": self.id, "call_id": self.call_id}
+        item = {"type": typed_tools.item_type(self.callee.typed), "id": self.id, "call_id": self.call_id}
         return {**item, **members, "status": self.status(done=done)}
 
     def _members(self) -> dict[str, object] | None:
-        return tools.typed_call(self.text, self.callee.typed)
+        return typed_tools.call_of(self.text, self.callee.typed)
 
 
 class Compaction(Item):

@@ -15,6 +15,7 @@ from agcore.conversation.values import (
     Foreign,
     Image,
     Invalid,
+    Part,
     Signature,
     Source,
     Text,
@@ -25,8 +26,7 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.openai import fields, parts_reader
 from agcore.dialects.openai import media_parts as openai_media
-from agcore.dialects.openai_responses import tools
-from agcore.dialects.openai_responses.tools import TYPED_CALLS, TYPED_OUTPUTS
+from agcore.dialects.openai_responses import hosted_items, tools, typed_tools
 from agcore.dialects.openai_responses.traits import NAME
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class _Inputs:
         self._found = found
         self._chat: History | None = None
         self._call_signature: Signature | None = None
-        self._open: list[str] = []
-        """Ids of the calls that have no output yet."""
+        self._open: dict[str, str] = {}
+        """The calls that have no output yet, by their ids: the names of their tools."""
         self._ids: dict[str, str] = {}
         """Item id -> call id: a local shell's output may name either."""
 
@@ -68,9 +68,9 @@ class _Inputs:
             raise Invalid(f"`{path}.type` must be a string", param=f"{path}.type")
         elif kind == "reasoning":
             self._reasoning(item, path)
-        elif kind in ("function_call", "custom_tool_call") or kind in TYPED_CALLS:
+        elif kind in ("function_call", "custom_tool_call") or kind in typed_tools.CALLS:
             self._call(item, kind, path)
-        elif kind in ("function_call_output", "custom_tool_call_output") or kind in TYPED_OUTPUTS:
+        elif kind in ("function_call_output", "custom_tool_call_output") or kind in typed_tools.OUTPUTS:
             self._output(item, kind, path)
         elif kind == "item_reference":
             raise Invalid(f"`{path}` refers to an item that is not known here", param=path)
@@ -117,10 +117,15 @@ class _Inputs:
             self.turns.append(Turn("assistant", (Thinking(text, signature),)))
 
     def _call(self, item: Item, kind: str, path: str) -> None:
-        call_id = fields.needed_text(item, "call_id", f"{path}.")
+        id = item.get("id")
+        if kind == "tool_search_call" and item.get("call_id") is None:  # one that OpenAI ran
+            call_id = id if isinstance(id, str) and id else f"call_{len(self.turns)}"
+        else:
+            call_id = fields.needed_text(item, "call_id", f"{path}.")
         custom = kind == "custom_tool_call"
-        if kind in TYPED_CALLS:
-            name, arguments = TYPED_CALLS[kind], tools.typed_arguments(item, TYPED_CALLS[kind])
+        if kind in typed_tools.CALLS:
+            name = typed_tools.CALLS[kind]
+            arguments = typed_tools.arguments_of(item, name)
         else:
             name, member, namespace = (
                 fields.needed_text(item, "name", f"{path}."),
@@ -130,36 +135,41 @@ class _Inputs:
             arguments = fields.text(item, member, f"{path}.")
             if isinstance(namespace, str) and namespace:
                 name = f"{namespace}__{name}"
-        id = item.get("id")
         if isinstance(id, str) and id:
             self._ids[id] = call_id
-        self._open.append(call_id)
+        self._open[call_id] = name
         call = ToolCall(call_id, name, arguments, custom=custom, signature=self._call_signature)
         self._call_signature = None
         self.turns.append(Turn("assistant", (call,)))
 
     def _output(self, item: Item, kind: str, path: str) -> None:
+        typed, id = typed_tools.OUTPUTS.get(kind), item.get("id")
         call_id = item.get("call_id")
-        if call_id is None and kind in TYPED_OUTPUTS and isinstance(item.get("id"), str):
-            call_id = self._ids.get(str(item["id"]), item["id"])
-        if call_id is None and self._open:
-            call_id = self._open[-1]
+        if call_id is None:
+            own = self._ids.get(id, id if id in self._open else None) if isinstance(id, str) else None
+            call_id = own or self._unanswered(typed or item.get("name")) or ((id or kind) if typed else None)
         if not isinstance(call_id, str) or not call_id:
             raise Invalid(f"`{path}.call_id` must be a non-empty string", param=f"{path}.call_id")
-        self._open = [each for each in self._open if each != call_id]
+        self._open.pop(call_id, None)
         failed = False
         content: list[parts_reader.Content]
-        if kind in TYPED_OUTPUTS:
-            text, failed = tools.typed_output(item, TYPED_OUTPUTS[kind])
-            content = [Text(text)] if text else []
+        if typed:
+            content, failed = typed_tools.output_of(item, typed, path, self._losses)
+            if typed == typed_tools.TOOL_SEARCH:
+                self._found.add(item.get("tools"), f"{path}.tools")
         else:
             parts = parts_reader.read_parts(item.get("output"), f"{path}.output", "user", self._losses)
             content = [*parts_reader.result_content(parts, f"{path}.output")]
         custom = kind == "custom_tool_call_output"
         self.turns.append(Turn("user", (ToolResult(call_id, tuple(content), is_error=failed, custom=custom),)))
 
+    def _unanswered(self, name: object) -> str | None:
+        """The call that an output without an id belongs to: the first one of its tool, else the latest."""
+        of_tool = [id for id, tool in self._open.items() if tool == name]
+        return of_tool[0] if of_tool else next(reversed(self._open), None)
+
     def _other(self, item: Item, kind: str, path: str) -> None:
-        if kind in ("additional_tools", "tool_search_output"):
+        if kind == "additional_tools":
             self._found.add(item.get("tools"), f"{path}.tools")
         if kind in ("additional_tools", "configuration_update"):
             return
@@ -175,7 +185,24 @@ class _Inputs:
                 raise Invalid(f"`{path}.result` must be base64", param=f"{path}.result")
             self.turns.append(Turn("assistant", (Image(Source(media_type, data=data)),)))
             return
-        self.turns.append(Turn("assistant", (Foreign(NAME, kind, item),)))
+        if kind == "agent_message":
+            self._agent(item, path)
+            return
+        # Ids are made from the place where there are none: history only grows at its end.
+        id = hosted_items.call_id_of(item) or f"call_{len(self.turns)}"
+        turns = hosted_items.turns_of(item, kind, id)
+        self.turns += [Turn("assistant", (Foreign(NAME, kind, item),))] if turns is None else turns
+
+    def _agent(self, item: Item, path: str) -> None:
+        parts: list[Part] = [Text(f"[Message from {item.get('author')} to {item.get('recipient')}]\n")]
+        content = item.get("content")
+        for index, part in enumerate(content if isinstance(content, list) else [content or ""]):
+            place = f"{path}.content[{index}]"
+            if isinstance(part, dict) and part.get("type") == "encrypted_content":
+                self._losses.add(place, "what is sealed can only be read by its vendor")
+            else:
+                parts_reader.read_part(part, place, "user", self._losses, parts)
+        self.turns.append(Turn("user", tuple(parts)))
 
     def _compaction(self, item: Item, path: str) -> None:
         content = item.get("encrypted_content")

@@ -1,79 +1,27 @@
 """Responses tools to and from the neutral ones (docs/wire/openai-responses.md#tools).
 
 Three things have no counterpart elsewhere and are made of what there is. Tools of a namespace go by one flat name,
-`namespace__name`. `local_shell`, `shell` and `apply_patch` are tools that the client runs under a type of their own:
-models elsewhere see functions with the documented schema, and a call of one becomes the typed item again on its way
-back. Tools that the vendor runs stay what they are, for a renderer that knows the same tool.
+`namespace__name`. Tools that the client runs under a type of their own are functions (`typed_tools`), and a call of one
+becomes the typed item again on its way back. Tools that the vendor runs stay what they are, for a renderer that knows
+the same tool.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
-from agcore.codecs import json_text
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, HostedTool, Invalid, Pictures, Tool, ToolChoice
+from agcore.dialects.openai_responses import typed_tools
 from agcore.dialects.openai_responses.traits import NAME
 from agcore.dialects.shared.picture_fields import read_pixels
 from agcore.dialects.shared.web_search import responses_tool, terms_of
 from agcore.protocol.report import Weight
 
 NO_PARAMETERS: Final[Mapping[str, object]] = {"type": "object", "properties": {}}
-
-_STRINGS: Final = {"type": "array", "items": {"type": "string"}}
-_TYPED: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
-    "local_shell": (
-        "Runs a command on the user's machine and returns its output.",
-        {
-            "type": "object",
-            "properties": {
-                "command": {**_STRINGS, "description": "The program and its arguments."},
-                "working_directory": {"type": "string"},
-                "timeout_ms": {"type": "integer"},
-                "env": {"type": "object", "additionalProperties": {"type": "string"}},
-                "user": {"type": "string"},
-            },
-            "required": ["command"],
-        },
-    ),
-    "shell": (
-        "Runs shell commands and returns what each of them printed and how it ended.",
-        {
-            "type": "object",
-            "properties": {
-                "commands": {**_STRINGS, "description": "Shell commands, run in order."},
-                "timeout_ms": {"type": "integer"},
-                "max_output_length": {"type": "integer"},
-            },
-            "required": ["commands"],
-        },
-    ),
-    "apply_patch": (
-        "Creates, updates or deletes one file.",
-        {
-            "type": "object",
-            "properties": {
-                "operation": {
-                    "type": "object",
-                    "properties": {
-                        "type": {"type": "string", "enum": ["create_file", "update_file", "delete_file"]},
-                        "path": {"type": "string", "description": "Relative to the root of the workspace."},
-                        "diff": {"type": "string", "description": "The change as a V4A diff; none to delete a file."},
-                    },
-                    "required": ["type", "path"],
-                }
-            },
-            "required": ["operation"],
-        },
-    ),
-}
-"""Tools with a type of their own that the client runs: what models elsewhere are told of them."""
-
-TYPED_CALLS: Final[Mapping[str, str]] = {f"{kind}_call": kind for kind in _TYPED}
-TYPED_OUTPUTS: Final[Mapping[str, str]] = {f"{kind}_call_output": kind for kind in _TYPED}
 
 IMAGE_GENERATION: Final = "image_generation"
 """The tool that makes pictures."""
@@ -128,9 +76,10 @@ class Found:
                 if not isinstance(each, dict) or each.get("type") not in _MEMBERS:
                     raise Invalid(f"`{place}` must be a function or a custom tool", param=place)
                 self._keep(self._parsed(each, place, namespace), place)
-        elif kind in _TYPED and not _in_container(tool):
-            description, parameters = _TYPED[kind]
-            self._keep(Tool(kind, description, parameters, strict=False), path)
+        elif (function := typed_tools.function_of(tool)) is not None:
+            self._keep(function, path)
+        elif kind == typed_tools.TOOL_SEARCH:
+            self._losses.add(path, "every tool is offered at once, so that there is nothing to search", weight="note")
         elif tool.get("external_web_access") is False:
             # Codex sends it unless told otherwise: other vendors' searches all go out to the web.
             self._losses.add(path, "only its vendor searches without going out to the web", weight="note")
@@ -178,12 +127,6 @@ def _grammar(form: object, path: str) -> tuple[str, str] | None:
         if isinstance(syntax, str) and isinstance(definition, str):
             return syntax, definition
     raise Invalid(f"`{path}` must be of type text, or a grammar with `syntax` and `definition`", param=path)
-
-
-def _in_container(tool: Mapping[str, object]) -> bool:
-    """Whether a shell is one that the vendor runs."""
-    environment = tool.get("environment")
-    return isinstance(environment, dict) and environment.get("type") not in (None, "local")
 
 
 def parse_choice(choice: object, losses: Losses) -> ToolChoice | None:
@@ -238,7 +181,7 @@ def _chosen(choice: Mapping[str, object], path: str) -> str:
     if kind in _MEMBERS:
         name, namespace = _name(choice, path), choice.get("namespace")
         return f"{namespace}__{name}" if isinstance(namespace, str) and namespace else name
-    return kind if isinstance(kind, str) and kind in _TYPED else ""
+    return typed_tools.name_of(kind)
 
 
 def render_tools(conversation: Conversation, losses: Losses) -> list[dict[str, object]]:
@@ -304,63 +247,6 @@ def render_forced(hosted: Iterable[HostedTool]) -> dict[str, object] | None:
     return {"type": "web_search"} if any(tool.forced and tool.kind == "web_search" for tool in hosted) else None
 
 
-def typed_arguments(item: Mapping[str, object], kind: str) -> str:
-    """The arguments that the emulated function of this typed call was called with."""
-    if kind == "apply_patch":
-        return _json({"operation": item.get("operation") or {}})
-    action = item.get("action")
-    members = action if isinstance(action, dict) else {}
-    return _json({name: value for name, value in members.items() if name != "type" and value not in (None, {})})
-
-
-def typed_output(item: Mapping[str, object], kind: str) -> tuple[str, bool]:
-    """What a typed call gave back, as text, and whether it failed."""
-    output, failed = item.get("output"), item.get("status") == "failed"
-    if isinstance(output, str) and output:
-        return output, failed
-    if kind == "apply_patch":
-        return ("The patch failed." if failed else "Done."), failed
-    return (_json(output) if output else ""), failed
-
-
-def typed_call(arguments: str, kind: str) -> dict[str, object] | None:
-    """What the typed item says in place of `arguments`; None where the model wrote something else."""
-    try:
-        said = json_text.decode(arguments.encode("utf-8", "surrogatepass"))
-    except ValueError:
-        return None
-    if not isinstance(said, dict):
-        return None
-    if kind == "apply_patch":
-        operation = said.get("operation")
-        if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
-            return None
-        deletes = operation.get("type") == "delete_file"
-        fits = deletes or (
-            operation.get("type") in ("create_file", "update_file") and isinstance(operation.get("diff"), str)
-        )
-        members = ("type", "path") if deletes else ("type", "path", "diff")
-        return {"operation": {name: operation[name] for name in members}} if fits else None
-    name, shell = ("command", ["bash", "-lc"]) if kind == "local_shell" else ("commands", [])
-    command = said.get(name)
-    if isinstance(command, str):
-        command = [*shell, command]
-    if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
-        return None
-    members_of = _TYPED[kind][1]["properties"]
-    assert isinstance(members_of, dict)
-    action = {name: command, **dict(_optional(said, members_of.keys() - {name}))}
-    return {"action": {"type": "exec", "env": {}, **action} if kind == "local_shell" else action}
-
-
-def _optional(said: Mapping[str, object], names: Iterable[str]) -> Iterator[tuple[str, object]]:
-    kinds: Mapping[str, type] = {"timeout_ms": int, "max_output_length": int, "env": dict}
-    for name in sorted(names):
-        value = said.get(name)
-        if isinstance(value, kinds.get(name, str)):
-            yield name, value
-
-
 class Callee(msgspec.Struct, frozen=True):
     """How the client knows a tool that the model calls by its neutral name."""
 
@@ -372,22 +258,8 @@ class Callee(msgspec.Struct, frozen=True):
 
 def callees(conversation: Conversation) -> dict[str, Callee]:
     """The client's tools by neutral name."""
-    typed = set()
-    echo = conversation.echo
-    tools = echo.get("tools") if isinstance(echo, Mapping) else None
-    for tool in tools if isinstance(tools, list) else ():
-        if isinstance(tool, Mapping) and tool.get("type") in _TYPED and not _in_container(tool):
-            typed.add(tool["type"])
     found = {}
     for tool in conversation.tools:
         name = tool.name.removeprefix(f"{tool.namespace}__") if tool.namespace else tool.name
-        emulated = tool.name in typed and tool.parameters == _TYPED[tool.name][1]
-        found[tool.name] = Callee(name, tool.namespace, tool.name if emulated else "")
+        found[tool.name] = Callee(name, tool.namespace, tool.typed)
     return found
-
-
-def _json(value: object) -> str:
-    try:
-        return json_text.encode(value).decode()
-    except ValueError as error:
-        raise Invalid(str(error)) from None

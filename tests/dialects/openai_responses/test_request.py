@@ -36,7 +36,7 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.openai_responses.request_reader import StateNotFound, parse_request
 from agcore.dialects.openai_responses.request_writer import render_request
-from agcore.dialects.openai_responses.tools import typed_call
+from agcore.dialects.openai_responses.typed_tools import call_of
 from agcore.models.known import profile
 from agcore.models.profiles import Profile
 from tests.support.deltas import too_deep
@@ -257,8 +257,8 @@ class TestParseItems:
         assert turn == Turn("assistant", (Image(Source("image/png", data=PNG)),))
 
     def test_items_that_only_the_vendor_knows_stay_what_they_are(self) -> None:
-        item = {"type": "web_search_call", "id": "ws", "status": "completed"}
-        assert turns(item) == [Turn("assistant", (Foreign("openai_responses", "web_search_call", item),))]
+        item = {"type": "dream_call", "id": "ws", "status": "completed"}
+        assert turns(item) == [Turn("assistant", (Foreign("openai_responses", "dream_call", item),))]
 
     def test_a_compacted_history_cannot_be_read_by_another(self) -> None:
         for item in (
@@ -987,8 +987,8 @@ def test_what_is_off_is_not_lost() -> None:
 
 
 def test_a_patch_without_an_operation_is_a_plain_call() -> None:
-    assert typed_call('{"operation": 7}', "apply_patch") is None
-    assert typed_call('{"operation": {"type": "delete_file"}}', "apply_patch") is None
+    assert call_of('{"operation": 7}', "apply_patch") is None
+    assert call_of('{"operation": {"type": "delete_file"}}', "apply_patch") is None
 
 
 def test_an_output_that_is_nested_too_deeply_is_refused() -> None:

@@ -480,6 +480,70 @@ OWN: Final[dict[str, dict[str, Json]]] = {
             "text": {"verbosity": "low"},
             "store": False,
         },
+        "items": {
+            "input": [
+                {"role": "user", "content": "Go."},
+                {"type": "mcp_list_tools", "id": "mcpl_1", "server_label": "db", "tools": [{"name": "get"}]},
+                {
+                    "type": "mcp_approval_request",
+                    "id": "mcpr_1",
+                    "server_label": "db",
+                    "name": "get",
+                    "arguments": "{}",
+                },
+                {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True},
+                {
+                    "type": "mcp_call",
+                    "id": "mcp_1",
+                    "server_label": "db",
+                    "name": "get",
+                    "output": "MCP",
+                    "error": None,
+                },
+                {"type": "web_search_call", "id": "ws_1", "action": {"type": "search", "query": "q"}},
+                {
+                    "type": "file_search_call",
+                    "id": "fs_1",
+                    "queries": ["q"],
+                    "results": [{"filename": "a", "text": "F"}],
+                },
+                {
+                    "type": "code_interpreter_call",
+                    "id": "ci_1",
+                    "code": "1+1",
+                    "outputs": [{"type": "logs", "logs": "2"}],
+                },
+                {
+                    "type": "agent_message",
+                    "author": "a",
+                    "recipient": "b",
+                    "content": [{"type": "input_text", "text": "A"}],
+                },
+                {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Done."}]},
+                {"type": "tool_search_call", "call_id": "c1", "execution": "client", "arguments": {"query": "sql"}},
+                {
+                    "type": "tool_search_output",
+                    "call_id": "c1",
+                    "execution": "client",
+                    "tools": [
+                        {
+                            "type": "namespace",
+                            "name": "mcp__sql",
+                            "description": "SQL",
+                            "tools": [{"type": "function", "name": "run", "parameters": CITY, "defer_loading": True}],
+                        }
+                    ],
+                },
+                {"type": "computer_call", "call_id": "c2", "id": "cu_1", "actions": [{"type": "screenshot"}]},
+                {
+                    "type": "computer_call_output",
+                    "call_id": "c2",
+                    "output": {"type": "computer_screenshot", "image_url": f"data:image/png;base64,{PIXEL}"},
+                },
+                {"role": "user", "content": "Go on."},
+            ],
+            "tools": [{"type": "tool_search", "execution": "client", "parameters": CITY}, {"type": "computer"}],
+        },
     },
 }
 """Topics of one dialect's clients: `OWN[client][topic]`; upstreams answer them as they answer `text`."""
