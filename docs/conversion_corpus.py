@@ -221,6 +221,15 @@ FEATURES: Final[Mapping[str, Mapping[str, Members]]] = {
         "openai_chat": _chat({"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}),
         "anthropic": _anthropic({"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}),
     },
+    "cache marker of the whole request": {
+        "openai_chat": {"cache_control": {"type": "ephemeral"}},
+        "openai_responses": {"cache_control": {"type": "ephemeral"}},
+        "anthropic": {"cache_control": {"type": "ephemeral"}},
+    },
+    "cache marker of a message": {
+        "openai_chat": {"messages": [{"role": "user", "content": "Hi.", "cache_control": {"type": "ephemeral"}}]},
+        "openai_responses": {"input": [{"role": "user", "content": "Hi.", "cache_control": {"type": "ephemeral"}}]},
+    },
     "cached contents": {"gemini": {"cachedContent": "cachedContents/c1"}},
     "conversation kept by the vendor": {
         "openai_responses": {"conversation": "conv_1"},

@@ -19,12 +19,16 @@ def translated(conversation: Conversation, *, dialect: str) -> Conversation:
     A part that stands for nothing stays, for the writer to report.
     """
     turns: list[Turn] = []
+    found = False
     for turn in conversation.turns:
-        if any(isinstance(part, Foreign) and part.parts and part.dialect != dialect for part in turn.parts):
-            turns += _apart(turn, dialect)
+        for part in turn.parts:
+            if isinstance(part, Foreign) and part.parts and part.dialect != dialect:
+                found = True
+                turns += _apart(turn, dialect)
+                break
         else:
             turns.append(turn)
-    return msgspec.structs.replace(conversation, turns=tuple(turns))
+    return msgspec.structs.replace(conversation, turns=tuple(turns)) if found else conversation
 
 
 def _apart(turn: Turn, dialect: str) -> Iterator[Turn]:

@@ -261,6 +261,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How many answers (`n`, `candidateCount`)."""
     user: str = ""
     metadata: Json = None
+    cache: str = ""
+    """A cache breakpoint wherever the conversation ends, as of `Text.cache`."""
     cache_key: str = ""
     service_tier: str = ""
     verbosity: str = ""

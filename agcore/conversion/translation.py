@@ -146,6 +146,9 @@ def translate(
         decoded = json_text.decode(body)
         assert isinstance(decoded, dict)
         conversation = DIALECTS[dialect].client.parse_request(decoded, model=model, stream=stream, losses=losses)
+        if conversation.settings.max_output == 0:
+            message = "no output at all is asked for, to fill a cache, which other vendors do not have"
+            return invalid(message, code="not_translatable", param="max_tokens")
         if signed_calls is not None:
             conversation = signed_calls.recalled(conversation)
         parts = split(conversation, one_answer=DIALECTS[target.dialect].traits.one_answer)

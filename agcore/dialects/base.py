@@ -100,6 +100,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """Whether several messages of the user may follow one another."""
     drops_signatures: bool = False
     """Whether clients may leave signatures out of the history, which are then remembered for them."""
+    fills_caches: bool = False
+    """Whether a request for no output at all, `max_tokens: 0`, fills the prompt cache."""
     no_pictures: str = ""
     """Why an answer holds no pictures, for people; empty where it can."""
     whole_is_event: bool = False

@@ -39,8 +39,8 @@ def unsigned(dialect: str, body: bytes, *, losses: Losses) -> bytes | None:
     members, name, rules = parse(body), DIALECTS[dialect].traits.history_member, task_registry.signatures()[dialect]
     assert name is not None
     try:
-        history = members.value(name)
-        if not isinstance(history, list):
+        history = _listed(members.value(name))
+        if history is None:
             return None
         cleaned = rules.unsigned(history)
         if cleaned == history:
@@ -52,13 +52,18 @@ def unsigned(dialect: str, body: bytes, *, losses: Losses) -> bytes | None:
     return members.edited(changes)
 
 
+def _listed(history: object) -> list[object] | None:
+    """A history as a list: Google takes one content in place of a list of one. None for what is no history."""
+    return history if isinstance(history, list) else [history] if isinstance(history, dict) else None
+
+
 def edits(dialect: str, members: Members, *, signer: str, losses: Losses) -> dict[str, bytes | None]:
     """The member of the request to replace, where its history holds carriers; nothing otherwise."""
     name, rules = DIALECTS[dialect].traits.history_member, task_registry.signatures().get(dialect)
     if name is None or rules is None or not any(mark in members.body for mark in MARKS):
         return {}
-    history = members.value(name)
-    if not isinstance(history, list):
+    history = _listed(members.value(name))
+    if history is None:
         return {}
     natives = Natives(signer, losses)
     cleaned = rules.localized(history, natives)

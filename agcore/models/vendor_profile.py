@@ -60,6 +60,8 @@ class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
     """The endpoint imitates its dialect: it is not the dialect's own vendor who serves it."""
     refused_tools: tuple[str, ...] = ()
     """Types of tools and of their items that the endpoint does not know: `custom`, `namespace`, `tool_search` ..."""
+    cache_field: bool = False
+    """A `cache_control` at the top level of Chat is taken, and stands for a breakpoint at the end."""
     refused_members: tuple[str, ...] = ()
     """Members of requests that the endpoint refuses; `a.b` for the member `b` of the object `a`."""
     endpoints: tuple[str, ...] = ()

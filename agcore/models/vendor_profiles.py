@@ -166,6 +166,13 @@ VENDORS: Final[tuple[VendorRow, ...]] = (
         members={"lookalike": True},
         source="https://docs.x.ai/docs/guides/responses-api",
     ),
+    VendorRow(
+        vendors=("openrouter",),
+        models=("claude-*",),
+        dialects=_CHAT,
+        members={"cache_field": True},
+        source="https://openrouter.ai/docs/features/prompt-caching, microsoft/vscode 312939",
+    ),
 )
 """Vendors, and families at a vendor."""
 

@@ -335,7 +335,7 @@ class Forward(BaseOperation):
     def _answer_here(self, answer: WholeAnswer | Fault, now: float) -> None:
         if isinstance(answer, Fault):
             return self.client.fail(answer, now=now)
-        return self.client.answer(200, answer.body, headers=answer.headers, now=now)
+        return self.client.answer(200, answer.body, headers=answer.headers, content_type=answer.content_type, now=now)
 
     @property
     def _current(self) -> Attempt:

@@ -5,6 +5,7 @@ What a task needs only where it is translated loads with the first such request.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +13,7 @@ import msgspec
 
 from agcore.codecs.json_splice import parse
 from agcore.conversation.losses import Losses
-from agcore.conversion.base import Conversion, Division, Outgoing
+from agcore.conversion.base import Conversion, Division, Outgoing, WholeAnswer
 from agcore.conversion.passthrough import Generation, GenerationPassThrough, PassThrough
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import RequestSummary
@@ -131,11 +132,31 @@ def translation_of(asking: Asking, candidate: Candidate) -> Translation | Fault:
     return translation
 
 
+def fill_nothing(asking: Asking, candidates: Sequence[Candidate]) -> WholeAnswer | Fault | None:
+    """The empty answer to a request that only fills a cache, where no candidate has one to fill in that way."""
+    if not asking.dialect.traits.fills_caches or asking.members.value("max_tokens") != 0:
+        return None
+    if not all(asking.is_translated(candidate) for candidate in candidates):
+        return None
+    from agcore.conversion.empty_answer import empty_answer
+
+    summary = asking.summary
+    return empty_answer(
+        asking.dialect.traits.name,
+        asking.members.body,
+        model=summary.model,
+        stream=summary.stream,
+        id=asking.services.outside.mint(""),
+        framing=summary.framing,
+    )
+
+
 GENERATE: Final = Task(
     read=read_generation,
     endpoint=generation_endpoint,
     unserved=not_generated,
     convert=generate,
+    local=fill_nothing,
 )
 """Chat Completions, Completions, Messages and generateContent, streamed or not."""
 

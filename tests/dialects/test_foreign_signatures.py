@@ -113,6 +113,22 @@ def test_googles_own_signatures_stay() -> None:
     assert cleaned("gemini", [model(*parts, foreign)]) == [model(*parts, {"text": "c"})]
 
 
+def test_one_content_with_one_part_is_a_history_too() -> None:
+    foreign = {"text": "hi", "thoughtSignature": google_carrier(FOREIGN)}
+    body = json.dumps({"contents": {"role": "model", "parts": foreign}}).encode()
+    changes = edits("gemini", parse(body), signer="me", losses=Losses())
+    changed = changes["contents"]
+    assert changed is not None
+    assert json.loads(changed) == [model({"text": "hi"})]
+    raw = unsigned(
+        "gemini",
+        json.dumps({"contents": model({"text": "a", "thoughtSignature": "bmF0aXZl"})}).encode(),
+        losses=Losses(),
+    )
+    assert raw is not None
+    assert json.loads(raw) == {"contents": [model({"text": "a"})]}
+
+
 # Responses.
 
 

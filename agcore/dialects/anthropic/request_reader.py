@@ -13,7 +13,7 @@ from typing import Final, Literal
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, Invalid, Output, Reasoning, Settings
 from agcore.dialects.anthropic.errors import FAMILY
-from agcore.dialects.anthropic.fields import integer, members, number, read_effort, strings
+from agcore.dialects.anthropic.fields import cache_of, integer, members, number, read_effort, strings
 from agcore.dialects.anthropic.messages_reader import Messages
 from agcore.dialects.anthropic.tools_reader import forced, read_choice, read_tools
 from agcore.protocol.fault import Vendor
@@ -55,8 +55,6 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
         if name not in _KNOWN and body[name] is not None:
             weight: Literal["note", "warn"] = "warn" if name == "inference_geo" else "note"
             losses.add(name, _WHY_NOT.get(name, "only Anthropic knows it"), weight=weight)
-    if body.get("cache_control") is not None:
-        losses.add("cache_control", "automatic cache markers are Anthropic's own", weight="note")
     max_output = integer(body, "max_tokens")
     if max_output is None:
         raise Invalid("max_tokens: Field required", param="max_tokens")
@@ -80,6 +78,7 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
             top_p=number(body, "top_p"),
             top_k=integer(body, "top_k"),
             stop=tuple(stop for stop in strings(body.get("stop_sequences"), "stop_sequences") if stop),
+            cache=cache_of(body),
             user=_user(body.get("metadata")),
             service_tier=_service_tier(body.get("service_tier")),
         ),

@@ -12,6 +12,7 @@ import base64
 import binascii
 from typing import Final
 
+from agcore.conversation.caching import wished
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import (
     Audio,
@@ -87,8 +88,28 @@ def render_request(
     _settings(request, conversation, profile, thinking, losses)
     if conversation.stream:
         request["stream"] = True
-    _limit_markers(tools, system, messages, losses)
+    _cache(request, conversation, profile, losses)
+    _limit_markers(tools, system, messages, losses, most=_MOST_MARKERS - ("cache_control" in request))
     return request
+
+
+def _cache(request: Block, conversation: Conversation, profile: Profile, losses: Losses) -> None:
+    """Ask for a breakpoint at the end: Anthropic itself in a word, others by a marker on the last block."""
+    lifetime, settings = wished(conversation), conversation.settings
+    if settings.cache_key:
+        action = "cached by itself" if lifetime and not settings.cache else "dropped"
+        losses.add("cache_key", "the upstream's API has no keys for its cache", action=action, weight="note")
+    if not lifetime or (profile.vendor != "anthropic" and not settings.cache):
+        return
+    if profile.vendor == "anthropic" and not profile.upstream.lookalike:
+        marked(request, lifetime)
+        return
+    messages = request["messages"]
+    assert isinstance(messages, list)
+    content = messages[-1]["content"]
+    last = content[-1]
+    if last["type"] not in _THOUGHTS and "cache_control" not in last:
+        marked(last, lifetime)
 
 
 def _instructs(turn: Turn) -> bool:
@@ -351,26 +372,28 @@ def _unspoken(conversation: Conversation, losses: Losses) -> None:
     for name in ("seed", "presence_penalty", "frequency_penalty", "logit_bias"):
         if getattr(settings, name) not in (None, 0, {}):
             losses.add(name, "the upstream's API does not have it")
-    for name in ("metadata", "cache_key", "verbosity"):
+    for name in ("metadata", "verbosity"):
         if getattr(settings, name):
             losses.add(name, "the upstream's API does not have it", weight="note")
 
 
-def _limit_markers(tools: list[Block], system: list[Block], messages: list[Block], losses: Losses) -> None:
+def _limit_markers(
+    tools: list[Block], system: list[Block], messages: list[Block], losses: Losses, *, most: int
+) -> None:
     """Keep the last cache markers, as many as the API takes, and let none of an hour follow one of five minutes."""
     blocks = tools + system
     for message in messages:
         content = message["content"]
         assert isinstance(content, list)
         blocks += content
-    marked = [block for block in blocks if "cache_control" in block]
-    for block in marked[:-_MOST_MARKERS]:
+    found = [block for block in blocks if "cache_control" in block]
+    for block in found[:-most]:
         losses.add(
             "cache_control", "the upstream takes four cache markers", action="the first ones left out", weight="note"
         )
         del block["cache_control"]
     short = False
-    for block in marked[-_MOST_MARKERS:]:
+    for block in found[-most:]:
         if short:
             block["cache_control"] = {"type": "ephemeral"}
         elif block["cache_control"] != {"type": "ephemeral", "ttl": "1h"}:

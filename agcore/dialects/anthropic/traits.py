@@ -37,6 +37,7 @@ TRAITS: Final = Traits(
     knows_529=True,
     tool_names=ToolNameRule(re.compile(r"[A-Za-z0-9_-]{1,128}"), 128),
     answer_id_prefix="msg_",
+    fills_caches=True,
     signer="anthropic",
     one_answer=True,
     no_pictures="Messages has no pictures in answers",

@@ -18,7 +18,6 @@ from agcore.conversation.losses import Losses
 from agcore.conversation.values import (
     Audio,
     Document,
-    Foreign,
     Image,
     Invalid,
     Part,
@@ -32,16 +31,21 @@ from agcore.conversation.values import (
     Turn,
     Video,
 )
+from agcore.dialects.gemini import hosted_parts
 from agcore.dialects.gemini.carriers import call_opened, google_opened
 from agcore.dialects.gemini.contents_writer import OWN_FILES, SKIP_SIGNATURE, YOUTUBE
 from agcore.dialects.gemini.fields import Message
-from agcore.dialects.gemini.traits import NAME
+from agcore.dialects.openai import parts_reader as openai_parts
 
 _Media = Image | Document | Audio | Video
 _Object = dict[str, object]
 
 _ROLES: Final[dict[str, Role]] = {"": "user", "user": "user", "function": "user", "model": "assistant"}
-_FOREIGN: Final = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
+_FOREIGN: Final = (*hosted_parts.CALLS, *hosted_parts.RESULTS)
+_SAID: Final = ("text", "inlineData", "fileData", "functionCall", "functionResponse", *_FOREIGN)
+"""What a part may hold, one of them."""
+_BESIDE: Final = frozenset({"thought", "thoughtSignature", "partMetadata"})
+"""What may stand in a part that says nothing."""
 _TYPES: Final = {
     "pdf": "application/pdf",
     "png": "image/png",
@@ -71,6 +75,7 @@ class ContentsReader:
         self._ids: set[str] = set()
         self._taken = set(_wire_ids(contents))
         self._count = 0
+        self._hosted = hosted_parts.HostedParts(self._minted)
         self._signed: set[str] = set()  # what the open turn's thoughts are signed with
         self.turns: list[Turn] = []
         for content in contents:
@@ -95,6 +100,10 @@ class ContentsReader:
         self.turns.append(Turn(role, tuple(parts)))
 
     def _part(self, part: Message, role: Role, parts: list[Part]) -> None:
+        if not any(part.has(name) for name in _SAID) and not _BESIDE.issuperset(part.left()):
+            # In another dialect's form; what is in nobody's is refused by its place.
+            openai_parts.read_part(part.value, part.path, role, self._losses, parts)
+            return
         signed = part.text("thoughtSignature")
         text = part.take("text")
         if part.has("functionCall"):
@@ -111,7 +120,7 @@ class ContentsReader:
                 self._signed.add(signature.data)
         for kind in _FOREIGN:
             if part.has(kind):
-                parts.append(Foreign(NAME, kind, part.take(kind)))
+                parts.append(self._hosted.read(part, kind, role))
         part.take("thought")
         for name in part.left():
             self._losses.add(part.at(name), "other dialects have no such field", weight="note")

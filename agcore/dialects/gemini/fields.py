@@ -31,6 +31,7 @@ class Message:
         self.path = path
         if not isinstance(value, dict):
             raise Invalid(f"{path or 'the body'} must be an object", param=path or None)
+        self.value = value
         self._fields: dict[str, object] = {}
         self._spelled: dict[str, str] = {}
         for name, item in value.items():
@@ -108,7 +109,7 @@ class Message:
         return int(value)
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """A list of texts."""
+        """A list of texts, or one text that stands for a list of it."""
         return tuple(str(item) for item in self._items(name, str, "strings"))
 
     def message(self, name: str) -> Message | None:
@@ -117,14 +118,18 @@ class Message:
         return None if value is None else Message(value, self.at(name))
 
     def messages(self, name: str) -> list[Message]:
-        """A list of objects."""
+        """A list of objects, or one that stands for a list of it (docs/wire/json.md#two-spellings-at-google)."""
+        alone = isinstance(self._fields.get(name), dict)
         values = self._items(name, dict, "objects")
-        return [Message(value, f"{self.at(name)}[{index}]") for index, value in enumerate(values)]
+        place = self.at(name)
+        return [Message(value, place if alone else f"{place}[{index}]") for index, value in enumerate(values)]
 
     def _items(self, name: str, kind: type, noun: str) -> list[object]:
         value = self.take(name)
         if value is None:
             return []
+        if isinstance(value, kind):
+            return [value]
         if not isinstance(value, list) or not all(isinstance(item, kind) for item in value):
             raise self._wrong(name, f"a list of {noun}")
         return value

@@ -108,10 +108,13 @@ def _settings(request: Message, config: Message, losses: Losses) -> Settings:
     if choices is not None and not 1 <= choices <= MAX_CHOICES:
         path = config.at("candidateCount")
         raise Invalid(f"{path} must be between 1 and {MAX_CHOICES}", param=path)
+    max_output, path = config.integer("maxOutputTokens"), config.at("maxOutputTokens")
+    if max_output is not None and max_output < 1:
+        raise Invalid(f"{path} must be positive", param=path)
     labels = request.take("labels")
     tier = request.text("serviceTier").lower()
     settings = Settings(
-        max_output=config.integer("maxOutputTokens"),
+        max_output=max_output,
         temperature=config.number("temperature"),
         top_p=config.number("topP"),
         top_k=config.integer("topK"),

@@ -207,6 +207,7 @@ def _unsaid(settings: Settings, losses: Losses) -> None:
         "logit_bias": (settings.logit_bias, "warn"),
         "user": (settings.user, "note"),
         "metadata": (settings.metadata, "note"),
+        "cache_control": (settings.cache, "note"),
         "prompt_cache_key": (settings.cache_key, "note"),
         "verbosity": (settings.verbosity, "note"),
     }

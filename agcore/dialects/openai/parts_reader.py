@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import (
     Audio,
@@ -20,6 +22,7 @@ from agcore.conversation.values import (
     Source,
     Text,
     Thinking,
+    ToolCall,
     ToolResult,
     Video,
 )
@@ -89,6 +92,8 @@ def read_part(item: object, path: str, role: Role, losses: Losses, into: list[Pa
         into.append(_file(fields, kind, dotted, cache))
     else:
         into.append(read_seen(fields, kind, dotted, cache))
+    if cache and not (into and isinstance(into[-1], Text | Image | Document)):
+        losses.add(path + ".cache_control", "what is so marked cannot be", weight="note")
 
 
 def _said(fields: Fields, name: str, path: str) -> str:
@@ -173,3 +178,24 @@ def cache_marker(fields: Fields) -> str:
         return ""
     lifetime = marker.get("ttl")
     return lifetime if isinstance(lifetime, str) and lifetime else "default"
+
+
+def marked(parts: list[Part], message: Fields, path: str, losses: Losses) -> list[Part]:
+    """The parts of a message with its own cache marker, which stands behind the last of them that can be marked.
+
+    Args:
+        parts: What the message says.
+        message: The object that may have the marker.
+        path: Its place, with a dot behind it.
+        losses: For a marker on nothing.
+    """
+    cache = cache_marker(message)
+    if not cache:
+        return parts
+    for at in range(len(parts) - 1, -1, -1):
+        part = parts[at]
+        if isinstance(part, Text | Image | Document | ToolCall | ToolResult):
+            parts[at] = msgspec.structs.replace(part, cache=part.cache or cache)
+            return parts
+    losses.add(path + "cache_control", "nothing in the message can be marked", weight="note")
+    return parts

@@ -14,8 +14,6 @@ from agcore.codecs import json_text
 from agcore.conversation import signature_carrier as signatures
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import (
-    Document,
-    Image,
     Invalid,
     Part,
     Refusal,
@@ -28,7 +26,7 @@ from agcore.conversation.values import (
     Turn,
 )
 from agcore.dialects.openai.fields import Fields, as_members, items, members, needed_text, text
-from agcore.dialects.openai.parts_reader import cache_marker, read_parts, read_seen, result_content
+from agcore.dialects.openai.parts_reader import cache_marker, marked, read_parts, read_seen, result_content
 
 _ROLES: Final[dict[str, Role]] = {
     "system": "system",
@@ -70,20 +68,7 @@ class History:
         parts = self._assistant(message, said, path, index) if known == "assistant" else said
         if known in ("system", "developer"):
             parts = [part for part in parts if self._is_text(part, path)]
-        return Turn(known, tuple(self._marked(parts, message, path)), name=text(message, "name", path))
-
-    def _marked(self, parts: list[Part], message: Fields, path: str) -> list[Part]:
-        """The parts with the message's own cache marker, which stands for one behind the last of them."""
-        cache = cache_marker(message)
-        if not cache:
-            return parts
-        for at in range(len(parts) - 1, -1, -1):
-            part = parts[at]
-            if isinstance(part, Text | Image | Document | ToolCall | ToolResult):
-                parts[at] = msgspec.structs.replace(part, cache=part.cache or cache)
-                return parts
-        self._losses.add(path + "cache_control", "nothing in the message can be marked", weight="note")
-        return parts
+        return Turn(known, tuple(marked(parts, message, path, self._losses)), name=text(message, "name", path))
 
     def _is_text(self, part: Part, path: str) -> bool:
         if not isinstance(part, Text):

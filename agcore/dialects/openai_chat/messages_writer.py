@@ -190,6 +190,7 @@ class Messages:
                 if part.signature is not None:
                     thought.cut()
             elif isinstance(part, ToolCall):
+                self._note_cache(part, where)
                 calls.append(self._call(part, where))
             else:
                 self._losses.add(where, "Chat has no such part in an assistant message")
@@ -247,7 +248,7 @@ class Messages:
     def _own(self, signature: Signature) -> bool:
         return bool(signature.signer) and signature.signer == self._signer
 
-    def _note_cache(self, part: Text | Image | Document | ToolResult, path: str) -> None:
+    def _note_cache(self, part: Text | Image | Document | ToolCall | ToolResult, path: str) -> None:
         if part.cache:
             self._losses.add(f"{path}.cache_control", "Chat upstreams cache on their own", weight="note")
 

@@ -20,7 +20,7 @@ from agcore.dialects.openai.fields import (
     text,
     wrong,
 )
-from agcore.dialects.openai.parts_reader import read_parts
+from agcore.dialects.openai.parts_reader import cache_marker, read_parts
 from agcore.dialects.openai_chat.messages_reader import History
 from agcore.dialects.openai_chat.tools import read_tool_choice, read_tools
 from agcore.dialects.shared.picture_fields import read_ratio, read_resolution
@@ -31,11 +31,9 @@ _READ: Final = frozenset({
     "frequency_penalty", "tools", "tool_choice", "functions", "function_call", "parallel_tool_calls",
     "response_format", "reasoning_effort", "reasoning", "thinking", "verbosity", "web_search_options", "user",
     "safety_identifier", "metadata", "prompt_cache_key", "service_tier", "modalities", "audio", "image_config",
-    "system", "stop_sequences",
+    "system", "stop_sequences", "cache_control",
 })  # fmt: skip
-_HARMLESS: Final = frozenset(
-    {"store", "prediction", "moderation", "prompt_cache_options", "prompt_cache_retention", "cache_control"}
-)
+_HARMLESS: Final = frozenset({"store", "prediction", "moderation", "prompt_cache_options", "prompt_cache_retention"})
 
 
 def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: Losses) -> Conversation:
@@ -119,6 +117,7 @@ def read_settings(body: Fields, *, max_output: int | None) -> Settings:
         choices=choices or 1,
         user=text(body, "safety_identifier") or text(body, "user"),
         metadata=members(body, "metadata"),
+        cache=cache_marker(body),
         cache_key=text(body, "prompt_cache_key"),
         service_tier=text(body, "service_tier"),
         verbosity=text(body, "verbosity"),

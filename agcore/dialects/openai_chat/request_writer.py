@@ -11,6 +11,7 @@ import hashlib
 import re
 from typing import Final
 
+from agcore.conversation.caching import has_markers, wished
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, Output, Pictures, Reasoning, Settings
 from agcore.dialects.openai.fields import (
@@ -52,6 +53,8 @@ def render_request(
     if "tools" in body:
         _write_no_effort(conversation.reasoning, profile, body, losses)
     _write_labels(conversation.settings, profile, body, losses)
+    if conversation.settings.cache or profile.upstream.cache_field:
+        _write_cache(conversation, profile, body, losses)
     if conversation.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
@@ -167,6 +170,15 @@ def _write_labels(settings: Settings, profile: Profile, body: dict[str, object],
         elif wanted:
             weight: Weight = "warn" if name == "verbosity" else "note"
             losses.add(name, f"{profile.model} does not take it", weight=weight)
+
+
+def _write_cache(conversation: Conversation, profile: Profile, body: dict[str, object], losses: Losses) -> None:
+    """A breakpoint at the end, where the server takes one: that of the last part that is marked is no better."""
+    lifetime = wished(conversation) or ("default" if has_markers(conversation) else "")
+    if lifetime and profile.upstream.cache_field:
+        body["cache_control"] = {"type": "ephemeral", **({} if lifetime == "default" else {"ttl": lifetime})}
+    elif lifetime:
+        losses.add("cache_control", "Chat upstreams cache on their own", weight="note")
 
 
 def _write_reasoning(reasoning: Reasoning, profile: Profile, body: dict[str, object], losses: Losses) -> None:

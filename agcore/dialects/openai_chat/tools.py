@@ -71,7 +71,11 @@ def read_tool(item: dict[str, object], path: str) -> Tool | HostedTool:
         return _function({**item, "parameters": item["input_schema"]}, path)
     if kind == "custom":
         nested = item.get("custom")
-        return _custom(item, path) if nested is None else _custom(as_members(nested, path + "custom"), path + "custom.")
+        if nested is None:
+            return _custom(item, path)
+        return _custom(
+            {"cache_control": item.get("cache_control"), **as_members(nested, path + "custom")}, path + "custom."
+        )
     if kind in ("", "function"):
         nested = item.get("function")
         if nested is None:
@@ -104,7 +108,7 @@ def _custom(fields: Fields, path: str) -> Tool:
         where = path + "format.grammar."
         grammar = (needed_text(inner, "syntax", where), needed_text(inner, "definition", where))
     name, description = needed_text(fields, "name", path), text(fields, "description", path)
-    return Tool(name, description=description, custom=True, grammar=grammar)
+    return Tool(name, description=description, custom=True, grammar=grammar, cache=cache_marker(fields))
 
 
 def read_tool_choice(body: Fields) -> ToolChoice | None:

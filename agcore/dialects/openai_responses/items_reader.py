@@ -88,6 +88,7 @@ class _Inputs:
         if item.get("phase") is not None:
             self._losses.add(f"{path}.phase", "phases of an answer are unknown here", weight="note")
         parts = parts_reader.read_parts(item.get("content"), f"{path}.content", role, self._losses)
+        parts = parts_reader.marked(parts, item, f"{path}.", self._losses)
         kept = tuple(part for part in parts if role not in ("system", "developer") or isinstance(part, Text))
         if len(kept) < len(parts):
             self._losses.add(f"{path}.content", "instructions are text only")
@@ -138,7 +139,8 @@ class _Inputs:
         if isinstance(id, str) and id:
             self._ids[id] = call_id
         self._open[call_id] = name
-        call = ToolCall(call_id, name, arguments, custom=custom, signature=self._call_signature)
+        cache = parts_reader.cache_marker(item)
+        call = ToolCall(call_id, name, arguments, custom=custom, signature=self._call_signature, cache=cache)
         self._call_signature = None
         self.turns.append(Turn("assistant", (call,)))
 
@@ -161,7 +163,9 @@ class _Inputs:
             parts = parts_reader.read_parts(item.get("output"), f"{path}.output", "user", self._losses)
             content = [*parts_reader.result_content(parts, f"{path}.output")]
         custom = kind == "custom_tool_call_output"
-        self.turns.append(Turn("user", (ToolResult(call_id, tuple(content), is_error=failed, custom=custom),)))
+        cache = parts_reader.cache_marker(item)
+        result = ToolResult(call_id, tuple(content), is_error=failed, custom=custom, cache=cache)
+        self.turns.append(Turn("user", (result,)))
 
     def _unanswered(self, name: object) -> str | None:
         """The call that an output without an id belongs to: the first one of its tool, else the latest."""

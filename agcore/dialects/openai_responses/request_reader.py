@@ -17,6 +17,7 @@ from agcore.conversation.values import (
     Turn,
 )
 from agcore.dialects.openai import fields
+from agcore.dialects.openai.parts_reader import cache_marker
 from agcore.dialects.openai_responses import items_reader, tools
 from agcore.dialects.openai_responses.traits import ENCRYPTED_REASONING, LOGPROBS
 
@@ -25,7 +26,7 @@ _READ: Final = frozenset(
         *("model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning"),
         *("max_output_tokens", "temperature", "top_p", "top_logprobs", "metadata", "user", "safety_identifier"),
         *("prompt_cache_key", "service_tier", "stream", "stream_options", "store", "include"),
-        *("previous_response_id", "conversation"),
+        *("previous_response_id", "conversation", "cache_control"),
     )
 )
 _UNKNOWN: Final[Mapping[str, tuple[str, str]]] = {
@@ -178,6 +179,7 @@ def _parse_settings(body: Mapping[str, object], verbosity: str, losses: Losses) 
         top_logprobs=top_logprobs,
         user=fields.text(body, "safety_identifier") or fields.text(body, "user"),
         metadata=fields.members(body, "metadata"),
+        cache=cache_marker(body),
         cache_key=fields.text(body, "prompt_cache_key"),
         service_tier=fields.text(body, "service_tier"),
         verbosity=verbosity,

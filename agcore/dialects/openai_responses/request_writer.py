@@ -194,6 +194,8 @@ def _render_settings(body: dict[str, object], settings: Settings, profile: Profi
         body["user"] = (
             hashlib.sha256(settings.user.encode("utf-8", "surrogatepass")).hexdigest() if longer else settings.user
         )
+    if settings.cache:
+        losses.add("cache_control", "the upstream caches by itself", weight="note")
     if settings.cache_key:
         body["prompt_cache_key"] = settings.cache_key
     tier = _TIERS.get(settings.service_tier.lower())

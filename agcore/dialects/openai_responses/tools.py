@@ -15,6 +15,7 @@ import msgspec
 
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, HostedTool, Invalid, Pictures, Tool, ToolChoice
+from agcore.dialects.openai.parts_reader import cache_marker
 from agcore.dialects.openai_responses import typed_tools
 from agcore.dialects.openai_responses.traits import NAME
 from agcore.dialects.shared.picture_fields import read_pixels
@@ -31,8 +32,8 @@ _HOSTED: Final[Mapping[str, str]] = {
     "code_interpreter": "code_execution",
 }
 _MEMBERS: Final[Mapping[str, frozenset[str]]] = {
-    "function": frozenset({"type", "name", "description", "parameters", "strict", "defer_loading"}),
-    "custom": frozenset({"type", "name", "description", "format", "defer_loading"}),
+    "function": frozenset({"type", "name", "description", "parameters", "strict", "defer_loading", "cache_control"}),
+    "custom": frozenset({"type", "name", "description", "format", "defer_loading", "cache_control"}),
 }
 _CHOICES: Final[Mapping[str, ToolChoice]] = {
     "auto": ToolChoice("auto"),
@@ -99,13 +100,13 @@ class Found:
             name = f"{namespace}__{name}"
         if kind == "custom":
             grammar = _grammar(tool.get("format"), f"{path}.format")
-            return Tool(name, description, custom=True, grammar=grammar, namespace=namespace)
+            return Tool(name, description, custom=True, grammar=grammar, namespace=namespace, cache=cache_marker(tool))
         parameters, strict = tool.get("parameters"), tool.get("strict")
         if parameters is not None and not isinstance(parameters, dict):
             raise Invalid(f"`{path}.parameters` must be a JSON schema", param=f"{path}.parameters")
         if strict is not None and not isinstance(strict, bool):
             raise Invalid(f"`{path}.strict` must be true or false", param=f"{path}.strict")
-        return Tool(name, description, parameters, strict=strict, namespace=namespace)
+        return Tool(name, description, parameters, strict=strict, namespace=namespace, cache=cache_marker(tool))
 
     def _keep(self, tool: Tool, path: str) -> None:
         if self.tools.setdefault(tool.name, tool) != tool:

@@ -42,8 +42,9 @@ def with_lists(holders: list[object], name: str, clean: Callable[[object], objec
     """Holders whose list `name` has cleaned items only; a holder that has none left goes too."""
     kept: list[object] = []
     for holder in holders:
-        if isinstance(holder, dict) and isinstance(holder.get(name), list) and holder[name]:
-            parts = [each for part in holder[name] if (each := clean(part)) is not None]
+        if isinstance(holder, dict) and isinstance(holder.get(name), list | dict) and holder[name]:
+            found = holder[name] if isinstance(holder[name], list) else [holder[name]]  # Google takes one for a list
+            parts = [each for part in found if (each := clean(part)) is not None]
             if parts:
                 kept.append({**holder, name: parts})
         else:

@@ -353,7 +353,6 @@ def test_what_only_anthropic_reads_is_told_where_it_stands() -> None:
     parsed(
         {
             **user(document),
-            "cache_control": {"type": "ephemeral"},
             "tools": [tool],
             "output_config": {"effort": "high", "task_budget": {"total": 9}},
             "thinking": {"type": "enabled", "budget_tokens": 32},
@@ -361,7 +360,6 @@ def test_what_only_anthropic_reads_is_told_where_it_stands() -> None:
         losses,
     )
     assert {loss.path for loss in losses} == {
-        "cache_control",
         "messages[0].content[0].context",
         "tools[0].defer_loading",
         "tools[0].input_examples",
@@ -766,7 +764,7 @@ def test_settings_without_a_word_are_recorded() -> None:
         seed=1, presence_penalty=0.5, logit_bias={"5": 1}, choices=2, metadata={"k": "v"}, cache_key="k", logprobs=True
     )
     request = rendered(asked(settings=settings))
-    assert set(request) == {"model", "max_tokens", "messages"}
+    assert set(request) == {"model", "max_tokens", "messages", "cache_control"}
     assert lost(asked(settings=settings)) == {
         "logprobs": "refuse",
         "seed": "warn",
@@ -1272,3 +1270,52 @@ def test_a_marker_on_a_call_goes_along() -> None:
     sent = rendered(parsed({"messages": messages}))["messages"]
     assert isinstance(sent, list)
     assert sent[1]["content"] == [call]
+
+
+EPHEMERAL = {"type": "ephemeral"}
+
+
+def test_a_wish_to_cache_is_one_word_for_anthropic() -> None:
+    for settings in (Settings(cache="default"), Settings(cache_key="k")):
+        assert rendered(asked(settings=settings))["cache_control"] == EPHEMERAL
+    assert rendered(asked(settings=Settings(cache="1h", cache_key="k")))["cache_control"] == {**EPHEMERAL, "ttl": "1h"}
+    assert "cache_control" not in rendered(asked())
+
+
+def test_whoever_marks_a_place_gets_no_other_one_for_a_key() -> None:
+    marked = Turn("user", (Text("hi", cache="default"),))
+    request = rendered(asked(marked, settings=Settings(cache_key="k")))
+    assert "cache_control" not in request
+    assert json.dumps(request).count("cache_control") == 1
+    assert lost(asked(marked, settings=Settings(cache_key="k"))) == {"cache_key": "note"}
+    tool = msgspec.structs.replace(GET, cache="default")
+    assert "cache_control" not in rendered(asked(tools=(tool,), settings=Settings(cache_key="k")))
+
+
+def test_a_wish_to_cache_counts_among_the_markers() -> None:
+    turn = Turn("user", tuple(Text(str(at), cache="default") for at in range(4)))
+    assert json.dumps(rendered(asked(turn, settings=Settings(cache="default")))).count("cache_control") == 4
+
+
+def test_who_imitates_anthropic_gets_the_last_block_marked() -> None:
+    known = profile("claude-sonnet-4-6")
+    imitation = msgspec.structs.replace(known, upstream=msgspec.structs.replace(known.upstream, lookalike=True))
+
+    def sent(*turns: Turn, **wish: str) -> list[Any]:
+        conversation = asked(*turns, settings=Settings(**(wish or {"cache": "default"})))
+        request = render_request(conversation, model="m", profile=imitation, signer="anthropic", losses=Losses())
+        assert "cache_control" not in request
+        messages = request["messages"]
+        assert isinstance(messages, list)
+        return list(messages[-1]["content"])
+
+    assert sent(USER) == [{"type": "text", "text": "hi", "cache_control": EPHEMERAL}]
+    longer = Turn("user", (Text("hi", cache="1h"),))
+    assert sent(longer)[-1]["cache_control"] == {**EPHEMERAL, "ttl": "1h"}
+    assert sent(USER, cache_key="k")[-1]["cache_control"] == EPHEMERAL
+
+
+def test_nobody_else_is_asked_to_cache_for_a_key() -> None:
+    conversation = asked(settings=Settings(cache_key="k"))
+    request = render_request(conversation, model="m", profile=profile("unheard-of"), signer="", losses=Losses())
+    assert "cache_control" not in json.dumps(request)

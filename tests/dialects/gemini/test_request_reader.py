@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agcore.conversation.foreign_parts import translated
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import (
     Audio,
@@ -221,6 +222,7 @@ def test_a_request_of_a_token_count_is_read_like_the_request_itself() -> None:
         (asked(user({"fileData": {"mimeType": "image/png"}})), "contents[0].parts[0].fileData.fileUri"),
         (asked(model({"text": "x", "thought": "yes"})), "contents[0].parts[0].thought"),
         (asked(user({"text": "x"}), generationConfig={"topP": True}), "generationConfig.topP"),
+        (asked(user({"text": "x"}), generationConfig={"maxOutputTokens": 0}), "generationConfig.maxOutputTokens"),
         (
             asked(user({"text": "x"}), toolConfig={"functionCallingConfig": {"mode": "MUST"}}),
             "toolConfig.functionCallingConfig.mode",
@@ -418,7 +420,84 @@ def test_a_nesting_that_is_too_deep_is_invalid() -> None:
 def test_what_google_ran_itself_is_kept_for_google() -> None:
     ran = {"language": "PYTHON", "code": "1"}
     (turn,) = parse(asked(model({"executableCode": ran}), user({"text": "x"}))).turns[:1]
-    assert turn.parts == (Foreign("gemini", "executableCode", ran),)
+    emulated = ToolCall("call_1", "code_execution", '{"code":"1","language":"python"}')
+    assert turn.parts == (Foreign("gemini", "executableCode", ran, (emulated,)),)
+
+
+def test_what_google_ran_itself_is_told_to_others_as_calls_and_results() -> None:
+    said = model(
+        {"text": "I compute."},
+        {"executable_code": {"language": "PYTHON", "code": "1", "id": "a"}},
+        {"executableCode": {"language": "PYTHON", "code": "2"}},
+        {"code_execution_result": {"outcome": "OUTCOME_FAILED", "output": "no", "id": "a"}},
+        {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "RES"}},
+        {"toolCall": {"toolType": "GOOGLE_SEARCH_WEB", "args": {"q": "x"}, "id": "s"}},
+        {"toolResponse": {"toolType": "GOOGLE_SEARCH_WEB", "response": {"found": 1}, "id": "s"}},
+        {"toolCall": {}},
+        {"toolResponse": {}},
+        {"codeExecutionResult": {"output": "late"}},
+        {"text": "So."},
+    )
+    history = parse(asked(user({"text": "x"}), said, user({"executableCode": {"code": "3"}})))
+    assert translated(history, dialect="gemini") == history
+    told = translated(history, dialect="anthropic")
+    assert [(turn.role, turn.parts) for turn in told.turns[1:]] == [
+        (
+            "assistant",
+            (
+                Text("I compute."),
+                ToolCall("call_1", "code_execution", '{"code":"1","language":"python"}'),
+                ToolCall("call_2", "code_execution", '{"code":"2","language":"python"}'),
+            ),
+        ),
+        (
+            "user",
+            (ToolResult("call_1", (Text("no"),), is_error=True), ToolResult("call_2", (Text("RES"),))),
+        ),
+        ("assistant", (ToolCall("call_3", "google_search_web", '{"q":"x"}'),)),
+        ("user", (ToolResult("call_3", (Text('{"found":1}'),)),)),
+        ("assistant", (ToolCall("call_4", "tool", "{}"),)),
+        ("user", (ToolResult("call_4", ()),)),
+        ("assistant", (Text("[result]\nlate"), Text("So."))),
+        ("user", (Text("[code_execution]\n3"),)),
+    ]
+
+
+def test_one_object_stands_for_a_list_of_it_anywhere() -> None:
+    declared = {"name": "f", "parameters": {"type": "OBJECT"}}
+    one = {
+        "system_instruction": {"parts": {"text": "You are a cat"}},
+        "contents": {"parts": {"text": "Hello"}},
+        "tools": {"function_declarations": declared},
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": "f"}},
+        "generationConfig": {"stopSequences": "END", "responseModalities": "TEXT"},
+        "safetySettings": {"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"},
+    }
+    many = {
+        "system_instruction": {"parts": [{"text": "You are a cat"}]},
+        "contents": [{"parts": [{"text": "Hello"}]}],
+        "tools": [{"function_declarations": [declared]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["f"]}},
+        "generationConfig": {"stopSequences": ["END"], "responseModalities": ["TEXT"]},
+        "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}],
+    }
+    assert parse(one) == parse(many)
+    called = asked(model(call("f")), user({"functionResponse": {"name": "f", "response": {}, "parts": {}}}))
+    assert parse(called).turns[1].parts == (ToolResult("f", (), name="f"),)
+    with pytest.raises(Invalid) as caught:
+        parse({"contents": {"parts": {"text": 1}}})
+    assert caught.value.param == "contents.parts.text"
+
+
+def test_a_part_in_another_dialects_form_is_read_and_one_in_nobodys_refused() -> None:
+    url = {"type": "image_url", "image_url": {"url": "https://a.example/x.png"}}
+    assert parse(asked(user(url))).turns[0].parts == (Image(Source(url="https://a.example/x.png")),)
+    for part in ({"type": "hologram"}, {"smell": "rose"}):
+        with pytest.raises(Invalid) as caught:
+            parse(asked(user(part)))
+        assert caught.value.param is not None
+        assert caught.value.param.startswith("contents[0].parts[0]")
+    assert not parse(asked(user({"text": "x"}), model({"partMetadata": {"a": 1}}))).turns[1].parts
 
 
 def test_a_thought_without_words_and_without_a_signature_is_none() -> None:

@@ -600,6 +600,67 @@ def test_cache_markers_are_read_in_two_spellings_and_dropped_with_a_note() -> No
     assert {loss.weight for loss in losses} == {"note"}
 
 
+MARK = {"cache_control": {"type": "ephemeral"}}
+
+
+def test_markers_of_messages_tools_and_the_whole_request_are_read() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    conversation = parsed(
+        messages=[
+            {"role": "system", "content": "S", **MARK},
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], **MARK},
+            {"role": "assistant", "content": "look", "tool_calls": [call], **MARK},
+            {"role": "tool", "tool_call_id": "c", "content": "r", **MARK},
+            {"role": "user", "content": [{"type": "text", "text": "c", "cache_control": {"ttl": "1h"}}], **MARK},
+        ],
+        tools=[
+            {"type": "function", "function": {"name": "f"}, **MARK},
+            {"type": "custom", "custom": {"name": "g"}, **MARK},
+            {"type": "function", "function": {"name": "h", **MARK}},
+        ],
+        cache_control={"type": "ephemeral", "ttl": "1h"},
+    )
+    assert [part for turn in conversation.turns for part in turn.parts] == [
+        Text("S", cache="default"),
+        Text("a"),
+        Text("b", cache="default"),
+        Text("look"),
+        ToolCall("c", "f", "{}", cache="default"),
+        ToolResult("c", (Text("r"),), cache="default"),
+        Text("c", cache="1h"),
+    ]
+    assert [tool.cache for tool in conversation.tools] == ["default"] * 3
+    assert conversation.settings.cache == "1h"
+
+
+def test_markers_on_what_cannot_be_marked_are_notes() -> None:
+    losses = Losses()
+    sound = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}, **MARK}
+    messages = [{"role": "user", "content": [sound]}, {"role": "assistant", "content": "", "tool_calls": [], **MARK}]
+    parsed(losses, messages=messages)
+    assert weights(losses) == {
+        "messages[0].content[0].cache_control": "note",
+        "messages[1].cache_control": "note",
+    }
+
+
+def test_openrouter_caches_claude_where_anything_is_marked() -> None:
+    def sent(vendor: str, model: str, **members: Any) -> dict[str, Any]:
+        conversation = parsed(messages=[{"role": "user", "content": "hi"}], **members)
+        known = profile(model, vendor=vendor, dialect="openai_chat")
+        return render_request(conversation, model=model, profile=known, signer="", losses=Losses())
+
+    claude = "anthropic/claude-sonnet-4.6"
+    assert sent("openrouter", claude, **MARK)["cache_control"] == {"type": "ephemeral"}
+    assert sent("openrouter", claude, cache_control={"ttl": "1h"})["cache_control"]["ttl"] == "1h"
+    assert sent("openrouter", claude, prompt_cache_key="k")["cache_control"] == {"type": "ephemeral"}
+    tools = [{"type": "function", "function": {"name": "f"}, **MARK}]
+    assert sent("openrouter", claude, tools=tools)["cache_control"] == {"type": "ephemeral"}
+    assert "cache_control" not in sent("openrouter", claude)
+    assert "cache_control" not in sent("openrouter", "qwen/qwen3", **MARK)
+    assert "cache_control" not in sent("", "claude-sonnet-4-6", **MARK)
+
+
 def test_what_was_said_aloud_is_lost_with_a_word() -> None:
     losses = Losses()
     parsed(losses, messages=[{"role": "assistant", "content": "x", "audio": {"id": "audio_1"}}])

@@ -999,3 +999,26 @@ def test_an_output_that_is_nested_too_deeply_is_refused() -> None:
 
 def test_a_form_of_a_custom_tool_that_is_none_is_refused() -> None:
     assert param_of(tools=[{"type": "custom", "name": "f", "format": 7}]) == "tools[0].format"
+
+
+def test_markers_of_items_and_of_the_whole_request_are_read() -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    said = parse(
+        input=[
+            {"role": "user", "content": "a", **mark},
+            {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}", **mark},
+            {"type": "function_call_output", "call_id": "c", "output": "r", **mark},
+        ],
+        tools=[
+            {"type": "function", "name": "f", "parameters": None, **mark},
+            {"type": "custom", "name": "g", **mark},
+        ],
+        **mark,
+    )
+    assert [part for turn in said.turns for part in turn.parts] == [
+        Text("a", cache="default"),
+        ToolCall("c", "f", "{}", cache="default"),
+        ToolResult("c", (Text("r"),), cache="default"),
+    ]
+    assert [tool.cache for tool in said.tools] == ["default", "default"]
+    assert said.settings.cache == "default"
