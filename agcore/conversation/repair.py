@@ -16,7 +16,7 @@ the result that a call had to do without.
 
 from __future__ import annotations
 
-import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -44,43 +44,52 @@ def repair_history(conversation: Conversation, *, losses: Losses, apart: bool = 
 
 def _merged(turns: Iterable[Turn], roles: tuple[Role, ...]) -> Iterator[Turn]:
     """Neighbouring turns of `roles` made one. System turns stay apart: each may have its own cache marker."""
-    pending: Turn | None = None
+    run: list[Turn] = []
     for turn in turns:
-        if pending is not None and pending.role == turn.role and turn.role in roles:
-            pending = _joined(pending, turn)
-            continue
-        if pending is not None:
-            yield pending
-        pending = turn
-    if pending is not None:
-        yield pending
+        if run and not (run[0].role == turn.role and turn.role in roles):
+            yield _joined(run)
+            run = []
+        run.append(turn)
+    if run:
+        yield _joined(run)
 
 
-def _joined(turn: Turn, more: Turn) -> Turn:
-    """Two turns made one. Writers that put texts together keep those of two answers apart."""
-    size = len(turn.parts)
-    starts = (*turn.starts, size, *(size + start for start in more.starts)) if turn.role == "assistant" else ()
-    return Turn(turn.role, (*turn.parts, *more.parts), name=turn.name, starts=starts)
+def _joined(run: list[Turn]) -> Turn:
+    """Several turns made one. Writers that put texts together keep those of two answers apart."""
+    first = run[0]
+    if len(run) == 1:
+        return first
+    parts: list[Part] = []
+    starts: list[int] = []
+    for turn in run:
+        if turn.role == "assistant":
+            starts += ([len(parts)] if parts else []) + [len(parts) + start for start in turn.starts]
+        parts += turn.parts
+    return Turn(first.role, tuple(parts), name=first.name, starts=tuple(starts))
 
 
 def _distinct(turns: Iterable[Turn]) -> Iterator[Turn]:
     """Every call under an id of its own. A result belongs to the latest turn with its id, there to the first call."""
     used: set[str] = set()
-    unanswered: dict[str, list[str]] = {}
+    counts: dict[str, int] = {}
+    unanswered: dict[str, deque[str]] = {}
     latest: dict[str, str] = {}
     for turn in turns:
-        here: dict[str, list[str]] = {}
+        here: dict[str, deque[str]] = {}
         parts: list[Part] = []
         for part in turn.parts:
             if isinstance(part, ToolCall):
-                id = _unused(part.id, used)
+                id = part.id
+                while id in used:
+                    counts[part.id] = counts.get(part.id, 1) + 1
+                    id = f"{part.id}_{counts[part.id]}"
                 used.add(id)
-                here.setdefault(part.id, []).append(id)
+                here.setdefault(part.id, deque()).append(id)
                 latest[part.id] = id
                 parts.append(part if id == part.id else msgspec.structs.replace(part, id=id))
             elif isinstance(part, ToolResult) and part.call_id in latest:
                 waiting = unanswered.get(part.call_id)
-                id = waiting.pop(0) if waiting else latest[part.call_id]
+                id = waiting.popleft() if waiting else latest[part.call_id]
                 parts.append(part if id == part.call_id else msgspec.structs.replace(part, call_id=id))
             else:
                 parts.append(part)
@@ -88,22 +97,16 @@ def _distinct(turns: Iterable[Turn]) -> Iterator[Turn]:
         yield msgspec.structs.replace(turn, parts=tuple(parts)) if parts != list(turn.parts) else turn
 
 
-def _unused(id: str, used: set[str]) -> str:
-    if id not in used:
-        return id
-    return next(each for count in itertools.count(2) if (each := f"{id}_{count}") not in used)
-
-
 def _ordered(turns: list[Turn], losses: Losses) -> Iterator[Turn]:
     results = _results(turns, losses)
     answered: set[str] = set()
+    last = max((place for place, turn in enumerate(turns) if turn.role in ("assistant", "user")), default=0)
     for position, turn in enumerate(turns):
         if turn.role == "assistant":
             calls = [part for part in turn.parts if isinstance(part, ToolCall)]
             yield turn
             if calls:
-                final = all(later.role != "assistant" and later.role != "user" for later in turns[position + 1 :])
-                yield Turn("user", tuple(_answers(calls, results, answered, losses, final=final)))
+                yield Turn("user", tuple(_answers(calls, results, answered, losses, final=position == last)))
             continue
         kept = tuple(_without_results(turn.parts, answered, losses))
         if kept:

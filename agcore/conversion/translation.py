@@ -7,6 +7,7 @@ could not be carried.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -128,6 +129,11 @@ class Translation:
         return StreamTranslation(UpstreamStream(self, id=id), client)
 
 
+MAX_PARTS: Final = 65_536
+"""Parts of a history that is translated. So many take about a second, during which nobody else is served; the longest
+context window there is holds fewer."""
+
+
 def translate(
     dialect: str,
     body: bytes,
@@ -149,6 +155,8 @@ def translate(
         if conversation.settings.max_output == 0:
             message = "no output at all is asked for, to fill a cache, which other vendors do not have"
             return invalid(message, code="not_translatable", param="max_tokens")
+        if sum([len(turn.parts) for turn in conversation.turns]) > MAX_PARTS:
+            return invalid(f"the conversation has more than {MAX_PARTS} parts, the most that are translated")
         if signed_calls is not None:
             conversation = signed_calls.recalled(conversation)
         parts = split(conversation, one_answer=DIALECTS[target.dialect].traits.one_answer)

@@ -156,9 +156,12 @@ def _messages(turns: tuple[Turn, ...], first: int, signer: str, losses: Losses) 
             content = messages[-1]["content"]
             assert isinstance(content, list)
             content += blocks
-            content.sort(key=lambda block: role == "user" and block["type"] != "tool_result")
         else:
             messages.append(_message(role, blocks))
+    for message in messages:
+        content = message["content"]
+        if message["role"] == "user" and isinstance(content, list):
+            content.sort(key=lambda block: block["type"] != "tool_result")  # results come first
     if not messages:
         losses.add("messages", "a conversation needs a message of the user", action="one put in")
         messages.append(_message("user", [{"type": "text", "text": "."}]))

@@ -8,6 +8,7 @@ own, for answers without a call. Thoughts themselves are shown to those only who
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -84,6 +85,8 @@ class _Candidate:
         self._held: list[_Held] = []
         self._said = 0
         self._open: dict[int, _Open] = {}
+        self._turns: deque[int] = deque()
+        """The numbers of the open calls, in their order."""
         self._ids: set[str] = set()
         self.citations: list[Cited] = []
         self.logprobs: list[Json] = []
@@ -126,7 +129,9 @@ class _Candidate:
             parts = self.released()
             held = [(start.signature, 0)]
         self._held.clear()
-        self._open.setdefault(start.index, _Open(start, call_carrier(held) if held else ""))
+        if start.index not in self._open:
+            self._open[start.index] = _Open(start, call_carrier(held) if held else "")
+            self._turns.append(start.index)
         return parts
 
     def grown(self, index: int, text: str) -> None:
@@ -138,11 +143,8 @@ class _Candidate:
         if index in self._open:
             self._open[index].ended = True
         parts: list[_Object] = []
-        for number, call in list(self._open.items()):
-            if not call.ended:
-                break
-            del self._open[number]
-            parts.append(self._called(call))
+        while self._turns and self._open[self._turns[0]].ended:
+            parts.append(self._called(self._open.pop(self._turns.popleft())))
         return parts
 
     def closed(self) -> list[_Object]:

@@ -32,6 +32,7 @@ from agcore.conversation.values import (
     Video,
 )
 from agcore.dialects.gemini import hosted_parts
+from agcore.dialects.gemini.calls import Calls
 from agcore.dialects.gemini.carriers import call_opened, google_opened
 from agcore.dialects.gemini.contents_writer import OWN_FILES, SKIP_SIGNATURE, YOUTUBE
 from agcore.dialects.gemini.fields import Message
@@ -57,47 +58,34 @@ _TYPES: Final = {
 _EXCUSED: Final = frozenset({SKIP_SIGNATURE, base64.urlsafe_b64encode(SKIP_SIGNATURE.encode()).decode().rstrip("=")})
 
 
-class _Call(msgspec.Struct):
-    """A call that waits for its result."""
-
-    wire_id: str
-    id: str
-    name: str
-    answered: bool = False
-
-
 class ContentsReader:
     """Reads a client's `contents` into turns. Neighbouring `model` contents are one turn: SDKs replay one per chunk."""
 
     def __init__(self, contents: list[Message], losses: Losses) -> None:
         self._losses = losses
-        self._steps: list[list[_Call]] = []
+        self._calls = Calls()
         self._ids: set[str] = set()
         self._taken = set(_wire_ids(contents))
         self._count = 0
         self._hosted = hosted_parts.HostedParts(self._minted)
         self._signed: set[str] = set()  # what the open turn's thoughts are signed with
-        self.turns: list[Turn] = []
+        self._roles: list[Role] = []
+        self._parts: list[list[Part]] = []
         for content in contents:
             self._read(content)
+        self.turns = [Turn(role, tuple(parts)) for role, parts in zip(self._roles, self._parts, strict=True)]
 
     def _read(self, content: Message) -> None:
         role = _ROLES.get(content.text("role"))
         if role is None:
             raise Invalid("Please use a valid role: user, model.", param=content.at("role"))
-        parts: list[Part] = []
-        previous = self.turns[-1] if self.turns else None
-        joined = role == "assistant" and previous is not None and previous.role == "assistant"
-        if joined and previous is not None:
-            parts += previous.parts
-        elif role == "assistant":
-            self._steps.append([])
+        if role == "user" or not self._roles or self._roles[-1] == "user":
+            self._roles.append(role)
+            self._parts.append([])
+            self._calls.begin_step()
             self._signed.clear()
         for part in content.messages("parts"):
-            self._part(part, role, parts)
-        if joined:
-            self.turns.pop()
-        self.turns.append(Turn(role, tuple(parts)))
+            self._part(part, role, self._parts[-1])
 
     def _part(self, part: Message, role: Role, parts: list[Part]) -> None:
         if not any(part.has(name) for name in _SAID) and not _BESIDE.issuperset(part.left()):
@@ -136,7 +124,7 @@ class ContentsReader:
             raise Invalid(f"{call.at('args')} must be an object", param=call.at("args"))
         id = wire_id if wire_id and wire_id not in self._ids else self._minted()
         self._ids.add(id)
-        self._steps[-1].append(_Call(wire_id, id, name))
+        self._calls.add(wire_id, id, name)
         carried = call_opened(signed)
         own = None if carried else _signature(signed, "call")
         for signature, said in carried:
@@ -162,7 +150,7 @@ class ContentsReader:
         name, wire_id, response = result.text("name"), result.text("id"), result.take("response")
         if response is not None and not isinstance(response, dict):
             raise Invalid(f"{result.at('response')} must be an object", param=result.at("response"))
-        call = self._paired(wire_id, name)
+        call = self._calls.paired(wire_id, name)
         if call is None:
             raise Invalid(f"{path} answers no functionCall of the conversation", param=path)
         call.answered = True
@@ -173,18 +161,6 @@ class ContentsReader:
         for inner in result.messages("parts"):
             content += read_media(inner, self._losses)
         return ToolResult(call.id, tuple(content), failed, name=call.name)
-
-    def _paired(self, wire_id: str, name: str) -> _Call | None:
-        """By id where both have one, else by position among the calls of that name, the latest step first."""
-        for step in reversed(self._steps):
-            same = [call for call in step if wire_id and call.wire_id == wire_id]
-            if same:
-                return next((call for call in same if not call.answered), same[0])
-        for step in reversed(self._steps):
-            for call in step:
-                if not call.answered and call.name == name and not (wire_id and call.wire_id):
-                    return call
-        return None
 
 
 def _put_back(parts: list[Part], signature: Signature, said: int) -> None:

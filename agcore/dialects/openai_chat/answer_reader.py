@@ -31,7 +31,7 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.openai.media_parts import source_of
-from agcore.dialects.openai_chat.call_numbers import CallNumbers, KnownCall, id_of, is_object
+from agcore.dialects.openai_chat.call_numbers import CallNumbers, KnownCall, id_of
 from agcore.dialects.openai_chat.stream_events import StreamEvents
 from agcore.dialects.shared.citation_spans import span_of
 from agcore.dialects.shared.faults import CUT, EMPTY
@@ -75,6 +75,10 @@ class _Choice:
         self.spelling = ""
         """The field in which this upstream spells reasoning; the others only repeat it."""
         self.numbers = CallNumbers(_Call)
+        self.open: dict[int, _Call] = {}
+        """The calls that started and did not end, by their positions."""
+        self.grown: dict[int, _Call] = {}
+        """Those of them that more came of since it was last looked whether they are complete."""
         self.started_calls = 0
         self.held: list[Delta] = []
         """Content that came while calls were incomplete."""
@@ -84,9 +88,6 @@ class _Choice:
         """The first half of a surrogate pair that an upstream cut in two, by what it belongs to."""
         self.refused = False
         self.finished = False
-
-    def open_calls(self) -> list[_Call]:
-        return [call for call in self.numbers.calls if call.started and not call.ended]
 
 
 class ResponseReader:
@@ -201,7 +202,7 @@ class ResponseReader:
     def _content(self, choice: _Choice, index: int, delta: Delta) -> list[Delta]:
         """Content other than thoughts and calls: a thought before it is complete, and so should calls be."""
         deltas = [*_thought_ended(choice, index), *self._complete_calls(choice, index)]
-        if choice.open_calls():
+        if choice.open:
             choice.held.append(delta)
             return deltas
         return [*deltas, delta]
@@ -250,7 +251,7 @@ class ResponseReader:
     def _blocked(self, choice: _Choice, index: int, deltas: list[Delta]) -> bool:
         """Whether calls that are not complete yet stand in the way of a thought, which is then lost."""
         deltas += self._complete_calls(choice, index)
-        return bool(choice.open_calls())
+        return bool(choice.open)
 
     def _call(self, choice: _Choice, index: int, given: dict[str, object]) -> list[Delta]:
         kind = "custom" if isinstance(given.get("custom"), dict) else "function"
@@ -272,6 +273,7 @@ class ResponseReader:
         if text and not call.ended:
             call.pieces.append(text)
             if call.started:
+                choice.grown[call.position] = call
                 deltas.append(ToolArguments(call.position, text, index))
         return deltas
 
@@ -285,6 +287,7 @@ class ResponseReader:
         call.started = True
         call.position = choice.started_calls
         choice.started_calls += 1
+        choice.open[call.position] = choice.grown[call.position] = call
         deltas: list[Delta] = [ToolStarted(call.position, call.id, call.name, call.custom, call.signature, index)]
         if call.pieces:
             deltas.append(ToolArguments(call.position, call.arguments, index))
@@ -293,20 +296,23 @@ class ResponseReader:
     def _complete_calls(self, choice: _Choice, index: int) -> list[Delta]:
         """End the calls whose arguments are complete JSON, so that what follows need not wait for the answer's end."""
         deltas: list[Delta] = []
-        for call in choice.open_calls():
-            if not call.custom and is_object(call.arguments):
-                deltas += self._end_call(call, index)
+        for position in sorted(choice.grown):
+            call = choice.grown[position]
+            if not call.custom and call.complete:
+                deltas += self._end_call(choice, call, index)
+        choice.grown.clear()
         return deltas
 
-    def _end_call(self, call: _Call, index: int) -> list[Delta]:
+    def _end_call(self, choice: _Choice, call: _Call, index: int) -> list[Delta]:
         call.ended = True
+        del choice.open[call.position]
         return [ToolEnded(call.position, index)]
 
     def _finished(self, choice: _Choice, index: int, stop: Stop) -> list[Delta]:
         choice.finished = True
         deltas = _thought_ended(choice, index)
-        for call in choice.open_calls():
-            deltas += self._end_call(call, index)
+        for call in tuple(choice.open.values()):
+            deltas += self._end_call(choice, call, index)
         deltas += choice.held
         if stop in (Stop.END, Stop.TOOL_CALLS):
             stop = Stop.TOOL_CALLS if choice.started_calls else Stop.END

@@ -8,6 +8,7 @@ its events.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -89,7 +90,7 @@ class Response:
         self._refused = False
         self._said = 0
         """Code points of text."""
-        self._items: list[Item] = []
+        self._items: deque[Item] = deque()
         self._calls: dict[int, Call] = {}
         self._started = 0
         """Calls that were started."""
@@ -165,8 +166,8 @@ class Response:
 
     def _append(self, item: Item) -> None:
         """Put an item at the end. Calls stay open until they are ended, everything else until the next item."""
-        for earlier in self._items:
-            earlier.ended = earlier.ended or not isinstance(earlier, Call)
+        if self._items and not isinstance(self._items[-1], Call):
+            self._items[-1].ended = True  # and those before it ended when it came
         self._items.append(item)
 
     def _message(self) -> Message:
@@ -219,7 +220,7 @@ class Response:
                 return
             yield from self._placed(item.close())
             self._done.append(item.shown(done=True))
-            del self._items[0]
+            self._items.popleft()
 
     def _placed(self, events: Iterator[Event]) -> Iterator[Event]:
         for event in events:
