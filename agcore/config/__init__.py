@@ -44,16 +44,16 @@ if TYPE_CHECKING:
         with_file_names,
     )
     from agcore.config.presets import PRESETS, Preset
+    from agcore.config.problems import ConfigError, Problem
     from agcore.config.report import describe_config
-    from agcore.config.schema import ConfigError, Problem
     from agcore.config.secrets import fits_header
 else:
     _ON_FIRST_USE: Final = {
         "PRESETS": "agcore.config.presets",
-        "ConfigError": "agcore.config.schema",
+        "ConfigError": "agcore.config.problems",
         "Parsed": "agcore.config.parser",
         "Preset": "agcore.config.presets",
-        "Problem": "agcore.config.schema",
+        "Problem": "agcore.config.problems",
         "Url": "agcore.codecs.url",
         "describe_config": "agcore.config.report",
         "effective_auth_mode": "agcore.config.parser",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agcore.config.schema import ConfigError, Problem, at
+from agcore.config.problems import ConfigError, Problem, at
 
 
 def read_document(source: str | Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from agcore.codecs.url import Url, is_loopback, parse_url
-from agcore.config.schema import Reading
+from agcore.config.reading import Reading
 from agcore.protocol.http import Origin, ProxyServer
 
 _VARIABLES: Final = {"https": ("https_proxy", "HTTPS_PROXY"), "http": ("http_proxy",)}

@@ -17,15 +17,17 @@ import msgspec
 from msgspec.structs import replace
 
 from agcore.codecs.url import Url, is_host, is_loopback, parse_url
+from agcore.config.client_keys import admin_key, client_keys
 from agcore.config.document import read_document
 from agcore.config.outbound_proxy import Outbound
+from agcore.config.problems import ConfigError, Problem, at, nearest, quoted
 from agcore.config.providers import build_providers, endpoint, environment_providers, is_name, on_server, through
-from agcore.config.schema import SCHEMA, ConfigError, Problem, Reading, at, nearest, quoted, secrets_in
-from agcore.config.secrets import Vault, fits_header, reference
+from agcore.config.reading import Reading
+from agcore.config.schema import SCHEMA, secrets_in
+from agcore.config.secrets import Vault, reference
 from agcore.config.values import (
     ASKED_MODEL,
     DIALECT_NAMES,
-    ClientKey,
     Config,
     Endpoint,
     Limits,
@@ -233,54 +235,17 @@ def _proxy(values: Mapping[str, Any], reading: Reading, vault: Vault, environ: M
         reading.problem(f"proxy.{there}", f"set without {missing}", hint="serving HTTPS takes both")
     public_url, proxy_url = values.get("public_url"), values.get("proxy_url")
     plain = ("port", "auth_mode", "allow_lan_access", "on_loss", "tls_cert", "tls_key")
+    keys = client_keys(values, reading, vault, environ)
     return Proxy(
         host=host,
-        keys=_client_keys(values, reading, vault, environ),
+        keys=keys,
+        admin_key=admin_key(values.get("admin_key"), keys, reading, vault),
         allowed_hosts=tuple(values.get("allowed_hosts") or ()),
         cors_origins=tuple(values.get("cors_origins") or ()),
         public_url=public_url.text.rstrip("/") if public_url else "",
         proxy_url=proxy_url.text if proxy_url else "",
         **{key: values[key] for key in plain if key in values},
     )
-
-
-def _client_keys(
-    values: Mapping[str, Any], reading: Reading, vault: Vault, environ: Mapping[str, str]
-) -> tuple[ClientKey, ...]:
-    keys: dict[str, ClientKey] = {}
-    owners: dict[str, str] = {}
-    """Secret -> where it stands."""
-    if "api_key" in values:
-        where = "proxy.api_key"
-        secret = vault.resolve(values["api_key"], where, required=True)
-    else:
-        where = "AGCORE_API_KEY (environment)"
-        secret = environ.get("AGCORE_API_KEY", "").strip()
-        if not fits_header(secret):
-            reading.problem(where, "characters that an HTTP header cannot carry", allowed="printable ASCII characters")
-    if secret:
-        keys["default"] = ClientKey("default", Secret(secret))
-        owners[secret] = where
-    for index, entry in enumerate(values.get("keys") or ()):
-        path = at("proxy.keys", index)
-        if entry is None:
-            continue
-        for key in ("name", "key"):
-            if key not in entry:
-                reading.problem(at(path, key), "missing", hint="every [[proxy.keys]] has a name and a key")
-        name, secret = entry.get("name"), vault.resolve(entry.get("key"), at(path, "key"), required=True)
-        if name in keys:
-            reading.problem(at(path, "name"), f"{quoted(name)} is the name of another client key", hint="names differ")
-        if secret in owners:
-            reading.problem(at(path, "key"), f"the same key as {owners[secret]}", hint="keys differ")
-        if entry.get("models") == []:
-            hint = "leave it out to allow all models"
-            reading.problem(at(path, "models"), "an empty list", allowed="a list of model names or globs", hint=hint)
-        if name and secret:
-            owners.setdefault(secret, at(path, "key"))
-            limits = {key: entry[key] for key in ("expires", "rpm", "tpm", "concurrency") if key in entry}
-            keys.setdefault(name, ClientKey(name, Secret(secret), tuple(entry.get("models") or ()), **limits))
-    return tuple(keys.values())
 
 
 def _is_web_origin(text: str) -> bool:

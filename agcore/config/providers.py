@@ -24,7 +24,8 @@ import msgspec
 from agcore.codecs.url import Url, is_loopback, parse_url
 from agcore.config.outbound_proxy import Outbound
 from agcore.config.presets import DEFAULT_AUTH, PRESETS, Preset
-from agcore.config.schema import Reading, at, listed, nearest, quoted
+from agcore.config.problems import at, listed, nearest, quoted
+from agcore.config.reading import Reading
 from agcore.config.secrets import Vault, fits_header
 from agcore.config.values import DIALECT_NAMES, Endpoint, Provider, Secret
 from agcore.protocol.http import Headers, Origin

@@ -27,6 +27,7 @@ def describe_config(parsed: Parsed) -> str:
     sections = (
         ("Listens on", [_address(config.proxy)]),
         ("Authentication", [_auth(config.proxy)]),
+        ("Admin API", [_admin(config.proxy)]),
         ("Client keys", _aligned(map(_client_key, config.proxy.keys)) or ["none"]),
         ("Providers", list(_providers(config.providers)) or ["none: the demo provider answers"]),
         (
@@ -62,11 +63,19 @@ def _auth(proxy: Proxy) -> str:
     return f"{mode} (auto): {_MEANING_AUTO if mode == 'off' else _MEANING[mode]}"
 
 
+def _admin(proxy: Proxy) -> str:
+    named = [f"the key {key.name}" for key in proxy.keys if key.admin]
+    if proxy.admin_key is not None:
+        return f"/admin needs {', or '.join([f'proxy.admin_key ({proxy.admin_key.masked})', *named])}"
+    return f"/admin is open to {', and to '.join(['this machine, without a key', *named])}"
+
+
 def _client_key(key: ClientKey) -> tuple[str, str, str]:
     limits = [f"models {', '.join(key.models)}"] if key.models else []
     if key.expires is not None:
         limits.append(f"expires {_moment(key.expires)}")
     rates = ((key.rpm, "requests a minute"), (key.tpm, "tokens a minute"), (key.concurrency, "at a time"))
+    limits.extend(["opens /admin"] if key.admin else [])
     limits.extend(f"{value} {unit}" for value, unit in rates if value is not None)
     return key.name, key.key.masked, "; ".join(limits)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agcore.config.schema import Reading, quoted
+from agcore.config.problems import quoted
+from agcore.config.reading import Reading
 
 
 def reference(text: str) -> tuple[str, str]:

@@ -72,6 +72,8 @@ class ClientKey(msgspec.Struct, frozen=True):
     rpm: int | None = None
     tpm: int | None = None
     concurrency: int | None = None
+    admin: bool = False
+    """Whether it opens the admin API too."""
 
     @property
     def limited(self) -> bool:
@@ -89,6 +91,8 @@ class Proxy(msgspec.Struct, frozen=True):
     allow_lan_access: bool = False
     keys: tuple[ClientKey, ...] = ()
     """`api_key` first (named `default`), then `[[proxy.keys]]`."""
+    admin_key: Secret | None = None
+    """Opens the admin API. Without one, this machine may use that, and keys with `admin`."""
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     public_url: str = ""

@@ -115,6 +115,8 @@ ROUTES: Final[tuple[Route, ...]] = (
         'OAuth metadata of an MCP server with auth = "client"',
     ),
     Route("I1", _POST, "/internal/warmup", "openai_chat", "warmup", "opens connections and checks keys"),
+    Route("+", _GET, "/admin/api/status", "openai_chat", "admin_status", "keys, cooldowns, limits, what is under way"),
+    Route("+", _POST, "/admin/api/reset", "openai_chat", "admin_reset", "forgets that a key, or any, is left alone"),
     Route("I2", _POST, "/v1/api/event_logging", "anthropic", "discard", "telemetry sink: read and forgotten"),
     Route("I2", _POST, "/v1/api/event_logging/batch", "anthropic", "discard", "the same"),
     Route("I2", _POST, "/api/event_logging", "anthropic", "discard", "the same"),
@@ -169,6 +171,11 @@ PROTECTED_RESOURCE: Final = "/.well-known/oauth-protected-resource"
 def metadata_url(public_url: str, name: str) -> str:
     """The URL of an MCP server's OAuth metadata at this gateway, for a challenge (RFC 9728 section 5.1)."""
     return f"{public_url}{PROTECTED_RESOURCE}/mcp/{name}/mcp"
+
+
+def is_admin(path: str) -> bool:
+    """Returns True for the paths of those who run the gateway, which have a rule of their own for who comes in."""
+    return path == "/admin" or path.startswith("/admin/")
 
 
 def is_open(path: str) -> bool:

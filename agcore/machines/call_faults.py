@@ -112,10 +112,13 @@ def with_hints(fault: Fault, wait: float | None, headers: Headers) -> Fault:
     return fault
 
 
-def final(last: Fault | None, exhausted: Exhausted | None) -> Fault:
+def final(last: Fault | None, exhausted: Exhausted | None, *, now: float) -> Fault:
     """The fault after which nobody else is asked: the last attempt's own, unless every credential is limited."""
     if exhausted is not None and exhausted.until is not None and (last is None or last.status != 429):
-        message = f"every key that could answer is limited: {'; '.join(exhausted.reasons[:MAX_TRAIL])}"
+        from agcore.codecs.moment_text import until  # for those who have to wait
+
+        reasons = "; ".join(exhausted.reasons[:MAX_TRAIL])
+        message = f"every key that could answer is limited {until(exhausted.until, now=now)}: {reasons}"
         return Fault(status=429, message=message, code="rate_limit_exceeded")
     return last or Fault(status=503, message="no key is left that could answer", code="no_key_left")
 

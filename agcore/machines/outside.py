@@ -21,6 +21,7 @@ from agcore.routing.candidates import Candidate, Credential, Exhausted, Pause, S
 from agcore.routing.selection import Selector
 from agcore.state.cooldowns import Cooldown, CredentialModel
 from agcore.state.provider_models import AFTER_FAILURE
+from agcore.state.rate_limits import Allowance
 from agcore.state.responses import Entry, Missing
 from agcore.state.shared import LocalState
 
@@ -85,6 +86,12 @@ class Outside(Selections, Protocol):
     def cooling(self, *, now: float) -> list[tuple[CredentialModel, Cooldown]]:
         """Returns all cooldowns that hold at present."""
 
+    def lift(self, provider: str, key: str, *, began: float) -> None:
+        """Forget why a key, by its fingerprint, is left alone, as far as that was known at `began`."""
+
+    def in_flight(self, provider: str, key: str) -> int:
+        """Returns the number of attempts that are being made with a key."""
+
     # The budgets of memory and of client keys.
 
     def reserve(self, size: int) -> bool:
@@ -98,6 +105,9 @@ class Outside(Selections, Protocol):
 
     def settle(self, key: ClientKey, *, tokens: int, asked: bool, now: float) -> None:
         """A request that `admit` let in is over: it consumed this many tokens, and an upstream was `asked` or not."""
+
+    def allowance(self, key: ClientKey, *, now: float) -> Allowance:
+        """Returns what a client key may still use."""
 
     # Values that are drawn, and the gateway's own condition.
 
@@ -181,6 +191,18 @@ class LocalOutside(Selector):
     def cooling(self, *, now: float) -> list[tuple[CredentialModel, Cooldown]]:
         """Implements `Outside.cooling`."""
         return list(self.cooldowns.cooling(now=now))
+
+    def lift(self, provider: str, key: str, *, began: float) -> None:
+        """Implements `Outside.lift`."""
+        self.cooldowns.lift(provider, key, began=began)
+
+    def in_flight(self, provider: str, key: str) -> int:
+        """Implements `Outside.in_flight`."""
+        return self.state.turns.in_flight((provider, key))
+
+    def allowance(self, key: ClientKey, *, now: float) -> Allowance:
+        """Implements `Outside.allowance`."""
+        return self.state.rate_limits.allowance(key, now=now)
 
     def admit(self, key: ClientKey, *, now: float) -> Fault | None:
         """Implements `Outside.admit`."""

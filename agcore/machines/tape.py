@@ -27,6 +27,7 @@ from agcore.protocol.state import Load
 from agcore.routing.candidates import Candidate, Credential, Exhausted, Pause, Selection
 from agcore.state.cooldowns import Cooldown, CredentialModel
 from agcore.state.provider_models import AFTER_FAILURE
+from agcore.state.rate_limits import Allowance
 from agcore.state.responses import Entry, Missing
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ Choice: TypeAlias = Chosen | Pause | Exhausted
 _CHOICE: Final = msgspec.json.Decoder(Choice)
 _MOMENT: Final = msgspec.json.Decoder(float | None)
 _YES: Final = msgspec.json.Decoder(bool)
+_COUNT: Final = msgspec.json.Decoder(int)
+_ALLOWANCE: Final = msgspec.json.Decoder(Allowance)
 _TEXT: Final = msgspec.json.Decoder(str)
 _TEXT_OR_NONE: Final = msgspec.json.Decoder(str | None)
 _TEXTS: Final = msgspec.json.Decoder(tuple[str, ...])
@@ -174,6 +177,18 @@ class TapedOutside:
     def cooling(self, *, now: float) -> list[tuple[CredentialModel, Cooldown]]:
         """Implements `Outside.cooling`."""
         return self._tape.answer("cooling", lambda: self._outside.cooling(now=now), _COOLING)
+
+    def lift(self, provider: str, key: str, *, began: float) -> None:
+        """Implements `Outside.lift`."""
+        self._tape.tell(lambda: self._outside.lift(provider, key, began=began))
+
+    def in_flight(self, provider: str, key: str) -> int:
+        """Implements `Outside.in_flight`."""
+        return self._tape.answer("in_flight", lambda: self._outside.in_flight(provider, key), _COUNT)
+
+    def allowance(self, key: ClientKey, *, now: float) -> Allowance:
+        """Implements `Outside.allowance`."""
+        return self._tape.answer("allowance", lambda: self._outside.allowance(key, now=now), _ALLOWANCE)
 
     def reserve(self, size: int) -> bool:
         """Implements `Outside.reserve`."""

@@ -445,7 +445,7 @@ class UpstreamCall:
 
     def _give_up(self, now: float, exhausted: Exhausted | None = None) -> None:
         """Report the last attempt's own error, and when the next request may fare better."""
-        fault = call_faults.final(self._fault, exhausted)
+        fault = call_faults.final(self._fault, exhausted, now=now)
         if self._passing is not None and self.may_go_elsewhere and not may_pass(fault):
             fault = self._passing  # another way stays closed, but this one may open
         if fault.status == 429 and not self._single_attempt:

@@ -28,6 +28,8 @@ OPERATIONS: Final[Mapping[str, tuple[str, str]]] = {
     "get_model": ("agcore.operations.models", "GetModel"),
     "detect": ("agcore.operations.models", "Detect"),
     "warmup": ("agcore.operations.warmup", "Warmup"),
+    "admin_status": ("agcore.operations.admin", "Status"),
+    "admin_reset": ("agcore.operations.admin", "Reset"),
     "discard": ("agcore.operations.status", "Discard"),
     "health": ("agcore.operations.status", "Health"),
     "ready": ("agcore.operations.status", "Ready"),

@@ -27,8 +27,8 @@ class Warmup(ListReader):
     read it is told how many `models` it has, and which targets of `[models]` are `missing` from it. A provider that has
     none (404, 405) is reachable all the same, and is reported so; whether its key is good stays unknown then.
 
-    Every key is asked once, cooling or not, and the pool learns what came of it. `cooling` says for how many seconds
-    a key is left alone, for a model or as a whole, and why.
+    Every key is asked once, cooling or not, and the pool learns what came of it: a list that was read ends whatever
+    the key was left alone for, for a model or as a whole. `cooling` says for how many seconds it still is, and why.
     """
 
     metered: ClassVar[bool] = True
@@ -75,16 +75,13 @@ class Warmup(ListReader):
     def list_read(self, call: UpstreamCall, ids: tuple[str, ...] | None, *, now: float) -> None:
         """The provider can be used."""
         provider = call.candidate.provider
-        result = self._results[call.key.label]
-        result.pop("cooling", None)
-        limited = [each for each in self._cooling.get(call.key.label, ()) if "model" in each]
-        if limited:  # that the key is good for a list says nothing about what a model was limited to
-            result["cooling"] = limited
         if ids is None:
             self._settle(
                 call, {"ok": True, "note": "it answered, but not with a model list: is the base URL right?"}, now
             )
             return
+        self._results[call.key.label].pop("cooling", None)
+        self.services.outside.lift(provider.name, call.key.id, began=self._begun[call])
         self.services.outside.keep_list(provider, ids, now=now)
         missing = self._missing(provider, ids)
         self._settle(call, {"ok": True, "models": len(ids), **({"missing": missing} if missing else {})}, now)

@@ -122,6 +122,11 @@ class Cooldowns:
                 self._forget(subject)
                 self._mark(subject, began)
 
+    def lift(self, provider: str, key: str, *, began: float) -> None:
+        """A key, by its fingerprint, works: what was known then of it, of its models and of its provider is over."""
+        subjects = [subject for subject in self.known if subject[0] == provider and subject[1] in (key, "")]
+        self.succeeded(subjects, began=began)
+
     def cool(
         self,
         subject: CredentialModel,

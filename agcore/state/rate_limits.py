@@ -60,6 +60,17 @@ class RateLimit(msgspec.Struct):
     """The key was removed: this is forgotten as soon as nothing is under way."""
 
 
+class Allowance(msgspec.Struct, frozen=True):
+    """What a client key may still use at a moment."""
+
+    requests: int | None
+    """Requests at once; None where they are not limited."""
+    tokens: int | None
+    """Tokens, below 0 where some are owed; None where they are not limited."""
+    in_flight: int
+    """Requests under way, where any limit is set."""
+
+
 class RateLimits:
     """The rest of what all client keys may use, shared by all exchanges of a gateway."""
 
@@ -99,6 +110,11 @@ class RateLimits:
         rate.in_flight += 1
         return Granted(asked.id)
 
+    def allowance(self, key: ClientKey, *, now: float) -> Allowance:
+        """What a key may still use; asking takes nothing."""
+        rate = self._of.get(key.name) or RateLimit()
+        return Allowance(_level(rate.requests, key.rpm, now=now), _level(rate.tokens, key.tpm, now=now), rate.in_flight)
+
     def done(self, key: ClientKey, *, tokens: int, asked: bool, now: float) -> None:
         """A request that `admit` let in is over: it consumed this many tokens, and an upstream was `asked` or not."""
         if key.limited:
@@ -134,6 +150,15 @@ def _resized(bucket: Bucket | None, limit: int | None, now: float) -> Bucket | N
     bucket.limit = limit
     bucket.refill(now=now)
     return bucket
+
+
+def _level(bucket: Bucket | None, limit: int | None, *, now: float) -> int | None:
+    """The whole units in a bucket under this limit; one that nobody has taken from is full."""
+    if limit is None:
+        return None
+    asked = Bucket(limit, limit, now) if bucket is None else Bucket(limit, bucket.level, bucket.at)
+    asked.refill(now=now)
+    return math.floor(asked.level)
 
 
 def _many(count: int | None, noun: str) -> str:

@@ -355,3 +355,19 @@ def test_where_no_run_file_can_be_written_the_app_serves(environment: pytest.Mon
 
     anyio.run(main)
     assert str(rows).count("commands will not find this gateway") == 1
+
+
+@on_both_loops
+async def test_the_admin_api_is_for_this_machine() -> None:
+    app = create_app(Config(), sink=lambda event: None)
+    async with AsgiClient(app).request("GET", "/admin/api/status") as response:
+        assert response.status == 200
+        assert json.loads(await response.read())["keys"] == []
+    forwarded = [(b"x-forwarded-for", b"127.0.0.1")]
+    async with AsgiClient(app).request("GET", "/admin/api/status", headers=forwarded) as response:
+        assert response.status == 403
+    body = [b'{"all": true}']
+    json_type = [(b"content-type", b"application/json")]
+    async with AsgiClient(app).request("POST", "/admin/api/reset", headers=json_type, body=body) as response:
+        assert (response.status, await response.read()) == (200, b'{"reset":[]}')
+    await app.aclose()

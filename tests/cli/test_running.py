@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from pathlib import Path
 
 import pytest
+import trustme
 
 from agcore_cli.main import main
 from tests.support.commands import agcore, configure
+from tests.support.reloading import post, provider
+from tests.support.upstreams import Answer, Recorded, Upstream
+
+LIMITED = Answer(429, ((b"content-type", b"application/json"), (b"retry-after", b"3600")))
 
 KEY_A = "sk-agcore-of-a-0123456789abcdef"
 KEY_B = "sk-agcore-of-b-0123456789abcdef"
@@ -226,3 +232,111 @@ class TestEnv:
         monkeypatch.chdir(home / "elsewhere")
         assert main(["env", "claude"]) == 0
         assert f"{home}/.claude/settings.json sets ANTHROPIC_API_KEY" in capsys.readouterr().err
+
+
+class TestStatusAndReset:
+    def test_a_limit_can_be_seen_and_lifted(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        limited = [True]
+
+        def answer(request: Recorded) -> Answer:
+            if request.method == "GET":
+                return Answer(pieces=(b'{"data": [{"id": "m"}]}',))
+            return LIMITED if limited[0] else Answer(pieces=(b'{"choices": []}',))
+
+        with Upstream(answer) as upstream:
+            (home / "a.toml").write_text(
+                f'[[proxy.keys]]\nname = "bob"\nkey = "{KEY_A}"\nrpm = 60\nexpires = 2099-01-01\n'
+                f"[pool]\nstate_file = 'state.json'\n{provider('one', upstream.url)}"
+            )
+            with agcore(["serve", "--port", "0", "--config", "a.toml"], home=home) as command:
+                url = command.url()
+                assert post(url)[0] == 429
+                limited[0] = False
+                assert main(["status"]) == 0
+                out, err = capsys.readouterr()
+                assert err == ""
+                assert out.startswith(f"Gateway  {url} (configuration: {home}/a.toml)\n  version ")
+                assert re.search(r"  one#1  limited for models +m: rate limit until .* UTC \(in 60 min\): ", out)
+                assert "  bob  expires 2099-01-01T00:00:00Z; 60 of 60 requests a minute left\n" in out
+                assert "memory:  limits and refused keys are kept in state.json" in out
+                assert main(["status", "--json", "--config", "a.toml"]) == 0
+                told = json.loads(capsys.readouterr().out)
+                assert (told["keys"][0]["key"], told["requests"]) == ("one#1", 0)
+                assert post(url)[0] == 429
+                assert main(["reset", "one#1"]) == 0
+                assert capsys.readouterr().out == "in use again: one#1\n"
+                assert post(url)[0] == 200
+                assert main(["reset"]) == 0
+                assert capsys.readouterr().out == "no such key was left alone\n"
+                assert main(["reset", "two"]) == 1
+                assert "no key is called 'two'; there are: one#1" in capsys.readouterr().err
+                limited[0] = True
+                assert post(url)[0] == 429
+                assert main(["check", "--live", "--config", "a.toml"]) == 0
+                assert "in use again in the gateway that runs: one#1" in capsys.readouterr().out
+                limited[0] = False
+                assert post(url)[0] == 200
+
+    def test_without_a_gateway_the_exit_code_says_so(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        for arguments in (["status"], ["status", "--json"], ["reset"], ["reset", "openai#1"]):
+            assert main(arguments) == 3
+            out, err = capsys.readouterr()
+            assert out == ""
+            assert err == "agcore: error: no gateway answers\n  start one with: agcore serve\n"
+
+    def test_a_gateway_with_an_admin_key_is_shown_it(
+        self, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (home / "a.toml").write_text(text(KEY_A, more='admin_key = "env:MY_ADMIN"\n'))
+        (home / "b.toml").write_text(
+            text(KEY_A, more=f'admin_key = "{KEY_B}x"\n[[proxy.keys]]\nname = "boss"\nkey = "{KEY_B}"\nadmin = true\n')
+        )
+        serve = ["serve", "--port", "0", "--config"]
+        with agcore([*serve, "a.toml"], home=home, environ={"MY_ADMIN": KEY_B}) as command:
+            command.url()
+            assert main(["status"]) == 2
+            assert "the admin API needs the API key of proxy.admin_key" in capsys.readouterr().err
+            monkeypatch.setenv("MY_ADMIN", KEY_B)
+            assert main(["status"]) == 0
+            with agcore([*serve, "b.toml"], home=home) as other:
+                other.url()
+                capsys.readouterr()
+                assert main(["status"]) == 0
+                assert capsys.readouterr().err.startswith("agcore: notice: 2 gateways run; this is the newest, at ")
+
+    def test_a_gateway_that_serves_https_is_known_by_its_own_certificate(
+        self, home: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        made = trustme.CA().issue_cert("gateway.corp")
+        made.private_key_and_cert_chain_pem.write_to_path(home / "both.pem")
+        (home / "a.toml").write_text(text(KEY_A, more='tls_cert = "both.pem"\ntls_key = "both.pem"\n'))
+        with agcore(["serve", "--port", "0", "--config", "a.toml"], home=home) as command:
+            assert command.url().startswith("https://")
+            assert main(["status"]) == 0
+            assert "Keys\n  ollama#1  ready\n" in capsys.readouterr().out
+
+    def test_the_demo_has_no_keys(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        with agcore(["serve", "--port", "0"], home=home) as command:
+            command.url()
+            assert main(["status"]) == 0
+        out = capsys.readouterr().out
+        assert "Keys\n  demo#1  ready\n" in out
+        assert "memory:  gone with the gateway" in out
+
+
+class TestWhatCannotBeServed:
+    def test_providers_without_a_key_are_a_no(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        configure(home, '[[providers]]\npreset = "openai"\nkeys = ["env:UNSET"]\n')
+        assert main(["check"]) == 1
+        assert "nothing could be served: no provider has a key that can be used" in capsys.readouterr().err
+        assert main(["check", "--live"]) == 1
+        configure(home, '[[providers]]\npreset = "openai"\nkeys = ["env:UNSET"]\n[[providers]]\npreset = "ollama"\n')
+        assert main(["check"]) == 0
+
+    def test_urls_at_which_nothing_can_be_proven_are_a_no(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        with Upstream(lambda _: Answer(status=404, pieces=(b"{}",))) as upstream:
+            configure(home, "".join(provider(name, f"{upstream.url}/wrong") for name in ("a", "b", "c", "d")))
+            assert main(["check", "--live"]) == 1
+        out, err = capsys.readouterr()
+        assert out.count("reachable; it has no model list, so the key was not checked") == 4
+        assert "nothing could be proven" in err

@@ -546,8 +546,8 @@ WRONG: list[tuple[str, str]] = [
     ("[retry]\nzzz = 1", "retry.zzz: unknown key; allowed: attempts"),
     ("[provider]", 'provider: unknown key; did you mean "providers"?'),
     ('[[providers]]\npreset = "openai"\nkey = "k"', 'providers[0].key: unknown key; did you mean "keys"?'),
-    ('[proxy]\n"a b" = 1', 'proxy."a b": unknown key; allowed: host, port, auth_mode, allow_lan_access, api_key, keys, '
-     "allowed_hosts, cors_origins, public_url, on_loss, proxy_url, tls_cert, tls_key"),
+    ('[proxy]\n"a b" = 1', 'proxy."a b": unknown key; allowed: host, port, auth_mode, allow_lan_access, api_key, '
+     "admin_key, keys, allowed_hosts, cors_origins, public_url, on_loss, proxy_url, tls_cert, tls_key"),
     # Types
     ('[timeouts]\nidle = "5m"', 'timeouts.idle: expected a number of seconds, found the string "5m"'),
     ("[timeouts]\nidle = true", "timeouts.idle: expected a number of seconds, found true"),
@@ -1016,3 +1016,18 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
     secret_refs(text)
     with suppress(ConfigError):
         assert isinstance(parse(text, secrets={}, environ={}), Parsed)
+
+
+def test_an_admin_key_is_one_of_its_own() -> None:
+    proxy = read('[proxy]\napi_key = "client"\nadmin_key = "boss"\n').config.proxy
+    assert proxy.admin_key is not None
+    assert proxy.admin_key.reveal() == "boss"
+    assert read('[proxy]\nadmin_key = ""\n').config.proxy.admin_key is None
+    keys = '[[proxy.keys]]\nname = "a"\nkey = "ka"\nadmin = true\n'
+    assert [key.admin for key in read(keys).config.proxy.keys] == [True]
+    with pytest.raises(ConfigError) as caught:
+        read('[proxy]\napi_key = "same"\nadmin_key = "same"\n')
+    assert str(caught.value) == (
+        'proxy.admin_key: the same key as the client key "default"; '
+        "for one key that does both, write admin = true at that key"
+    )

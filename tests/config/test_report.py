@@ -74,6 +74,9 @@ Listens on
 Authentication
   all_except_health (auto): every request needs a key, except health checks
 
+Admin API
+  /admin is open to this machine, without a key
+
 Client keys
   default  main...cdef
   alice    alic...cdef  models claude-*, gpt-5; expires 2027-01-31 00:00:00+00:00; 60 requests a minute; 2 at a time
@@ -122,6 +125,7 @@ def test_the_report_of_nothing_names_what_answers_anyway() -> None:
         "Listens on\n  http://127.0.0.1:8045  (this machine only)\n\n"
         "Authentication\n"
         "  off (auto): requests from this machine need no key; any from elsewhere do, except health checks\n\n"
+        "Admin API\n  /admin is open to this machine, without a key\n\n"
         "Client keys\n  none\n\n"
         "Providers\n  none: the demo provider answers\n\n"
         "Models\n  no rules: a name goes to the providers that serve it, in their order\n\n"
@@ -178,3 +182,14 @@ def test_no_secret_is_shown(values: list[str]) -> None:
     text = describe_config(parsed)
     assert not any(value in text for value in values)
     assert not any(secret in text for secret in ("password", "url-secret"))
+
+
+def test_the_report_says_who_opens_the_admin_api() -> None:
+    def shown(text: str) -> str:
+        report = describe_config(parse(text, secrets={}, environ={}))
+        return report.partition("Admin API\n  ")[2].partition("\n")[0]
+
+    boss = '[[proxy.keys]]\nname = "boss"\nkey = "k"\nadmin = true\n'
+    assert shown("[proxy]\nadmin_key = 'x'\n") == "/admin needs proxy.admin_key (...)"
+    assert shown(f"[proxy]\nadmin_key = 'x'\n{boss}") == "/admin needs proxy.admin_key (...), or the key boss"
+    assert shown(boss) == "/admin is open to this machine, without a key, and to the key boss"

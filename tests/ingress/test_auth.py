@@ -443,3 +443,21 @@ def test_without_a_good_key_nobody_gets_in(config: str, headers: list[tuple[byte
 
 def target(text: str) -> Any:
     return parse(text.encode())
+
+
+def test_whoever_shows_a_key_that_has_expired_is_told_when() -> None:
+    proxy = Proxy(auth_mode="strict", keys=(ClientKey("bob", Secret(BAD), expires=1_790_000_000.0), key("other", GOOD)))
+    guard = Guard(Config(proxy=proxy), Ids(SECRET))
+    head = RequestHead("GET", b"/v1/models", ((b"host", b"localhost"), (b"x-api-key", BAD.encode())))
+    refused = guard.admit(head, target("/v1/models"), Peer(None), now=1_790_000_000.0)
+    assert isinstance(refused, Fault)
+    assert (refused.status, refused.code) == (401, "invalid_api_key")
+    assert refused.message == "the API key 'bob' expired on 2026-09-21 14:13 UTC; a new one is needed"
+    both = RequestHead("GET", b"/v1/models", (*head.headers, (b"authorization", b"Bearer " + GOOD.encode())))
+    assert isinstance(guard.admit(both, target("/v1/models"), Peer(None), now=1_790_000_000.0), Admission)
+
+
+def test_an_admin_key_is_known_as_one_of_ours() -> None:
+    guard = Guard(Config(proxy=Proxy(admin_key=Secret(GOOD))), Ids(SECRET))
+    assert guard.knows(b"Bearer " + GOOD.encode())
+    assert not guard.knows(b"Bearer " + BAD.encode())

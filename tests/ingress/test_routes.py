@@ -83,6 +83,8 @@ GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("POST", "/mcp/another/messages?to=00", "+", "mcp", "mcp_messages"),
     ("GET", "/.well-known/oauth-protected-resource/mcp/another/mcp", "+", "openai_chat", "mcp_metadata"),
     ("POST", "/internal/warmup", "I1", "openai_chat", "warmup"),
+    ("GET", "/admin/api/status", "+", "openai_chat", "admin_status"),
+    ("POST", "/admin/api/reset", "+", "openai_chat", "admin_reset"),
     ("POST", "/v1/api/event_logging", "I2", "anthropic", "discard"),
     ("POST", "/v1/api/event_logging/batch", "I2", "anthropic", "discard"),
     ("POST", "/api/event_logging", "I2", "anthropic", "discard"),

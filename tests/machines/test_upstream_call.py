@@ -440,7 +440,7 @@ def test_a_429_that_names_its_wait_closes_the_credential_and_tells_the_client_wh
     later = Driver(ONE, selector=selector)
     fault = fault_of(later.start())
     assert (fault.status, fault.code, fault.retry_after) == (429, "rate_limit_exceeded", 30)
-    assert fault.message == "every key that could answer is limited: one#1: slow down"
+    assert fault.message == "every key that could answer is limited until 14:13:50 UTC (in 30 s): one#1: slow down"
     assert later.effects == []
 
 

@@ -125,14 +125,36 @@ def test_a_key_that_may_merely_not_list_models_is_not_left_alone(status: int) ->
     assert "cooling" not in told(again)[0]
 
 
-def test_a_model_that_a_key_is_limited_for_is_told_although_its_list_can_be_read() -> None:
+def test_a_key_that_works_is_not_left_alone_any_more_for_a_model_or_as_a_whole() -> None:
     machine = gateway(setup())
     limited = Story(machine)
     limited.open("POST", "/v1/chat/completions", body=b'{"model": "one/m", "messages": []}')
     limited.upstream_answers(429, b"{}", headers=((b"retry-after", b"100"),))
+    for answer in (b"<html>", EMPTY):
+        story = warmed(machine, 10)
+        story.upstream_answers(200, answer)
+        (target,) = told(story)
+        assert target["ok"] is True
+        if answer == EMPTY:
+            assert "cooling" not in target
+        else:  # which proves nothing
+            assert (target["cooling"][0]["model"], target["cooling"][0]["until_seconds"]) == ("m", 90.0)
+    asked = Story(machine)
+    asked.now = EPOCH + 11
+    asked.open("POST", "/v1/chat/completions", body=b'{"model": "one/m", "messages": []}')
+    asked.upstream_answers(200, CHAT.answer)
+    assert asked.status == 200
+
+
+def test_what_came_to_light_while_the_key_was_tried_is_not_forgotten() -> None:
+    machine = gateway(setup())
     story = warmed(machine, 10)
+    limited = Story(machine)
+    limited.now = EPOCH + 11
+    limited.open("POST", "/v1/chat/completions", body=b'{"model": "one/m", "messages": []}')
+    limited.upstream_answers(429, b"{}", headers=((b"retry-after", b"100"),))
+    story.now = EPOCH + 12
     story.upstream_answers(200, EMPTY)
-    (target,) = told(story)
-    assert target["ok"] is True
-    (cooling,) = target["cooling"]
-    assert (cooling["model"], cooling["until_seconds"]) == ("m", 90.0)
+    again = warmed(machine, 13)
+    again.upstream_answers(200, b"<html>")
+    assert told(again)[0]["cooling"][0]["model"] == "m"

@@ -34,6 +34,26 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_session_affinity.py::test_a_thread_of_a_session_is_a_conversation_whatever_it_says",
     ),
     # S5
+    base.row(
+        "manners.S5",
+        "docs/running.md",
+        "That a key is left alone can be seen, says until when, and ends with a reset or with a probe that works.",
+        "stories/test_admin.py::test_after_a_limit_of_an_hour_a_reset_key_is_used_at_once",
+        "stories/test_admin.py::test_a_key_that_is_left_alone_says_until_when_and_why",
+        "operations/test_warmup.py::test_a_key_that_works_is_not_left_alone_any_more_for_a_model_or_as_a_whole",
+        "operations/test_warmup.py::test_what_came_to_light_while_the_key_was_tried_is_not_forgotten",
+        "cli/test_running.py::test_a_limit_can_be_seen_and_lifted",
+    ),
+    base.row(
+        "manners.S5.admin",
+        "docs/running.md",
+        "The admin API is for its keys, and without an admin key for this machine, where no web page may use it.",
+        "stories/test_admin.py::test_nobody_else_may",
+        "stories/test_admin.py::test_no_web_page_may",
+        "stories/test_admin.py::test_with_an_admin_key_everybody_needs_it",
+        "asgi/test_app.py::test_the_admin_api_is_for_this_machine",
+        "cli/test_running.py::test_a_gateway_with_an_admin_key_is_shown_it",
+    ),
     # S6
     base.row(
         "manners.S6",
@@ -104,6 +124,13 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "cli/test_running.py::test_settings_of_claude_code_that_win_are_named",
     ),
     # N5
+    base.row(
+        "manners.N5.check",
+        "docs/running.md",
+        "A check of what could serve nothing, or of what could not be proven at all, is a no.",
+        "cli/test_running.py::test_providers_without_a_key_are_a_no",
+        "cli/test_running.py::test_urls_at_which_nothing_can_be_proven_are_a_no",
+    ),
     # N6
     # N7
     # N8

@@ -77,6 +77,12 @@ def find(config: str | None, environ: Mapping[str, str]) -> Found:
     return Found(answering[0], len(answering) - 1)
 
 
+def serving(path: Path | None, environ: Mapping[str, str]) -> Found | None:
+    """The gateway that goes by a configuration's file, or by the environment alone; None where none answers."""
+    wanted = None if path is None else str(path.resolve())
+    return next((Found(run) for run in running(environ) if run.config == wanted and _answers(run)), None)
+
+
 def ask(run: Run, method: str, path: str, *, body: object = None, key: str = "", config: Config | None = None) -> Reply:
     """Asks a gateway one thing.
 

@@ -34,6 +34,8 @@ api_key = "{key}"
 #port = 8045
 # Who needs a key: "auto" (other machines do), "all_except_health", "strict" (for health checks too), "off".
 #auth_mode = "auto"
+# Opens /admin and the admin API. Without one they are for this machine alone.
+#admin_key = ""
 # Listens on all interfaces when true; every request but health checks then needs a key.
 #allow_lan_access = false
 # Further names in `Host`; addresses and localhost always pass.
@@ -59,6 +61,7 @@ api_key = "{key}"
 #rpm = 60
 #tpm = 100000
 #concurrency = 4
+#admin = false
 
 # In seconds.
 [timeouts]

@@ -52,6 +52,11 @@ class Tried(msgspec.Struct, frozen=True):
     missing: tuple[str, ...] = ()
     """Models that `[models]` names there, and the provider does not list."""
 
+    @property
+    def proven(self) -> bool:
+        """Whether the key is known to work: a note says what kept it from being checked."""
+        return self.ok and not self.note
+
 
 def try_all(config: Config) -> tuple[Tried, ...]:
     """Tries every key of every provider, several at a time.
@@ -110,8 +115,7 @@ class _Answer(msgspec.Struct):
 def _row(each: Tried) -> tuple[str, ...]:
     latency = "" if each.latency_ms is None else f"{each.latency_ms:.0f} ms"
     models = "" if each.models is None else str(each.models)
-    # A note says what kept the key from being checked.
-    works = "?" if each.ok and each.note else "yes" if each.ok else "no"
+    works = "yes" if each.proven else "?" if each.ok else "no"
     return (each.key, works, latency, models, _line(each.error or each.note))
 
 

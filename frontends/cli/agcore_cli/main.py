@@ -13,78 +13,24 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final, NoReturn
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final
 
-from agcore_cli.terminal import INTERRUPTED, NO, OK, complain, refuse
+from agcore_cli.command_line import UsageError, help_text, parse
+from agcore_cli.terminal import INTERRUPTED, NO, NO_GATEWAY, OK, UNUSABLE, complain, refuse
 
 if TYPE_CHECKING:
     from agcore.config import Config
+    from agcore_cli.gateways import Found
     from agcore_host.certificate import Certificate
     from agcore_host.settings import Settings, Source
     from agcore_host.watch import Watch
     from agcore_trio.sinks import LogSink
 
-_DESCRIPTION: Final = "A local gateway for language models: one server, the protocols of OpenAI, Anthropic and Gemini."
-
-_EPILOG: Final = """\
-examples:
-  agcore demo                       see every protocol answered, without a key
-  agcore init                       write your configuration, with a client key and all settings to choose from
-  agcore serve                      serve it, or what the environment has keys for
-  agcore serve --port 9000          the same on another port
-  agcore check --config my.toml     what a configuration means, or all that is wrong with it
-  agcore check --live               the same, and whether every key works
-  agcore models                     the names that clients can ask for
-  agcore models claude-sonnet-4-5   where this one goes
-  eval "$(agcore env claude)"       point Claude Code at the gateway
-
-Without --config the file is the one that AGCORE_CONFIG names, then ./agcore.toml if it is trusted (agcore trust), then
-agcore/agcore.toml in $XDG_CONFIG_HOME or ~/.config. Without a file, providers come from the environment:
-OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY and others."""
-
-_INIT_EPILOG: Final = """\
-The file gets a new client key, and a provider for each API key that the environment has, by the name of its variable.
-Only its owner can read it (mode 600); on Windows the permissions of its directory count.
-
-Yours is agcore/agcore.toml in $XDG_CONFIG_HOME or ~/.config. With --here the file is ./agcore.toml, and trusted: it is
-used in this directory alone, and goes before yours there."""
-
-_TRUST_EPILOG: Final = """\
-A file in a working directory may send your keys anywhere, so that it is passed over until you have looked at it.
-Trusted is its path together with its content: after a change it is to be trusted again."""
-
-_CHECK_EPILOG: Final = """\
-With --live each provider is asked for its model list, once with each of its keys, and what came of it is printed. No
-model is asked anything. A "?" is for a provider that has no list, so that nobody knows yet whether its key works. The
-exit code is 1 if one of the keys does not work."""
-
-_ENV_EPILOG: Final = """\
-examples:
-  eval "$(agcore env claude)"                                             sh, bash, zsh
-  agcore env gemini --shell fish | source                                 fish
-  agcore env openai --shell powershell | Out-String | Invoke-Expression   PowerShell
-
-They are for the gateway that runs: the one of --config, else the only one, else the newest. Where none answers they
-are for the configuration in force, and a warning says so.
-
-What is printed holds the client key. All that is not a statement is a comment."""
-
 _DEMO_NOTICE: Final = "no provider is configured, so the built-in demo answers: there is no model behind it"
 _DEMO_REMEDY: Final = (
     "for real answers set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY, or write [[providers]] in agcore.toml"
 )
-
-
-class UsageError(Exception):
-    """A command line that cannot be understood."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Leaves the form of errors, and the end of the process, to `main`."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see `{self.prog} --help`")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -97,12 +43,12 @@ def main(argv: list[str] | None = None) -> int:
         The exit code. Help and version end in SystemExit instead, as argparse has it.
     """
     try:
-        options = _parser().parse_args(argv)
+        options = parse(argv)
     except UsageError as error:
         return refuse(str(error))
     code = OK
     try:
-        code = _run(options.verb, options)
+        code = _run(options)
     except* KeyboardInterrupt:
         print(file=sys.stderr)
         code = INTERRUPTED
@@ -112,98 +58,15 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
-def _run(verb: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     from agcore_host.settings import SettingsError
 
     try:
-        code = verb(options)
+        code = _VERBS[options.verb](options)
         sys.stdout.flush()
     except SettingsError as error:
         return refuse(str(error), *error.details)
     return code
-
-
-def _parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = _Parser(prog="agcore", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw, allow_abbrev=False)
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-
-    def show_help(_: argparse.Namespace) -> int:
-        parser.print_help()
-        return OK
-
-    parser.set_defaults(verb=show_help)
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB")
-
-    def add(
-        verb: Callable[[argparse.Namespace], int], name: str, what: str, *, epilog: str = ""
-    ) -> argparse.ArgumentParser:
-        text = f"{what[0].upper()}{what[1:]}."
-        added = verbs.add_parser(
-            name, help=what, description=text, epilog=epilog, formatter_class=raw, allow_abbrev=False
-        )
-        added.set_defaults(verb=verb)
-        return added
-
-    def add_config(verb: argparse.ArgumentParser) -> None:
-        verb.add_argument(
-            "--config", metavar="FILE", help="the configuration; by default a trusted ./agcore.toml, then yours"
-        )
-
-    serving = add(_serve, "serve", "run the gateway until SIGTERM or Ctrl-C")
-    add_config(serving)
-    serving.add_argument("--host", type=_host, metavar="H", help="the address to listen on, instead of proxy.host")
-    serving.add_argument("--port", type=_port, metavar="P", help="the port, instead of proxy.port; 0 for a free one")
-    serving.add_argument("--log-format", choices=("text", "json"), default="text", help="of the log on standard error")
-    demo = add(_demo, "demo", "show every protocol on the built-in demo provider, then leave the gateway running")
-    demo.add_argument("--once", action="store_true", help="exit after the show")
-    demo.add_argument("--port", type=_port, metavar="P", help="the gateway's port; by default 8045, or a free one")
-    starting = add(_init, "init", "write a first configuration", epilog=_INIT_EPILOG)
-    where = starting.add_mutually_exclusive_group()
-    where.add_argument("--config", metavar="FILE", help="where to; by default your own file")
-    where.add_argument("--here", action="store_true", help="write ./agcore.toml, and trust it")
-    starting.add_argument("--force", action="store_true", help="overwrite what is there")
-    trusting = add(_trust, "trust", "let a configuration count in its directory", epilog=_TRUST_EPILOG)
-    trusting.add_argument("file", nargs="?", default="agcore.toml", metavar="FILE", help="by default ./agcore.toml")
-    clients = ("claude", "codex", "gemini", "openai")
-    pointing = add(_env, "env", "print the settings that point a client at the gateway", epilog=_ENV_EPILOG)
-    pointing.add_argument("client", choices=clients, metavar="CLIENT", help=", ".join(clients))
-    add_config(pointing)
-    shell = "powershell" if os.name == "nt" else "sh"
-    shells = ("sh", "fish", "powershell")
-    pointing.add_argument("--shell", choices=shells, default=shell, help="whose syntax; by default %(default)s")
-    checking = add(_check, "check", "print what a configuration means", epilog=_CHECK_EPILOG)
-    add_config(checking)
-    checking.add_argument("--live", action="store_true", help="try every key of every provider, too")
-    models = add(_models, "models", "list the models that clients can ask for, or show where a name goes")
-    models.add_argument("name", nargs="?", metavar="NAME", help="a model's name, as a client would send it")
-    add_config(models)
-    add(_routes, "routes", "print the table of routes")
-    return parser
-
-
-class _Version(argparse.Action):
-    """Imports the core only when its version is asked for."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from agcore import __version__
-
-        print(f"agcore {__version__}")
-        parser.exit()
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 0 to 65535")
-    return int(text)
-
-
-def _host(text: str) -> str:
-    from agcore.config import is_host
-
-    if not is_host(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a host name or IP address (without brackets or port)")
-    return text
 
 
 def _load(options: argparse.Namespace) -> Settings:
@@ -368,6 +231,49 @@ def _env(options: argparse.Namespace) -> int:
     return OK
 
 
+def _status(options: argparse.Namespace) -> int:
+    from agcore_cli import running
+
+    def show(found: Found) -> int:
+        reply = running.ask(found, os.environ, "GET", "/admin/api/status")
+        print(*([reply.body.decode()] if options.json else running.status_lines(reply.body, found.origin)), sep="\n")
+        return OK
+
+    return _of_running(options, show)
+
+
+def _reset(options: argparse.Namespace) -> int:
+    import json
+
+    from agcore_cli import running
+
+    def reset(found: Found) -> int:
+        wanted = {"all": True} if options.key == "all" else {"key": options.key}
+        reply = running.ask(found, os.environ, "POST", "/admin/api/reset", wanted)
+        labels = json.loads(reply.body)["reset"]
+        print(f"in use again: {', '.join(labels)}" if labels else "no such key was left alone")
+        return OK
+
+    return _of_running(options, reset)
+
+
+def _of_running(options: argparse.Namespace, work: Callable[[Found], int]) -> int:
+    """Does something with the running gateway that is meant; says which one where there are several."""
+    from agcore_cli import gateways, running
+
+    try:
+        found = gateways.find(options.config, os.environ)
+        if found.others:
+            complain("notice", f"{found.others + 1} gateways run; this is the newest, at {found.origin}")
+        return work(found)
+    except gateways.NoGateway as error:
+        complain("error", str(error), ["start one with: agcore serve"])
+        return NO_GATEWAY
+    except running.Refused as error:
+        complain("error", str(error))
+        return NO if error.status == 404 else UNUSABLE
+
+
 def _config_words(options: argparse.Namespace) -> str:
     """The words that name the same file to another verb."""
     import shlex
@@ -384,18 +290,29 @@ def _check(options: argparse.Namespace) -> int:
     problems = refusals(loaded.parsed.config)
     if problems:
         return refuse("with this configuration `agcore serve` refuses to start", *problems)
-    return _check_live(loaded.parsed.config) if options.live else OK
+    config = loaded.parsed.config
+    usable = not config.providers or config.mcp or any(provider.has_credential for provider in config.providers)
+    if not usable:
+        complain("error", "nothing could be served: no provider has a key that can be used")
+    return max(OK if usable else NO, _check_live(loaded) if options.live else OK)
 
 
-def _check_live(config: Config) -> int:
+def _check_live(loaded: Settings) -> int:
+    config = loaded.parsed.config
     if not config.providers:
         print("\nLive\n  nothing to try: no provider is configured")
         return OK
+    from agcore_cli import running
     from agcore_cli.live import report, try_all
 
     tried = try_all(config)
     print("\nLive", *(f"  {line}" for line in report(tried)), sep="\n")
-    return OK if all(each.ok for each in tried) else NO
+    proven = [each.key for each in tried if each.proven]
+    if lifted := running.lift(proven, loaded.path, os.environ):
+        print(f"  in use again in the gateway that runs: {', '.join(lifted)}")
+    if not proven:
+        complain("error", "nothing could be proven: no provider showed a list of models for a key")
+    return OK if proven and all(each.ok for each in tried) else NO
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -427,3 +344,24 @@ def _routes(_: argparse.Namespace) -> int:
 
     print(describe_routes(), end="")
     return OK
+
+
+def _help(_: argparse.Namespace) -> int:
+    print(help_text(), end="")
+    return OK
+
+
+_VERBS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
+    "": _help,
+    "serve": _serve,
+    "demo": _demo,
+    "init": _init,
+    "trust": _trust,
+    "env": _env,
+    "status": _status,
+    "reset": _reset,
+    "check": _check,
+    "models": _models,
+    "routes": _routes,
+}
+"""By the names that `command_line` has."""
