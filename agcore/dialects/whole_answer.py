@@ -14,6 +14,7 @@ import msgspec
 from agcore.codecs import json_text
 from agcore.codecs.header_fields import first, media_type
 from agcore.dialects.base import Dialect
+from agcore.dialects.shared.error_words import words_of_text
 from agcore.protocol.fault import NO_RETRY, Fault
 from agcore.protocol.http import Headers
 
@@ -76,14 +77,17 @@ def fault_from_answer(dialect: Dialect, *, provider: str, status: int, headers: 
     if status < 400:
         message = f"{provider} answered {status}, which the gateway does not follow"
         return Fault(status=502, message=message, code="upstream_redirect", headers=NO_RETRY)
+    said = ""
     try:
         fault = dialect.errors.parse_error(status, json_text.decode(body))
     except ValueError:
         fault = Fault(status=status, message="")
+        if first(headers, b"content-encoding") is None:
+            said = words_of_text(body, media_type(headers))
     if fault.message:
         return fault
-    message = f"{provider} answered {status} without an error message ({_kind(headers)})"
-    return msgspec.structs.replace(fault, message=message)
+    words = f": {said}" if said else f" without an error message ({_kind(headers)})"
+    return msgspec.structs.replace(fault, message=f"{provider} answered {status}{words}")
 
 
 def is_page(headers: Headers, body: bytes = b"") -> bool:

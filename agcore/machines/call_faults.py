@@ -16,6 +16,7 @@ from agcore.protocol.fault import NO_RETRY, FailureKind, Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Stage, UpstreamFailed
 from agcore.routing.candidates import Candidate, Exhausted, Selection
+from agcore.upstream.request import UpstreamPlan, host_header
 
 _FAILURES: Final[Mapping[Stage, str]] = {
     Stage.SEND: "the connection broke while the request was being sent",
@@ -54,6 +55,20 @@ class ErrorAnswer(msgspec.Struct):
             headers=self.headers,
             body=bytes(self.body),
         )
+
+
+def located(fault: Fault, candidate: Candidate, plan: UpstreamPlan) -> Fault:
+    """A fault that names the URL that was asked, where an upstream says that there is none: what most often is wrong
+    then is the base URL."""
+    if fault.status not in (404, 405):
+        return fault
+    origin, path = candidate.endpoint.origin, plan.target.partition(b"?")[0].decode("latin-1")
+    asked = f" (asked {plan.method} {origin.scheme}://{host_header(origin).decode('ascii')}{path})"
+    vendor = fault.vendor
+    # An error with a code of the vendor's own is about what was asked for, and passes word by word.
+    if vendor is not None and vendor.dialect == "openai" and vendor.error.get("code") is None:
+        vendor = msgspec.structs.replace(vendor, error={**vendor.error, "message": fault.message + asked})
+    return msgspec.structs.replace(fault, message=fault.message + asked, vendor=vendor)
 
 
 def broken(failed: UpstreamFailed, candidate: Candidate) -> tuple[Fault, FailureKind]:

@@ -407,7 +407,7 @@ class UpstreamCall:
     def _read_error(self, now: float) -> None:
         assert self._error is not None
         fault = self._error.fault(self.candidate)  # whose body may have broken off: the status is what matters
-        self._attempt_failed(fault, classify(fault), now)
+        self._attempt_failed(call_faults.located(fault, self.candidate, self.plan), classify(fault), now)
 
     def _attempt_failed(self, fault: Fault, kind: FailureKind, now: float) -> None:
         """Note what the attempt failed of, where that concerns its credential, and see what comes next."""

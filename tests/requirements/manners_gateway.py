@@ -77,6 +77,22 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_coded_answers.py::test_an_mcp_servers_answer_in_a_coding_that_is_not_known_passes_under_its_name",
     ),
     # G12
+    base.row(
+        "manners.G12",
+        "docs/wire/errors.md",
+        "The words of an upstream's error reach client and log whatever form its body has, but never the key.",
+        "stories/test_upstream_errors.py::test_the_words_of_any_error_body_reach_the_client_and_the_log",
+        "stories/test_upstream_errors.py::test_a_text_that_repeats_the_key_does_not_show_it",
+        "dialects/shared/test_error_words.py::test_the_words_of_an_error_are_found_wherever_they_stand",
+        "dialects/shared/test_error_words.py::test_a_text_says_its_first_line",
+    ),
+    base.row(
+        "manners.G12.url",
+        "docs/wire/errors.md",
+        "An upstream's 404 names the URL that was asked, unless it is the vendor's own word about a model.",
+        "stories/test_upstream_errors.py::test_a_404_names_the_url_that_was_asked",
+        "stories/test_upstream_errors.py::test_a_404_of_a_server_without_codes_names_it_too_and_a_vendors_own_does_not",
+    ),
     # G13
     base.row(
         "manners.G13",

@@ -102,7 +102,7 @@ def test_a_redirect_is_a_502_and_is_not_followed(status: int) -> None:
 @pytest.mark.parametrize(
     ("body", "headers", "words"),
     [
-        (b"<html>502 Bad Gateway</html>", HTML, "openai answered 502 without an error message (text/html)"),
+        (b"<html>502 Bad Gateway</html>", HTML, "openai answered 502: 502 Bad Gateway"),
         (b"", (), "openai answered 502 without an error message (no content type)"),
         (b'{"failed":"x"}', JSON, "openai answered 502 without an error message (application/json)"),
         (b'{"error":null}', JSON, "openai answered 502 without an error message (application/json)"),
@@ -671,3 +671,48 @@ def test_a_key_in_a_code_or_parameter_is_redacted() -> None:
 def test_a_key_that_guards_nothing_may_stand_in_any_word() -> None:
     key = Credential(label="local#1", secret=Secret("ollama"))
     assert presentable(Fault(status=500, message="ollama is not there"), key).message == "ollama is not there"
+
+
+# Bodies of servers that are no vendors.
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("dialogue", DIALOGUES, ids=ids)
+def test_the_words_of_any_error_body_reach_the_client_and_the_log(dialogue: Dialogue, stream: bool) -> None:
+    text: Headers = ((b"content-type", b"text/plain; charset=utf-8"),)
+    for body, headers in (
+        (b"no healthy upstream", text),
+        (b'{"errors":[{"message":"no healthy upstream"}]}', JSON),
+        (b'{"msg":"no healthy upstream","code":1}', JSON),
+        (b'{"error":null,"message":"no healthy upstream"}', JSON),
+        (b"<html><title>no healthy upstream</title>", HTML),
+    ):
+        story = answered(dialogue, 400, body, headers=headers, stream=stream)
+        assert "no healthy upstream" in error_of(story)["message"]
+        assert "no healthy upstream" in str(story.row["error"])
+
+
+def test_a_text_that_repeats_the_key_does_not_show_it() -> None:
+    text: Headers = ((b"content-type", b"text/plain"),)
+    story = answered(CHAT, 400, b"bad key " + PROVIDER_KEY.encode(), headers=text)
+    assert PROVIDER_KEY.encode() not in story.body
+    assert "bad key" in error_of(story)["message"]
+
+
+@pytest.mark.parametrize("dialogue", DIALOGUES, ids=ids)
+def test_a_404_names_the_url_that_was_asked(dialogue: Dialogue) -> None:
+    story = answered(dialogue, 404, b"404 page not found", headers=((b"content-type", b"text/plain"),))
+    target = story.requests[1].target.decode()
+    host = f"{dialogue.dialect.replace('_', '-')}.example"
+    words = f"{dialogue.dialect} answered 404: 404 page not found (asked POST https://{host}{target})"
+    assert error_of(story)["message"] == words
+    assert str(story.row["error"]).endswith(words)
+
+
+def test_a_404_of_a_server_without_codes_names_it_too_and_a_vendors_own_does_not() -> None:
+    story = answered(CHAT, 404, b'{"detail":"Not Found"}')
+    assert error_of(story)["message"] == "Not Found (asked POST https://openai.example/v1/chat/completions)"
+    own = b'{"error":{"message":"no such model","type":"invalid_request_error","code":"model_not_found"}}'
+    story = answered(CHAT, 404, own)
+    assert error_of(story)["message"] == "no such model"
+    assert str(story.row["error"]).endswith("(asked POST https://openai.example/v1/chat/completions)")

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from agcore.dialects.shared import context_overflow
-from agcore.dialects.shared.faults import unwrapped
+from agcore.dialects.shared.error_words import unwrapped
 from agcore.protocol.fault import Fault, Vendor
 
 FAMILY: Final = "openai"
