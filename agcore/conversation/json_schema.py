@@ -1,21 +1,21 @@
-"""JSON Schema as Google writes it and as Anthropic takes it, each another subset (docs/wire/json-schema.md).
+"""JSON Schema: its parts, and Google's relative of it, read (docs/wire/json-schema.md).
 
 All functions are pure and deterministic, take any JSON value, and leave their argument alone. They look at schemas
 only: what stands under `properties` are names of the user's, never keywords, so that a property called `title` or
-`format` survives. What a subset cannot say moves into the description, where the model still reads it.
+`format` survives. What vendors take of it stands in `schema_targets`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
-
-import msgspec
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeAlias
 
 from agcore.conversation.values import Json
 
-_Schema = dict[str, object]
+Schema: TypeAlias = dict[str, object]
 
+DEFINITIONS: Final = ("$defs", "definitions")
+"""Where schemas stand that references lead to."""
 _MAX_WALK: Final = 100
 """Levels that are walked; what is nested deeper stays as it is."""
 
@@ -24,33 +24,30 @@ _LIST: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _MAP: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 
 
-def _mapped(schema: _Schema, change: Callable[[object], object]) -> _Schema:
-    """`schema` with each schema directly inside it changed."""
-    out: _Schema = {}
+def mapped(schema: Schema, change: Callable[[str, object], object]) -> Schema:
+    """A schema with each one directly inside it changed by `change`, which is told where that stands."""
+    out: Schema = {}
     for name, value in schema.items():
         if name in _ONE and isinstance(value, dict):
-            out[name] = change(value)
-        elif name in _LIST and isinstance(value, list):
-            out[name] = [change(item) for item in value]
+            out[name] = change(name, value)
+        elif (name in _LIST or name == "items") and isinstance(value, list):
+            out[name] = [change(name, item) for item in value]
         elif name in _MAP and isinstance(value, dict):
-            out[name] = {key: change(item) for key, item in value.items()}
+            out[name] = {key: change(name, item) for key, item in value.items()}
         else:
             out[name] = value
     return out
 
 
-def _plain(value: object) -> str:
-    """A value as it reads in a description."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def _described(schema: _Schema, lost: Mapping[str, object]) -> _Schema:
-    """`schema` with the constraints in `lost` said in its description."""
-    if not lost:
-        return schema
-    said = "{" + ", ".join(f"{name}: {_plain(value)}" for name, value in lost.items()) + "}"
-    before = schema.get("description")
-    return {**schema, "description": f"{before}\n\n{said}" if isinstance(before, str) and before else said}
+def inner_schemas(schema: Mapping[str, object]) -> Iterator[object]:
+    """Each schema directly inside of one."""
+    for name, value in schema.items():
+        if name in _ONE and isinstance(value, dict):
+            yield value
+        elif (name in _LIST or name == "items") and isinstance(value, list):
+            yield from value
+        elif name in _MAP and isinstance(value, dict):
+            yield from value.values()
 
 
 # What OpenAI's strict tools refuse
@@ -67,15 +64,7 @@ def _has_optional(schema: object, levels: int) -> bool:
     properties, required = schema.get("properties"), schema.get("required")
     if isinstance(properties, dict) and not properties.keys() <= set(_texts(required)):
         return True
-    found = False
-
-    def look(inner: object) -> object:
-        nonlocal found
-        found = found or _has_optional(inner, levels - 1)
-        return inner
-
-    _mapped(schema, look)
-    return found
+    return any(_has_optional(inner, levels - 1) for inner in inner_schemas(schema))
 
 
 def _texts(value: object) -> list[str]:
@@ -113,7 +102,7 @@ def from_gemini(schema: Json) -> Json:
 def _from_gemini(schema: object, levels: int) -> object:
     if not isinstance(schema, dict) or not levels:
         return schema
-    out: _Schema = {}
+    out: Schema = {}
     for name, value in schema.items():
         key = _SNAKE.get(name, name)
         if value is None and key not in ("default", "const", "example"):
@@ -127,7 +116,7 @@ def _from_gemini(schema: object, levels: int) -> object:
         elif key in ("nullable", "propertyOrdering", "example") or (key == "format" and value == "enum"):
             continue
         out[key] = value
-    out = _mapped(out, lambda inner: _from_gemini(inner, levels - 1))
+    out = mapped(out, lambda _, inner: _from_gemini(inner, levels - 1))
     return _nullable(out) if schema.get("nullable") is True else out
 
 
@@ -138,7 +127,7 @@ def _lower(kind: object) -> object:
     return [item.lower() if isinstance(item, str) else item for item in kind] if isinstance(kind, list) else kind
 
 
-def _nullable(schema: _Schema) -> _Schema:
+def _nullable(schema: Schema) -> Schema:
     out = dict(schema)
     kind, variants, values = out.get("type"), out.get("anyOf"), out.get("enum")
     if isinstance(kind, str) and kind != "null":
@@ -148,50 +137,3 @@ def _nullable(schema: _Schema) -> _Schema:
     if isinstance(values, list) and None not in values:
         out["enum"] = [*values, None]
     return out
-
-
-# JSON Schema -> Anthropic's structured outputs
-
-_ANTHROPIC_KEPT: Final = frozenset(
-    {"type", "$defs", "$ref", "anyOf", "allOf", "enum", "const", "title", "description", "properties", "required",
-     "items"}
-)  # fmt: skip
-_ANTHROPIC_FORMATS: Final = frozenset(
-    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
-)
-_SILENT: Final = frozenset({"$schema", "$id", "$comment", "additionalProperties"})
-
-
-def for_anthropic(schema: Json) -> Json:
-    """A JSON Schema as Anthropic takes it for `output_config.format` and strict tools.
-
-    Objects are closed, `oneOf` is `anyOf`, `definitions` are `$defs`; of `minItems` 0 and 1 stay, of formats those that
-    are known there. All other constraints are told in the description. What is no object is returned as it is.
-    """
-    return _for_anthropic(schema, _MAX_WALK)
-
-
-def _for_anthropic(schema: object, levels: int) -> object:
-    if not isinstance(schema, dict) or not levels:
-        return schema
-    out: _Schema = {}
-    lost: _Schema = {}
-    for name, value in schema.items():
-        if name == "definitions":
-            mine, more = out.get("$defs"), value
-            out["$defs"] = {**more, **mine} if isinstance(mine, dict) and isinstance(more, dict) else more
-        elif name == "oneOf" and "anyOf" not in schema:
-            out["anyOf"] = value
-        elif name == "$ref" and isinstance(value, str):
-            out["$ref"] = value.replace("#/definitions/", "#/$defs/", 1)
-        elif (
-            name in _ANTHROPIC_KEPT
-            or (name == "minItems" and value in (0, 1))
-            or (name == "format" and isinstance(value, str) and value in _ANTHROPIC_FORMATS)
-        ):
-            out[name] = value
-        elif name not in _SILENT:
-            lost[name] = value
-    if out.get("type") == "object" or "properties" in out:
-        out["additionalProperties"] = False
-    return _described(_mapped(out, lambda inner: _for_anthropic(inner, levels - 1)), lost)

@@ -8,7 +8,7 @@ original where that is needed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import blake2s
 from typing import Final
 
@@ -22,15 +22,22 @@ _LEGAL_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 class ToolNames:
-    """The tool names of one request, towards an upstream with a rule of its own."""
+    """The tool names of one request, towards an upstream with a rule of its own.
 
-    def __init__(self, conversation: Conversation, rule: ToolNameRule) -> None:
+    Args:
+        conversation: The request.
+        rule: Which names are legal.
+        reserved: Names that are taken by others: tools that the vendor runs.
+    """
+
+    def __init__(self, conversation: Conversation, rule: ToolNameRule, *, reserved: Collection[str] = ()) -> None:
         self._longest = rule.longest
         originals = dict.fromkeys(_names(conversation))
-        taken = {name for name in originals if rule.pattern.fullmatch(name)}
+        taken = {name for name in originals if name not in reserved and rule.pattern.fullmatch(name)}
         self._there = {name: name for name in taken}
+        taken.update(reserved)
         for name in originals:
-            if name not in taken:
+            if name not in self._there:
                 legal = self._legalised(name, taken)
                 taken.add(legal)
                 self._there[name] = legal

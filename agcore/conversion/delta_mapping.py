@@ -22,6 +22,7 @@ from agcore.conversation.values import (
     ToolEnded,
     ToolStarted,
 )
+from agcore.conversation.wrapped_output import Unwrapping
 
 Remember: TypeAlias = Callable[[str, Signed], None]
 """Keeps what was signed around the tool call of an id."""
@@ -42,9 +43,11 @@ class DeltaMapper:
         id: str,
         share: Part | None = None,
         remember: Remember | None = None,
+        unwrapping: Unwrapping | None = None,
     ) -> None:
         self._share = share
         self._remember = remember
+        self._unwrapping = unwrapping
         self._thoughts: dict[int, list[Thinking]] = {}
         self._thought: dict[int, str] = {}
         self._names = names
@@ -54,6 +57,7 @@ class DeltaMapper:
 
     def deltas(self, deltas: Iterable[Delta]) -> Iterator[Delta]:
         """Yields the same deltas, as the client may see them."""
+        deltas = deltas if self._unwrapping is None else self._unwrapping.deltas(deltas)
         for delta in deltas if self._share is None else _numbered(deltas, self._share):
             if self._remember is not None:
                 self._notice(delta)

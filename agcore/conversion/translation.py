@@ -19,8 +19,10 @@ from agcore.conversation.losses import Losses, refusal
 from agcore.conversation.repair import repair_history
 from agcore.conversation.signed import SignedCalls
 from agcore.conversation.split import Part, split
+from agcore.conversation.tool_list import fitted_tools, hosted_names
 from agcore.conversation.tool_names import ToolNames
 from agcore.conversation.values import Conversation, Delta, Invalid
+from agcore.conversation.wrapped_output import Unwrapping, wrapped
 from agcore.conversion.delta_mapping import DeltaMapper, Remember
 from agcore.conversion.translated_stream import ClientStream, StreamTranslation, UpstreamStream
 from agcore.dialects import DIALECTS
@@ -65,14 +67,26 @@ class Translation:
         asked = conversation if share is None else share.conversation
         asked = translated(asked, dialect=target.dialect)
         ordered = repair_history(asked, losses=losses, apart=traits.users_in_a_row)
+        ordered = fitted_tools(ordered, longest_description=target.profile.upstream.longest_description, losses=losses)
+        ordered, self._unwraps = self._wrapped(ordered)
         rule = traits.tool_names
         assert rule is not None
-        self.names = ToolNames(ordered, rule)
+        self.names = ToolNames(ordered, rule, reserved=hosted_names(ordered) if traits.names_hosted_tools else ())
         self._asked = self.names.applied(ordered)
         self.rendered = self._render(target.signer, losses)
         no_pictures = DIALECTS[dialect].traits.no_pictures
         if no_pictures and target.profile.image_output:
             losses.add("answer", no_pictures, action='shown as "[image]"')
+
+    def _wrapped(self, conversation: Conversation) -> tuple[Conversation, bool]:
+        """The conversation with structured output that the upstream takes, and whether that is in an object now."""
+        target, output = self.target, conversation.output
+        plain = DIALECTS[target.dialect].traits.plain_output or not target.profile.structured_output
+        inside = wrapped(output) if output is not None and plain else None
+        if inside is None:
+            return conversation, False
+        self.losses.add("response_format", "the upstream's JSON is an object", action="asked for in one", weight="note")
+        return msgspec.structs.replace(conversation, output=inside), True
 
     @property
     def body(self) -> bytes:
@@ -116,8 +130,9 @@ class Translation:
 
     def delta_mapper(self, *, id: str) -> DeltaMapper:
         """Returns the mapper of the upstream's deltas to the client's; `id` is that of the answer."""
+        unwrapping = Unwrapping() if self._unwraps else None
         customs = {tool.name for tool in self.conversation.tools if tool.custom}
-        return DeltaMapper(self.names, customs, id=id, share=self._share, remember=self.remember)
+        return DeltaMapper(self.names, customs, id=id, share=self._share, remember=self.remember, unwrapping=unwrapping)
 
     def writer(self, *, id: str, model: str, created: int) -> ResponseWriter:
         """Returns the writer of the client's stream."""

@@ -90,6 +90,10 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
 
     tool_names: ToolNameRule | None = None
     """Which names of tools are legal; None where the dialect has no tools."""
+    names_hosted_tools: bool = False
+    """Whether tools that the vendor runs have names, which a function of the client's must not have, too."""
+    plain_output: bool = False
+    """Whether the schema of structured output must be an object without alternatives at its root."""
     answer_id_prefix: str = ""
     """What ids of answers begin with."""
     signer: str = ""

@@ -75,7 +75,12 @@ def profile(
 def _served(model: str, vendor: str, dialect: str) -> Profile:
     """The profile of `model` by the shipped tables."""
     known, upstream = _known(model), vendor_profile(vendor, model, dialect)
-    return msgspec.structs.replace(known, upstream=upstream, tools=known.tools and upstream.tools)
+    return msgspec.structs.replace(
+        known,
+        upstream=upstream,
+        tools=known.tools and upstream.tools,
+        structured_output=known.structured_output and upstream.structured_output,
+    )
 
 
 def _known(model: str) -> Profile:

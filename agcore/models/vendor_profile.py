@@ -18,6 +18,7 @@ CallIds: TypeAlias = Literal["any", "nine_alphanumerics"]
 ForcedTool: TypeAlias = Literal["taken", "not_while_thinking", "refused"]
 ReasoningContent: TypeAlias = Literal["ignored", "refused", "taken", "demanded"]
 ToolsWithEffort: TypeAlias = Literal["taken", "none", "left_out"]
+Schemas: TypeAlias = Literal["json", "moonshot"]
 Sampling: TypeAlias = Literal["taken", "not_while_thinking", "fixed"]
 
 
@@ -43,6 +44,8 @@ class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of tool calls: `any` text, or `nine_alphanumerics` (`[a-zA-Z0-9]{9}`)."""
     tools: bool = True
     """Tools are taken at all; where not, `Profile.tools` is False, too."""
+    structured_output: bool = True
+    """Schemas for answers are taken; where not, `Profile.structured_output` is False, too."""
     forced_tool: ForcedTool = "taken"
     """`tool_choice` that demands a call: `taken`, `not_while_thinking`, or `refused` (sent as `auto`, with a loss)."""
     reasoning_content: ReasoningContent = "ignored"
@@ -56,6 +59,10 @@ class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
     `fixed` (left out, with a loss)."""
     developer_role: bool = False
     """The role `developer` is known; where not, it is `system`."""
+    longest_description: int = 0
+    """Characters that are taken of a tool's description; 0 for any number."""
+    schemas: Schemas = "json"
+    """Schemas of tools: `json` as the dialect's own vendor takes them, or `moonshot`'s flavour."""
     lookalike: bool = False
     """The endpoint imitates its dialect: it is not the dialect's own vendor who serves it."""
     refused_tools: tuple[str, ...] = ()
@@ -78,5 +85,6 @@ VENDOR_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "reasoning_content": get_args(ReasoningContent),
     "tools_with_effort_on_chat": get_args(ToolsWithEffort),
     "sampling": get_args(Sampling),
+    "schemas": get_args(Schemas),
 }
 """Member of `VendorProfile` -> the words it takes, where it takes one of some."""

@@ -103,6 +103,27 @@ FAMILIES: Final[tuple[VendorRow, ...]] = (
         source="https://platform.moonshot.ai/docs/guide/kimi-k2-5-quickstart",
     ),
     VendorRow(
+        models=(
+            "gpt-3*",
+            "gpt-4",
+            "gpt-4-*",
+            "gpt-4o",
+            "gpt-4o-2*",
+            "gpt-4o-mini",
+            "gpt-4o-mini-2*",
+            "o1*",
+            "o3-mini*",
+        ),
+        members={"longest_description": 1024},
+        source="getsentry/sentry-mcp#106 (gpt-4o), dnakov/anon-kode#45 (o1, o3-mini); from gpt-4.1 on 1,048,576 by "
+        "https://learn.microsoft.com/azure/ai-foundry/openai/concepts/models",
+    ),
+    VendorRow(
+        models=("*kimi*", "moonshot-*"),
+        members={"schemas": "moonshot"},
+        source="MoonshotAI/kimi-cli#1595, #2061 and #2531, router-for-me/CLIProxyAPI#5316, anomalyco/opencode#39995",
+    ),
+    VendorRow(
         models=("*mistral*", "*ministral*", "*magistral*", "*devstral*", "*codestral*", "*pixtral*", "*mixtral*"),
         dialects=_CHAT,
         members={
@@ -148,6 +169,13 @@ VENDORS: Final[tuple[VendorRow, ...]] = (
         dialects=_CHAT,
         members={"prefill": "prefix_member"},
         source="https://docs.mistral.ai/capabilities/completion",
+    ),
+    VendorRow(
+        vendors=("deepseek", "zai"),
+        dialects=_CHAT,
+        members={"structured_output": False},
+        source="https://api-docs.deepseek.com/api/create-chat-completion and "
+        "https://docs.z.ai/api-reference/llm/chat-completion: text or json_object",
     ),
     VendorRow(
         vendors=("perplexity",),

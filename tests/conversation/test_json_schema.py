@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation.json_schema import for_anthropic, from_gemini, has_optional
+from agcore.conversation.json_schema import from_gemini, has_optional
+from agcore.conversation.losses import Losses
+from agcore.conversation.schema_targets import ANTHROPIC_STRICT
+from agcore.conversation.schema_writer import write_schema
+
+
+def for_anthropic(schema: Any) -> Any:
+    return write_schema(schema, ANTHROPIC_STRICT, "schema", Losses())
+
 
 ROW = {"type": "object", "properties": {"n": {"type": "integer", "exclusiveMinimum": 0}}, "additionalProperties": False}
 CORPUS: list[dict[str, Any]] = [
@@ -126,9 +134,11 @@ def test_constraints_that_anthropic_refuses_move_into_the_description() -> None:
         "format": "email",
         "description": "{maxLength: 3}",
     }
-    assert for_anthropic({"definitions": {"a": {"type": "object"}}, "oneOf": [{"$ref": "#/definitions/a"}]}) == {
+    inner = {"properties": {"b": {"oneOf": [{"$ref": "#/definitions/a"}]}}}
+    assert for_anthropic({"definitions": {"a": {"type": "object"}}, **inner}) == {
+        "properties": {"b": {"anyOf": [{"$ref": "#/$defs/a"}]}},
         "$defs": {"a": {"type": "object", "additionalProperties": False}},
-        "anyOf": [{"$ref": "#/$defs/a"}],
+        "additionalProperties": False,
     }
 
 

@@ -61,7 +61,39 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "dialects/openai_responses/test_hosted_items.py::test_what_agents_say_to_each_other_is_told_and_what_is_sealed_is_reported",
     ),
     # T10
+    base.row(
+        "manners.T10",
+        "docs/wire/json-schema.md",
+        "Schemas reach Gemini and Moonshot without references but those of schemas that hold themselves.",
+        "conversation/test_schema_writer.py::test_gemini_gets_what_references_lead_to",
+        "conversation/test_schema_writer.py::test_what_stands_beside_a_reference_is_kept_by_copying",
+        "conversation/test_schema_writer.py::test_a_schema_that_holds_itself_keeps_a_reference_to_a_definition",
+        "conversation/test_schema_writer.py::test_copying_is_bounded",
+        "conversation/test_schema_writer.py::test_whatever_a_schema_holds_every_target_gets_what_it_takes",
+        "conversion/test_schemas.py::test_references_are_such_as_the_upstream_takes",
+        "conversion/test_schemas.py::test_kimi_gets_moonshots_flavour_at_both_doors",
+    ),
+    base.row(
+        "manners.T10-names",
+        "docs/wire/tools.md",
+        "A tool's name stands for one tool, beside the vendor's own tools, too.",
+        "conversation/test_tool_list.py::test_a_name_stands_for_one_tool",
+        "conversation/test_tool_list.py::test_a_function_beside_a_hosted_tool_of_its_name_gets_another_one",
+        "conversion/test_schemas.py::test_a_function_named_like_the_vendors_search_is_told_apart",
+        "conversion/test_schemas.py::test_descriptions_are_as_long_as_the_model_takes_them",
+    ),
     # T11
+    base.row(
+        "manners.T11",
+        "docs/wire/json-schema.md",
+        "The root of a tool's schema is a plain object, and a root of structured output that is none goes in one.",
+        "conversion/test_schemas.py::test_the_root_of_a_tool_is_an_object_everywhere",
+        "conversion/test_schemas.py::test_a_list_is_asked_for_as_the_upstream_takes_it",
+        "conversion/test_schemas.py::test_a_list_comes_home_as_one",
+        "conversion/test_schemas.py::test_a_model_without_schemas_is_told_in_words",
+        "conversation/test_wrapped_output.py::test_a_value_comes_out_of_its_object_however_it_is_cut",
+        "conversation/test_wrapped_output.py::test_what_is_not_wrapped_passes",
+    ),
     # T12
     # T13
     # T14

@@ -10,20 +10,21 @@ from __future__ import annotations
 from typing import Final
 
 from agcore.codecs.json_text import encode
-from agcore.conversation.json_schema import for_anthropic
 from agcore.conversation.losses import Losses
-from agcore.conversation.values import Conversation, Json, Tool
+from agcore.conversation.schema_targets import ANTHROPIC, ANTHROPIC_STRICT, MOONSHOT
+from agcore.conversation.schema_writer import is_recursive, write_schema
+from agcore.conversation.values import Conversation, Tool
 from agcore.dialects.anthropic.traits import NAME
 from agcore.dialects.shared.web_search import anthropic_tool, terms_of
 from agcore.models.profiles import Profile
 from agcore.protocol.report import Weight
 
+Block = dict[str, object]
+
 RESPOND: Final = "agcore_respond"
 """The tool that stands in for structured output: its input is the answer."""
 
-_ALTERNATIVES: Final = ("anyOf", "oneOf", "allOf")
-
-Block = dict[str, object]
+NO_PARAMETERS: Final[Block] = {"type": "object", "properties": {}}
 
 
 def marked(block: Block, cache: str) -> Block:
@@ -73,16 +74,19 @@ def _tool(tool: Tool, path: str, profile: Profile, losses: Losses) -> Block:
             losses.add(f"{path}.format", "the upstream does not enforce grammars", action="told to the model")
         schema: Block = {"type": "object", "properties": {"input": said}, "required": ["input"]}
     else:
-        schema, merged = _schema(tool.parameters)
-        if merged:
-            losses.add(f"{path}.parameters", "a tool's schema takes no alternatives at its root", action="merged")
-    if tool.strict and not tool.custom:
-        if profile.structured_output:
-            schema = for_anthropic(schema)
-        else:
-            losses.add(f"{path}.strict", "the model does not promise to keep to schemas")
+        target = MOONSHOT if profile.upstream.schemas == "moonshot" else ANTHROPIC
+        schema = write_schema(tool.parameters or NO_PARAMETERS, target, f"{path}.parameters", losses)
+    strict = bool(tool.strict) and not tool.custom
+    if strict and not profile.structured_output:
+        losses.add(f"{path}.strict", "the model does not promise to keep to schemas")
+        strict = False
+    if strict and is_recursive(schema):
+        losses.add(f"{path}.strict", "strict tools take no schema that holds itself")
+        strict = False
+    if strict:
+        schema = write_schema(schema, ANTHROPIC_STRICT, f"{path}.parameters", losses)
     block["input_schema"] = schema
-    if tool.strict and not tool.custom and profile.structured_output:
+    if strict:
         block["strict"] = True
     return marked(block, tool.cache)
 
@@ -121,7 +125,8 @@ def ask_structure(
         losses.add("response_format", "the upstream has no mode for any JSON object", action="asked for in words")
         system.append({"type": "text", "text": "Reply with a single JSON object and nothing else."})
     elif profile.structured_output:
-        output_config["format"] = {"type": "json_schema", "schema": for_anthropic(schema)}
+        written = write_schema(schema, ANTHROPIC_STRICT, "response_format", losses)
+        output_config["format"] = {"type": "json_schema", "schema": written}
     elif not profile.tools or schema.get("type") != "object" or choice.get("type") in ("any", "tool"):
         losses.add("response_format", "the model does not promise to keep to schemas", action="asked for in words")
         text = "Reply with a single JSON value and nothing else. It must match this JSON Schema:\n"
@@ -133,33 +138,10 @@ def ask_structure(
             {
                 "name": RESPOND,
                 "description": output.description or "Gives the final answer. Its input is what the user gets.",
-                "input_schema": schema,
+                "input_schema": write_schema(schema, ANTHROPIC, "response_format", losses),
             }
         )
         choice.clear()
         choice.update({"type": "any"} if others else {"type": "tool", "name": RESPOND})
         if conversation.parallel_calls is False or not others:
             choice["disable_parallel_tool_use"] = True
-
-
-def _schema(parameters: Json) -> tuple[Block, bool]:
-    """The `input_schema` for a tool's parameters, and whether alternatives at its root were merged into one object."""
-    if not isinstance(parameters, dict) or not parameters:
-        return {"type": "object", "properties": {}}, False
-    schema: Block = parameters
-    merged = any(name in schema for name in _ALTERNATIVES)
-    if merged:
-        properties: Block = {}
-        for name in _ALTERNATIVES:
-            branches = schema.get(name)
-            for branch in branches if isinstance(branches, list) else []:
-                if isinstance(branch, dict) and isinstance(branch.get("properties"), dict):
-                    properties.update(branch["properties"])
-        own = schema.get("properties")
-        if isinstance(own, dict):
-            properties.update(own)
-        schema = {name: value for name, value in schema.items() if name not in _ALTERNATIVES}
-        schema["properties"] = properties
-    if schema.get("type") != "object":
-        schema = {"type": "object", **{name: value for name, value in schema.items() if name != "type"}}
-    return schema, merged

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from agcore.conversation.losses import Losses
+from agcore.conversation.schema_targets import GEMINI, GEMINI_PARAMETERS
+from agcore.conversation.schema_writer import write_schema
 from agcore.conversation.values import (
     Conversation,
     Json,
@@ -83,7 +85,8 @@ def _declaration(tool: Tool, position: int, losses: Losses) -> _Object:
         field = {"type": "string", "description": told}
         out["parametersJsonSchema"] = {"type": "object", "properties": {"input": field}, "required": ["input"]}
     elif _has_parameters(tool.parameters):
-        out["parametersJsonSchema"] = tool.parameters
+        path = f"tools[{position}].parameters"
+        out["parametersJsonSchema"] = write_schema(tool.parameters, GEMINI_PARAMETERS, path, losses)
     if tool.strict:
         losses.add(f"tools[{position}].strict", "Gemini's calls are not held to their schema", weight="note")
     if tool.cache:
@@ -198,7 +201,7 @@ def _structured(conversation: Conversation, profile: Profile, out: _Object, loss
         return
     out["responseMimeType"] = "application/json"
     if output.schema is not None:
-        out["responseJsonSchema"] = output.schema
+        out["responseJsonSchema"] = write_schema(output.schema, GEMINI, "response_format", losses)
 
 
 def _unsaid(settings: Settings, losses: Losses) -> None:

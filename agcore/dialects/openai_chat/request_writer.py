@@ -11,12 +11,17 @@ import hashlib
 import re
 from typing import Final
 
+import msgspec
+
+from agcore.codecs import json_text
 from agcore.conversation.caching import has_markers, wished
 from agcore.conversation.losses import Losses
-from agcore.conversation.values import Conversation, Output, Pictures, Reasoning, Settings
+from agcore.conversation.schema_writer import write_schema
+from agcore.conversation.values import Conversation, Output, Pictures, Reasoning, Settings, Text, Turn
 from agcore.dialects.openai.fields import (
     EFFORTS,
 )
+from agcore.dialects.openai.schemas import output_target
 from agcore.dialects.openai_chat.messages_writer import Messages
 from agcore.dialects.openai_chat.tools import official, write_tools
 from agcore.models.profiles import Profile
@@ -38,6 +43,7 @@ def render_request(
     conversation: Conversation, *, model: str, profile: Profile, signer: str, losses: Losses
 ) -> dict[str, object]:
     """See `base.RenderRequest`. Streams always ask for usage: the client's writer hides what it did not ask."""
+    conversation = _asked_in_words(conversation, profile)
     body: dict[str, object] = {
         "model": model,
         "messages": Messages(profile=profile, signer=signer, losses=losses).written(conversation),
@@ -61,10 +67,31 @@ def render_request(
     return body
 
 
+def _asked_in_words(conversation: Conversation, profile: Profile) -> Conversation:
+    """The conversation with words for the JSON that it asks for, where the upstream is told only that it is some.
+
+    Any JSON object may be asked for only where the word stands in the conversation; later turns change nothing.
+    """
+    output, turns = conversation.output, conversation.turns
+    if output is None or (output.schema is not None and profile.structured_output):
+        return conversation
+    first = next((at for at, turn in enumerate(turns) if turn.role not in ("system", "developer")), len(turns))
+    said = [part.text for turn in turns[: first + 1] for part in turn.parts if isinstance(part, Text)]
+    if output.schema is not None:
+        words = "Answer with a single JSON object and nothing else. It must match this JSON Schema:\n"
+        words += json_text.encode(output.schema).decode()
+    elif any("json" in text.lower() for text in said):
+        return conversation
+    else:
+        words = "Answer with a single JSON object."
+    told = (*turns[:first], Turn("system", (Text(words),)), *turns[first:])
+    return msgspec.structs.replace(conversation, turns=told)
+
+
 def _write_output(output: Output, profile: Profile, losses: Losses) -> dict[str, object]:
     schema = output.schema
     if schema is not None and not profile.structured_output:
-        losses.add("response_format", f"{profile.model} takes no schema", action="sent as json_object")
+        losses.add("response_format", f"{profile.model} takes no schema", action="asked for in words")
         schema = None
     if schema is None:
         return {"type": "json_object"}
@@ -73,7 +100,8 @@ def _write_output(output: Output, profile: Profile, losses: Losses) -> dict[str,
     described: dict[str, object] = {"name": re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:64].strip("_") or "response"}
     if output.description:
         described["description"] = output.description
-    described["schema"] = schema
+    target = output_target(strict=bool(output.strict))
+    described["schema"] = write_schema(schema, target, "response_format.json_schema.schema", losses)
     if output.strict is not None:
         described["strict"] = output.strict
     return {"type": "json_schema", "json_schema": described}

@@ -12,9 +12,11 @@ from typing import Final, Literal
 
 from agcore.codecs import json_text
 from agcore.conversation.losses import Losses
-from agcore.conversation.values import Conversation, HostedTool, Invalid, Json, Tool, ToolChoice
+from agcore.conversation.schema_writer import write_schema
+from agcore.conversation.values import Conversation, HostedTool, Invalid, Tool, ToolChoice
 from agcore.dialects.openai.fields import Fields, as_members, flag, items, needed_text, text, wrong
 from agcore.dialects.openai.parts_reader import cache_marker
+from agcore.dialects.openai.schemas import parameters_target
 from agcore.dialects.openai_chat.traits import NAME
 from agcore.dialects.shared.web_search import chat_options, terms_of
 from agcore.models.profiles import Profile
@@ -205,9 +207,10 @@ def _write_tool(tool: Tool, index: int, profile: Profile, losses: Losses) -> dic
     if tool.description:
         described["description"] = tool.description
     if not tool.custom:
-        parameters = object_schema(tool.parameters)
-        if parameters is not None:
-            described["parameters"] = parameters
+        if isinstance(tool.parameters, dict) and tool.parameters:
+            target = parameters_target(profile, strict=bool(tool.strict))
+            path = f"tools[{index}].function.parameters"
+            described["parameters"] = write_schema(tool.parameters, target, path, losses)
         if tool.strict is not None:
             described["strict"] = tool.strict
         return {"type": "function", "function": described}
@@ -218,14 +221,6 @@ def _write_tool(tool: Tool, index: int, profile: Profile, losses: Losses) -> dic
         syntax, definition = tool.grammar
         described["format"] = {"type": "grammar", "grammar": {"syntax": syntax, "definition": definition}}
     return {"type": "custom", "custom": described}
-
-
-def object_schema(schema: Json) -> Json:
-    """A function's parameters: OpenAI refuses an object without `properties` (docs/wire/tools.md#definitions)."""
-    if not isinstance(schema, dict) or not schema:
-        return None
-    bare = schema.get("type") == "object" and "properties" not in schema
-    return {**schema, "properties": {}} if bare else schema
 
 
 def _emulated(tool: Tool) -> dict[str, object]:

@@ -20,6 +20,7 @@ TRAITS: Final = Traits(
     headers_up=headers.UP,
     headers_down=headers.DOWN,
     tool_names=ToolNameRule(re.compile(r"[A-Za-z0-9_-]{1,64}"), 64),
+    plain_output=True,
     answer_id_prefix="chatcmpl-",
     users_in_a_row=True,
     drops_signatures=True,

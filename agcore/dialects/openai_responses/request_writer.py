@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agcore.conversation.losses import Losses
+from agcore.conversation.schema_writer import write_schema
 from agcore.conversation.values import (
     Conversation,
     Json,
@@ -18,6 +19,7 @@ from agcore.conversation.values import (
     Turn,
 )
 from agcore.dialects.openai import fields
+from agcore.dialects.openai.schemas import output_target
 from agcore.dialects.openai_responses import items_writer, tools
 from agcore.dialects.openai_responses.traits import ENCRYPTED_REASONING, LOGPROBS
 from agcore.models.profiles import Profile
@@ -50,7 +52,7 @@ def render_request(
     if instructions:
         body["instructions"] = instructions
     body["input"] = [*_json_hint(conversation), *items_writer.render_input(turns, signer, losses)]
-    rendered = tools.render_tools(conversation, losses)
+    rendered = tools.render_tools(conversation, profile, losses)
     if rendered:
         body["tools"] = rendered
         if conversation.tool_choice is not None:
@@ -62,7 +64,7 @@ def render_request(
     reasoning = _render_reasoning(conversation.reasoning, profile, losses)
     if reasoning:
         body["reasoning"] = reasoning
-    text = _render_text(conversation)
+    text = _render_text(conversation, losses)
     if text:
         body["text"] = text
     _render_settings(body, conversation.settings, profile, losses)
@@ -140,7 +142,7 @@ def _nearest(wanted: str, offered: tuple[str, ...]) -> str:
     return weaker[-1] if weaker else levels[0]
 
 
-def _render_text(conversation: Conversation) -> dict[str, object]:
+def _render_text(conversation: Conversation, losses: Losses) -> dict[str, object]:
     text: dict[str, object] = {}
     output = conversation.output
     if output is not None and output.schema is None:
@@ -149,7 +151,9 @@ def _render_text(conversation: Conversation) -> dict[str, object]:
         form: dict[str, object] = {"type": "json_schema", "name": _schema_name(output)}
         if output.description:
             form["description"] = output.description
-        form |= {"schema": output.schema, "strict": bool(output.strict)}
+        strict = bool(output.strict)
+        schema = write_schema(output.schema, output_target(strict=strict), "text.format.schema", losses)
+        form |= {"schema": schema, "strict": strict}
         text["format"] = form
     if conversation.settings.verbosity:
         text["verbosity"] = conversation.settings.verbosity

@@ -14,12 +14,15 @@ from typing import Final
 import msgspec
 
 from agcore.conversation.losses import Losses
+from agcore.conversation.schema_writer import write_schema
 from agcore.conversation.values import Conversation, HostedTool, Invalid, Pictures, Tool, ToolChoice
 from agcore.dialects.openai.parts_reader import cache_marker
+from agcore.dialects.openai.schemas import parameters_target
 from agcore.dialects.openai_responses import typed_tools
 from agcore.dialects.openai_responses.traits import NAME
 from agcore.dialects.shared.picture_fields import read_pixels
 from agcore.dialects.shared.web_search import responses_tool, terms_of
+from agcore.models.profiles import Profile
 from agcore.protocol.report import Weight
 
 NO_PARAMETERS: Final[Mapping[str, object]] = {"type": "object", "properties": {}}
@@ -185,9 +188,11 @@ def _chosen(choice: Mapping[str, object], path: str) -> str:
     return typed_tools.name_of(kind)
 
 
-def render_tools(conversation: Conversation, losses: Losses) -> list[dict[str, object]]:
+def render_tools(conversation: Conversation, profile: Profile, losses: Losses) -> list[dict[str, object]]:
     """The `tools` of a request."""
-    tools = [_rendered(tool) for tool in conversation.tools]
+    tools = [
+        _rendered(tool, f"tools[{index}].parameters", profile, losses) for index, tool in enumerate(conversation.tools)
+    ]
     for index, tool in enumerate(conversation.tools):
         if tool.cache:
             losses.add(f"tools[{index}].cache_control", "the upstream caches by itself", weight="note")
@@ -208,28 +213,21 @@ def render_tools(conversation: Conversation, losses: Losses) -> list[dict[str, o
     return tools
 
 
-def _rendered(tool: Tool) -> dict[str, object]:
+def _rendered(tool: Tool, path: str, profile: Profile, losses: Losses) -> dict[str, object]:
     rendered: dict[str, object] = {"type": "custom" if tool.custom else "function", "name": tool.name}
     if tool.description:
         rendered["description"] = tool.description
     if not tool.custom:
         # Without a word on `strict` the API takes it for true, and refuses or changes what is an ordinary schema.
-        rendered.update(parameters=_parameters(tool.parameters), strict=bool(tool.strict))
+        schema, strict = tool.parameters or NO_PARAMETERS, bool(tool.strict)
+        parameters = write_schema(schema, parameters_target(profile, strict=strict), path, losses)
+        rendered.update(parameters=parameters, strict=strict)
     elif tool.grammar is not None:
         syntax, definition = tool.grammar
         rendered["format"] = {"type": "grammar", "syntax": syntax, "definition": definition}
     else:
         rendered["format"] = {"type": "text"}
     return rendered
-
-
-def _parameters(schema: object) -> object:
-    """A schema that says what it has to: an object's properties, though there be none."""
-    if not isinstance(schema, dict) or not schema:
-        return NO_PARAMETERS
-    if schema.get("type") == "object" and schema.get("properties") is None:
-        return {**schema, "properties": {}}
-    return schema
 
 
 def render_choice(choice: ToolChoice, tools: Iterable[Tool]) -> object:
