@@ -20,6 +20,7 @@ from agcore.codecs.url import Url, is_host, is_loopback, parse_url
 from agcore.config.client_keys import admin_key, client_keys
 from agcore.config.document import read_document
 from agcore.config.outbound_proxy import Outbound
+from agcore.config.presets import PRESETS
 from agcore.config.problems import ConfigError, Problem, at, nearest, quoted
 from agcore.config.providers import build_providers, endpoint, environment_providers, is_name, on_server, through
 from agcore.config.reading import Reading
@@ -202,6 +203,7 @@ def _config(values: Mapping[str, Any], reading: Reading, vault: Vault, environ: 
     else:
         providers = environment_providers(environ, reading, outbound)
         named = {provider.name for provider in providers}
+    providers = tuple(_patient(provider, section("timeouts")) for provider in providers)
     targets = _Targets(named, reading)
     return Config(
         proxy=proxy,
@@ -215,6 +217,14 @@ def _config(values: Mapping[str, Any], reading: Reading, vault: Vault, environ: 
         mcp=_mcp(section("mcp"), reading, vault, targets, outbound),
         record=Record(**section("record")),
     )
+
+
+def _patient(provider: Provider, written: Mapping[str, Any]) -> Provider:
+    """The provider with the time that its preset gives it, unless it has one of its own; what is `written` counts."""
+    preset = PRESETS.get(provider.preset)
+    if preset is None or not preset.first_byte or provider.first_byte or "first_byte" in written:
+        return provider
+    return replace(provider, first_byte=min(preset.first_byte, written.get("request") or preset.first_byte))
 
 
 def _proxy(values: Mapping[str, Any], reading: Reading, vault: Vault, environ: Mapping[str, str]) -> Proxy:

@@ -27,6 +27,10 @@ DEFAULT_AUTH: Final[Mapping[str, str]] = {
 }
 """The way each dialect's own vendor takes a key."""
 
+LOCAL_FIRST_BYTE: Final = 3600.0
+"""Seconds: a machine of one's own may read a long prompt for many minutes, and would begin anew if it were asked again
+(ollama 13939, 14395)."""
+
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True):
     """A provider, as far as the preset's name tells."""
@@ -45,6 +49,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     """The variables that usually hold its key; the first one that is set counts."""
     key_needed: bool = True
     """False for servers on one's own machine, which take any key or none."""
+    first_byte: float = 0
+    """Seconds until its answers begin, where it takes longer than others; 0 for the usual time."""
 
     def auth_for(self, dialect: str) -> str:
         """The way, one of `AUTH_NAMES`, in which the provider takes a key on its endpoint for `dialect`."""
@@ -214,18 +220,22 @@ PRESETS: Final[Mapping[str, Preset]] = {
     "ollama": Preset(
         base_urls={"openai": "http://127.0.0.1:11434/v1", "openai_completions": "http://127.0.0.1:11434/v1"},
         key_needed=False,
+        first_byte=LOCAL_FIRST_BYTE,
     ),
     "lmstudio": Preset(
         base_urls={"openai": "http://127.0.0.1:1234/v1", "openai_completions": "http://127.0.0.1:1234/v1"},
         key_needed=False,
+        first_byte=LOCAL_FIRST_BYTE,
     ),
     "vllm": Preset(
         base_urls={"openai": "http://127.0.0.1:8000/v1", "openai_completions": "http://127.0.0.1:8000/v1"},
         key_needed=False,
+        first_byte=LOCAL_FIRST_BYTE,
     ),
     "llamacpp": Preset(
         base_urls={"openai": "http://127.0.0.1:8080/v1", "openai_completions": "http://127.0.0.1:8080/v1"},
         key_needed=False,
+        first_byte=LOCAL_FIRST_BYTE,
     ),
 }
 """By the name that `preset` takes."""

@@ -159,7 +159,7 @@ def _provider(
         signer=(preset.signer if preset else "") or name,
         headers=_headers(entry.get("headers") or {}, at(path, "headers"), reading, vault),
         proxy_url=proxy_url.text if proxy_url else "",
-        **{key: entry[key] for key in ("strategy", "weight") if key in entry},
+        **{key: entry[key] for key in ("strategy", "weight", "first_byte") if key in entry},
     )
 
 

@@ -35,6 +35,7 @@ def describe_config(parsed: Parsed) -> str:
             _aligned(_models(config)) or ["no rules: a name goes to the providers that serve it, in their order"],
         ),
         ("MCP servers", _aligned(_mcp_servers(config)) or ["none"]),
+        ("Patience", [f"{config.retry.patience:g} s for a limited or overloaded key"] if config.retry.patience else []),
         ("State of keys", [f"kept in {config.pool.state_file}"] if config.pool.state_file else []),
         ("Warnings", list(warnings)),
         ("Refuses to start", list(startup_problems(config))),
@@ -103,6 +104,8 @@ def _providers(providers: Sequence[Provider]) -> Iterator[str]:
         rows.append(("models", f"{models}  (is asked before the providers below, for every name)" if hides else models))
         if provider.headers:
             rows.append(("headers", ", ".join(name.decode("ascii") for name, _ in provider.headers)))
+        if provider.first_byte:
+            rows.append(("answers", f"begin within {provider.first_byte:g} s"))
         proxies = {each.origin.proxy: None for each in provider.endpoints.values() if each.origin.proxy is not None}
         if proxies:
             rows.append(("through", ", ".join(Url("", "http", each.host, each.port, "").shown for each in proxies)))

@@ -179,7 +179,7 @@ SCHEMA: Final = Table(
                 "max_buffered_mb": _SIZE,
             }
         ),
-        "retry": Table({"attempts": Number("a whole number", 1, 100, whole=True)}),
+        "retry": Table({"attempts": Number("a whole number", 1, 100, whole=True), "patience": _SECONDS_OR_NONE}),
         "pool": Table({"state_file": _PATH}),
         "providers": ListOf(
             Table(
@@ -196,6 +196,7 @@ SCHEMA: Final = Table(
                     "models": _MODELS,
                     "strategy": Text("a strategy", choices=("sticky", "round_robin", "least_busy")),
                     "weight": Number("a number", 0.001, 1_000_000),
+                    "first_byte": _SECONDS,
                 }
             ),
             "tables, each headed [[providers]]",

@@ -109,7 +109,7 @@ class Timeouts(msgspec.Struct, frozen=True):
     body_idle: float = 60
     write: float = 60
     connect: float = 10
-    first_byte: float = 120
+    first_byte: float = 570
     request: float = 600
     idle: float = 300
     open_after: float = 10
@@ -155,6 +155,8 @@ class Retry(msgspec.Struct, frozen=True):
     """`[retry]`."""
 
     attempts: int = 4
+    patience: float = 0
+    """Seconds that a request may wait for the first of its cooldowns to end, before it is refused."""
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -195,6 +197,9 @@ class Provider(msgspec.Struct, frozen=True):
     proxy_url: str = ""
     strategy: str = "sticky"
     weight: float = 1
+    first_byte: float = 0
+    """Seconds until its answers begin, in place of `Timeouts.first_byte`, and of `Timeouts.request` where that is
+    shorter; 0 for those."""
 
     def __post_init__(self) -> None:
         endpoints = {dialect_of(name): endpoint for name, endpoint in self.endpoints.items()}

@@ -83,17 +83,19 @@ def broken(failed: UpstreamFailed, candidate: Candidate) -> tuple[Fault, Failure
     return Fault(status=502, message=message, code="upstream_unreachable"), kind
 
 
-def timed_out(timer: Timer, candidate: Candidate, timeouts: Timeouts) -> tuple[Fault, FailureKind]:
-    """The fault for an upstream that let `timer` run out, and its kind."""
+def timed_out(timer: Timer, candidate: Candidate, timeouts: Timeouts, *, committed: bool) -> tuple[Fault, FailureKind]:
+    """The fault for an upstream that let `timer` run out, and its kind; `committed` once its answer was taken."""
     provider, origin = candidate.provider.name, candidate.endpoint.origin
+    own = candidate.provider.first_byte
     kind = FailureKind.UPSTREAM_ERROR
     if timer is Timer.CONNECT:
         message = f"no connection to {origin.host}:{origin.port} within {timeouts.connect:g} s"
         kind = FailureKind.UNREACHABLE
     elif timer is Timer.FIRST_BYTE:
-        message = f"{provider} did not answer within {timeouts.first_byte:g} s"
+        remedy = "raise timeouts.first_byte, or first_byte of the provider, if it needs longer"
+        message = f"{provider} did not answer within {own or timeouts.first_byte:g} s; {remedy}"
     else:
-        message = f"{provider} sent nothing for {timeouts.idle:g} s"
+        message = f"{provider} sent nothing for {timeouts.idle if committed else max(timeouts.idle, own):g} s"
     return Fault(status=504, message=message, code="upstream_timeout"), kind
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from agcore.codecs.header_fields import field_value
 from agcore.config.values import Config
+from agcore.machines.call_context import CallContext
 from agcore.machines.call_events import CallEvent
 from agcore.machines.outside import Selections
 from agcore.machines.timers import Timer, Timers
-from agcore.machines.upstream_call import CallContext, UpstreamCall
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.protocol.effects import Effect
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import UpstreamInput
@@ -51,6 +52,8 @@ class CallSet:
         """The answers that are decoded; None where there was none yet."""
         self._most_decoded = config.limits.max_json
         self._timers = timers
+        self._patience = config.retry.patience
+        self._began = 0.0
         self._context = CallContext(
             selector=selector,
             timeouts=config.timeouts,
@@ -73,6 +76,7 @@ class CallSet:
         single_attempt: bool = False,
         counts_as_retry: bool = False,
         first: Selection | None = None,
+        patient: bool = False,
     ) -> UpstreamCall:
         """Ask upstreams, and have `to` hear what comes of it; for the rest see `UpstreamCall`."""
         if not self.calls:
@@ -84,6 +88,7 @@ class CallSet:
             single_attempt=single_attempt,
             counts_as_retry=counts_as_retry,
             first=first,
+            patient=patient,
         )
         self.calls.append(call)
         self.receivers[call] = to
@@ -100,6 +105,8 @@ class CallSet:
 
     def limit_time(self, now: float) -> None:
         """The time for all attempts counts from now: from the first call, or from an upload's last piece."""
+        self._began = now
+        self._context.patient_until = now + self._patience
         self._context.first_content_by = now + self._context.timeouts.request
         self._timers[Timer.REQUEST] = self._context.first_content_by
 
@@ -107,6 +114,11 @@ class CallSet:
     def first_content_by(self) -> float:
         """End of the time for all attempts, in absolute seconds."""
         return self._context.first_content_by
+
+    @property
+    def time(self) -> float:
+        """Seconds that all attempts have together: those of a provider with a longer time of its own count."""
+        return self._context.first_content_by - self._began
 
     @property
     def asked(self) -> bool:

@@ -252,9 +252,11 @@ class Exchange:
         if timer is Timer.BODY:
             message = f"the request body stalled for {timeouts.body_idle:g} s"
             client.fail(Fault(status=408, message=message), now=now)
+        elif timer is Timer.REQUEST and now < self._calls.first_content_by:
+            self._timers[timer] = self._calls.first_content_by  # who is asked at present has more time
         elif timer is Timer.REQUEST:
             tried = ", ".join(self._calls.trail)
-            message = f"no answer within {timeouts.request:g} s{f' (tried {tried})' if tried else ''}"
+            message = f"no answer within {self._calls.time:g} s{f' (tried {tried})' if tried else ''}"
             client.fail(Fault(status=504, message=message, code="timeout"), now=now)
         elif timer in (Timer.OPEN, Timer.PING):
             if timer is Timer.OPEN:

@@ -46,6 +46,7 @@ class Selections(Protocol):
         candidates: Sequence[Candidate],
         *,
         tried: Collection[CredentialModel] = (),
+        waited: bool = False,
         conversation: bytes | None = None,
         now: float,
     ) -> Selection | Pause | Exhausted:

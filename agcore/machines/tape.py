@@ -114,13 +114,14 @@ class TapedOutside:
         candidates: Sequence[Candidate],
         *,
         tried: Collection[CredentialModel] = (),
+        waited: bool = False,
         conversation: bytes | None = None,
         now: float,
     ) -> Selection | Pause | Exhausted:
         """Implements `Selections.choose`."""
 
         def ask() -> Choice:
-            chosen = self._outside.choose(candidates, tried=tried, conversation=conversation, now=now)
+            chosen = self._outside.choose(candidates, tried=tried, waited=waited, conversation=conversation, now=now)
             if not isinstance(chosen, Selection):
                 return chosen
             place = next(number for number, each in enumerate(candidates) if each is chosen.candidate)

@@ -19,18 +19,16 @@ What a driver may report of a leg in which state, `legality.LEG` says. A leg tha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from agcore.config.values import Timeouts
 from agcore.machines import call_faults
-from agcore.machines.call_events import Began, CallEvent, Data, End, ErrorHead, Failed, Head, NeedPlan, Paused
-from agcore.machines.outside import Selections
+from agcore.machines.call_context import CallContext
+from agcore.machines.call_events import Began, Data, End, ErrorHead, Failed, Head, NeedPlan, Paused
 from agcore.machines.timers import Timer, Timers
-from agcore.protocol.effects import AbortUpstream, Effect, Emit, EndUpstream, OpenUpstream, SendUpstream
+from agcore.protocol.effects import AbortUpstream, Emit, EndUpstream, OpenUpstream, SendUpstream
 from agcore.protocol.events import Attempt
 from agcore.protocol.fault import SOONEST_RETRY, FailureKind, Fault, LocalProtocolError, may_pass
 from agcore.protocol.http import Headers
@@ -50,33 +48,14 @@ from agcore.state.cooldowns import CredentialModel
 from agcore.upstream.errors import OWN_CREDENTIAL, presentable
 from agcore.upstream.request import UpstreamPlan, upstream_request
 
+RECHECK: Final = 1.0
+"""Seconds between two looks at credentials of which somebody else is finding out whether they work again."""
 LONGEST_PAUSE: Final = 5.0
 """Seconds: where the next attempt is further off than this, the client hears of it and may choose for itself."""
 
 
 LATEST_RETRY: Final = 60.0
 """Seconds: Anthropic's SDK ignores longer waits (docs/wire/errors.md#waits-and-retries)."""
-
-
-class CallContext(msgspec.Struct):
-    """The state that all calls of one exchange share, with the queue that they report to."""
-
-    selector: Selections
-    """Has the credentials."""
-    timeouts: Timeouts
-    """Of the configuration."""
-    retries_left: int
-    """Attempts that the request may make beyond the first one of each call."""
-    effects: list[Effect]
-    """Commands for the driver, in order."""
-    events: list[tuple[UpstreamCall, CallEvent]]
-    """Reports of the calls, in order."""
-    live: dict[int, UpstreamCall]
-    """Leg -> the call whose live leg it is."""
-    opened: int = 0
-    """Legs so far. They are numbered from 1 in the order in which they are opened; no number is used again."""
-    first_content_by: float = math.inf
-    """End of the time for all attempts, in absolute seconds."""
 
 
 class UpstreamCall:
@@ -89,6 +68,7 @@ class UpstreamCall:
         single_attempt: Ask with the first candidate's credential, once, whatever is known about it.
         counts_as_retry: Even the first attempt is one of the further ones of the request.
         first: What the first attempt is made with, handed over by another call.
+        patient: It may wait for a cooldown to end, for as long as the context allows.
     """
 
     def __init__(
@@ -100,6 +80,7 @@ class UpstreamCall:
         single_attempt: bool = False,
         counts_as_retry: bool = False,
         first: Selection | None = None,
+        patient: bool = False,
     ) -> None:
         self.counts_as_retry = counts_as_retry
         """The first attempt followed another call's."""
@@ -121,14 +102,16 @@ class UpstreamCall:
         self._conversation_key = conversation_key
         self._single_attempt = single_attempt
         self._first = first
+        self._patient = patient
         self._offered: Selection | None = None
         self._plan: UpstreamPlan | None = None
         self._busy = False
         self.began = 0.0  # when the latest attempt did
         self._leg = 0
         self._tried: set[CredentialModel] = set()
+        self._first_byte = self._idle = 0.0  # seconds until the answer begins, and between its pieces
         self._fault: Fault | None = None
-        self._passing: Fault | None = None  # the latest that may be over the next time
+        self._passing: dict[CredentialModel, Fault] = {}  # what may be over the next time, of those that it befell last
         self._kind = FailureKind.INVALID_REQUEST
         self._reattempted = False
         self._reconnected = False
@@ -197,6 +180,7 @@ class UpstreamCall:
         """The answer is taken, or begins to be shown: from now on nothing is repeated."""
         if not self.committed:
             self.committed = True
+            self._idle = self._context.timeouts.idle
             assert self.selection is not None
             self._context.selector.succeeded(self.selection, began=self.began)
 
@@ -236,7 +220,7 @@ class UpstreamCall:
             raise LocalProtocolError(f"{type(input).__name__} while the leg is {self.state.value}")
         if isinstance(input, UpstreamData):
             if Timer.IDLE in self.timers:
-                self.timers[Timer.IDLE] = now + self._context.timeouts.idle
+                self.timers[Timer.IDLE] = now + self._idle
             if self._error is None:
                 self._context.events.append((self, Data(input.data)))
             elif not self._error.take(input.data):
@@ -254,26 +238,29 @@ class UpstreamCall:
             self.state = LegState.AWAITING
             self.timers.pop(Timer.CONNECT, None)
             if not self.plan.no_read_timeout:
-                self.timers[Timer.FIRST_BYTE] = now + self._context.timeouts.first_byte
+                self.timers[Timer.FIRST_BYTE] = now + self._first_byte
         else:
             self._receive_failure(input, now)
 
     def written(self, *, now: float) -> None:
         """A slow write, to the leg or to the client, is over: waiting for the upstream starts only now."""
         if Timer.FIRST_BYTE in self.timers:
-            self.timers[Timer.FIRST_BYTE] = now + self._context.timeouts.first_byte
+            self.timers[Timer.FIRST_BYTE] = now + self._first_byte
         if Timer.IDLE in self.timers:
-            self.timers[Timer.IDLE] = now + self._context.timeouts.idle
+            self.timers[Timer.IDLE] = now + self._idle
 
     def expire(self, timer: Timer, *, now: float) -> None:
         """One of this call's timers is due."""
         if timer is Timer.RETRY:
             self._close()
-            return self._next(now)
+            return self._next(now, waited=True)
         self._drop()
         if self._error is not None:
             return self._read_error(now)
-        return self._broken(*call_faults.timed_out(timer, self.candidate, self._context.timeouts), now)
+        if timer is not Timer.CONNECT:
+            self._leave_out_key()
+        timeouts = self._context.timeouts
+        return self._broken(*call_faults.timed_out(timer, self.candidate, timeouts, committed=self.committed), now)
 
     def abort(self) -> None:
         """Give the call up: its leg is dropped, and nothing more is heard of it, not even what it reported."""
@@ -286,11 +273,16 @@ class UpstreamCall:
         """Upstream bytes that are about to pass, with the credential that was used replaced by its label."""
         return self.key.hidden_in(data.decode("latin-1")).encode("latin-1")
 
-    def _next(self, now: float) -> None:
-        """Report that a plan is needed, begin a pause before the next attempt, or report that there is none."""
+    def _next(self, now: float, *, waited: bool = False) -> None:
+        """Report that a plan is needed, begin a pause before the next attempt, or report that there is none.
+
+        `waited` after a pause. Where the attempts are used up, patience grants one more after each cooldown.
+        """
         context = self._context
-        if self.attempts and context.retries_left <= 0:
-            return self._give_up(now)
+        patient = self._patient and now < context.patient_until
+        if self.attempts and context.retries_left <= 0 and not waited:
+            opens = context.selector.opens(self.candidates, now=now) if patient else None
+            return self._give_up(now) if opens is None else self._pause(max(opens, now + RECHECK), now)
         chosen: Selection | Pause | Exhausted
         if self._first is not None:
             chosen, self._first = self._first, None
@@ -298,18 +290,42 @@ class UpstreamCall:
             chosen = context.selector.take(Selection(self.candidates[0], self._own_key()))
         else:
             key = self._conversation_key
-            chosen = context.selector.choose(self.candidates, tried=self._tried, conversation=key, now=now)
+            chosen = context.selector.choose(
+                self.candidates, tried=self._tried, waited=waited, conversation=key, now=now
+            )
         if isinstance(chosen, Selection):
             self._offered = chosen
             return context.events.append((self, NeedPlan(chosen.candidate)))
-        if isinstance(chosen, Exhausted):
-            return self._give_up(now, chosen)
-        too_long = chosen.until - now > LONGEST_PAUSE or chosen.until >= context.first_content_by
-        if too_long or not self.plan.wait_for_cooldown:
-            return self._give_up(now)
+        exhausted = chosen if isinstance(chosen, Exhausted) else None
+        if chosen.until is None or (exhausted is not None and not patient):
+            return self._give_up(now, exhausted)
+        return self._pause(chosen.until, now, exhausted)
+
+    def _pause(self, until: float, now: float, exhausted: Exhausted | None = None) -> None:
+        """Wait with the next attempt, or give up where that would take too long."""
+        context = self._context
+        patience = context.patient_until - now if self._patient else 0.0
+        usual = LONGEST_PAUSE if self._plan is not None and self._plan.wait_for_cooldown else 0.0
+        if until - now > max(usual, patience) or until >= context.first_content_by:
+            return self._give_up(now, exhausted)
         self._number_leg(LegState.PAUSED)
-        self.timers[Timer.RETRY] = chosen.until
+        self.timers[Timer.RETRY] = until
         return context.events.append((self, Paused()))
+
+    def _leave_out_key(self) -> None:
+        """Ask with other keys only from now on: who did not answer in time may be at work on the request still.
+
+        Asked anew it would begin anew, and be paid anew.
+        """
+        selection = self.selection
+        assert selection is not None
+        others = tuple(
+            msgspec.structs.replace(selection.candidate, key=key.id)
+            for key in self._context.selector.keys(selection.candidate.provider)
+            if selection.candidate.key is None and key.id != selection.key.id
+        )
+        chosen = selection.candidate
+        self.candidates = tuple(one for each in self.candidates for one in (others if each is chosen else (each,)))
 
     def _own_key(self) -> Credential:
         candidate = self.candidates[0]
@@ -334,7 +350,15 @@ class UpstreamCall:
     def _open_leg(self, selection: Selection, plan: UpstreamPlan, now: float) -> None:
         self._headers = ()
         self._number_leg(LegState.CONNECTING)
-        self.timers[Timer.CONNECT] = now + self._context.timeouts.connect
+        timeouts, own = self._context.timeouts, selection.candidate.provider.first_byte
+        self.timers[Timer.CONNECT] = now + timeouts.connect
+        self._first_byte, self._idle = timeouts.first_byte, timeouts.idle
+        if own:
+            self._first_byte = own
+            if own > self._idle:
+                self._idle = own  # a server may send its head at once, and read the prompt then
+            if own > timeouts.request:
+                self._context.first_content_by = max(self._context.first_content_by, now + timeouts.connect + own)
         request = upstream_request(plan, selection.candidate, selection.key)
         self._context.effects.append(OpenUpstream(leg=self._leg, request=request, public_only=plan.public_only))
 
@@ -359,7 +383,7 @@ class UpstreamCall:
         self._headers = head.headers
         self.timers.pop(Timer.FIRST_BYTE, None)
         if not plan.no_read_timeout:
-            self.timers[Timer.IDLE] = now + self._context.timeouts.idle
+            self.timers[Timer.IDLE] = now + self._idle
         if plan.raw_status:
             self.committed = True
         if plan.raw_status or 200 <= head.status < 300:
@@ -431,12 +455,14 @@ class UpstreamCall:
         if shown.code != OWN_CREDENTIAL:
             shown = call_faults.with_hints(shown, wait, self._headers)
         self._fault, self._kind = shown, kind
+        self._passing.pop(selection.slot, None)
         if may_pass(shown):
-            self._passing = shown
+            self._passing[selection.slot] = shown
         self.failed.append(call_faults.attempt(selection, self.began, now, failure=kind, status=fault.status))
         self._tried.add(selection.slot)
         if kind in ELSEWHERE:
-            self.candidates = tuple(each for each in self.candidates if each is not selection.candidate)
+            here = msgspec.structs.replace(selection.candidate, key=None)
+            self.candidates = tuple(each for each in self.candidates if msgspec.structs.replace(each, key=None) != here)
         # A body that passes by was not kept.
         once = self._single_attempt or self._partly_sent or plan.raw_status
         if once or not may_repeat(kind, repeatable=plan.repeatable):
@@ -446,8 +472,8 @@ class UpstreamCall:
     def _give_up(self, now: float, exhausted: Exhausted | None = None) -> None:
         """Report the last attempt's own error, and when the next request may fare better."""
         fault = call_faults.final(self._fault, exhausted, now=now)
-        if self._passing is not None and self.may_go_elsewhere and not may_pass(fault):
-            fault = self._passing  # another way stays closed, but this one may open
+        if self._passing and self.may_go_elsewhere and not may_pass(fault):
+            *_, fault = self._passing.values()  # another way stays closed, but this one may open
         if fault.status == 429 and not self._single_attempt:
             opens = exhausted.until if exhausted is not None else None
             if opens is None:

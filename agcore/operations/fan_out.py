@@ -96,7 +96,14 @@ class FanOut:
         calls = self._parts.calls
         again = calls.asked
         for branch in self._branches:
-            branch.call = calls.start((self._candidate,), to=branch, now=now, counts_as_retry=again, first=first)
+            branch.call = calls.start(
+                (self._candidate,),
+                to=branch,
+                now=now,
+                counts_as_retry=again,
+                first=first,
+                patient=not self.later,
+            )
             again, first = False, None
 
     def announce(self) -> None:

@@ -37,6 +37,7 @@ from agcore.operations.fan_out import FanOut, later_than
 from agcore.operations.task import Task
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers
+from agcore.protocol.legality import LegState
 from agcore.protocol.report import Report
 from agcore.routing.balancing import spreads
 from agcore.routing.candidates import Candidate
@@ -131,7 +132,17 @@ class Forward(BaseOperation):
         if isinstance(content, Members) and spreads(candidates):
             request = self.request
             key = conversation_key(request.client, request.head.headers, content, model=self.asking.summary.model)
-        self.calls.start(candidates, to=self, now=now, conversation_key=key, counts_as_retry=counts_as_retry)
+        call = self.calls.start(
+            candidates,
+            to=self,
+            now=now,
+            conversation_key=key,
+            counts_as_retry=counts_as_retry,
+            patient=self.task.waits_for_cooldown,
+        )
+        if call.state is LegState.PAUSED and self.asking.summary.stream and not self.task.media:
+            headers = STREAM_HEADERS[self.asking.summary.framing]
+            self.client.expect_stream(headers, keepalive=self.dialect.traits.keepalive, now=now)
         return None
 
     def receive(self, call: UpstreamCall, event: CallEvent, *, now: float) -> None:

@@ -48,6 +48,7 @@ class Selector:
         candidates: Sequence[Candidate],
         *,
         tried: Collection[CredentialModel] = (),
+        waited: bool = False,
         conversation: bytes | None = None,
         now: float,
     ) -> Selection | Pause | Exhausted:
@@ -56,6 +57,7 @@ class Selector:
         Args:
             candidates: In the order of their steps.
             tried: The slots that this request has failed with.
+            waited: It has paused for a cooldown, as others may have: while one of them finds out, the rest wait on.
             conversation: A hash of the client and its conversation; None where that is unknown.
             now: Seconds since the epoch.
         """
@@ -74,7 +76,10 @@ class Selector:
                 break
             cooldown = self.cooldowns.longest(choice.subjects, now=now) if self.cooldowns.known else None
             untried = not tried or choice.slot not in tried
-            if cooldown is None and untried:
+            probed = self.cooldowns.probed_until(choice.subjects, now=now) if waited and cooldown is None else None
+            if probed is not None:
+                again.append((probed, choice))
+            elif cooldown is None and untried:
                 fresh.append(choice)
             elif cooldown is None:
                 again.append((now, choice))

@@ -24,6 +24,10 @@ SHORTEST: Final = 1.0
 LONGEST: Final = 31 * 86_400.0
 PROBE: Final = 300.0
 """Seconds after which a cooling key is tried once, though its cooldown goes on."""
+VERDICT: Final = 10.0
+"""Seconds for which the outcome of such a trial is waited for, by those who would all ask at once otherwise."""
+RECHECK: Final = 1.0
+"""Seconds, more or less, between their looks at it."""
 REASON_LENGTH: Final = 300
 
 
@@ -111,8 +115,16 @@ class Cooldowns:
         """One request tries what is cooling: the next one does not probe as well."""
         for subject in subjects:
             cooldown = self.known.get(subject)
-            if cooldown is not None and cooldown.probe_at <= now:
+            if cooldown is not None and min(cooldown.probe_at, cooldown.until) <= now:
                 cooldown.probe_at = now + PROBE
+
+    def probed_until(self, subjects: Iterable[CredentialModel], *, now: float) -> float | None:
+        """Returns when to look again at what somebody tries after a cooldown; None where nobody does."""
+        for subject in subjects:
+            cooldown = self.known.get(subject)
+            if cooldown is not None and cooldown.until <= now < cooldown.probe_at - PROBE + VERDICT:
+                return now + RECHECK * (0.5 + self._fraction())
+        return None
 
     def succeeded(self, subjects: Iterable[CredentialModel], *, began: float) -> None:
         """An attempt that began then was answered: what was known of its subjects at that time is over."""

@@ -74,7 +74,7 @@ header = 15
 body_idle = 60
 write = 60
 connect = 10
-first_byte = 120
+first_byte = 570
 request = 600
 idle = 300
 open_after = 10
@@ -543,7 +543,7 @@ DIALECTS = '"openai", "openai_completions", "openai_responses", "anthropic" or "
 WRONG: list[tuple[str, str]] = [
     # Keys
     ("[proxy]\nprot = 1", 'proxy.prot: unknown key; did you mean "port"?'),
-    ("[retry]\nzzz = 1", "retry.zzz: unknown key; allowed: attempts"),
+    ("[retry]\nzzz = 1", "retry.zzz: unknown key; allowed: attempts, patience"),
     ("[provider]", 'provider: unknown key; did you mean "providers"?'),
     ('[[providers]]\npreset = "openai"\nkey = "k"', 'providers[0].key: unknown key; did you mean "keys"?'),
     ('[proxy]\n"a b" = 1', 'proxy."a b": unknown key; allowed: host, port, auth_mode, allow_lan_access, api_key, '

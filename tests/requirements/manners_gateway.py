@@ -50,6 +50,36 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     # G3
     # G4
     # G5
+    base.row(
+        "manners.G5.once",
+        "docs/routing.md",
+        "A key that let `first_byte` run out is not asked again in the same request; others are.",
+        "stories/test_patience.py::test_a_key_that_let_the_time_run_out_is_not_asked_again",
+        "stories/test_patience.py::test_each_other_key_is_asked_once",
+        "stories/test_patience.py::test_another_candidate_is_asked_with_the_same_key",
+        "stories/test_patience.py::test_silence_within_an_answer_that_nobody_saw_is_no_reason_to_ask_anew",
+        "differential/test_failover_over_sockets.py::test_a_key_that_did_not_answer_in_time_is_asked_once",
+    ),
+    base.row(
+        "manners.G5.own",
+        "docs/routing.md",
+        "A provider has its own `first_byte`, also where `timeouts.request` is shorter; local presets have an hour.",
+        "stories/test_patience.py::test_a_provider_has_its_own_time_and_longer_than_all_attempts",
+        "stories/test_patience.py::test_a_head_that_comes_before_the_prompt_was_read_does_not_shorten_the_time",
+        "stories/test_patience.py::test_the_presets_of_local_servers_have_an_hour",
+    ),
+    base.row(
+        "manners.patience",
+        "docs/routing.md",
+        "With `[retry] patience` a request waits for the first of its cooldowns to end, and one of several asks first.",
+        "stories/test_patience.py::test_patience_waits_for_the_end_of_a_limit",
+        "stories/test_patience.py::test_patience_rides_out_a_wall_of_overload_beyond_the_usual_attempts",
+        "stories/test_patience.py::test_patience_ends",
+        "stories/test_patience.py::test_a_request_that_comes_while_the_key_is_limited_waits_with_keepalives",
+        "stories/test_patience.py::test_a_client_that_leaves_while_it_waits_ends_it",
+        "stories/test_patience.py::test_of_several_that_wait_one_asks_first",
+        "stories/test_patience.py::test_a_wait_is_recorded_and_replayed",
+    ),
     # G6
     # G7
     # G8

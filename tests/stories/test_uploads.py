@@ -292,7 +292,7 @@ def test_a_long_upload_is_not_taken_for_a_missing_answer() -> None:
         story.tell(RequestData(b"x"))
     assert not story.finished
     story = whole(MODEL, file(2 * MIB))
-    story.wait(120)
+    story.wait(570)
     assert (story.status, "did not answer" in message(story)) == (504, True)
 
 

@@ -161,6 +161,24 @@ SITUATIONS: Final[dict[str, tuple[Callable[[], Story], State, LegState | None]]]
         State.WAITING,
         LegState.READING,
     ),
+    "an error comes to the first of several attempts": (
+        lambda: told(
+            asked(CHAT, stream=True, attempts=4), UpstreamConnected(1, reused=False), UpstreamHead(1, 500, JSON)
+        ),
+        State.WAITING,
+        LegState.READING,
+    ),
+    "a key awaits the head while another one is left alone": (
+        lambda: told(
+            asked(CHAT, stream=True, attempts=4, setup=TWO_KEYS),
+            UpstreamConnected(1, reused=False),
+            UpstreamHead(1, 503, (*JSON, (b"retry-after", b"572"))),
+            UpstreamEnd(1),
+            UpstreamConnected(2, reused=False),
+        ),
+        State.WAITING,
+        LegState.AWAITING,
+    ),
     "opened while connecting once more": (
         lambda: told(
             waited(told(asked(CHAT, stream=True), UpstreamConnected(1, reused=True)), 11),

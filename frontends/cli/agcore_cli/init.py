@@ -69,8 +69,9 @@ api_key = "{key}"
 #body_idle = 60
 #write = 60
 #connect = 10
-# Until an upstream's answer begins, for each attempt.
-#first_byte = 120
+# Until an upstream's answer begins, for each attempt. A provider may have its own (first_byte); the presets of local
+# servers have an hour.
+#first_byte = 570
 # Until the first content, all attempts together. A stream that moves has no limit.
 #request = 600
 # Between two pieces of a stream.
@@ -93,6 +94,8 @@ api_key = "{key}"
 
 [retry]
 #attempts = 4
+# Seconds that a request may wait for a limited or overloaded key, with keepalives on a stream, before it is refused.
+#patience = 0
 
 [pool]
 # Keeps what is known of keys (limits, cooldowns) across restarts.
@@ -114,6 +117,7 @@ api_key = "{key}"
 #models = ["my-*"]
 #strategy = "sticky"
 #weight = 1
+#first_byte = 600
 
 # What clients ask for -> where it goes. Several targets are tried in order.
 #[models]
