@@ -239,16 +239,16 @@ def test_a_vendor_that_never_answers_is_given_up_for_the_next(hasty: World) -> N
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_key_that_did_not_answer_in_time_is_asked_once(hasty: World, stream: bool) -> None:
     gates = [Gate(answers) for _ in range(4)]
-    model = model_of("solo-anthropic-", ANTHROPIC, stream, "never")
+    model = model_of("", ANTHROPIC, stream, "never")
     hasty.script.acts[model, "anthropic"] = [*gates]
     try:
-        reply = hasty.ask(ANTHROPIC, model, stream=stream)
+        reply = hasty.ask(ANTHROPIC, f"solo-anthropic/{model}", stream=stream)
     finally:
         for gate in gates:
             gate.open()
     assert (reply.status, dict(reply.headers)[b"retry-after"]) == (504, b"2")
     assert b"timeouts.first_byte" in reply.body
-    assert hasty.asked(model) == [*dict.fromkeys(hasty.asked(model))]
+    assert len(hasty.asked(model)) == 1
 
 
 @pytest.mark.parametrize("act", [hangs_up, says_nothing, errs_within_200, errs_in_json, fails, limited])
