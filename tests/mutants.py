@@ -59,7 +59,7 @@ MUTANTS: Final = (
     Mutant(
         "call.pause",
         "agcore/machines/upstream_call.py",
-        " or chosen.until >= context.first_content_by",
+        " or until >= context.first_content_by",
         "",
     ),
     Mutant(

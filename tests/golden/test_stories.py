@@ -118,7 +118,7 @@ def no_head_in_time() -> Story:
     story = asked(CHAT, stream=False)
     story.wait(0.01)
     story.tell(UpstreamConnected(1, reused=False))
-    story.wait(121)
+    story.wait(571)
     return story
 
 
