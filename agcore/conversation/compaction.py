@@ -16,6 +16,7 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.conversation.signature_carrier import PREFIX
+from agcore.conversation.told_tools import told
 from agcore.conversation.values import (
     Conversation,
     Delta,
@@ -23,8 +24,6 @@ from agcore.conversation.values import (
     Text,
     TextDelta,
     Thinking,
-    ToolCall,
-    ToolResult,
     Turn,
 )
 from agcore.protocol.fault import Fault
@@ -83,17 +82,7 @@ def asked(conversation: Conversation) -> Conversation:
 
 
 def _told(parts: tuple[Part, ...], names: dict[str, str]) -> Iterator[Part]:
-    # In lines of their own: neighbouring texts of a message may be joined with nothing between them.
-    for part in parts:
-        if isinstance(part, ToolCall):
-            names[part.id] = part.name
-            yield Text(f"\n[Called {part.name}: {part.arguments or '{}'}]\n")
-        elif isinstance(part, ToolResult):
-            name = names.get(part.call_id) or part.name or part.call_id
-            yield Text(f"\n[{'Failure' if part.is_error else 'Result'} of {name}]\n")
-            yield from part.content
-        elif not isinstance(part, Thinking):
-            yield part
+    return (part for part in told(parts, names) if not isinstance(part, Thinking))
 
 
 def is_told(deltas: Iterable[Delta]) -> bool:

@@ -19,6 +19,7 @@ from agcore.conversation.losses import Losses, refusal
 from agcore.conversation.repair import repair_history
 from agcore.conversation.signed import SignedCalls
 from agcore.conversation.split import Part, split
+from agcore.conversation.told_tools import tell_tools
 from agcore.conversation.tool_list import fitted_tools, hosted_names
 from agcore.conversation.tool_names import ToolNames
 from agcore.conversation.values import Conversation, Delta, Invalid
@@ -69,6 +70,8 @@ class Translation:
         ordered = repair_history(asked, losses=losses, apart=traits.users_in_a_row)
         ordered = fitted_tools(ordered, longest_description=target.profile.upstream.longest_description, losses=losses)
         ordered, self._unwraps = self._wrapped(ordered)
+        if not target.profile.tools:
+            ordered = tell_tools(ordered, losses=losses)
         rule = traits.tool_names
         assert rule is not None
         self.names = ToolNames(ordered, rule, reserved=hosted_names(ordered) if traits.names_hosted_tools else ())

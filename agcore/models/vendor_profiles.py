@@ -124,6 +124,18 @@ FAMILIES: Final[tuple[VendorRow, ...]] = (
         source="MoonshotAI/kimi-cli#1595, #2061 and #2531, router-for-me/CLIProxyAPI#5316, anomalyco/opencode#39995",
     ),
     VendorRow(
+        models=("*kimi-k2-thinking*",),
+        dialects=_CHAT,
+        members={"reasoning_content": "taken"},
+        source="https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model",
+    ),
+    VendorRow(
+        models=("*glm-4.5*", "*glm-4.6*", "*glm-4.7*", "*glm-5*"),
+        dialects=_CHAT,
+        members={"reasoning_content": "taken"},
+        source="https://docs.z.ai/guides/capabilities/thinking-mode (preserved thinking)",
+    ),
+    VendorRow(
         models=("*mistral*", "*ministral*", "*magistral*", "*devstral*", "*codestral*", "*pixtral*", "*mixtral*"),
         dialects=_CHAT,
         members={
@@ -176,6 +188,12 @@ VENDORS: Final[tuple[VendorRow, ...]] = (
         members={"structured_output": False},
         source="https://api-docs.deepseek.com/api/create-chat-completion and "
         "https://docs.z.ai/api-reference/llm/chat-completion: text or json_object",
+    ),
+    VendorRow(
+        vendors=("deepseek",),
+        dialects=_CHAT,
+        members={"prefill": "refused"},
+        source="github.com/BerriAI/litellm#8090, https://api-docs.deepseek.com/guides/chat_prefix_completion",
     ),
     VendorRow(
         vendors=("perplexity",),

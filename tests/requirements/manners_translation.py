@@ -29,6 +29,16 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         ),
     ),
     # T2
+    base.row(
+        "manners.T2",
+        "docs/wire/openai-chat.md",
+        "Leading instructions are one message and later ones text of the user's in their place, but for OpenAI's models.",
+        "conversion/test_chat_manners.py::test_a_later_instruction_stays_in_its_place_as_text_of_the_user",
+        "conversion/test_chat_manners.py::test_leading_instructions_are_one",
+        "conversion/test_chat_manners.py::test_instructions_stay_as_they_are_at_openai",
+        "properties/test_strict_chat_servers.py::test_a_strict_server_takes_every_history",
+        "properties/test_strict_chat_servers.py::test_one_more_step_only_appends",
+    ),
     # T3
     base.row(
         "manners.T3",
@@ -40,6 +50,13 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_tools_of_responses.py::test_what_openai_searched_by_itself_is_told_as_a_call_and_its_result",
     ),
     # T4
+    base.row(
+        "manners.T4",
+        "docs/wire/openai-chat.md",
+        "Where thoughts are demanded each message of the assistant has one, unless thinking is switched off.",
+        "conversion/test_chat_manners.py::test_every_message_of_the_assistant_has_a_thought_where_that_is_demanded",
+        "conversion/test_chat_manners.py::test_no_thought_is_made_up_where_thinking_is_switched_off",
+    ),
     # T5
     # T6
     base.row(
@@ -51,6 +68,13 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "conversion/test_joined_texts.py::test_thoughts_in_pieces_are_one_and_two_thoughts_are_two",
     ),
     # T7
+    base.row(
+        "manners.T7",
+        "docs/wire/openai-chat.md",
+        "Where a user may not follow a tool the assistant has a word in between.",
+        "conversion/test_chat_manners.py::test_the_assistant_has_a_word_between_a_result_and_the_user",
+        "conversion/test_chat_manners.py::test_what_a_result_shows_beside_text_is_told_behind_that_word",
+    ),
     # T9
     base.row(
         "manners.T9.responses",

@@ -19,10 +19,31 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "dialects/gemini/test_request_writer.py::test_results_are_objects",
     ),
     # T19
+    base.row(
+        "manners.T19",
+        "docs/wire/openai-chat.md",
+        "Where turns alternate neighbouring messages of the user are one, and the user is the first and the last.",
+        "conversion/test_chat_manners.py::test_neighbouring_messages_of_the_user_are_one_where_turns_alternate",
+        "conversion/test_chat_manners.py::test_the_user_speaks_first_where_turns_alternate",
+        "properties/test_strict_chat_servers.py::test_a_strict_server_takes_every_history",
+    ),
     # T20
+    base.row(
+        "manners.T20",
+        "docs/wire/openai-chat.md",
+        "Ids that a server does not take become nine letters and digits, always the same; its own pass both ways.",
+        "conversion/test_chat_manners.py::test_ids_of_calls_are_nine_letters_and_digits_in_call_and_result_alike",
+        "conversion/test_chat_manners.py::test_an_id_of_mistrals_own_comes_to_the_client_and_goes_back_as_it_is",
+    ),
     # T21
     # T22
     # T23
+    base.row(
+        "manners.T23",
+        "docs/wire/openai-chat.md",
+        "Where no tools are taken, calls and results are told in words, and offered tools are a loss.",
+        "conversion/test_chat_manners.py::test_calls_and_results_are_told_in_words_where_no_tools_are_taken",
+    ),
     # T24
     # T25
     base.row(
@@ -33,6 +54,13 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "dialects/gemini/test_answer.py::test_an_answer_without_a_call_keeps_its_signature_on_a_thought",
     ),
     # T26
+    base.row(
+        "manners.T26.prefill",
+        "docs/wire/openai-chat.md",
+        "A given beginning of the answer is marked as one, asked to be continued, or goes as it is.",
+        "conversion/test_chat_manners.py::test_a_given_beginning_is_marked_as_one_at_mistral",
+        "conversion/test_chat_manners.py::test_a_beginning_that_nobody_continues_is_followed_by_a_request_to",
+    ),
     # T27
     # T28
     # T29

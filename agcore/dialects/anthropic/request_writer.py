@@ -34,6 +34,7 @@ from agcore.dialects.anthropic.arguments import arguments_object
 from agcore.dialects.anthropic.reasoning import ThinkingBudget, plan
 from agcore.dialects.anthropic.tools_writer import Block, ask_structure, marked, rendered_choice, rendered_tools
 from agcore.dialects.anthropic.traits import NAME
+from agcore.dialects.shared.reminders import reminder
 from agcore.models.profiles import Profile
 
 _SEEN: Final = "[image]"
@@ -136,7 +137,7 @@ def _messages(turns: tuple[Turn, ...], first: int, signer: str, losses: Losses) 
         if _instructs(turn):
             blocks = _instructions(turn, at, losses)
             for block in blocks:
-                block["text"] = f"<system-reminder>\n{block['text']}\n</system-reminder>"
+                block["text"] = reminder(str(block["text"]))
         else:
             blocks = []
             for number, part in enumerate(turn.parts):

@@ -30,6 +30,7 @@ from agcore.conversation.values import (
     Video,
 )
 from agcore.dialects.gemini.traits import NAME
+from agcore.dialects.shared.reminders import reminder
 from agcore.models.profiles import Profile
 
 SKIP_SIGNATURE: Final = "skip_thought_signature_validator"
@@ -114,7 +115,7 @@ class ContentsWriter:
     def _instruct(self, turn: Turn, path: str) -> None:
         """Leading instructions are the system's; later ones keep their place as text of the user."""
         if self.contents:
-            wrapped = [{"text": f"<system-reminder>\n{text}\n</system-reminder>"} for text in self._texts(turn, path)]
+            wrapped = [{"text": reminder(text)} for text in self._texts(turn, path)]
             self._add("user", [dict(part) for part in wrapped])
         else:
             self.system += [{"text": text} for text in self._texts(turn, path)]

@@ -1,8 +1,9 @@
 """Turns as the messages of a Chat upstream (docs/wire/openai-chat.md#messages).
 
-Each turn is written from itself alone, so that one more turn only appends. Tool messages hold text: what else a tool
-gave back follows in a user message of its own. Compatible servers get what all of them take: `system` for
-`developer`, plain strings where one text stands alone, no refusal parts.
+Each turn is written from itself alone, so that one more turn only appends; `message_order` then does what a server
+wants of their order. Tool messages hold text: what else a tool gave back follows in a user message of its own.
+Compatible servers get what all of them take: `system` for `developer`, plain strings where one text stands alone, no
+refusal parts.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from agcore.conversation.values import (
     Document,
     Image,
     Part,
+    Reasoning,
     Refusal,
     Signature,
     Text,
@@ -26,12 +28,14 @@ from agcore.conversation.values import (
     Video,
 )
 from agcore.dialects.openai.media_parts import audio_format, plain_text, url_of
+from agcore.dialects.openai_chat.call_ids import call_id
+from agcore.dialects.openai_chat.message_order import in_order
 from agcore.dialects.openai_chat.tools import emulated_arguments, official
 from agcore.dialects.shared.text_runs import TextRuns, signs_text
 from agcore.models.profiles import Profile
 
-_TAKES_REASONING: Final = frozenset({"deepseek", "moonshot", "zai"})
-"""Vendors whose models want their thoughts back as `reasoning_content`; others ignore or refuse it."""
+_UNKNOWN_THOUGHT: Final = " "
+"""What stands for a thought that nobody knows any more, where there must be one: an empty text is refused."""
 _FAILED: Final = "Error: "
 _DETAILS: Final = frozenset({"auto", "low", "high", "original"})
 
@@ -41,6 +45,8 @@ class Messages:
 
     def __init__(self, *, profile: Profile, signer: str, losses: Losses) -> None:
         self._profile = profile
+        self._upstream = profile.upstream
+        self._demands_thoughts = False
         self._official = official(profile)
         self._signer = signer
         self._losses = losses
@@ -48,6 +54,8 @@ class Messages:
     def written(self, conversation: Conversation) -> list[dict[str, object]]:
         """The messages; never none, since upstreams want one."""
         messages: list[dict[str, object]] = []
+        thinks = _thinks(conversation.reasoning, self._profile)
+        self._demands_thoughts = thinks and self._upstream.reasoning_content == "demanded"
         for index, turn in enumerate(conversation.turns):
             path = f"messages[{index}]"
             if turn.role == "assistant":
@@ -56,11 +64,11 @@ class Messages:
                 messages += self._user(turn, path)
             else:
                 messages += self._system(turn, path)
-        return messages or [{"role": "user", "content": ""}]
+        return in_order(messages, self._upstream, self._losses)
 
     def _system(self, turn: Turn, path: str) -> list[dict[str, object]]:
         said = self._texts(turn.parts, path)
-        role = "developer" if turn.role == "developer" and self._official else "system"
+        role = "developer" if turn.role == "developer" and self._upstream.developer_role else "system"
         return [_message(role, turn, "\n\n".join(said))] if said else []
 
     def _texts(self, parts: tuple[Part, ...], path: str) -> list[str]:
@@ -91,6 +99,7 @@ class Messages:
     def _result(self, result: ToolResult, moved: list[dict[str, object]], path: str) -> dict[str, object]:
         """The tool message of a result, whose pictures and files go to `moved`."""
         self._note_cache(result, path)
+        id = call_id(result.call_id, self._upstream)
         said: list[str] = []
         beside: list[dict[str, object]] = []
         for index, part in enumerate(result.content):
@@ -104,12 +113,12 @@ class Messages:
             beside.append(written)
             self._losses.add(where, "tool messages hold text only", action="moved to a user message", weight="note")
         if beside:
-            moved.append({"type": "text", "text": f"(what tool call {result.call_id} gave back)"})
+            moved.append({"type": "text", "text": f"(what tool call {id} gave back)"})
             moved += beside
         text = "\n".join(said) or ("(see the next user message)" if beside else "")
         if result.is_error:
             text = _FAILED + (text or "the tool failed and did not say why")
-        return {"role": "tool", "tool_call_id": result.call_id, "content": text}
+        return {"role": "tool", "tool_call_id": id, "content": text}
 
     def _part(self, part: Part, path: str) -> dict[str, object] | None:
         """A part of a user message; None, and a loss, for what cannot be said."""
@@ -203,21 +212,27 @@ class Messages:
                 return []
             content = ""
         message = _message("assistant", turn, content)
+        if self._demands_thoughts:
+            reasoning.setdefault("reasoning_content", _UNKNOWN_THOUGHT)
         message.update(reasoning)
         if calls:
             message["tool_calls"] = calls
         return [message]
 
+    @property
+    def _takes_thoughts(self) -> bool:
+        return self._upstream.reasoning_content in ("taken", "demanded")
+
     def _note_thought(self, thought: Thinking, path: str) -> None:
         if thought.signature is not None and not self._own(thought.signature):
             self._losses.add(path, "signed by another vendor", weight="note")
-        elif thought.text and thought.signature is None and self._profile.vendor not in _TAKES_REASONING:
+        elif thought.text and thought.signature is None and not self._takes_thoughts:
             self._losses.add(path, "this upstream takes no thoughts back", weight="note")
 
     def _reasoning(self, text: str, thoughts: list[Thinking]) -> dict[str, object]:
         """The members of an assistant message for its thoughts: plain text, and details where they are its own."""
         members: dict[str, object] = {}
-        if text and self._profile.vendor in _TAKES_REASONING:
+        if text and self._takes_thoughts:
             members["reasoning_content"] = text
         details = [
             _detail(thought.text, thought.signature)
@@ -230,7 +245,10 @@ class Messages:
 
     def _call(self, call: ToolCall, path: str) -> dict[str, object]:
         custom = call.custom and self._official
-        written: dict[str, object] = {"id": call.id, "type": "custom" if custom else "function"}
+        written: dict[str, object] = {
+            "id": call_id(call.id, self._upstream),
+            "type": "custom" if custom else "function",
+        }
         if custom:
             written["custom"] = {"name": call.name, "input": call.arguments}
         elif call.custom:
@@ -251,6 +269,12 @@ class Messages:
     def _note_cache(self, part: Text | Image | Document | ToolCall | ToolResult, path: str) -> None:
         if part.cache:
             self._losses.add(f"{path}.cache_control", "Chat upstreams cache on their own", weight="note")
+
+
+def _thinks(reasoning: Reasoning | None, profile: Profile) -> bool:
+    """Whether a model thinks where a client wants this of it: by itself, unless it can be and is switched off."""
+    off = reasoning is not None and (reasoning.effort == "none" or (not reasoning.effort and reasoning.budget == 0))
+    return not off or "none" not in profile.efforts
 
 
 def _message(role: str, turn: Turn, content: object) -> dict[str, object]:

@@ -62,7 +62,7 @@ def parsed(losses: Losses | None = None, /, **body: Any) -> Conversation:
 def written(
     conversation: Conversation, *, model: str = "", signer: str = "up", losses: Losses | None = None
 ) -> dict[str, Any]:
-    known = profile(model) if model else UNKNOWN
+    known = profile(model, dialect="openai_chat") if model else UNKNOWN
     return render_request(
         conversation, model="up-model", profile=known, signer=signer, losses=Losses() if losses is None else losses
     )

@@ -46,7 +46,7 @@ def folder(client: str, upstream: str) -> str:
 
 def asked(client: str, upstream: str, request: Json) -> Translation:
     model = MODELS[upstream]
-    target = ModelTarget(upstream, model, profile(model), dialect_name(upstream))
+    target = ModelTarget(upstream, model, profile(model, dialect=upstream), dialect_name(upstream))
     body = json.dumps(request).encode()
     translation = translate(client, body, model="m", stream=True, target=target)
     assert not isinstance(translation, Fault), translation
