@@ -160,10 +160,30 @@ PRESETS: Final[Mapping[str, Preset]] = {
         vendor="moonshot",
         environment=("MOONSHOT_API_KEY",),
     ),
+    "minimax": Preset(
+        base_urls={"openai": "https://api.minimax.io/v1", "anthropic": "https://api.minimax.io/anthropic"},
+        auth={"anthropic": "bearer"},
+        models=("MiniMax-*", "minimax-*"),
+        signer="minimax",
+        vendor="minimax",
+        environment=("MINIMAX_API_KEY",),
+    ),
+    "dashscope": Preset(
+        base_urls={
+            "openai": "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+            "anthropic": "https://dashscope-intl.aliyuncs.com/apps/anthropic",
+        },
+        auth={"anthropic": "bearer"},
+        models=("qwen*", "qwq-*", "qvq-*"),
+        signer="dashscope",
+        vendor="qwen",
+        environment=("DASHSCOPE_API_KEY",),
+    ),
     "perplexity": Preset(
         base_urls={"openai": "https://api.perplexity.ai"},
         models=("sonar", "sonar-*"),
         signer="perplexity",
+        vendor="perplexity",
         environment=("PERPLEXITY_API_KEY",),
     ),
     "cohere": Preset(
@@ -209,6 +229,16 @@ PRESETS: Final[Mapping[str, Preset]] = {
         base_urls={"openai": "https://integrate.api.nvidia.com/v1"},
         signer="nvidia",
         environment=("NVIDIA_API_KEY",),
+    ),
+    "sambanova": Preset(
+        base_urls={"openai": "https://api.sambanova.ai/v1"},
+        signer="sambanova",
+        environment=("SAMBANOVA_API_KEY",),
+    ),
+    "deepinfra": Preset(
+        base_urls={"openai": "https://api.deepinfra.com/v1/openai"},
+        signer="deepinfra",
+        environment=("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN"),
     ),
     "huggingface": Preset(
         base_urls={"openai": "https://router.huggingface.co/v1"},

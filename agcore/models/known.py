@@ -1,10 +1,10 @@
 """The profile of every model's name: from the shipped table, then the user's overrides.
 
 `profile` finds one for every name. The first of these counts: the row whose id is the name; the family glob with the
-most literal characters; both again for the part after the last slash (`openai/gpt-4.1`, as aggregators write it); a
-default. The default is generous where a wrong guess costs an upstream's own error message (tools, images, sampling
-parameters) and careful where a wrong guess would change a request (reasoning). `[capabilities."glob"]` then overrides
-field by field.
+most literal characters; both again for the part after the last slash (`openai/gpt-4.1`, as aggregators write it), and
+for that in lower case (`Qwen3.8-27B`, as weights are called); a default. The default is generous where a wrong guess
+costs an upstream's own error message (tools, images, sampling parameters) and careful where a wrong guess would change
+a request (reasoning). `[capabilities."glob"]` then overrides field by field.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 from agcore.codecs.globs import is_glob, literal_length, matches
 from agcore.models.profiles import CAPABILITY_FIELDS, Profile
 from agcore.models.table import FAMILIES, MODELS, REASONING, Row
-from agcore.models.vendor_profiles import vendor_profile
+from agcore.models.vendor_profiles import short_name, vendor_profile
 
 _EPOCH_ORDINAL: Final = datetime.date(1970, 1, 1).toordinal()
 _LONGEST_NAME: Final = 256
@@ -36,7 +36,7 @@ def profile(
     overrides: Mapping[str, Mapping[str, object]] | None = None,
     *,
     vendor: str = "",
-    dialect: str = "",
+    dialect: str = "openai_chat",
 ) -> Profile:
     """The profile of a model.
 
@@ -46,7 +46,7 @@ def profile(
             matching glob with the most literal characters counts (a plain name before a glob, then the earlier one).
             Setting `reasoning` alone also sets the levels and budgets usual for that kind.
         vendor: Who serves it, as presets are named; empty when unknown.
-        dialect: What the endpoint speaks; empty for what holds in all of them.
+        dialect: What the endpoint speaks.
 
     Returns:
         The default profile for a name that nothing is known of.
@@ -75,17 +75,20 @@ def profile(
 def _served(model: str, vendor: str, dialect: str) -> Profile:
     """The profile of `model` by the shipped tables."""
     known, upstream = _known(model), vendor_profile(vendor, model, dialect)
+    taken = upstream.sampling == "taken"
     return msgspec.structs.replace(
         known,
         upstream=upstream,
         tools=known.tools and upstream.tools,
         structured_output=known.structured_output and upstream.structured_output,
+        sampling=known.sampling and taken,
+        penalties=known.penalties and taken,
     )
 
 
 def _known(model: str) -> Profile:
     """The profile of `model` by the shipped table, or the default one."""
-    for name in (model, model.rpartition("/")[2]):
+    for name in dict.fromkeys((model, model.rpartition("/")[2], short_name(model))):
         row = _ROWS.get(name)
         if row is not None:
             return _from_row(row, model, row[1])

@@ -24,7 +24,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """The name that was looked up."""
     display_name: str
     vendor: str = ""
-    """`openai`, `anthropic`, `google`, `zai`, `deepseek`, `xai`, `mistral`, `moonshot`, `qwen`; empty when unknown."""
+    """`openai`, `anthropic`, `google`, `zai`, `deepseek`, `xai`, `mistral`, `moonshot`, `qwen`, `perplexity` or
+    `minimax`; empty when unknown."""
     created: int = 0
     """The day of release, seconds since the epoch; 0 when unknown."""
     listed: bool = True
@@ -59,7 +60,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     speech: bool = False
     embeddings: bool = False
     upstream: VendorProfile = VendorProfile()
-    """The manners of who serves it."""
+    """The manners of who serves it. What these rule out (tools, sampling) is False above, too."""
 
 
 CAPABILITY_FIELDS: Final[Mapping[str, type]] = {

@@ -36,6 +36,7 @@ REASONING: Final[dict[str, tuple[str, tuple[str, ...], int, int]]] = {
     "gemini-3-flash": ("level", ("minimal", "low", "medium", "high"), 0, 0),
     "gemini-3.1-pro": ("level", ("low", "medium", "high"), 0, 0),
     "deepseek-4": ("effort", ("none", "low", "medium", "high", "max"), 0, 0),
+    "always": ("budget", (), 1024, 32_768),
     "switch": ("effort", ("none", "high"), 0, 0),
 }
 """Key -> kind, levels taken (weakest first; `none` among them: it can be switched off), smallest and largest budget.
@@ -58,6 +59,7 @@ _GLM = "chat tools structured_output sampling"
 _GLM_VISION = "chat tools vision structured_output sampling"
 _QWEN = "chat tools structured_output sampling penalties top_k"
 _QWEN_VISION = "chat tools vision structured_output sampling penalties top_k"
+_SONAR = "chat vision structured_output sampling penalties"
 _GROK = "chat tools vision pdf structured_output sampling"
 
 MODELS: Final[tuple[Row, ...]] = (
@@ -201,10 +203,19 @@ MODELS: Final[tuple[Row, ...]] = (
     ("mistral-embed", "Mistral Embed", "mistral", "", 8_192, 0, "none", "embeddings"),
     # Moonshot
     ("kimi-k3", "Kimi K3", "moonshot", "", 1_048_576, 131_072, "budget", "chat tools vision structured_output"),
-    ("kimi-k2.7-code", "Kimi K2.7 Code", "moonshot", "", 262_144, 32_768, "budget",
+    # Its thinking cannot be switched off (ltmoerdani/opencode-copilot-chat#45).
+    ("kimi-k2.7-code", "Kimi K2.7 Code", "moonshot", "", 262_144, 32_768, "always",
      "chat tools vision structured_output"),
-    ("kimi-k2.6", "Kimi K2.6", "moonshot", "", 262_144, 32_768, "budget", _OPEN_VISION),
+    ("kimi-k2.6", "Kimi K2.6", "moonshot", "", 262_144, 32_768, "budget", "chat tools vision structured_output"),
     ("kimi-k2-0905-preview", "Kimi K2", "moonshot", "2025-09-05", 262_144, 32_768, "none", _OPEN + " unlisted"),
+    # Perplexity
+    ("sonar", "Sonar", "perplexity", "", 128_000, 8_192, "none", _SONAR),
+    ("sonar-pro", "Sonar Pro", "perplexity", "", 200_000, 8_192, "none", _SONAR),
+    ("sonar-reasoning-pro", "Sonar Reasoning Pro", "perplexity", "", 128_000, 8_192, "effort", _SONAR),
+    ("sonar-deep-research", "Sonar Deep Research", "perplexity", "", 128_000, 8_192, "effort", _SONAR),
+    # MiniMax
+    ("MiniMax-M3", "MiniMax M3", "minimax", "", 1_000_000, 131_072, "budget", _OPEN_VISION),
+    ("MiniMax-M2.7", "MiniMax M2.7", "minimax", "", 204_800, 131_072, "always", _OPEN),
     # Qwen
     ("qwen3.8-max", "Qwen3.8 Max", "qwen", "", 1_000_000, 131_072, "budget", _QWEN_VISION),
     ("qwen3.8-flash", "Qwen3.8 Flash", "qwen", "", 1_000_000, 131_072, "budget", _QWEN_VISION),
@@ -269,7 +280,11 @@ FAMILIES: Final[tuple[tuple[str, str], ...]] = (
     ("codestral-*", "codestral-latest"), ("voxtral-small*", "voxtral-small-latest"),
     ("voxtral-mini*", "voxtral-mini-latest"), ("mistral-embed*", "mistral-embed"),
     ("codestral-embed*", "mistral-embed"), ("kimi-*", "kimi-k3"), ("kimi-k2*", "kimi-k2-0905-preview"),
-    ("kimi-k2.*", "kimi-k2.6"), ("kimi-k2.5*", "kimi-k2.7-code"), ("kimi-k2.7*", "kimi-k2.7-code"),
+    ("kimi-k2.*", "kimi-k2.6"), ("kimi-k2.5*", "kimi-k2.6"), ("kimi-k2.7*", "kimi-k2.7-code"),
+    ("kimi-for-coding*", "kimi-k2.6"),
+    ("sonar-*", "sonar-pro"), ("sonar-reasoning*", "sonar-reasoning-pro"),
+    ("sonar-deep-research*", "sonar-deep-research"), ("MiniMax-*", "MiniMax-M3"), ("MiniMax-M2*", "MiniMax-M2.7"),
+    ("minimax-*", "MiniMax-M3"), ("minimax-m2*", "MiniMax-M2.7"),
     ("moonshot-v1-*", "kimi-k2-0905-preview"), ("qwen*", "qwen-plus"), ("qwen3.*", "qwen3.7-plus"),
     ("qwen3.8*", "qwen3.8-flash"), ("qwen3-max*", "qwen3-max"), ("qwen3-coder*", "qwen3-coder-plus"),
     ("qwen3-vl*", "qwen3-vl-plus"), ("qwen-vl*", "qwen3-vl-plus"),

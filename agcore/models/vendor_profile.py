@@ -1,7 +1,7 @@
 """The profile of who serves a model: what its endpoint takes of a conversation that is well-formed, and in which order.
 
 `Profile` has the facts of a model. `VendorProfile` has the manners of the server in front of it: vendors' own checks,
-chat templates that raise, members that are refused. The rows stand in `vendor_profiles`.
+chat templates that raise, members that are refused. The rows stand in `family_rows` and `vendor_rows`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
 
+from agcore.codecs.globs import matches
+
 LeadingSystem: TypeAlias = Literal["many", "one"]
 LateSystem: TypeAlias = Literal["in_place", "user_text", "refused"]
 Prefill: TypeAlias = Literal["continues", "prefix_member", "refused"]
 CallIds: TypeAlias = Literal["any", "nine_alphanumerics"]
-ForcedTool: TypeAlias = Literal["taken", "not_while_thinking", "refused"]
+ForcedTool: TypeAlias = Literal["taken", "by_word", "not_while_thinking", "refused"]
 ReasoningContent: TypeAlias = Literal["ignored", "refused", "taken", "demanded"]
 ToolsWithEffort: TypeAlias = Literal["taken", "none", "left_out"]
 Schemas: TypeAlias = Literal["json", "moonshot"]
-Sampling: TypeAlias = Literal["taken", "not_while_thinking", "fixed"]
+ReasoningMember: TypeAlias = Literal[
+    "reasoning_effort", "thinking", "enable_thinking", "chat_template_kwargs", "reasoning", "unasked"
+]
+Sampling: TypeAlias = Literal["taken", "fixed"]
 
 
 class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,16 +52,24 @@ class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
     structured_output: bool = True
     """Schemas for answers are taken; where not, `Profile.structured_output` is False, too."""
     forced_tool: ForcedTool = "taken"
-    """`tool_choice` that demands a call: `taken`, `not_while_thinking`, or `refused` (sent as `auto`, with a loss)."""
+    """`tool_choice` that demands a call: `taken`; `by_word` (`required`, but no tool's name: then that tool alone is
+    offered); `not_while_thinking` (thinking is switched off, or the choice is `auto`, with a loss); or `refused` (sent
+    as `auto`, with a loss; and for `none` no tools are offered)."""
     reasoning_content: ReasoningContent = "ignored"
     """An assistant message's `reasoning_content`, in a history: `ignored` or `refused` (not sent), `taken` (sent where
     it is known), or `demanded` on every message of the assistant while the model thinks (a single space where it is
     not known)."""
+    reasoning_member: ReasoningMember = "reasoning_effort"
+    """By which member of a Chat request reasoning is asked for and switched off; `unasked`: by none."""
     tools_with_effort_on_chat: ToolsWithEffort = "taken"
     """Functions beside `reasoning_effort` in Chat: `taken`; only the effort `none` is; or the effort is `left_out`."""
     sampling: Sampling = "taken"
-    """`temperature`, `top_p` and the like: `taken` as far as `Profile.sampling` has it, `not_while_thinking`, or
-    `fixed` (left out, with a loss)."""
+    """`temperature`, `top_p` and penalties: `taken` as far as `Profile` has it, or `fixed` (left out, with a loss):
+    `Profile.sampling` and `Profile.penalties` are False then, too."""
+    stop: bool = True
+    """Stop sequences are taken."""
+    json_object: bool = True
+    """`response_format: {"type": "json_object"}` is taken; where not, a schema for any object stands for it."""
     developer_role: bool = False
     """The role `developer` is known; where not, it is `system`."""
     longest_description: int = 0
@@ -76,6 +89,29 @@ class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
     dialects ask. What is missing serves it not at all; empty for all, in the order of `agcore.dialects.DIALECTS`."""
 
 
+class VendorRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Some facts about some endpoints."""
+
+    vendors: tuple[str, ...] = ()
+    """Ids of who serves; empty for anybody."""
+    models: tuple[str, ...] = ()
+    """Globs of models' names; empty for all."""
+    dialects: tuple[str, ...] = ()
+    """Dialects of the endpoint; empty for all."""
+    members: Mapping[str, object]
+    """Member of `VendorProfile` -> value."""
+    source: str
+    """Where that is documented, or was seen."""
+
+    def concerns(self, vendor: str, name: str, dialect: str) -> bool:
+        """Returns True where the row is about a model of this short name, so served."""
+        return (
+            (not self.vendors or vendor in self.vendors)
+            and (not self.dialects or dialect in self.dialects)
+            and (not self.models or any(matches(pattern, name) for pattern in self.models))
+        )
+
+
 VENDOR_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "leading_system": get_args(LeadingSystem),
     "late_system": get_args(LateSystem),
@@ -83,6 +119,7 @@ VENDOR_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "call_ids": get_args(CallIds),
     "forced_tool": get_args(ForcedTool),
     "reasoning_content": get_args(ReasoningContent),
+    "reasoning_member": get_args(ReasoningMember),
     "tools_with_effort_on_chat": get_args(ToolsWithEffort),
     "sampling": get_args(Sampling),
     "schemas": get_args(Schemas),

@@ -61,7 +61,12 @@ class FindProfile(Protocol):
     """`models.known.profile`."""
 
     def __call__(  # noqa: D102
-        self, model: str, overrides: Mapping[str, Mapping[str, object]], *, vendor: str = "", dialect: str = ""
+        self,
+        model: str,
+        overrides: Mapping[str, Mapping[str, object]],
+        *,
+        vendor: str = "",
+        dialect: str = "openai_chat",
     ) -> Profile: ...
 
 

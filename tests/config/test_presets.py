@@ -40,7 +40,7 @@ def test_base_urls_have_the_version_for_openai_only(name: str) -> None:
     for dialect, url in PRESETS[name].base_urls.items():
         if not dialect.startswith("openai"):
             assert not url.endswith(("/v1", "/v1beta"))
-        elif name not in ("zai", "perplexity"):
+        elif name not in ("zai", "perplexity", "deepinfra"):
             assert url.endswith("/v1")
 
 

@@ -45,6 +45,15 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "conversion/test_chat_manners.py::test_calls_and_results_are_told_in_words_where_no_tools_are_taken",
     ),
     # T24
+    base.row(
+        "manners.T24",
+        "docs/routing.md",
+        "What a model refuses while it thinks, or always, is left out: sampling, forced calls, another vendor's words.",
+        "dialects/openai_chat/test_vendor_manners.py::test_sampling_that_is_fixed_is_left_out",
+        "dialects/openai_chat/test_vendor_manners.py::test_a_forced_call_excludes_thinking_where_that_can_be_switched_off",
+        "dialects/openai_chat/test_vendor_manners.py::test_a_forced_call_is_left_to_a_model_that_always_thinks",
+        "dialects/openai_chat/test_vendor_manners.py::test_reasoning_is_asked_for_in_the_words_of_who_serves",
+    ),
     # T25
     base.row(
         "manners.T25",

@@ -17,19 +17,14 @@ from agcore.codecs import json_text
 from agcore.conversation.caching import has_markers, wished
 from agcore.conversation.losses import Losses
 from agcore.conversation.schema_writer import write_schema
-from agcore.conversation.values import Conversation, Output, Pictures, Reasoning, Settings, Text, Turn
-from agcore.dialects.openai.fields import (
-    EFFORTS,
-)
+from agcore.conversation.values import Conversation, Output, Pictures, Settings, Text, Turn
 from agcore.dialects.openai.schemas import output_target
 from agcore.dialects.openai_chat.messages_writer import Messages
+from agcore.dialects.openai_chat.reasoning import leave_out_effort, settled, write_reasoning
 from agcore.dialects.openai_chat.tools import official, write_tools
 from agcore.models.profiles import Profile
 from agcore.protocol.report import Weight
 
-_BUDGETS: Final = ((512, "minimal"), (1024, "low"), (8192, "medium"), (24_576, "high"))
-_SWITCHED: Final = frozenset({"deepseek", "moonshot", "zai"})
-"""Vendors whose Chat switches thinking by `thinking: {"type": ...}`."""
 _TIERS: Final = {tier: tier for tier in ("auto", "default", "flex", "scale", "priority", "fast")} | {
     "standard": "default",
     "standard_only": "default",
@@ -43,7 +38,7 @@ def render_request(
     conversation: Conversation, *, model: str, profile: Profile, signer: str, losses: Losses
 ) -> dict[str, object]:
     """See `base.RenderRequest`. Streams always ask for usage: the client's writer hides what it did not ask."""
-    conversation = _asked_in_words(conversation, profile)
+    conversation = settled(_asked_in_words(conversation, profile), profile, losses)
     body: dict[str, object] = {
         "model": model,
         "messages": Messages(profile=profile, signer=signer, losses=losses).written(conversation),
@@ -55,9 +50,9 @@ def render_request(
         _write_pictures(conversation.pictures, profile, body, losses)
     _write_sampling(conversation.settings, profile, body, losses)
     if conversation.reasoning is not None:
-        _write_reasoning(conversation.reasoning, profile, body, losses)
+        write_reasoning(conversation.reasoning, profile, body, losses)
     if "tools" in body:
-        _write_no_effort(conversation.reasoning, profile, body, losses)
+        leave_out_effort(conversation.reasoning, profile, body, losses)
     _write_labels(conversation.settings, profile, body, losses)
     if conversation.settings.cache or profile.upstream.cache_field:
         _write_cache(conversation, profile, body, losses)
@@ -93,8 +88,10 @@ def _write_output(output: Output, profile: Profile, losses: Losses) -> dict[str,
     if schema is not None and not profile.structured_output:
         losses.add("response_format", f"{profile.model} takes no schema", action="asked for in words")
         schema = None
-    if schema is None:
+    if schema is None and profile.upstream.json_object:
         return {"type": "json_object"}
+    if schema is None:
+        return {"type": "json_schema", "json_schema": {"name": "response", "schema": {"type": "object"}}}
     title = schema.get("title") if isinstance(schema, dict) else None
     name = output.name or (title if isinstance(title, str) else "")
     described: dict[str, object] = {"name": re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:64].strip("_") or "response"}
@@ -157,7 +154,7 @@ def _write_sampling(settings: Settings, profile: Profile, body: dict[str, object
 def _write_stop(stop: tuple[str, ...], profile: Profile, body: dict[str, object], losses: Losses) -> None:
     if not stop:
         return
-    if official(profile) and profile.reasoning != "none":
+    if not profile.upstream.stop or (official(profile) and profile.reasoning != "none"):
         losses.add("stop", f"{profile.model} takes no stop sequences")
     elif len(stop) > _MOST_STOPS:
         losses.add("stop", f"Chat takes at most {_MOST_STOPS} stop sequences", weight="refuse")
@@ -207,65 +204,3 @@ def _write_cache(conversation: Conversation, profile: Profile, body: dict[str, o
         body["cache_control"] = {"type": "ephemeral", **({} if lifetime == "default" else {"ttl": lifetime})}
     elif lifetime:
         losses.add("cache_control", "Chat upstreams cache on their own", weight="note")
-
-
-def _write_reasoning(reasoning: Reasoning, profile: Profile, body: dict[str, object], losses: Losses) -> None:
-    effort = reasoning.effort or _effort_of(reasoning.budget)
-    if effort not in EFFORTS:  # `auto`: to say nothing leaves it to the model
-        return
-    off = effort == "none"
-    if not profile.vendor:
-        if off:
-            losses.add("reasoning", f"whether {profile.model} can switch thinking off is not known", weight="note")
-        else:
-            body["reasoning_effort"] = effort
-        return
-    if profile.reasoning == "none":
-        if not off:
-            losses.add("reasoning", f"{profile.model} does not think")
-        return
-    if off and "none" not in profile.efforts:
-        losses.add("reasoning", f"{profile.model} cannot switch thinking off", action="left to the model")
-        return
-    if profile.vendor in _SWITCHED:
-        body["thinking"] = {"type": "disabled" if off else "enabled"}
-        if not off and profile.reasoning == "effort":
-            body["reasoning_effort"] = _nearest(effort, profile, losses)
-    elif profile.vendor == "qwen":
-        body["enable_thinking"] = not off
-        if reasoning.budget is not None and not off:
-            body["thinking_budget"] = reasoning.budget
-    else:
-        body["reasoning_effort"] = "none" if off else _nearest(effort, profile, losses)
-
-
-def _write_no_effort(reasoning: Reasoning | None, profile: Profile, body: dict[str, object], losses: Losses) -> None:
-    """Where functions and reasoning exclude each other, the functions stay."""
-    manner = profile.upstream.tools_with_effort_on_chat
-    if manner == "taken":
-        return
-    effort = body.pop("reasoning_effort", None)
-    if manner == "none":
-        body["reasoning_effort"] = "none"
-    if effort not in (None, "none"):
-        losses.add("reasoning", f"{profile.model} does not think beside functions in Chat", action="sent without")
-    elif reasoning is None and manner == "none":
-        losses.add("reasoning", f"{profile.model} does not think beside functions in Chat", weight="note")
-
-
-def _effort_of(budget: int | None) -> str:
-    if budget is None or budget < 0:
-        return "auto"
-    if budget == 0:
-        return "none"
-    return next((effort for most, effort in _BUDGETS if budget <= most), "xhigh")
-
-
-def _nearest(effort: str, profile: Profile, losses: Losses) -> str:
-    """The level nearest to `effort` that the model takes, the weaker of two; never none."""
-    levels = [level for level in profile.efforts if level in EFFORTS[1:]] or ["low", "medium", "high"]
-    wanted = EFFORTS.index(effort)
-    nearest = min(levels, key=lambda level: (abs(EFFORTS.index(level) - wanted), EFFORTS.index(level)))
-    if nearest != effort:
-        losses.add("reasoning", f"{profile.model} knows no effort {effort!r}", action=f"clamped to {nearest}")
-    return nearest

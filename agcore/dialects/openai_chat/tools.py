@@ -17,6 +17,7 @@ from agcore.conversation.values import Conversation, HostedTool, Invalid, Tool, 
 from agcore.dialects.openai.fields import Fields, as_members, flag, items, needed_text, text, wrong
 from agcore.dialects.openai.parts_reader import cache_marker
 from agcore.dialects.openai.schemas import parameters_target
+from agcore.dialects.openai_chat.reasoning import thinks
 from agcore.dialects.openai_chat.traits import NAME
 from agcore.dialects.shared.web_search import chat_options, terms_of
 from agcore.models.profiles import Profile
@@ -164,6 +165,8 @@ def write_tools(conversation: Conversation, profile: Profile, losses: Losses) ->
     names = choice.names if choice is not None else ()
     single = choice is not None and choice.mode == "required" and len(names) == 1
     allowing = bool(names) and not single
+    if single and profile.upstream.forced_tool == "by_word":
+        tools, single = tuple(tool for tool in tools if tool.name in names), False
     if allowing and not official(profile):
         tools = tuple(tool for tool in tools if tool.name in names)
         losses.add("tool_choice", "only OpenAI takes a list of allowed tools", action="sent only those", weight="note")
@@ -177,9 +180,23 @@ def write_tools(conversation: Conversation, profile: Profile, losses: Losses) ->
         body["tool_choice"] = {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": allowed}}
     elif choice is not None:
         body["tool_choice"] = choice.mode
+    if choice is not None:
+        _take_back_force(conversation, profile, body, losses)
     if conversation.parallel_calls is False:  # true is the default, and some models refuse the member
         body["parallel_tool_calls"] = False
     return body
+
+
+def _take_back_force(conversation: Conversation, profile: Profile, body: dict[str, object], losses: Losses) -> None:
+    """Demand no call of a model that takes no such demand, and offer nothing where none may be made."""
+    mode, manner = body["tool_choice"], profile.upstream.forced_tool
+    if mode == "none" and manner == "refused":
+        del body["tools"], body["tool_choice"]
+    elif mode not in ("none", "auto") and (
+        manner == "refused" or (manner == "not_while_thinking" and thinks(conversation.reasoning, profile))
+    ):
+        body["tool_choice"] = "auto"
+        losses.add("tool_choice", f"{profile.model} cannot be made to call a tool here", action="left to the model")
 
 
 def _write_hosted(conversation: Conversation, profile: Profile, body: dict[str, object], losses: Losses) -> None:
