@@ -120,6 +120,14 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     ),
     # T12
     # T13
+    base.row(
+        "manners.T13",
+        "docs/wire/openai-chat.md",
+        "Sources that stand beside the choices of an answer are citations of what was said.",
+        "dialects/openai_chat/test_sources.py::test_sources_of_a_whole_answer_are_for_all_of_it",
+        "dialects/openai_chat/test_sources.py::test_sources_that_every_chunk_repeats_are_told_once_and_at_the_end",
+        "dialects/openai_chat/test_sources.py::test_clients_see_sources",
+    ),
     # T14
     # T15
     # T27

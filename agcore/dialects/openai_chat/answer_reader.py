@@ -32,6 +32,7 @@ from agcore.conversation.values import (
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.openai.media_parts import source_of
 from agcore.dialects.openai_chat.call_numbers import CallNumbers, KnownCall, id_of
+from agcore.dialects.openai_chat.sources import Sources
 from agcore.dialects.openai_chat.stream_events import StreamEvents
 from agcore.dialects.shared.citation_spans import span_of
 from agcore.dialects.shared.faults import CUT, EMPTY
@@ -98,6 +99,7 @@ class ResponseReader:
         self.fault: Fault | None = None
         self._signer = signer
         self._choices: dict[int, _Choice] = {}
+        self._sources = Sources()
         self._started = False
         self._events = StreamEvents()
 
@@ -139,6 +141,10 @@ class ResponseReader:
             self._started = True
             given = chunk.get("id")
             deltas.append(Started(given if isinstance(given, str) else ""))
+        self._sources.read(chunk)
+        for index, choice in self._choices.items():
+            if choice.finished:  # sources that follow what they are for
+                deltas += self._sources.untold(index)
         choices = chunk.get("choices")
         for position, item in enumerate(choices if isinstance(choices, list) else ()):
             if isinstance(item, dict):
@@ -190,6 +196,8 @@ class ResponseReader:
             deltas += self._content(choice, index, RefusalDelta(refusal, index))
         for beside in (*_images(said.get("images"), index), *_citations(said.get("annotations"), index)):
             deltas += self._content(choice, index, beside)
+            if isinstance(beside, Cited):
+                self._sources.told(beside.url, index)
         calls = said.get("tool_calls")
         for call in calls if isinstance(calls, list) else ():
             if isinstance(call, dict):
@@ -317,7 +325,7 @@ class ResponseReader:
         if stop in (Stop.END, Stop.TOOL_CALLS):
             stop = Stop.TOOL_CALLS if choice.started_calls else Stop.END
             stop = Stop.REFUSAL if choice.refused and stop is Stop.END else stop
-        return [*deltas, Finished(stop, choice=index)]
+        return [*deltas, *self._sources.untold(index), Finished(stop, choice=index)]
 
 
 def read_answer(answer: dict[str, object], *, signer: str) -> list[Delta] | Fault:
