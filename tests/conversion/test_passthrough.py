@@ -11,6 +11,7 @@ import pytest
 from agcore import SendData, SendHead, State, UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
 from agcore.codecs.sse import Decoder
 from agcore.config.values import Endpoint, Limits, ModelRule, Provider, Secret
+from agcore.dialects.openai_responses.stream_tap import MAX_KEPT
 from agcore.protocol.http import Headers, Origin
 from agcore_sim.dialogues import (
     ANTHROPIC,
@@ -566,3 +567,34 @@ def test_a_failed_response_of_a_provider_without_a_key_passes_byte_for_byte() ->
     story = asked(RESPONSES, stream=False, setup=config(providers=(provider(RESPONSES, keys=()),)))
     story.upstream_answers(200, answer)
     assert (story.status, story.body) == (200, answer)
+
+
+def responses_events(*items: Any, output: Any) -> bytes:
+    """A stream of Responses that tells of items and ends with an output."""
+    done = [{"type": "response.output_item.done", "output_index": at, "item": item} for at, item in enumerate(items)]
+    end = {"type": "response.completed", "response": {"id": "resp_1", "model": "up-openai_responses", "output": output}}
+    return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in (*done, end))
+
+
+@pytest.mark.parametrize("model", [RESPONSES.model, RESPONSES.alias])
+def test_an_end_of_responses_without_output_gets_the_items_of_its_stream(model: str) -> None:
+    story = streaming(RESPONSES, model=model)
+    story.tell(UpstreamData(1, RESPONSES.announcements + responses_events({"id": "a"}, {"id": "b"}, output=[])))
+    frames = [json.loads(frame.data or b"") for frame in Decoder().feed(story.body)]
+    assert frames[-1]["response"] == {"id": "resp_1", "model": model, "output": [{"id": "a"}, {"id": "b"}]}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        responses_events({"id": "a"}, output=[{"id": "c"}]),
+        responses_events({"id": "a"}, output=None),
+        responses_events(output=[]),
+        responses_events({"id": "a" * MAX_KEPT}, {"id": "b"}, output=[]),
+    ],
+    ids=["told", "absent", "nothing", "too much"],
+)
+def test_any_other_end_of_responses_passes_as_it_is(events: bytes) -> None:
+    story = streaming(RESPONSES)
+    story.tell(UpstreamData(1, RESPONSES.announcements + events))
+    assert story.body == RESPONSES.announcements + events

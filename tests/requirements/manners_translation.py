@@ -119,6 +119,15 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "conversation/test_wrapped_output.py::test_what_is_not_wrapped_passes",
     ),
     # T12
+    base.row(
+        "manners.T12",
+        "docs/wire/openai-responses.md",
+        "A Responses stream without indices, ids or announcements says what it says; content is never an empty success.",
+        "dialects/openai_responses/test_lean_streams.py::test_what_is_left_out_of_events_changes_nothing",
+        "dialects/openai_responses/test_lean_streams.py::test_text_streams_without_indices_and_is_no_empty_success",
+        "dialects/openai_responses/test_lean_streams.py::test_content_that_cannot_be_read_is_a_fault_and_no_empty_success",
+        "dialects/anthropic/test_answer.py::test_blocks_without_an_index_follow_one_another",
+    ),
     # T13
     base.row(
         "manners.T13",

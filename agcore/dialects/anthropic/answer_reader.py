@@ -80,8 +80,12 @@ class ResponseReader:
             return deltas
         if kind == "content_block_delta":
             delta = data.get("delta")
-            if isinstance(delta, dict) and self._block is not None and data.get("index") == self._index:
+            if not isinstance(delta, dict):
+                pass
+            elif self._block is not None and data.get("index") == self._index:
                 self._delta(self._block, delta, deltas)
+            else:
+                self._stray(delta, data.get("index"), deltas)
         elif kind == "content_block_start":
             self._close(deltas)
             block = data.get("content_block")
@@ -100,6 +104,15 @@ class ResponseReader:
         if self.fault is None and not self._finished:
             self.fault = CUT
         return []
+
+    def _stray(self, delta: dict[str, object], index: object, deltas: list[Delta]) -> None:
+        """A delta of no block that is known: look-alikes leave out indices, and the start of a text or a thought."""
+        kind = delta.get("type")
+        if self._block is None and kind in ("text_delta", "thinking_delta"):
+            self._open({"type": str(kind).removesuffix("_delta")}, index, deltas)
+            index = None
+        if self._block is not None and (index is None or self._index is None):
+            self._delta(self._block, delta, deltas)
 
     def _open(self, block: dict[str, object], index: object, deltas: list[Delta]) -> None:
         self._block, self._index, self._said, self._signature = block, index, False, ""

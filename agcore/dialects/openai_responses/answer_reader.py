@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -39,10 +39,36 @@ _UNFINISHED = Fault(status=502, message="the upstream's response was not finishe
 _NO_RESPONSE = Fault(status=502, message="the upstream's answer is not a response")
 
 
-class _Seen(msgspec.Struct):
+_UNREADABLE = Fault(status=502, message="the upstream's stream told of content that cannot be read")
+_FAMILIES: Final[Mapping[str, str]] = {
+    "output_text": "message",
+    "refusal": "message",
+    "reasoning_summary_part": "reasoning",
+    "reasoning_summary_text": "reasoning",
+    "reasoning_text": "reasoning",
+    "function_call_arguments": "call",
+    "custom_tool_call_input": "call",
+    "function_call": "call",
+    "custom_tool_call": "call",
+}
+"""What an event is about, or the type of an item -> the kind of item; other types are kinds of their own."""
+_UNTOLD: Final = frozenset(
+    ("code_interpreter_call_code", "mcp_call_arguments", "shell_call_command", "shell_call_output_content")
+)
+"""What nobody is told of: the work of the vendor's own tools."""
+
+
+class _Seen(msgspec.Struct, eq=False):
     """What is known of one output item."""
 
     kind: str = ""
+    family: str = ""
+    """The kind of item that it is, or has to be by what was told of it."""
+    id: str = ""
+    part: int = 0
+    """The part that was begun last."""
+    parts: int = 0
+    """Parts that were begun."""
     texts: dict[tuple[str, int], str] = {}
     """(kind of part, its index) -> what was passed on of it."""
     begins: dict[int, int] = {}
@@ -51,6 +77,10 @@ class _Seen(msgspec.Struct):
     arguments: str = ""
     cited: int = 0
     done: bool = False
+
+    def begun_otherwise(self, kind: str) -> bool:
+        """Whether the part that was begun last is of another kind."""
+        return any(place == self.part and told != kind for told, place in self.texts)
 
 
 class ResponseReader:
@@ -67,8 +97,11 @@ class ResponseReader:
         self._signer = signer
         self._started = False
         self._finished = False
+        self._all: list[_Seen] = []
         self._items: dict[int, _Seen] = {}
         self._ids: dict[str, _Seen] = {}
+        self._heard = False
+        """Something was told that an answer is made of."""
         self._thinking: _Seen | None = None
         """The item whose thought is open."""
         self._calls = 0
@@ -119,28 +152,71 @@ class ResponseReader:
         )
 
     def _item_event(self, kind: str, event: dict[str, Any]) -> Iterator[Delta]:
-        index = event.get("output_index")
-        if not isinstance(index, int):
-            return
-        seen = self._items.setdefault(index, _Seen())
-        item, delta = event.get("item"), event.get("delta")
+        item, delta, subject = event.get("item"), event.get("delta"), kind.split(".")[1]
+        seen = self._seen(kind, subject, event)
         yield from self._start({})
+        if kind.endswith("part.added"):
+            place = _place(event)
+            seen.part, seen.parts = seen.parts if place is None else place, seen.parts + 1
+        place = _place(event)
+        if place is None:
+            place = seen.part = seen.part + (subject in ("output_text", "refusal") and seen.begun_otherwise(subject))
+        self._heard = self._heard or (kind.endswith(".delta") and bool(delta) and subject not in _UNTOLD)
         if kind == "response.output_item.added" and isinstance(item, dict):
             yield from self._added(seen, item)
         elif kind == "response.output_item.done" and isinstance(item, dict):
             yield from self._item_done(seen, item)
         elif kind == "response.output_text.annotation.added":
-            yield from self._cited(seen, event.get("annotation"), _place(event))
+            yield from self._cited(seen, event.get("annotation"), place)
         elif kind.endswith(".delta") and isinstance(delta, str) and delta:
-            yield from self._said(
-                seen, kind.split(".")[1], _place(event), delta, whole=False, logprobs=event.get("logprobs")
-            )
+            yield from self._said(seen, subject, place, delta, whole=False, logprobs=event.get("logprobs"))
         elif kind.endswith(".done"):
             said = next((event[name] for name in ("text", "refusal", "arguments", "input") if name in event), None)
             if isinstance(said, str):
-                yield from self._said(
-                    seen, kind.split(".")[1], _place(event), said, whole=True, logprobs=event.get("logprobs")
-                )
+                yield from self._said(seen, subject, place, said, whole=True, logprobs=event.get("logprobs"))
+
+    def _seen(self, kind: str, subject: str, event: Mapping[str, object]) -> _Seen:
+        """The item that an event is about: by its id, its index, or as the latest one of its type.
+
+        See docs/wire/openai-responses.md#what-compatible-servers-leave-out.
+        """
+        item, index = event.get("item"), event.get("output_index")
+        id = item.get("id") if isinstance(item, Mapping) else event.get("item_id")
+        id = id if isinstance(id, str) else ""
+        family = _family(item.get("type")) if isinstance(item, Mapping) else _FAMILIES.get(subject, "")
+        added = kind == "response.output_item.added"
+        seen = self._ids.get(id) if id else None
+        if seen is None and isinstance(index, int):
+            seen = self._items.get(index)
+            if seen is not None and added and seen.id and id and seen.kind:
+                seen = None  # another one under the same number
+        elif seen is None and not added:
+            fits = (each for each in reversed(self._all) if not each.done and (not family or each.family == family))
+            seen = next(fits, None)
+        if seen is None:
+            seen = self._new()
+        if isinstance(index, int):
+            self._items[index] = seen
+        seen.family = seen.family or family
+        if id:
+            seen.id = id
+            self._ids.setdefault(id, seen)
+        return seen
+
+    def _new(self) -> _Seen:
+        self._all.append(_Seen())
+        return self._all[-1]
+
+    def _listed(self, place: int, item: Mapping[str, object], open: list[_Seen]) -> _Seen:
+        """The item that stands at a place of the whole output, out of those that were not found there yet."""
+        id, family = item.get("id"), _family(item.get("type"))
+        named = (self._ids.get(id) if isinstance(id, str) else None, self._items.get(place))
+        known = [each for each in named if each is not None and each in open and each.family in ("", family)]
+        known += [each for each in open if each.family == family]
+        if not known:
+            return self._new()
+        open.remove(known[0])
+        return known[0]
 
     def _said(
         self, seen: _Seen, kind: str, place: int, text: str, *, whole: bool, logprobs: object = None
@@ -148,9 +224,10 @@ class ResponseReader:
         """Text of a part, new or repeated from its beginning."""
         if kind in ("function_call_arguments", "custom_tool_call_input"):
             new = _missing(seen.arguments, text) if whole else text
-            if new and seen.call >= 0 and not seen.done:
+            if new and not seen.done:
                 seen.arguments += new
-                yield ToolArguments(seen.call, new)
+                if seen.call >= 0:
+                    yield ToolArguments(seen.call, new)
             return
         if kind not in ("output_text", "refusal", "reasoning_summary_text", "reasoning_text") or seen.done:
             return
@@ -200,6 +277,8 @@ class ResponseReader:
             seen.call = self._calls
             self._calls += 1
             yield ToolStarted(seen.call, id if isinstance(id, str) else "", name, custom=kind == "custom_tool_call")
+            if seen.arguments:  # which came before the name
+                yield ToolArguments(seen.call, seen.arguments)
 
     def _item_done(self, seen: _Seen, item: Mapping[str, object]) -> Iterator[Delta]:
         if seen.done:
@@ -272,14 +351,16 @@ class ResponseReader:
         if status in ("in_progress", "queued"):
             self.fault = _UNFINISHED
             return
-        output = response.get("output")
+        output, open = response.get("output"), list(self._all)
         for index, item in enumerate(output if isinstance(output, list) else ()):
             if isinstance(item, dict):
-                id = item.get("id")
-                seen = self._ids.get(id) if isinstance(id, str) else None
-                yield from self._item_done(seen or self._items.setdefault(index, _Seen()), item)
+                yield from self._item_done(self._listed(index, item, open), item)
         yield from self._end_thoughts()
-        for seen in self._items.values():
+        unnamed = any(seen.arguments and seen.call < 0 for seen in self._all)
+        if unnamed or (self._heard and not any(seen.texts or seen.call >= 0 for seen in self._all)):
+            self.fault = _UNREADABLE
+            return
+        for seen in self._all:
             if seen.call >= 0 and not seen.done:
                 seen.done = True
                 yield ToolEnded(seen.call)
@@ -299,9 +380,13 @@ class ResponseReader:
         return Stop.REFUSAL if self._refused else Stop.END
 
 
-def _place(event: Mapping[str, object]) -> int:
+def _family(type: object) -> str:
+    return _FAMILIES.get(type, type) if isinstance(type, str) else ""
+
+
+def _place(event: Mapping[str, object]) -> int | None:
     place = event.get("summary_index", event.get("content_index"))
-    return place if isinstance(place, int) else 0
+    return place if isinstance(place, int) else None
 
 
 def _parts(parts: object) -> Iterator[tuple[int, Mapping[str, object]]]:

@@ -36,7 +36,12 @@ class StreamEvents:
             event = json_text.decode(data)
         except ValueError:
             return UNREADABLE
-        return self.classify(event, frame.event) if isinstance(event, dict) else UNREADABLE
+        if not isinstance(event, dict):
+            return UNREADABLE
+        classified = self.classify(event, frame.event)
+        if frame.event is not None:
+            event.setdefault("type", frame.event)
+        return classified
 
     def classify(self, event: dict[str, object], name: str | None = None) -> StreamEvent:
         """See `base.StreamEvents`. A failed response is both: the dialect's own end, and a fault."""

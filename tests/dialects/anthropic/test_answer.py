@@ -147,6 +147,47 @@ def test_a_stream_is_read_alike_however_it_is_cut(piece: int) -> None:
     assert read(WHOLE, piece=piece) == (READ, None)
 
 
+@pytest.mark.parametrize("kinds", [("start",), ("delta",), ("stop",), ("start", "delta", "stop")])
+def test_blocks_without_an_index_follow_one_another(kinds: tuple[str, ...]) -> None:
+    left_out = {f"content_block_{kind}" for kind in kinds}
+    events = [json.loads(frame.data or b"") for frame in Decoder().feed(WHOLE)]
+    lean = [
+        {name: value for name, value in event.items() if name != "index" or event["type"] not in left_out}
+        for event in events
+    ]
+    assert read(stream(*lean)) == (READ, None)
+
+
+def test_texts_and_thoughts_need_no_start_and_the_rest_of_a_block_that_is_none_is_dropped() -> None:
+    said, fault = read(
+        stream(
+            more(0, "input_json_delta", partial_json="{}"),
+            {"type": "content_block_delta", "index": 0, "delta": "?"},
+            more(0, "thinking_delta", thinking="Hm."),
+            stop(0),
+            more(1, "text_delta", text="Hi"),
+            more(2, "text_delta", text="lost"),
+            reason("end_turn"),
+            END,
+        )
+    )
+    assert fault is None
+    assert said[:3] == [ThinkingDelta("Hm."), ThinkingEnded(), TextDelta("Hi")]
+    assert TextDelta("lost") not in said
+
+
+def test_an_event_without_a_type_is_what_its_line_says() -> None:
+    frames = Decoder().feed(WHOLE)
+    bare = [
+        {name: value for name, value in json.loads(frame.data or b"").items() if name != "type"} for frame in frames
+    ]
+    pairs = zip(frames, bare, strict=True)
+    assert read(b"".join(encode(json.dumps(event).encode(), event=frame.event) for frame, event in pairs)) == (
+        READ,
+        None,
+    )
+
+
 def test_a_whole_answer_gives_the_deltas_of_its_stream() -> None:
     answer: dict[str, object] = {
         "type": "message",
