@@ -27,12 +27,17 @@ _ROUTES_INTRO: Final = """\
 # Routes
 
 Generated from `agcore/ingress/routes.py` by `make docs`; `agcore routes` prints the same table. A row's name begins
-with its protocol: O for OpenAI, A for Anthropic, G for Gemini, M for MCP, I for the gateway's own; `+` stands for
-all others. `{version}` is v1, v1beta, v1beta1 or v1alpha, `{collection}` is models or tunedModels, `{model}` may hold
-slashes and colons, `{name}` is one segment. The dialect `models` is decided by the request's headers. Trailing slashes
-and a doubled `/v1/v1` are accepted, a known path with a wrong method is a 405, and `OPTIONS` is answered on every path.
-Bodies may be coded with gzip, deflate, zstd and, with the extra `br`, br; limits hold for what they decode to, and
-other codings are a 415.
+with its protocol: O for OpenAI, A for Anthropic, G for Gemini, M for MCP, I for the gateway's own; `+` stands for all
+others. `{version}` is v1, v1beta, v1beta1 or v1alpha, `{collection}` is models or tunedModels, `{model}` may hold
+slashes and colons, `{name}` is one segment, `{rest}` any number of them. The dialect `models` is decided by the
+request's headers. A known path with a wrong method is a 405, and `OPTIONS` is answered on every path.
+
+A path may also come without its `/v1` (`/chat/completions`), with it twice, behind `/openai`, `/anthropic` or
+`/gemini` (which then decide the dialect `models`), under `/v1beta/openai` as at Google, or as
+`/openai/deployments/NAME/...` as at Azure; a slash at its end says nothing. A method of Google's that no row has
+passes to a Gemini provider as it is, and is a 501 elsewhere. What no row has is refused in the shape of who asks, by
+`x-goog-api-key`, `x-goog-api-client` or `anthropic-version`. Bodies may be coded with gzip, deflate, zstd and, with
+the extra `br`, br; limits hold for what they decode to, and other codings are a 415.
 
 """
 

@@ -13,13 +13,15 @@ class RequestTarget(msgspec.Struct, frozen=True):
     """The parts of a request target."""
 
     path: str
-    """Percent-decoded, without trailing slashes and with a doubled `/v1` prefix made single: `/v1/models`."""
+    """Percent-decoded and without trailing slashes: `/v1/models`."""
     query: tuple[tuple[str, str], ...]
     """Decoded pairs in order, without credentials."""
     raw_query: bytes
     """The same as it came, without credentials."""
     key: str | None
     """The value of `?key=`, which is a credential on some routes and nothing on the others."""
+    vendor: str = ""
+    """Whose name stood in front of the path, which goes without it: see `ingress.path_forms`."""
 
     def first(self, name: str) -> str | None:
         """The first value of a query parameter, or None."""
@@ -46,8 +48,6 @@ def parse(raw: bytes) -> RequestTarget | Fault:
     if text is None:
         return invalid("the path is not UTF-8 or holds control characters")
     text = text.rstrip("/") or "/"
-    if text.startswith("/v1/v1/"):
-        text = text[3:]
     pairs: list[tuple[str, str]] = []
     kept: list[bytes] = []
     key: str | None = None

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from agcore.codecs.header_fields import Allowed
-from agcore.codecs.json_splice import Members
+from agcore.codecs.json_splice import BodyError, Members
 from agcore.codecs.sse import Frame
 from agcore.conversation.tool_name_rule import ToolNameRule
 from agcore.models.vendor_profile import VendorProfile
@@ -41,6 +41,8 @@ class PathParts(msgspec.Struct, frozen=True):
     """What stands behind the path's last colon: `countTokens`."""
     query: tuple[tuple[str, str], ...] = ()
     """Decoded pairs in order, without credentials."""
+    method: str = ""
+    """The name of a method that no route has, such as `batchGenerateContent`."""
 
 
 class RequestSummary(msgspec.Struct, frozen=True):
@@ -61,6 +63,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """What may be sent on a silent stream."""
     model_member: str = "model"
     """The top-level member of an answer that names the model."""
+    model_mark: str = ""
+    """What clients may put behind a model's name, in lower case, though no vendor knows it as a part of one."""
     history_member: str | None
     """The member of a request that holds the conversation so far; None where there is none."""
     stray_history_member: str | None = None
@@ -113,14 +117,28 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     stream_as_array: bool = False
     """Whether an upstream may send a stream as one JSON array of its events."""
 
+    def plain_model(self, model: str) -> str:
+        """A model's name without the mark that clients may put behind it."""
+        mark = self.model_mark
+        while mark and model.lower().endswith(mark) and len(model) > len(mark):
+            model = model[: -len(mark)]
+        return model
+
     def generate_target(self, prefix: bytes, parts: PathParts, model: str, *, stream: bool) -> bytes:
         """The request target of a generation at the provider whose base URL has the path `prefix`."""
         path = self.stream_path if stream and self.stream_path is not None else self.generate_path
         return self.target(prefix, path, parts, model)
 
     def target(self, prefix: bytes, path: str, parts: PathParts, model: str) -> bytes:
-        """The request target for a path of this dialect, its placeholders filled in."""
+        """The request target for a path of this dialect, its placeholders filled in.
+
+        Raises:
+            BodyError: The model's name would lead to another path. Most servers take a dot segment out of a path, and
+                what a client key may ask for is decided by the name (RFC 3986 section 5.2.4).
+        """
         if "{" in path:
+            if "{model}" in path and any(part in ("", ".", "..") for part in model.split("/")):
+                raise BodyError(f"the model {model!r} cannot be asked here: its name would lead to another path")
             version = parts.version or self.default_version
             path = path.format(version=version, collection=parts.collection, model=quote(model, safe="/-._~@:"))
         return prefix + path.encode("ascii")

@@ -15,12 +15,15 @@ from agcore.codecs.request_target import RequestTarget, parse
 from agcore.config.values import ClientKey
 from agcore.dialects import FALLBACK
 from agcore.ingress.auth import Guard
+from agcore.ingress.path_forms import canonical
 from agcore.ingress.request import Preflight, Refused, Request, Routed
 from agcore.ingress.routes import MatchedRoute, NoMatch, dialect_of_path, match
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers, Peer, RequestHead
 
 _NOWHERE: Final = RequestTarget(path="", query=(), raw_query=b"", key=None)
+_USUAL: Final = ("/v1/chat/", "/v1/messages", "/v1/responses", "/v1beta/models/")
+"""What nearly all paths begin with, none of which has another form."""
 _ABOUT_BODY: Final = frozenset({b"content-encoding", b"content-length"})
 
 
@@ -64,6 +67,8 @@ def admit(head: RequestHead, peer: Peer, *, guard: Guard, id: str, now: float) -
         return Refused(
             id=id, head=head, peer=peer, started=now, target=_NOWHERE, dialect=FALLBACK.traits.name, fault=target
         )
+    if not target.path.startswith(_USUAL):
+        target = canonical(target)
     found = match(head.method, target, head.headers)
     shown = target if target.key is None else msgspec.structs.replace(target, key=None)
     cors = guard.browser.cors_headers(head.headers)
@@ -174,11 +179,15 @@ def _preflight_headers(asked: Headers, found: MatchedRoute | NoMatch, *, readabl
 def _no_route(method: str, target: RequestTarget, found: NoMatch) -> Fault:
     if found.allow:
         allow = ", ".join(found.allow)
-        message = f"{target.path} does not take {method}; it takes {allow}"
+        message = f"{_shown(target)} does not take {method}; it takes {allow}"
         return Fault(
             status=405, message=message, headers=((b"allow", allow.encode("ascii")),), code="method_not_allowed"
         )
-    return Fault(status=404, message=f"there is no {target.path} here", code="not_found")
+    return Fault(status=404, message=f"there is no {_shown(target)} here", code="not_found")
+
+
+def _shown(target: RequestTarget) -> str:
+    return f"/{target.vendor}{target.path}" if target.vendor else target.path
 
 
 def _body_fault(request: Routed, length: bytes | None, *, json_body: bool, bound: int) -> Fault | None:

@@ -5,9 +5,9 @@ A `Guard` is made once per configuration and answers one question: is this reque
 - `off` is open; `strict` needs a key everywhere; `all_except_health` needs one everywhere but on the probes; `auto` is
   `all_except_health` when the LAN may connect, and otherwise open to this machine only: a request from elsewhere, or
   one that names a forwarding chain, is treated as under `all_except_health`.
-- A key may come as a bearer token, `x-api-key`, `x-goog-api-key`, or `?key=` on the routes of Google's SDKs. The first
-  good one is the caller; a foreign one beside it hides nothing. Keys are found by a keyed hash of their bytes, so that
-  the time of a lookup says nothing about them, and then compared in constant time.
+- A key may come as a bearer token, `x-api-key`, `x-goog-api-key`, Azure's `api-key`, or `?key=` on the routes of
+  Google's SDKs. The first good one is the caller; a foreign one beside it hides nothing. Keys are found by a keyed hash
+  of their bytes, so that the time of a lookup says nothing about them, and then compared in constant time.
 - An MCP server with `auth = "client"` gets the client's `authorization`. The gateway's key stands in another header
   then, and the refusal of a client without one says so. It also says where the server's OAuth metadata are, which
   are open like a probe.
@@ -36,9 +36,9 @@ from agcore.protocol.http import Headers, Peer, RequestHead
 from agcore.protocol.state import Digest
 
 _FORWARDED: Final = (b"forwarded", b"via")
-_CREDENTIALS: Final = (b"authorization", b"x-api-key", b"x-goog-api-key")
+_CREDENTIALS: Final = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
 _PLACES: Final = (*_CREDENTIALS, b"?key")
-_KEY_PATHS: Final = tuple(f"/{version}/{kind}" for version in VERSIONS for kind in ("models", "tunedModels"))
+_KEY_PATHS: Final = ("/v1/models", "/v1/tunedModels", *(f"/{each}/" for each in (*VERSIONS[1:], "upload")))
 
 
 class Admission(msgspec.Struct, frozen=True):

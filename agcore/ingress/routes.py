@@ -2,12 +2,14 @@
 
 Read `ROUTES` from top to bottom: it is the HTTP surface. docs/routes.md and `agcore routes` are printed from it, and
 the authentication tests take their rows from it. Paths may hold four placeholders: `{version}` (one of `VERSIONS`),
-`{collection}` (`models` or `tunedModels`), `{model}` (one or more segments, so that ids may contain slashes) and
-`{name}` (one segment). A literal path belongs to its own rows, whatever the method; no two rows match one request.
+`{collection}` (`models` or `tunedModels`), `{model}` (one or more segments, so that ids may contain slashes), `{name}`
+(one segment) and `{rest}` (any number of segments, or none). A literal path belongs to its own rows, whatever the
+method; no two rows match one request. Other forms of a path are made one of these before: see `path_forms`.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -25,7 +27,7 @@ class Route(msgspec.Struct, frozen=True):
     methods: tuple[str, ...]
     path: str
     dialect: str
-    """Whose shapes its answers and errors have; `models` is decided by the request's headers."""
+    """Whose shapes its answers and errors have; `models` is decided by the request: see `models_dialect`."""
     operation: str
     """Name of what the route does, as `operations.OPERATIONS` has it."""
     what: str
@@ -44,12 +46,15 @@ class MatchedRoute(msgspec.Struct, frozen=True):
     collection: str = "models"
     model: str = ""
     name: str = ""
+    method: str = ""
+    """What stands behind the model's last colon, if it looks like a method that no row has."""
 
     def parts(self, target: RequestTarget) -> PathParts:
         """The parts of path and query besides the route."""
         if not self.model:
             return PathParts(query=target.query)
-        return PathParts(self.version, self.collection, self.model, self.route.path.rpartition(":")[2], target.query)
+        action = self.route.path.rpartition(":")[2]
+        return PathParts(self.version, self.collection, self.model, action, target.query, self.method)
 
 
 class NoMatch(msgspec.Struct, frozen=True):
@@ -63,6 +68,17 @@ VERSIONS: Final = ("v1", "v1beta", "v1beta1", "v1alpha")
 ANY: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _GET: Final = ("GET", "HEAD")
 _POST: Final = ("POST",)
+
+NOT_SERVED: Final = (
+    # OpenAI's (https://platform.openai.com/docs/api-reference)
+    *("files", "batches", "uploads", "conversations", "containers", "vector_stores", "videos", "realtime"),
+    *("fine_tuning", "evals", "assistants", "threads", "chatkit", "organization"),
+    # Anthropic's (https://docs.anthropic.com/en/api), `files` among them
+    *("skills", "sessions", "agents", "environments", "complete", "organizations"),
+    # Google's (https://ai.google.dev/api), `files` and `batches` among them
+    *("cachedContents", "interactions", "auth_tokens", "fileSearchStores", "corpora", "operations"),
+)
+"""Collections of the vendors that are not offered: 501 with words, in the shape of whose client asks."""
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("O1", _GET, "/v1/models", "models", "list_models", "models, in the shape the request's headers ask for"),
@@ -153,11 +169,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route("+", _GET, "/v1/responses", "openai_responses", "upgrade", "426: WebSocket is not served, clients fall back"),
     Route("+", _GET, "/metrics", "openai_chat", "later", "metrics", "metrics"),
-    Route("+", ("GET", "POST"), "/v1/files", "openai_chat", "refuse", "501"),
-    Route("+", ("GET", "POST"), "/v1/batches", "openai_chat", "refuse", "501"),
-    Route("+", ("GET", "POST"), "/v1/messages/batches", "anthropic", "refuse", "501"),
-    Route("+", ("GET", "POST"), "/v1/realtime", "openai_chat", "refuse", "501"),
-    Route("+", ("GET", "POST"), "/v1/realtime/sessions", "openai_chat", "refuse", "501"),
+    Route("+", ANY, "/v1/messages/batches/{rest}", "anthropic", "refuse", "501"),
+    *(Route("+", ANY, f"/{{version}}/{each}/{{rest}}", "models", "refuse", "501") for each in NOT_SERVED),
+    Route("+", ANY, "/upload/{version}/{rest}", "models", "refuse", "501"),
 )
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/health", "/readyz", "/", "/api/hello"})
@@ -196,6 +210,8 @@ for _route in ROUTES:
         _path, _, _action = _route.path.partition(":")
         _head, _found, _tail = _path.partition("/{model}")
         _PATTERNS.append((tuple(_head.split("/")[1:]), _action, _tail if _found else "", _route))
+_METHOD: Final = re.compile(r"[a-z]+([A-Z][a-z0-9]*)+")
+"""A method as Google writes it, `batchGenerateContent`. No tag of a model's name looks so."""
 _ACTIONS: Final = frozenset(action for _, action, _, _ in _PATTERNS if action)
 
 
@@ -215,13 +231,17 @@ def match(method: str, target: RequestTarget, headers: Headers) -> MatchedRoute 
         found = _match_pattern(route, pattern, action, tail, segments)
         if found is not None:
             if method in route.methods:
+                model, unknown = found.get("model", ""), ""
+                if route.path.endswith("/{model}") and route.operation == "generate":
+                    model, unknown = _split_method(model)
                 return MatchedRoute(
                     route=route,
                     dialect=_dialect(route, target, headers),
                     version=found.get("version", segments[0]),
                     collection=found.get("collection", "models"),
-                    model=found.get("model", ""),
+                    model=model,
                     name=found.get("name", ""),
+                    method=unknown,
                 )
             allow.extend(method for method in route.methods if method not in allow)
     return NoMatch(dialect=dialect_of_path(target, headers), allow=tuple(dict.fromkeys(allow)))
@@ -233,6 +253,8 @@ def _match_pattern(
     found: dict[str, str] = {}
     rest = list(segments)
     for part in pattern:
+        if part == "{rest}":
+            return found
         if not rest:
             return None
         segment = rest.pop(0)
@@ -271,19 +293,32 @@ def _match_pattern(
     return found
 
 
+def _split_method(model: str) -> tuple[str, str]:
+    """A model's name, and the method that stands behind it; empty where nothing there looks like one."""
+    stem, _, last = model.rpartition(":")
+    return (stem, last) if stem and _METHOD.fullmatch(last) else (model, "")
+
+
 def _dialect(route: Route, target: RequestTarget, headers: Headers) -> str:
     return models_dialect(target, headers) if route.dialect == "models" else route.dialect
 
 
+_DIALECTS: Final = {"openai": "openai_chat", "anthropic": "anthropic", "gemini": "gemini"}
+_AT_GOOGLE: Final = ("/v1beta", "/v1alpha", "/upload/")
+
+
 def models_dialect(target: RequestTarget, headers: Headers) -> str:
-    """The dialect of `/v1/models`, or `codex` (docs/wire/headers-and-auth.md#shared-model-paths)."""
+    """The dialect of a path that vendors share, or `codex` (docs/wire/headers-and-auth.md#shared-model-paths)."""
+    if target.vendor:
+        return _DIALECTS[target.vendor]
     google = anthropic = False
     for name, value in headers:
         if name in (b"x-goog-api-key", b"x-goog-api-client"):
             google = True
         elif name == b"anthropic-version" or (name == b"user-agent" and value.startswith(b"claude-cli/")):
             anthropic = True
-    if google or target.key is not None:
+    keyed = target.key is not None and target.path.startswith("/v1/")
+    if google or keyed or target.path.startswith(_AT_GOOGLE):
         return "gemini"
     if anthropic:
         return "anthropic"
@@ -291,14 +326,17 @@ def models_dialect(target: RequestTarget, headers: Headers) -> str:
 
 
 def dialect_of_path(target: RequestTarget, headers: Headers) -> str:
-    """The dialect whose error shape a path gets by its prefix, for requests that no row fits."""
+    """The dialect whose error shape a path gets, for requests that no row fits: by its prefix, else by the headers."""
     path = target.path
     if path == "/mcp" or path.startswith("/mcp/"):
         return "mcp"
     if path in ("/v1/messages", "/v1/models/claude") or path.startswith("/v1/messages/"):
         return "anthropic"
-    if path.startswith(("/v1beta", "/v1alpha")):
+    if path.startswith("/v1/responses"):
+        return "openai_responses"
+    if path.startswith(("/v1/chat/", "/v1/completions")):
+        return "openai_chat"
+    if path.startswith(("/v1/models/", "/v1/tunedModels/")) and (":" in path or "tunedModels" in path):
         return "gemini"
-    if path == "/v1/models" or path.startswith(("/v1/models/", "/v1/tunedModels/")):
-        return "gemini" if ":" in path or "tunedModels" in path else models_dialect(target, headers)
-    return "openai_responses" if path.startswith("/v1/responses") else "openai_chat"
+    found = models_dialect(target, headers)
+    return found if found != "codex" or path == "/v1/models" else "openai_chat"

@@ -13,7 +13,7 @@ import msgspec
 from agcore.codecs.globs import is_glob
 from agcore.codecs.json_splice import parse
 from agcore.config.values import DIALECT_NAMES, Provider
-from agcore.dialects import task_registry
+from agcore.dialects import DIALECTS, task_registry
 from agcore.machines.request_body import BodyPolicy
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.models.profiles import Profile
@@ -98,11 +98,13 @@ class GetModel(BaseOperation):
     def begin(self, *, now: float) -> None:
         """Answer with the model or a 404 that lists the near names."""
         match, identity = self.request.match, self.request.identity
-        found = self.resolve(match.model)
+        dialect = DIALECTS.get(match.dialect)
+        name = match.model if dialect is None else dialect.traits.plain_model(match.model)
+        found = self.resolve(name)
         if isinstance(found, Fault):
             return self.client.fail(found, now=now)
         allowed = identity.models if identity is not None else ()
-        listed = self.services.catalog.listed(match.model, allowed=allowed, dialect=match.dialect)
+        listed = self.services.catalog.listed(name, allowed=allowed, dialect=match.dialect)
         assert listed is not None
         return self.client.answer(200, task_registry.models()[match.dialect].write_model(listed), now=now)
 

@@ -18,6 +18,7 @@ from agcore.conversion.passthrough import Generation, GenerationPassThrough, Pas
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import RequestSummary
 from agcore.machines.outside import ClientSignatures
+from agcore.operations import named_methods
 from agcore.operations.asking import Asking
 from agcore.operations.endpoints import generation_endpoint, not_generated
 from agcore.operations.remember import echoed, items_of, remember
@@ -34,7 +35,16 @@ if TYPE_CHECKING:
 
 def read_generation(asking: Asking) -> RequestSummary | Fault:
     """The model, and whether a stream is wanted."""
-    return asking.dialect.pass_through.read_summary(asking.members, asking.parts)
+    parts = asking.parts
+    summary = asking.dialect.pass_through.read_summary(asking.members, parts)
+    if isinstance(summary, Fault):
+        return summary
+    model, mark = summary.model, asking.dialect.traits.model_mark
+    if mark and model.endswith(mark[-1]):
+        model = asking.dialect.traits.plain_model(model)
+    if parts.method and asking.services.catalog.says(f"{model}:{parts.method}"):
+        model = f"{model}:{parts.method}"
+    return summary if model == summary.model else msgspec.structs.replace(summary, model=model)
 
 
 def edited_body(asking: Asking, candidate: Candidate, losses: Losses) -> tuple[bytes, bool]:
@@ -59,6 +69,8 @@ def edited_body(asking: Asking, candidate: Candidate, losses: Losses) -> tuple[b
 def generate(asking: Asking, candidate: Candidate, candidates: object, now: float) -> Conversion | Division | Fault:
     """Pass a generation through, or translate it for an endpoint of another dialect."""
     summary = asking.summary
+    if asking.parts.method and named_methods.is_named(asking):
+        return named_methods.pass_method(asking, candidate)
     traits = DIALECTS[candidate.endpoint.dialect].traits
     target = traits.generate_target(candidate.endpoint.prefix, asking.parts, candidate.model, stream=summary.stream)
     if asking.is_translated(candidate) or is_stray(asking):

@@ -163,6 +163,12 @@ class Catalog:
         names = (name, rest) if prefix in self._providers else (name,)
         return any(matches(pattern, candidate) for pattern in patterns for candidate in names)
 
+    def says(self, model: str) -> bool:
+        """Tell whether this very name is written in the configuration, rather than matched by a glob of it."""
+        _, rest = self._split(model)
+        written = any(rest in provider.models for provider in self._providers.values())
+        return written or any(rule.pattern == model for rule in self._rules)
+
     def ids(
         self, *, allowed: Sequence[str] = (), dialect: str = "", offered: Mapping[str, Sequence[str]] | None = None
     ) -> tuple[ListedModel, ...]:

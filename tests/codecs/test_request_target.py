@@ -17,7 +17,7 @@ from agcore.protocol.fault import Fault
         (b"//", "/", (), None),
         (b"*", "*", (), None),
         (b"/v1/models/", "/v1/models", (), None),
-        (b"/v1/v1/models", "/v1/models", (), None),
+        (b"/v1/v1/models", "/v1/v1/models", (), None),
         (b"/v1/v1", "/v1/v1", (), None),
         (b"http://localhost:8045/v1/models?a=1", "/v1/models", (("a", "1"),), None),
         (b"HTTPS://h", "/", (), None),

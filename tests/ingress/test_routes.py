@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agcore.codecs.request_target import parse
-from agcore.ingress.routes import ANY, ROUTES, VERSIONS, MatchedRoute, NoMatch, match
+from agcore.codecs.request_target import RequestTarget, parse
+from agcore.ingress.path_forms import canonical
+from agcore.ingress.routes import ANY, NOT_SERVED, ROUTES, VERSIONS, MatchedRoute, NoMatch, match
 from agcore.operations import OPERATIONS, operation
 from agcore.operations.base import BaseOperation
 from agcore.operations.stored_responses import Stored
@@ -24,10 +25,14 @@ ANTHROPIC: Final[Headers] = ((b"anthropic-version", b"2023-06-01"),)
 CLAUDE_CODE: Final[Headers] = ((b"user-agent", b"claude-cli/2.1.0 (external, cli)"),)
 
 
+def parsed(target: str) -> RequestTarget:
+    found = parse(target.encode())
+    assert not isinstance(found, Fault), found
+    return found
+
+
 def route(method: str, target: str, headers: Headers = ()) -> MatchedRoute | NoMatch:
-    parsed = parse(target.encode())
-    assert not isinstance(parsed, Fault), parsed
-    return match(method, parsed, headers)
+    return match(method, parsed(target), headers)
 
 
 def matched(method: str, target: str, headers: Headers = ()) -> MatchedRoute:
@@ -112,11 +117,15 @@ GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("GET", "/v1/responses/resp_1/input_items", "+", "openai_responses", "input_items"),
     ("GET", "/v1/responses", "+", "openai_responses", "upgrade"),
     ("GET", "/metrics", "+", "openai_chat", "later"),
-    ("POST", "/v1/files", "+", "openai_chat", "refuse"),
-    ("GET", "/v1/batches", "+", "openai_chat", "refuse"),
     ("POST", "/v1/messages/batches", "+", "anthropic", "refuse"),
-    ("GET", "/v1/realtime", "+", "openai_chat", "refuse"),
+    ("GET", "/v1/messages/batches/msgbatch_1/results", "+", "anthropic", "refuse"),
+    *(("GET", f"/v1/{each}", "+", "openai_chat", "refuse") for each in NOT_SERVED),
+    *(("DELETE", f"/v1/{each}/id_1", "+", "openai_chat", "refuse") for each in NOT_SERVED),
     ("POST", "/v1/realtime/sessions", "+", "openai_chat", "refuse"),
+    ("POST", "/v1/conversations/conv_1/items", "+", "openai_chat", "refuse"),
+    ("GET", "/v1beta/cachedContents/x", "+", "gemini", "refuse"),
+    ("POST", "/v1alpha/auth_tokens", "+", "gemini", "refuse"),
+    ("POST", "/upload/v1beta/files", "+", "gemini", "refuse"),
 )
 
 
@@ -253,10 +262,84 @@ def test_one_model_is_found_by_any_id(target: str, model: str) -> None:
     assert (found.route.operation, found.model) == ("get_model", model)
 
 
-@pytest.mark.parametrize("action", ["generatecontent", "batchGenerateContent", "8b", ""])
-def test_an_unknown_action_belongs_to_the_id(action: str) -> None:
+@pytest.mark.parametrize("action", ["generatecontent", "8b", "latest", "instruct-q4_K_M", "free", "F16", ""])
+def test_what_looks_like_no_method_belongs_to_the_id(action: str) -> None:
     found = matched("POST", f"/v1beta/models/x:{action}")
-    assert (found.route.path, found.model) == ("/{version}/{collection}/{model}", f"x:{action}")
+    assert (found.route.path, found.model, found.method) == ("/{version}/{collection}/{model}", f"x:{action}", "")
+
+
+@pytest.mark.parametrize("method", ["batchGenerateContent", "asyncBatchEmbedContent", "predictLongRunning"])
+@pytest.mark.parametrize("model", ["x", "llama3:8b", "a/b"])
+def test_a_method_that_no_row_has_is_no_part_of_the_id(method: str, model: str) -> None:
+    found = matched("POST", f"/v1beta/models/{model}:{method}")
+    assert (found.route.operation, found.model, found.method) == ("generate", model, method)
+    assert found.parts(parsed("/v1beta/models/x")).method == method
+
+
+OTHER_FORMS = {
+    "/v1/v1/models": ("/v1/models", ""),
+    "/v1/v1/models/x:generateContent": ("/v1/models/x:generateContent", ""),
+    "/chat/completions": ("/v1/chat/completions", ""),
+    "/completions": ("/v1/completions", ""),
+    "/responses": ("/v1/responses", ""),
+    "/responses/resp_1/input_items": ("/v1/responses/resp_1/input_items", ""),
+    "/messages": ("/v1/messages", ""),
+    "/messages/count_tokens": ("/v1/messages/count_tokens", ""),
+    "/models": ("/v1/models", ""),
+    "/models/gemini-3:generateContent": ("/v1/models/gemini-3:generateContent", ""),
+    "/embeddings": ("/v1/embeddings", ""),
+    "/images/generations": ("/v1/images/generations", ""),
+    "/audio/speech": ("/v1/audio/speech", ""),
+    "/openai/v1/chat/completions": ("/v1/chat/completions", "openai"),
+    "/openai/chat/completions": ("/v1/chat/completions", "openai"),
+    "/openai/v1/v1/responses": ("/v1/responses", "openai"),
+    "/openai/deployments/gpt-5/chat/completions": ("/v1/chat/completions", "openai"),
+    "/openai/deployments/gpt-5": ("/", "openai"),
+    "/anthropic/v1/messages": ("/v1/messages", "anthropic"),
+    "/anthropic/v1/models": ("/v1/models", "anthropic"),
+    "/anthropic/messages": ("/v1/messages", "anthropic"),
+    "/gemini/v1beta/models/x:generateContent": ("/v1beta/models/x:generateContent", "gemini"),
+    "/gemini/v1/models": ("/v1/models", "gemini"),
+    "/gemini": ("/", "gemini"),
+    "/v1beta/openai/chat/completions": ("/v1/chat/completions", "openai"),
+    "/v1beta/openai": ("/v1", "openai"),
+    "/gemini/v1beta/openai/models": ("/v1/models", "openai"),
+    "/v1/chat/completions": ("/v1/chat/completions", ""),
+    "/openaix/v1/models": ("/openaix/v1/models", ""),
+    "/modelsx": ("/modelsx", ""),
+    "/": ("/", ""),
+    "*": ("*", ""),
+}
+
+
+@pytest.mark.parametrize(("path", "expected"), OTHER_FORMS.items())
+def test_other_forms_of_a_path_mean_the_same_route(path: str, expected: tuple[str, str]) -> None:
+    found = canonical(parsed(path))
+    assert (found.path, found.vendor) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "dialect"),
+    [("/anthropic/v1/models", "anthropic"), ("/gemini/v1/models", "gemini"), ("/openai/v1/models", "openai_chat")],
+)
+def test_the_vendor_in_front_of_a_shared_path_decides_its_shape(path: str, dialect: str) -> None:
+    assert match("GET", canonical(parsed(path)), ((b"x-goog-api-key", b"k"),)).dialect == dialect
+
+
+SHAPES: list[tuple[tuple[bytes, bytes], str]] = [
+    ((b"x-goog-api-key", b"k"), "gemini"),
+    ((b"x-goog-api-client", b"google-genai-sdk/3.6"), "gemini"),
+    ((b"anthropic-version", b"2023-06-01"), "anthropic"),
+    ((b"authorization", b"Bearer k"), "openai_chat"),
+]
+
+
+@pytest.mark.parametrize(("header", "dialect"), SHAPES)
+@pytest.mark.parametrize("path", ["/v1/files/file_1", "/v1/skills", "/v1/nowhere", "/nowhere", "/v1/batches", "/v1"])
+def test_what_is_not_served_is_refused_in_the_shape_of_who_asks(
+    path: str, header: tuple[bytes, bytes], dialect: str
+) -> None:
+    assert match("GET", parsed(path), (header,)).dialect == dialect
 
 
 def test_the_streaming_action_has_a_row_of_its_own() -> None:
@@ -276,16 +359,9 @@ def test_other_paths_below_mcp_are_unknown(target: str) -> None:
 # Spellings of a path.
 
 
-@pytest.mark.parametrize(
-    "target", ["/v1/models/", "/v1/models//", "/v1/models/?limit=2", "/v1/v1/models", "/v1/v1/models/"]
-)
-def test_trailing_slashes_and_a_doubled_prefix_are_accepted(target: str) -> None:
+@pytest.mark.parametrize("target", ["/v1/models/", "/v1/models//", "/v1/models/?limit=2"])
+def test_trailing_slashes_are_accepted(target: str) -> None:
     assert matched("GET", target).route.row == "O1"
-
-
-def test_a_doubled_prefix_is_accepted_in_front_of_models() -> None:
-    assert matched("POST", "/v1/v1/models/x:generateContent").model == "x"
-    assert matched("POST", "/v1/v1/messages").route.row == "A1"
 
 
 def test_a_trailing_slash_after_an_action_is_no_part_of_it() -> None:
@@ -294,7 +370,16 @@ def test_a_trailing_slash_after_an_action_is_no_part_of_it() -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["/v1/v1/v1/models", "/v1/V1/models", "/V1/models", "/v1/Models", "//v1/models", "/v1//models", "/v2/models"],
+    [
+        "/v1/v1/v1/models",
+        "/v1/v1/models",
+        "/v1/V1/models",
+        "/V1/models",
+        "/v1/Models",
+        "//v1/models",
+        "/v1//models",
+        "/v2/models",
+    ],
 )
 def test_no_other_spelling_is_accepted(target: str) -> None:
     assert missed("GET", target).allow == ()
@@ -468,19 +553,19 @@ def paths(draw: st.DrawFn) -> str:
     path = path.replace("{version}", draw(st.sampled_from(VERSIONS)))
     path = path.replace("{collection}", draw(st.sampled_from(["models", "tunedModels"])))
     path = path.replace("{model}", literal or model).replace("{name}", literal or draw(_segments))
+    path = path.replace("/{rest}", "".join(f"/{each}" for each in draw(st.lists(_segments, max_size=2))))
     return path + draw(st.sampled_from(["", "/", ":generateContent"]))
 
 
 @given(paths(), st.sampled_from(["GET", "HEAD", "POST", "DELETE"]))
 def test_no_two_rows_fit_one_request(path: str, method: str) -> None:
-    parsed = parse(path.encode())
-    assert not isinstance(parsed, Fault)
-    literal = [route for route in ROUTES if route.path == parsed.path]
+    target = parsed(path)
+    literal = [route for route in ROUTES if route.path == target.path]
     fitting = [
-        route for route in literal or ROUTES if method in route.methods and (literal or fits(route.path, parsed.path))
+        route for route in literal or ROUTES if method in route.methods and (literal or fits(route.path, target.path))
     ]
     assert len(fitting) <= 1, (path, fitting)
-    found = match(method, parsed, ())
+    found = match(method, target, ())
     if fitting:
         assert isinstance(found, MatchedRoute)
         assert found.route is fitting[0]
@@ -493,6 +578,12 @@ def fits(pattern: str, path: str) -> bool:
     """Whether `path` is of the form that `pattern` shows, by the words of docs/routes.md and no others."""
     known = ("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents", "predict")
     parts, segments = pattern.split("/"), path.split("/")
+    if parts[-1] == "{rest}":
+        del parts[-1]
+        return len(segments) >= len(parts) and all(
+            part == segment or (part == "{version}" and segment in VERSIONS)
+            for part, segment in zip(parts, segments, strict=False)
+        )
     if "{model}" not in pattern:
         return len(parts) == len(segments) and all(
             part == segment or (part == "{name}" and segment) for part, segment in zip(parts, segments, strict=True)
@@ -515,10 +606,10 @@ def fits(pattern: str, path: str) -> bool:
 
 @given(st.text(max_size=40), st.sampled_from(["GET", "POST", "OPTIONS", "BREW"]))
 def test_any_path_has_a_row_or_an_error_shape(text: str, method: str) -> None:
-    parsed = parse(b"/" + text.encode("utf-8", "replace"))
-    assume(not isinstance(parsed, Fault))
-    assert not isinstance(parsed, Fault)
-    assert match(method, parsed, ()).dialect in (
+    target = parse(b"/" + text.encode("utf-8", "replace"))
+    assume(not isinstance(target, Fault))
+    assert not isinstance(target, Fault)
+    assert match(method, target, ()).dialect in (
         "openai_chat",
         "openai_responses",
         "openai_completions",

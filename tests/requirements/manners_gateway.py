@@ -49,6 +49,14 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     ),
     # G3
     # G4
+    base.row(
+        "manners.G4",
+        "docs/routing.md",
+        "A model's name is never a path.",
+        "stories/test_names_and_paths.py::test_a_name_that_would_lead_to_another_path_is_refused",
+        "stories/test_names_and_paths.py::test_no_such_name_gets_past_a_keys_list_of_models",
+        "stories/test_names_and_paths.py::test_where_the_name_stands_in_the_body_it_may_be_anything",
+    ),
     # G5
     base.row(
         "manners.G5.once",
@@ -134,13 +142,43 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "conversion/test_passthrough.py::test_calls_of_a_whole_answer_are_mended_under_the_clients_name_of_the_model",
     ),
     # G14
+    base.row(
+        "manners.G14",
+        "docs/wire/clients.md",
+        "The mark of a long context behind a name is no part of the name.",
+        "stories/test_names_and_paths.py::test_the_mark_of_a_long_context_is_no_part_of_a_name",
+        "stories/test_names_and_paths.py::test_the_mark_is_taken_off_before_a_name_is_translated_or_looked_up",
+    ),
     # G15
     # G16
     # G17
     # G18
     # G19
+    base.row(
+        "manners.G19",
+        "docs/routes.md",
+        "What is not served is refused in the shape of who asks.",
+        "stories/test_names_and_paths.py::test_googles_clients_are_refused_in_googles_shape",
+        "stories/test_names_and_paths.py::test_anthropics_clients_are_refused_in_anthropics_shape",
+        "stories/test_names_and_paths.py::test_openais_clients_are_refused_in_openais_shape",
+        "stories/test_names_and_paths.py::test_a_wrong_key_is_refused_in_the_shape_of_who_shows_it",
+    ),
     # G20
+    base.row(
+        "manners.G20",
+        "docs/routes.md",
+        "A method that no route has passes to a Gemini provider as it is, and is named in a 501 elsewhere.",
+        "stories/test_names_and_paths.py::test_a_method_of_googles_passes_to_a_gemini_provider_as_it_is",
+        "stories/test_names_and_paths.py::test_a_method_at_a_provider_of_another_dialect_is_named_in_a_501",
+        "stories/test_names_and_paths.py::test_a_name_that_is_written_down_is_no_method",
+    ),
     # R5
+    base.row(
+        "manners.R5",
+        "docs/routing.md",
+        "No task of any kind makes another path of a model's name.",
+        "stories/test_names_and_paths.py::test_no_other_task_makes_a_path_of_a_name",
+    ),
     # L8
     base.row(
         "manners.L8",

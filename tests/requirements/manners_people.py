@@ -132,6 +132,14 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "cli/test_running.py::test_urls_at_which_nothing_can_be_proven_are_a_no",
     ),
     # N6
+    base.row(
+        "manners.N6",
+        "docs/routes.md",
+        "Nearly right URLs are served, and a key in Azure's header counts.",
+        "stories/test_names_and_paths.py::test_nearly_right_urls_are_served",
+        "ingress/test_routes.py::test_other_forms_of_a_path_mean_the_same_route",
+        "stories/test_names_and_paths.py::test_the_prefix_is_no_way_around_a_key",
+    ),
     # N7
     # N8
     # N10

@@ -106,7 +106,7 @@ METADATA: Final = "/.well-known/oauth-protected-resource/mcp/web_reader/mcp"
 OPEN: Final = (*PROBES, METADATA)
 """Paths that need a key under `strict` only."""
 
-KEY_IN_QUERY: Final = ("/v1/models", "/v1beta/", "/v1beta1/", "/v1alpha/", "/v1/tunedModels/")
+KEY_IN_QUERY: Final = ("/v1/models", "/v1beta/", "/v1beta1/", "/v1alpha/", "/v1/tunedModels/", "/upload/")
 """Paths on which `?key=` is a credential."""
 
 
@@ -128,7 +128,13 @@ FORMS: Final[Sequence[Credential]] = (
 )
 
 _BODY: Final = (b"content-type", b"application/json")
-_NAMES: Final = {"{version}": "v1beta", "{collection}": "models", "{model}": "a/model", "{name}": "web_reader"}
+_NAMES: Final = {
+    "{version}": "v1beta",
+    "{collection}": "models",
+    "{model}": "a/model",
+    "{name}": "web_reader",
+    "/{rest}": "/x",
+}
 
 
 def targets() -> Iterator[tuple[str, str, str]]:
@@ -143,7 +149,8 @@ def targets() -> Iterator[tuple[str, str, str]]:
         for placeholder, value in _NAMES.items():
             path = path.replace(placeholder, value)
         for method in route.methods:
-            yield method, path, "openai_chat" if route.dialect == "models" else route.dialect
+            shared = "gemini" if path.startswith(("/v1beta", "/upload")) else "openai_chat"
+            yield method, path, shared if route.dialect == "models" else route.dialect
 
 
 def matrix() -> Iterator[Case]:

@@ -14,6 +14,7 @@ NAME: Final = "anthropic"
 TRAITS: Final = Traits(
     name=NAME,
     keepalive=b'event: ping\ndata: {"type":"ping"}\n\n',
+    model_mark="[1m]",  # Claude Code's, which leaks from some of its calls (docs/wire/clients.md#claude-code)
     history_member="messages",
     prompt_members=("system",),
     generate_path="/v1/messages",
