@@ -1,4 +1,4 @@
-"""What a vendor signed around a tool call, and the memory that gives it back to a history that comes without it."""
+"""What a vendor thought and signed around a tool call, and the memory that gives it back to a history without it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from agcore.conversation.values import Conversation, Part, Signature, Thinking, 
 
 
 class Signed(msgspec.Struct, frozen=True):
-    """What belongs to a call: the signed thoughts before it, and the call's own signature."""
+    """What belongs to a call: the thoughts that led to it, and the call's own signature."""
 
     thoughts: tuple[Thinking, ...] = ()
+    """The signed ones, and for vendors who want their thoughts back in plain text the others, too."""
     signature: Signature | None = None
 
     @property
@@ -24,36 +25,54 @@ class Signed(msgspec.Struct, frozen=True):
 
 
 class SignedCalls(Protocol):
-    """One client's signed tool calls."""
+    """One client's tool calls, with what its dialect or the client itself does not carry."""
 
     def remember(self, call_id: str, signed: Signed) -> None:
         """Keep what belongs to a call that this client is being told of."""
 
-    def recalled(self, conversation: Conversation) -> Conversation:
-        """The conversation with the signatures put back that its history lacks."""
+    def recalled(self, conversation: Conversation, *, plain: bool) -> Conversation:
+        """The conversation with what its history lacks put back: see `with_signatures`."""
 
 
-def with_signatures(conversation: Conversation, find: Callable[[str], Signed | None]) -> Conversation:
-    """The conversation with the signatures put back that its history lacks; `find` knows them by the ids of calls."""
-    turns = tuple(_turn(turn, find) for turn in conversation.turns)
+def with_signatures(
+    conversation: Conversation, find: Callable[[str], Signed | None], *, plain: bool = False
+) -> Conversation:
+    """The conversation with what its history lacks put back.
+
+    Args:
+        conversation: Its history is in order: what was said before a call stands in the call's turn.
+        find: Knows what belongs to the call of an id.
+        plain: Whoever gets it wants thoughts in plain text, signed or not; otherwise signatures count.
+    """
+    turns = tuple(_turn(turn, find, plain) for turn in conversation.turns)
     if all(new is old for new, old in zip(turns, conversation.turns, strict=True)):
         return conversation
     return msgspec.structs.replace(conversation, turns=turns)
 
 
-def _turn(turn: Turn, find: Callable[[str], Signed | None]) -> Turn:
+def _turn(turn: Turn, find: Callable[[str], Signed | None], plain: bool) -> Turn:
     if turn.role != "assistant" or not any(isinstance(part, ToolCall) for part in turn.parts):
         return turn
-    if any(isinstance(part, Thinking) and part.signature is not None for part in turn.parts):
+    if any(isinstance(part, Thinking) and _counts(part, plain) for part in turn.parts):
         return turn
-    parts = tuple(part for each in turn.parts for part in _parts(each, find))
-    return turn if parts == turn.parts else msgspec.structs.replace(turn, parts=parts)
+    parts: list[Part] = []
+    places = []
+    for part in turn.parts:
+        places.append(len(parts))
+        parts += _parts(part, find, plain)
+    if tuple(parts) == turn.parts:
+        return turn
+    return msgspec.structs.replace(turn, parts=tuple(parts), starts=tuple(places[start] for start in turn.starts))
 
 
-def _parts(part: Part, find: Callable[[str], Signed | None]) -> Iterator[Part]:
-    signed = find(part.id) if isinstance(part, ToolCall) and part.signature is None else None
+def _parts(part: Part, find: Callable[[str], Signed | None], plain: bool) -> Iterator[Part]:
+    signed = find(part.id) if isinstance(part, ToolCall) and (plain or part.signature is None) else None
     if signed is None or not isinstance(part, ToolCall):
         yield part
         return
-    yield from signed.thoughts
-    yield msgspec.structs.replace(part, signature=signed.signature)
+    yield from (thought for thought in signed.thoughts if _counts(thought, plain))
+    yield msgspec.structs.replace(part, signature=part.signature or signed.signature)
+
+
+def _counts(thought: Thinking, plain: bool) -> bool:
+    return bool(thought.text) if plain else thought.signature is not None

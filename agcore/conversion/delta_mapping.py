@@ -25,7 +25,7 @@ from agcore.conversation.values import (
 from agcore.conversation.wrapped_output import Unwrapping
 
 Remember: TypeAlias = Callable[[str, Signed], None]
-"""Keeps what was signed around the tool call of an id."""
+"""Keeps what belongs to the tool call of an id."""
 
 
 class DeltaMapper:
@@ -43,10 +43,12 @@ class DeltaMapper:
         id: str,
         share: Part | None = None,
         remember: Remember | None = None,
+        plain_thoughts: bool = False,
         unwrapping: Unwrapping | None = None,
     ) -> None:
         self._share = share
         self._remember = remember
+        self._plain_thoughts = plain_thoughts
         self._unwrapping = unwrapping
         self._thoughts: dict[int, list[Thinking]] = {}
         self._thought: dict[int, str] = {}
@@ -84,12 +86,12 @@ class DeltaMapper:
         return msgspec.structs.replace(delta, id=id, name=name)
 
     def _notice(self, delta: Delta) -> None:
-        """Keep signed thoughts until the call that they lead to."""
+        """Keep the thoughts that are worth it until the call that they lead to."""
         if isinstance(delta, ThinkingDelta):
             self._thought[delta.choice] = self._thought.get(delta.choice, "") + delta.text
         elif isinstance(delta, ThinkingEnded):
             text = self._thought.pop(delta.choice, "")
-            if delta.signature is not None:
+            if delta.signature is not None or (text and self._plain_thoughts):
                 self._thoughts.setdefault(delta.choice, []).append(Thinking(text, delta.signature))
 
     def _unwrapped(self, delta: ToolArguments | ToolEnded) -> Iterator[Delta]:

@@ -53,14 +53,15 @@ class Translation:
         losses: Losses,
         *,
         share: Part | None = None,
+        signed_calls: SignedCalls | None = None,
     ) -> None:
         self.dialect = dialect
         self.target = target
         self.conversation = conversation
         """The client's request, whole."""
         self.losses = losses
-        self.remember: Remember | None = None
-        """Told of the signatures around each call of the answer, where the client may not echo them."""
+        self.remember: Remember | None = None if signed_calls is None else signed_calls.remember
+        """Told of what belongs to each call of the answer, where the client may not bring it back."""
         self.others: tuple[Translation, ...] = ()
         """The translations of the other shares, where one call is not enough."""
         self._share = share
@@ -68,6 +69,9 @@ class Translation:
         asked = conversation if share is None else share.conversation
         asked = translated(asked, dialect=target.dialect)
         ordered = repair_history(asked, losses=losses, apart=traits.users_in_a_row)
+        self._plain = target.profile.upstream.reasoning_content in ("taken", "demanded")
+        if signed_calls is not None:
+            ordered = signed_calls.recalled(ordered, plain=self._plain)
         ordered = fitted_tools(ordered, longest_description=target.profile.upstream.longest_description, losses=losses)
         ordered, self._unwraps = self._wrapped(ordered)
         if not target.profile.tools:
@@ -135,7 +139,15 @@ class Translation:
         """Returns the mapper of the upstream's deltas to the client's; `id` is that of the answer."""
         unwrapping = Unwrapping() if self._unwraps else None
         customs = {tool.name for tool in self.conversation.tools if tool.custom}
-        return DeltaMapper(self.names, customs, id=id, share=self._share, remember=self.remember, unwrapping=unwrapping)
+        return DeltaMapper(
+            self.names,
+            customs,
+            id=id,
+            share=self._share,
+            remember=self.remember,
+            plain_thoughts=self._plain,
+            unwrapping=unwrapping,
+        )
 
     def writer(self, *, id: str, model: str, created: int) -> ResponseWriter:
         """Returns the writer of the client's stream."""
@@ -163,7 +175,7 @@ def translate(
 ) -> Translation | Fault:
     """Translate a client's request, or say why it is none.
 
-    `signed_calls` knows signatures that the client may have dropped, and is told of new ones.
+    `signed_calls` knows what belonged to calls and the client may have dropped, and is told of new ones.
     """
     losses = Losses()
     try:
@@ -175,15 +187,14 @@ def translate(
             return invalid(message, code="not_translatable", param="max_tokens")
         if sum([len(turn.parts) for turn in conversation.turns]) > MAX_PARTS:
             return invalid(f"the conversation has more than {MAX_PARTS} parts, the most that are translated")
-        if signed_calls is not None:
-            conversation = signed_calls.recalled(conversation)
         parts = split(conversation, one_answer=DIALECTS[target.dialect].traits.one_answer)
         if len(parts) == 1:
-            translations = [Translation(dialect, target, conversation, losses)]
+            translations = [Translation(dialect, target, conversation, losses, signed_calls=signed_calls)]
         else:
-            translations = [Translation(dialect, target, conversation, losses, share=share) for share in parts]
-        for translation in translations:
-            translation.remember = None if signed_calls is None else signed_calls.remember
+            translations = [
+                Translation(dialect, target, conversation, losses, share=share, signed_calls=signed_calls)
+                for share in parts
+            ]
         translations[0].others = tuple(translations[1:])
         return translations[0]
     except Invalid as error:

@@ -290,8 +290,8 @@ class ClientSignatures:
         """Keep what belongs to a call that this client is being told of."""
         self._outside.keep_signed(call_id, signed, client=self._client)
 
-    def recalled(self, conversation: Conversation) -> Conversation:
-        """The conversation with the signatures put back that its history lacks."""
+    def recalled(self, conversation: Conversation, *, plain: bool) -> Conversation:
+        """The conversation with what its history lacks put back."""
         from agcore.conversation.signed import with_signatures  # for those who translate
 
-        return with_signatures(conversation, partial(self._outside.find_signed, client=self._client))
+        return with_signatures(conversation, partial(self._outside.find_signed, client=self._client), plain=plain)

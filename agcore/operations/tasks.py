@@ -126,14 +126,17 @@ def translation_of(asking: Asking, candidate: Candidate) -> Translation | Fault:
     from agcore.conversion.translation import translate
 
     summary, services = asking.summary, asking.services
-    forgetful = asking.dialect.traits.drops_signatures
+    target = asking.model_target(candidate)
+    # Thoughts in plain text have no safe place in any client's dialect: a client may not even have asked to see them.
+    wanted = target.profile.upstream.reasoning_content in ("taken", "demanded")
+    remembers = asking.dialect.traits.drops_signatures or wanted
     translation = translate(
         asking.dialect.traits.name,
         asking.members.body,
         model=summary.model,
         stream=summary.stream,
-        target=asking.model_target(candidate),
-        signed_calls=ClientSignatures(services.outside, asking.request.client) if forgetful else None,
+        target=target,
+        signed_calls=ClientSignatures(services.outside, asking.request.client) if remembers else None,
     )
     if isinstance(translation, Fault):
         return translation

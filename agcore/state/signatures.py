@@ -1,9 +1,10 @@
-"""Signatures of tool calls, remembered for clients that do not echo them.
+"""What belongs to tool calls, remembered for clients that do not echo it: signatures, and thoughts in plain text.
 
 Chat Completions has no place for a vendor's signatures. They travel in extensions (`extra_content`,
-`reasoning_details`), which many clients drop; so what was signed around a call is also kept here, under the id of the
-call and the client that got it, and put back into a history that comes without. Memory is bounded: the least recently
-used goes first, and after a restart only what clients echo is known.
+`reasoning_details`), which many clients drop; and the thoughts that DeepSeek and others want back reach no client that
+did not ask to see them. So what belongs to a call is also kept here, under the id of the call and the client that got
+it, and put back into a history that comes without. Memory is bounded: the least recently used goes first, and after a
+restart only what clients echo is known.
 """
 
 from __future__ import annotations

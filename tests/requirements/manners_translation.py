@@ -57,6 +57,15 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "conversion/test_chat_manners.py::test_every_message_of_the_assistant_has_a_thought_where_that_is_demanded",
         "conversion/test_chat_manners.py::test_no_thought_is_made_up_where_thinking_is_switched_off",
     ),
+    base.row(
+        "manners.T4.memory",
+        "docs/wire/reasoning-and-signatures.md",
+        "Thoughts that a client cannot bring back are remembered by the ids of the calls that they led to.",
+        "stories/test_remembered_thoughts.py::test_a_thought_comes_back_with_its_call_though_the_client_dropped_it",
+        "stories/test_remembered_thoughts.py::test_a_streamed_thought_is_remembered_too",
+        "stories/test_remembered_thoughts.py::test_a_space_stands_for_a_thought_of_another_client",
+        "stories/test_remembered_thoughts.py::test_an_exchange_that_was_given_a_thought_replays_by_itself",
+    ),
     # T5
     # T6
     base.row(

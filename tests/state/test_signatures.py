@@ -153,3 +153,34 @@ def test_memory_is_bounded(calls: list[tuple[str, int]]) -> None:
         assert len(memory) <= 3
         assert 0 <= memory.size <= 1000
     assert (memory.size == 0) == (len(memory) == 0)
+
+
+def test_thoughts_in_plain_text_are_put_back_for_whom_they_mean_something() -> None:
+    memory = SignatureMemory()
+    signed, plain = Thinking("one", Signature("s", "thinking", "t")), Thinking("two")
+    memory.remember(None, "a", Signed((signed, plain), SIGNATURE))
+    find = partial(memory.find, None)
+    said, called = Text("so"), ToolCall("a", "f", "{}", signature=SIGNATURE)
+    other = ToolCall("b", "f", "{}")
+    assert with_signatures(HISTORY, find, plain=True).turns[1].parts == (said, signed, plain, called, other)
+    assert with_signatures(HISTORY, find).turns[1].parts == (said, signed, called, other)
+
+
+def test_thoughts_are_put_back_into_the_message_that_they_belong_to() -> None:
+    memory = SignatureMemory()
+    memory.remember(None, "b", Signed((Thinking("hm"),)))
+    parts = (Text("one"), Text("two"), ToolCall("a", "f", "{}"), ToolCall("b", "f", "{}"), Text("three"))
+    conversation = Conversation(model="m", turns=(Turn("assistant", parts, starts=(1, 4)),))
+    (turn,) = with_signatures(conversation, partial(memory.find, None), plain=True).turns
+    assert [type(part).__name__ for part in turn.parts] == ["Text", "Text", "ToolCall", "Thinking", "ToolCall", "Text"]
+    assert turn.starts == (1, 5)
+
+
+def test_a_thought_that_a_client_echoes_is_left_alone_and_an_empty_one_is_none() -> None:
+    memory = SignatureMemory()
+    memory.remember(None, "a", Signed((Thinking("hm"),)))
+    empty = Thinking("", Signature("s", "thinking", "t"))
+    for echoed, lacks in ((Thinking("own"), False), (empty, True)):
+        conversation = Conversation(model="m", turns=(Turn("assistant", (echoed, ToolCall("a", "f", "{}"))),))
+        found = with_signatures(conversation, partial(memory.find, None), plain=True)
+        assert (Thinking("hm") in found.turns[0].parts) is lacks
