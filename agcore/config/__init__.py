@@ -46,9 +46,10 @@ if TYPE_CHECKING:
     from agcore.config.presets import PRESETS, Preset
     from agcore.config.problems import ConfigError, Problem
     from agcore.config.report import describe_config
-    from agcore.config.secrets import fits_header
+    from agcore.config.secrets import CLIENT_KEY_PREFIX, fits_header
 else:
     _ON_FIRST_USE: Final = {
+        "CLIENT_KEY_PREFIX": "agcore.config.secrets",
         "PRESETS": "agcore.config.presets",
         "ConfigError": "agcore.config.problems",
         "Parsed": "agcore.config.parser",
@@ -81,6 +82,7 @@ else:
 
 __all__ = [
     "ASKED_MODEL",
+    "CLIENT_KEY_PREFIX",
     "DIALECT_NAMES",
     "PRESETS",
     "ClientKey",

@@ -7,7 +7,7 @@ from typing import Any
 
 from agcore.config.problems import at, quoted
 from agcore.config.reading import Reading
-from agcore.config.secrets import Vault, fits_header
+from agcore.config.secrets import Vault
 from agcore.config.values import ClientKey, Secret
 
 
@@ -23,12 +23,12 @@ def client_keys(
         secret = vault.resolve(values["api_key"], where, required=True)
     else:
         where = "AGCORE_API_KEY (environment)"
-        secret = environ.get("AGCORE_API_KEY", "").strip()
-        if not fits_header(secret):
-            reading.problem(where, "characters that an HTTP header cannot carry", allowed="printable ASCII characters")
+        written = environ.get("AGCORE_API_KEY", "").strip()
+        secret = vault.cleaned(written, where, required=True) if written else None
     if secret:
         keys["default"] = ClientKey("default", Secret(secret))
         owners[secret] = where
+        vault.client_keys[secret] = values.get("api_key")
     for index, entry in enumerate(values.get("keys") or ()):
         path = at("proxy.keys", index)
         if entry is None:
@@ -44,8 +44,10 @@ def client_keys(
         if entry.get("models") == []:
             hint = "leave it out to allow all models"
             reading.problem(at(path, "models"), "an empty list", allowed="a list of model names or globs", hint=hint)
+        reading.question_globs(entry.get("models"), at(path, "models"))
         if name and secret:
             owners.setdefault(secret, at(path, "key"))
+            vault.client_keys.setdefault(secret, entry["key"])
             limits = {key: entry[key] for key in ("expires", "rpm", "tpm", "concurrency", "admin") if key in entry}
             keys.setdefault(name, ClientKey(name, Secret(secret), tuple(entry.get("models") or ()), **limits))
     return tuple(keys.values())

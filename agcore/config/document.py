@@ -59,10 +59,19 @@ def _read_toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:
+        from agcore.config.mistakes import bare_string, other_format
+
         what, _, where = str(error).rpartition(" (at ")
         if not where.startswith("line"):
             where = f"line {text.count(chr(10)) + 1}, column {len(text) - text.rfind(chr(10))}"
-        raise ConfigError([Problem(where.rstrip(")"), f"not valid TOML: {what}")]) from None
+        where = where.rstrip(")")
+        if kind := other_format(text):
+            hint = 'TOML has lines such as port = 8045 and keys = ["env:NAME"] below [proxy] and [[providers]]'
+            raise ConfigError([Problem(where, f"not valid TOML: this looks like {kind}", hint=hint)]) from None
+        number = where.removeprefix("line ").partition(",")[0]
+        line = (text.splitlines() or [""])[min(int(number), len(text.splitlines()) or 1) - 1]
+        hint = "strings stand in quotes" if bare_string(line) else ""
+        raise ConfigError([Problem(where, f"not valid TOML: {what}", hint=hint)]) from None
     except ValueError:
         raise ConfigError([Problem("the file", "not valid TOML: a number with too many digits")]) from None
     except RecursionError:

@@ -16,16 +16,18 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from agcore.codecs.moment_text import day_and_time
 from agcore.codecs.url import Url, is_host, is_loopback, parse_url
 from agcore.config.client_keys import admin_key, client_keys
 from agcore.config.document import read_document
+from agcore.config.mistakes import in_the_clear, list_advice
 from agcore.config.outbound_proxy import Outbound
 from agcore.config.presets import PRESETS
 from agcore.config.problems import ConfigError, Problem, at, nearest, quoted
 from agcore.config.providers import build_providers, endpoint, environment_providers, is_name, on_server, through
 from agcore.config.reading import Reading
 from agcore.config.schema import SCHEMA, secrets_in
-from agcore.config.secrets import Vault, reference
+from agcore.config.secrets import GUESSABLE, Vault, reference
 from agcore.config.values import (
     ASKED_MODEL,
     DIALECT_NAMES,
@@ -98,7 +100,7 @@ def parse(source: str | Mapping[str, Any], *, secrets: Mapping[str, str], enviro
         ConfigError: With every problem there is.
     """
     reading = Reading()
-    config = _config(reading.read(SCHEMA, read_document(source)), reading, Vault(reading, secrets), environ)
+    config = _config(reading.read(SCHEMA, read_document(source)), reading, Vault(reading, secrets, environ), environ)
     if reading.problems:
         raise ConfigError(reading.problems)
     return Parsed(config, tuple(reading.warnings), tuple(reading.unused))
@@ -176,10 +178,27 @@ def startup_problems(config: Config) -> tuple[str, ...]:
     return ()
 
 
-def startup_warnings(config: Config) -> tuple[str, ...]:
-    """What a server with this configuration does although nobody may have meant it, a sentence each."""
+def startup_warnings(config: Config, *, now: float | None = None) -> tuple[str, ...]:
+    """What a server with this configuration does although nobody may have meant it, a sentence each.
+
+    Args:
+        config: The configuration.
+        now: Seconds since the epoch; None where nobody knows, and no key is said to have expired.
+    """
     proxy = config.proxy
-    warnings = []
+    warnings = [
+        f"proxy.keys: the key {quoted(key.name)} expired on {day_and_time(key.expires)}"
+        for key in proxy.keys
+        if now is not None and key.expires is not None and key.expires <= now
+    ]
+    guards = effective_auth_mode(proxy) != "off" or (proxy.auth_mode == "auto" and not is_loopback(proxy.host))
+    weak = [key.name for key in proxy.keys if len(key.key.reveal()) < GUESSABLE] if guards else []
+    if weak:
+        names = ", ".join(map(quoted, weak))
+        warnings.append(
+            f"proxy.keys: {names} can be guessed, with fewer than {GUESSABLE} characters; "
+            "`agcore init --config FILE` writes a file with a good one"
+        )
     if proxy.auth_mode == "off" and not is_loopback(proxy.host):
         warnings.append(
             f'proxy.auth_mode: "off" while listening on {quoted(proxy.host)}: everyone who can reach this machine '
@@ -201,7 +220,7 @@ def _config(values: Mapping[str, Any], reading: Reading, vault: Vault, environ: 
         providers = build_providers(entries or (), reading, vault, outbound)
         named = {entry.get("name", entry.get("preset")) if entry else None for entry in entries or (None,)}
     else:
-        providers = environment_providers(environ, reading, outbound)
+        providers = environment_providers(environ, reading, vault, outbound)
         named = {provider.name for provider in providers}
     providers = tuple(_patient(provider, section("timeouts")) for provider in providers)
     targets = _Targets(named, reading)
@@ -282,7 +301,9 @@ class _Targets:
         The model may be `ASKED_MODEL` where there is an `asked` one.
         """
         provider, _, model = target.partition("/")
-        if not provider or not model:
+        if "," in target:
+            self._reading.problem(path, quoted(target), allowed='"provider/model"', hint=list_advice(target))
+        elif not provider or not model:
             self._reading.problem(path, quoted(target), allowed='"provider/model"')
         elif "*" in model and not (asked and model == ASKED_MODEL):
             allowed = '"provider/model", or "provider/*" for the name asked for' if asked else '"provider/model"'
@@ -305,6 +326,7 @@ def _models(
             continue
         if not pattern:
             reading.problem(path, "an empty name", allowed="a model name or glob")
+        reading.question_glob(pattern, path)
         rules.append(ModelRule(pattern, _steps(written, path, reading, targets), dialect))
     return tuple(rules)
 
@@ -354,6 +376,8 @@ def _mcp(
                     reading.problem(at(path, key), f"of no use with {'builtin' if 'builtin' in entry else 'url'}")
         secret = vault.resolve(entry.get("key"), at(path, "key"))
         url, model, auth = entry.get("url"), entry.get("model"), entry.get("auth") or "key"
+        if url and (sentence := in_the_clear(url)):
+            reading.warn(at(path, "url"), sentence)
         if model:
             targets.split(model, at(path, "model"))
         for index, root in enumerate(entry.get("file_roots") or ()):

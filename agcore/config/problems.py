@@ -61,8 +61,9 @@ def nearest(name: str, names: Iterable[str]) -> str:
     # Imported here: it is slow to load, and needed only for what is wrong anyway.
     from difflib import get_close_matches
 
-    near = get_close_matches(name.lower()[:80], tuple(names), 1)
-    return f"did you mean {quoted(near[0])}?" if near else ""
+    known = {each.lower(): each for each in names}
+    near = get_close_matches(name.lower()[:80], known, 1)
+    return f"did you mean {quoted(known[near[0]])}?" if near else ""
 
 
 def described(value: object, *, hide: bool = False) -> str:

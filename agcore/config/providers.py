@@ -22,6 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from agcore.codecs.url import Url, is_loopback, parse_url
+from agcore.config.mistakes import base_url_advice, in_the_clear
 from agcore.config.outbound_proxy import Outbound
 from agcore.config.presets import DEFAULT_AUTH, PRESETS, Preset
 from agcore.config.problems import at, listed, nearest, quoted
@@ -64,16 +65,21 @@ def build_providers(
     return tuple(providers)
 
 
-def environment_providers(environ: Mapping[str, str], reading: Reading, outbound: Outbound) -> tuple[Provider, ...]:
+def environment_providers(
+    environ: Mapping[str, str], reading: Reading, vault: Vault, outbound: Outbound
+) -> tuple[Provider, ...]:
     """A provider for each preset that `environ` has a key for, in the order of the table, with the preset's name."""
     providers = []
     for name, preset in PRESETS.items():
         variable = next((variable for variable in preset.environment if environ.get(variable, "").strip()), None)
         if variable is None:
             continue
-        secret = environ[variable].strip()
-        if not fits_header(secret):
+        if not fits_header(environ[variable].strip()):
             reading.warn(variable, "characters that an HTTP header cannot carry; left out")
+            continue
+        found = vault.cleaned(environ[variable].strip(), variable)
+        secret = found and vault.of_provider(found, variable, f"env:{variable}", vendor=True)
+        if not secret:
             continue
         endpoints = {
             dialect: through(outbound, endpoint(dialect, parse_url(url), auth=preset.auth_for(dialect)))
@@ -148,6 +154,7 @@ def _provider(
         else:
             endpoints = {dialect: msgspec.structs.replace(each, auth="none") for dialect, each in endpoints.items()}
     models, proxy_url = entry.get("models"), entry.get("proxy_url")
+    reading.question_globs(models, at(path, "models"))
     where = at(path, "proxy_url")
     endpoints = {dialect: through(outbound, each, url=proxy_url, path=where) for dialect, each in endpoints.items()}
     return Provider(
@@ -203,9 +210,13 @@ def _base_urls(entry: Mapping[str, Any], preset: Preset | None, path: str, readi
                 hint = f"base_url = {{ {dialect} = ... }}"
                 reading.problem(here, f"no URL for the dialect {quoted(dialect)}", hint=hint)
     for dialect, url in urls.items():
-        if given is not None and url is not None and (advice := _advice(dialect, url.path)):
+        if given is not None and url is not None and (advice := base_url_advice(dialect, url)):
             reading.warn(here, advice)
-    return {dialect: url for dialect, url in urls.items() if url is not None}
+    right = {dialect: url for dialect, url in urls.items() if url is not None}
+    for sentence in dict.fromkeys(map(in_the_clear, right.values() if given is not None else ())):
+        if sentence:
+            reading.warn(here, sentence)
+    return right
 
 
 def _one_for_all(
@@ -221,19 +232,13 @@ def _one_for_all(
     return dict.fromkeys(dialects, url)
 
 
-def _advice(dialect: str, path: str) -> str:
-    """A remark about the path of a base URL that is probably wrong, or an empty string."""
-    if _is_openai(dialect):
-        return "" if path else "has no path; servers that speak OpenAI usually want /v1 at its end"
-    version = next((end for end in ("/v1", "/v1beta") if path.endswith(end)), "")
-    return f"ends with {version}, which {dialect} requests add by themselves; leave it out" if version else ""
-
-
 def _keys(entry: Mapping[str, Any], path: str, reading: Reading, vault: Vault) -> tuple[Secret, ...]:
     keys: dict[Secret, str] = {}
     for index, text in enumerate(entry.get("keys") or ()):
         where = at(at(path, "keys"), index)
-        secret = vault.resolve(text, where)
+        found = vault.resolve(text, where)
+        vendor = "preset" in entry and "base_url" not in entry
+        secret = None if found is None else vault.of_provider(found, where, text, vendor=vendor)
         if secret is None:
             continue
         if Secret(secret) in keys:
@@ -253,7 +258,7 @@ def _headers(values: Mapping[str, str | None], path: str, reading: Reading, vaul
         elif name in headers:
             reading.problem(where, "a header that stands twice; names differ in more than case")
         else:
-            value = vault.resolve(text, where) if text else ""
+            value = vault.resolve(text, where, credential=False) if text else ""
             if value is not None:
                 headers[name] = value.encode("ascii")
     return tuple((name.encode("ascii"), value) for name, value in headers.items())

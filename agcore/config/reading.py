@@ -8,10 +8,11 @@ in lists stay those of the file. TOML itself has no null, so None means nothing 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agcore.codecs.url import Url, parse_url
+from agcore.config.mistakes import glob_advice, list_advice
 from agcore.config.problems import Problem, at, described, listed, nearest, quoted
 from agcore.config.schema import (
     NOT_YET_IN_EFFECT,
@@ -46,6 +47,19 @@ class Reading:
         """Add a warning: a sentence about something that works less well than was meant."""
         self.warnings.append(f"{path}: {sentence}")
 
+    def question_globs(self, patterns: Iterable[str | None] | None, path: str) -> None:
+        """Warn of what stands in a list of names and globs, at `path`, and is none of either."""
+        for index, pattern in enumerate(patterns or ()):
+            if pattern is not None:
+                self.question_glob(pattern, at(path, index))
+
+    def question_glob(self, pattern: str, path: str) -> None:
+        """Warn of a name or glob, at `path`, that is none."""
+        if advice := glob_advice(pattern):
+            self.warn(path, f"{quoted(pattern)} {advice}")
+        elif advice := list_advice(pattern):
+            self.warn(path, f"{quoted(pattern)} is one name; {advice}")
+
     def read(self, schema: Schema, value: object, *, path: str = "", pattern: str = "") -> Any:
         """The value in the form that the schema promises; None where the value does not fit.
 
@@ -63,7 +77,7 @@ class Reading:
                 return {
                     key: self.read(keys[key], member, path=at(path, key), pattern=f"{pattern}.{key}".lstrip("."))
                     for key, member in value.items()
-                    if self._known(key, keys, path)
+                    if self._known(key, keys, path, pattern)
                 }
             case (MapOf(), dict()):
                 return {
@@ -98,24 +112,32 @@ class Reading:
         self.problem(path, found, hint=hint)
         return None
 
-    def _known(self, key: str, keys: Mapping[str, Schema], path: str) -> bool:
+    def _known(self, key: str, keys: Mapping[str, Schema], path: str, pattern: str) -> bool:
         if key in keys:
             return True
-        hint = nearest(key, keys) or f"allowed: {', '.join(keys)}"
+        from agcore.config.misnomers import KEYS, meant  # for what is wrong anyway
+
+        hint = meant(KEYS.get(pattern, {}), key) or nearest(key, keys) or f"allowed: {', '.join(keys)}"
         self.problem(at(path, key), "unknown key", hint=hint)
         return False
 
     def _misfit(self, schema: Plain | Several, value: object, path: str) -> None:
         # A string in the place of a list or table of keys is a key, more likely than not.
         hide = isinstance(schema, Several) or (isinstance(schema, Text) and schema.secret)
-        self.problem(path, described(value, hide=hide), allowed=schema.expected)
+        hint = "several, or one, stand in brackets" if isinstance(schema, ListOf) and isinstance(value, str) else ""
+        self.problem(path, described(value, hide=hide), allowed=schema.expected, hint=hint)
 
     def _text(self, schema: Text, value: str, path: str) -> str | None:
         if not value and not schema.empty:
             self.problem(path, "an empty string", allowed=schema.expected)
             return None
         if schema.choices and value not in schema.choices:
-            self.problem(path, quoted(value), allowed=listed(schema.choices), hint=nearest(value, schema.choices))
+            from agcore.config.misnomers import CHOICES, meant
+
+            parts = [part.strip() for part in value.split(",")]
+            hint = list_advice(value) if all(part in schema.choices for part in parts) else ""
+            hint = hint or meant(CHOICES.get(schema.expected, {}), value) or nearest(value, schema.choices)
+            self.problem(path, quoted(value), allowed=listed(schema.choices), hint=hint)
             return None
         return value
 

@@ -16,14 +16,18 @@ _MEANING = {
 _MEANING_AUTO = "requests from this machine need no key; any from elsewhere do, except health checks"
 
 
-def describe_config(parsed: Parsed) -> str:
+def describe_config(parsed: Parsed, *, now: float | None = None) -> str:
     """The explanation of a configuration, for people.
+
+    Args:
+        parsed: The configuration and the remarks about it.
+        now: Seconds since the epoch, to say what has expired; None where nobody knows.
 
     Returns:
         Lines of text, each ended. Keys are masked, and logins and queries of URLs are left out.
     """
     config = parsed.config
-    warnings = (*parsed.warnings, *startup_warnings(config))
+    warnings = (*parsed.warnings, *startup_warnings(config, now=now))
     sections = (
         ("Listens on", [_address(config.proxy)]),
         ("Authentication", [_auth(config.proxy)]),

@@ -47,7 +47,7 @@ def run(home: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
 
 def parsed(text: str) -> Parsed:
-    return parse(text, secrets={written: f"the secret of {written}" for written in secret_refs(text)}, environ={})
+    return parse(text, secrets={written: f"the-secret-of-{written}" for written in secret_refs(text)}, environ={})
 
 
 class TestInit:

@@ -177,17 +177,17 @@ def test_the_full_example_parses() -> None:
         "file:/run/secrets/gemini",
         "env:ZAI_API_KEY",
     )
-    parsed = parse(FULL, secrets={ref: f"the secret of {ref}\n" for ref in refs}, environ={})
+    parsed = parse(FULL, secrets={ref: f"the-secret-of-{ref}\n" for ref in refs}, environ={})
     config = parsed.config
     assert parsed.warnings == ()
     assert msgspec.structs.replace(config.proxy, keys=()) == Proxy()
     assert [(key.name, key.key.reveal(), key.models) for key in config.proxy.keys] == [
-        ("default", "the secret of env:AGCORE_API_KEY", ()),
-        ("alice", "the secret of env:ALICE_KEY", ("claude-*",)),
+        ("default", "the-secret-of-env:AGCORE_API_KEY", ()),
+        ("alice", "the-secret-of-env:ALICE_KEY", ("claude-*",)),
     ]
     assert (config.timeouts, config.limits) == (Timeouts(), Limits())
     assert [made.name for made in config.providers] == ["anthropic", "gemini", "zai"]
-    assert config.providers[1].keys[0].reveal() == "the secret of file:/run/secrets/gemini"
+    assert config.providers[1].keys[0].reveal() == "the-secret-of-file:/run/secrets/gemini"
     assert config.models == (
         ModelRule("gpt-4o", ((("gemini", "gemini-3-flash"),),)),
         ModelRule("claude-haiku-*", ((("zai", "glm-4.5-air"),), (("anthropic", "claude-haiku-4-5"),))),
@@ -680,7 +680,7 @@ WRONG: list[tuple[str, str]] = [
             ("http://h:x", "a URL whose port is not a number from 1 to 65535"),
         )
     ),
-    (P + 'preset = "openai"\nkeys = "sk-1"', 'providers[0].keys: expected a list of keys, as in ["env:NAME"], found a string'),
+    (P + 'preset = "openai"\nkeys = "sk-1"', 'providers[0].keys: expected a list of keys, as in ["env:NAME"], found a string; several, or one, stand in brackets'),
     (P + 'preset = "openai"\nkeys = [""]', 'providers[0].keys[0]: expected a key, "env:NAME" or "file:PATH", found an empty string'),
     (P + 'preset = "openai"\nkeys = ["ключ"]', "providers[0].keys[0]: expected printable ASCII characters, found characters that an HTTP header cannot carry"),
     (P + 'preset = "openai"\nheaders = { Host = "h" }', "providers[0].headers.Host: a header that the gateway sets itself; for credentials, see keys and auth"),

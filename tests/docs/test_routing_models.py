@@ -55,14 +55,16 @@ def test_a_command_prints_what_the_page_shows(
 
 def test_every_configuration_of_the_page_is_in_effect_without_a_warning() -> None:
     for text, _ in configurations():
-        parsed = parse(text, secrets=dict.fromkeys(secret_refs(text), "sk-any-0123456789abcdef"), environ={})
+        secrets = {reference: f"sk-any-0123456789-{number}" for number, reference in enumerate(secret_refs(text))}
+        parsed = parse(text, secrets=secrets, environ={})
         assert (parsed.warnings, parsed.unused) == ((), ())
 
 
 def test_the_page_shows_every_form_of_a_line() -> None:
     forms: set[str] = set()
     for text, _ in configurations():
-        parsed = parse(text, secrets=dict.fromkeys(secret_refs(text), "sk-any-0123456789abcdef"), environ={})
+        secrets = {reference: f"sk-any-0123456789-{number}" for number, reference in enumerate(secret_refs(text))}
+        parsed = parse(text, secrets=secrets, environ={})
         forms.update(form for rule in parsed.config.models for form in forms_of(rule))
     assert forms == {"plain", "chain", "pool", "asked", "dialect"}
 

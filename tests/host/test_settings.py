@@ -155,3 +155,26 @@ def test_mcp_servers_alone_are_no_reason_for_a_demo() -> None:
     config = parse(text, secrets={}, environ={}).config
     assert not config.providers
     assert not needs_demo(config)
+
+
+def test_files_that_cannot_be_used_are_found_when_the_configuration_is_read(here: Path) -> None:
+    text = (
+        '[pool]\nstate_file = "missing/state.json"\n'
+        '[[providers]]\npreset = "ollama"\nca_file = "missing.pem"\n[[providers]]\npreset = "vllm"\n'
+    )
+    write(here / "agcore.toml", text)
+    ca_file, state_file = load("agcore.toml", {}).parsed.warnings
+    assert ca_file == (
+        "providers.ollama.ca_file: cannot read missing.pem: no such file or directory; "
+        "the provider cannot be reached like this"
+    )
+    assert state_file == (
+        f"pool.state_file: cannot write missing/state.json: {here}/missing is no directory that can be written; "
+        "a restart forgets which keys are limited"
+    )
+    (here / "missing").mkdir()
+    (here / "missing.pem").touch()
+    assert load("agcore.toml", {}).parsed.warnings == ()
+    (here / "missing" / "state.json").mkdir()
+    (only,) = load("agcore.toml", {}).parsed.warnings
+    assert "it is a directory" in only

@@ -152,6 +152,13 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     # G15
     # G16
     # G17
+    base.row(
+        "manners.G17",
+        "docs/running.md",
+        "An address that requests would not reach anything at is named with the right one.",
+        "config/test_mistakes.py::test_a_method_at_the_end_is_named_with_the_address_without_it",
+        "config/test_mistakes.py::test_plain_http_to_a_public_host_is_questioned",
+    ),
     # G18
     # G19
     base.row(

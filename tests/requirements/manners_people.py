@@ -125,6 +125,32 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     ),
     # N5
     base.row(
+        "manners.N5.secrets",
+        "docs/running.md",
+        "A secret that cannot be one is named with what to write instead, and never taken for one.",
+        "config/test_mistakes.py::test_a_reference_in_the_spelling_of_others_is_named_with_ours",
+        "config/test_mistakes.py::test_it_is_left_out_and_said",
+        "config/test_mistakes.py::test_the_client_key_is_not_taken_for_a_vendors",
+        "config/test_mistakes.py::test_a_client_key_that_can_be_guessed_is_questioned_where_one_is_needed",
+        "ingress/test_auth.py::test_whoever_shows_a_key_that_has_expired_is_told_when",
+    ),
+    base.row(
+        "manners.N5.names",
+        "docs/running.md",
+        "Chains, globs, names and formats of other programs are answered with ours.",
+        "config/test_mistakes.py::test_a_chain_is_a_list",
+        "config/test_mistakes.py::test_a_regular_expression_is_no_glob",
+        "config/test_mistakes.py::test_a_preset_by_the_name_that_people_try_says_which_is_meant",
+        "config/test_mistakes.py::test_names_from_elsewhere_are_answered_with_ours",
+        "config/test_mistakes.py::test_what_is_no_toml_is_named",
+    ),
+    base.row(
+        "manners.N5.files",
+        "docs/running.md",
+        "A file that cannot be used is found when the configuration is read.",
+        "host/test_settings.py::test_files_that_cannot_be_used_are_found_when_the_configuration_is_read",
+    ),
+    base.row(
         "manners.N5.check",
         "docs/running.md",
         "A check of what could serve nothing, or of what could not be proven at all, is a no.",

@@ -262,3 +262,11 @@ class TestReset:
         assert b"no key is called 'two#1'; there are: one#1, one#2" in story.body
         empty = gateway(msgspec.structs.replace(served(), providers=(), models=()))
         assert b"there are: none" in asked(empty, "/admin/api/reset", method="POST", body={"key": "x"}).body
+
+
+def test_what_admins_see_and_change_is_one_state() -> None:
+    machine = gateway(served(), attempts=2)
+    limit(machine)
+    assert json.loads(asked(machine).body)["keys"][1]["state"] == "limited for models"
+    assert reset(machine, {"all": True}) == {"reset": ["one#1", "one#2"]}
+    assert json.loads(asked(machine).body)["keys"][1]["state"] == "ready"

@@ -192,6 +192,7 @@ STORIES_OF_OTHERS = (
     "tests.operations.test_provider_lists.test_a_provider_that_failed_is_not_asked_again_at_once",
     "tests.operations.test_warmup.test_a_key_that_is_left_alone_is_told_until_it_works",
     "tests.operations.test_warmup.test_what_was_read_is_known_to_those_who_list_models",
+    "tests.stories.test_admin.test_what_admins_see_and_change_is_one_state",
     "tests.stories.test_stored_responses.test_a_deleted_response_is_gone",
     "tests.stories.test_stored_responses.test_a_tool_loop_needs_only_the_output_of_the_call",
     "tests.stories.test_stored_responses.test_an_item_of_a_stored_response_may_be_named_instead_of_sent",

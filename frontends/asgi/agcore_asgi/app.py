@@ -96,8 +96,8 @@ def _made(
 ) -> Application:
     if problems := startup_problems(config):
         raise ValueError("\n".join(problems))
-    _warn(sink, startup_warnings(config))
     clock = Clock()
+    _warn(sink, startup_warnings(config, now=clock.now()))
     gateway = Gateway(config, secret=secrets.token_bytes(32), now=clock.now())
     return Application(gateway, clock=clock, sink=sink, reader=reader, run_file=run_file)
 
@@ -169,7 +169,7 @@ class Application:
         if problems := startup_problems(config):
             _warn(self._sink, (f"the configuration stays what it was: {problem}" for problem in problems))
             return False
-        _warn(self._sink, startup_warnings(config))
+        _warn(self._sink, startup_warnings(config, now=self._clock.now()))
         self._perform(self._gateway.reconfigure(config, now=self._clock.now(), fixed=()))
         return self._gateway.config is config
 

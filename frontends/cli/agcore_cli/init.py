@@ -13,12 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from agcore.config import PRESETS, fits_header
+from agcore.config import CLIENT_KEY_PREFIX, PRESETS, fits_header
 from agcore_host import places, trust
 from agcore_host.settings import SettingsError, reason
-
-KEY_PREFIX: Final = "sk-agcore-"
-"""What generated client keys start with, so that they are recognised where they should not be."""
 
 _TEMPLATE: Final = """\
 # The configuration of agcore. `agcore check` says what it means, or all that is wrong with it.
@@ -227,7 +224,7 @@ def render(key: str, found: Mapping[str, str]) -> str:
 
 def new_key() -> str:
     """A client key that nobody can guess."""
-    return KEY_PREFIX + secrets.token_urlsafe(32)
+    return CLIENT_KEY_PREFIX + secrets.token_urlsafe(32)
 
 
 def write_private(path: Path, text: str, *, replace: bool) -> None:

@@ -94,6 +94,8 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _prepare(options: argparse.Namespace) -> int:
+    import time
+
     import trio
 
     from agcore.config import startup_warnings
@@ -109,7 +111,7 @@ def _prepare(options: argparse.Namespace) -> int:
     config = loaded.parsed.config
     if problems := settings.refusals(config):
         return refuse(f"refusing to start with this configuration (from {loaded.origin})", *problems)
-    for warning in (*loaded.parsed.warnings, *startup_warnings(config)):
+    for warning in (*loaded.parsed.warnings, *startup_warnings(config, now=time.time())):
         complain("warning", warning)
     if loaded.parsed.unused:
         complain("warning", f"not yet in effect: {', '.join(loaded.parsed.unused)}")
@@ -282,11 +284,13 @@ def _config_words(options: argparse.Namespace) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
+    import time
+
     from agcore.config import describe_config
     from agcore_host.settings import refusals
 
     loaded = _load(options)
-    print(f"Configuration\n  {loaded.origin}\n\n{describe_config(loaded.parsed)}", end="")
+    print(f"Configuration\n  {loaded.origin}\n\n{describe_config(loaded.parsed, now=time.time())}", end="")
     problems = refusals(loaded.parsed.config)
     if problems:
         return refuse("with this configuration `agcore serve` refuses to start", *problems)

@@ -9,6 +9,7 @@ Names of files in a configuration file, those of secrets too, are relative to it
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -158,7 +159,26 @@ def _read(path: Path, environ: Mapping[str, str], *, guarded: bool) -> Parsed:
     secrets = resolve(secret_refs(text), environ, beside=path.parent)
     parsed = parse(text, secrets=secrets, environ=environ)
     config = with_file_names(parsed.config, partial(file_name, beside=path.parent))
-    return msgspec.structs.replace(parsed, config=config)
+    return msgspec.structs.replace(parsed, config=config, warnings=(*parsed.warnings, *file_warnings(config)))
+
+
+def file_warnings(config: Config) -> tuple[str, ...]:
+    """Sentences about files that a configuration names and that cannot be used, each starting with the key's path."""
+    warnings = []
+    for provider in config.providers:
+        for name in dict.fromkeys(each.origin.ca_file for each in provider.endpoints.values() if each.origin.ca_file):
+            try:
+                with open(name, "rb"):
+                    pass
+            except OSError as error:
+                what = f"cannot read {name}: {reason(error)}"
+                warnings.append(f"providers.{provider.name}.ca_file: {what}; the provider cannot be reached like this")
+    state = config.pool.state_file
+    folder = os.path.dirname(os.path.realpath(state)) if state else ""
+    if state and (os.path.isdir(state) or not os.access(folder, os.W_OK)):
+        lack = "it is a directory" if os.path.isdir(state) else f"{folder} is no directory that can be written"
+        warnings.append(f"pool.state_file: cannot write {state}: {lack}; a restart forgets which keys are limited")
+    return tuple(warnings)
 
 
 def resolve(references: Iterable[str], environ: Mapping[str, str], *, beside: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -70,7 +71,7 @@ class Reloader:
             settings = await self._reader.read(asked=asked)
             if settings is not None:
                 config, unused = settings.parsed.config, settings.parsed.unused
-                for sentence in startup_warnings(config):
+                for sentence in startup_warnings(config, now=time.time()):
                     self._reader.warn(sentence)
                 if unused:
                     self._reader.warn(f"not yet in effect: {', '.join(unused)}")
