@@ -76,3 +76,15 @@ def _parts(part: Part, find: Callable[[str], Signed | None], plain: bool) -> Ite
 
 def _counts(thought: Thinking, plain: bool) -> bool:
     return bool(thought.text) if plain else thought.signature is not None
+
+
+def signed_by(conversation: Conversation, signer: str) -> Conversation:
+    """The conversation with all signatures that are nobody's given to `signer`, whose dialect they came in."""
+
+    def own(part: Part) -> Part:
+        if isinstance(part, Thinking | ToolCall) and part.signature is not None and not part.signature.signer:
+            return msgspec.structs.replace(part, signature=msgspec.structs.replace(part.signature, signer=signer))
+        return part
+
+    turns = tuple(msgspec.structs.replace(turn, parts=tuple(map(own, turn.parts))) for turn in conversation.turns)
+    return msgspec.structs.replace(conversation, turns=turns)

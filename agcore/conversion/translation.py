@@ -17,7 +17,7 @@ from agcore.conversation.assemble import assemble
 from agcore.conversation.foreign_parts import translated
 from agcore.conversation.losses import Losses, refusal
 from agcore.conversation.repair import repair_history
-from agcore.conversation.signed import SignedCalls
+from agcore.conversation.signed import SignedCalls, signed_by
 from agcore.conversation.split import Part, split
 from agcore.conversation.told_tools import tell_tools
 from agcore.conversation.tool_list import fitted_tools, hosted_names
@@ -28,6 +28,7 @@ from agcore.conversion.delta_mapping import DeltaMapper, Remember
 from agcore.conversion.translated_stream import ClientStream, StreamTranslation, UpstreamStream
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import ResponseWriter
+from agcore.dialects.lookalikes import adapted
 from agcore.models.profiles import Profile
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.report import Usage
@@ -67,7 +68,7 @@ class Translation:
         self._share = share
         traits = DIALECTS[target.dialect].traits
         asked = conversation if share is None else share.conversation
-        asked = translated(asked, dialect=target.dialect)
+        asked = translated(asked, dialect="" if target.profile.upstream.lookalike else target.dialect)
         ordered = repair_history(asked, losses=losses, apart=traits.users_in_a_row)
         self._plain = target.profile.upstream.reasoning_content in ("taken", "demanded")
         if signed_calls is not None:
@@ -110,9 +111,11 @@ class Translation:
         return True
 
     def _render(self, signer: str, losses: Losses) -> dict[str, object]:
-        return DIALECTS[self.target.dialect].upstream.render_request(
-            self._asked, model=self.target.model, profile=self.target.profile, signer=signer, losses=losses
+        target = self.target
+        rendered = DIALECTS[target.dialect].upstream.render_request(
+            self._asked, model=target.model, profile=target.profile, signer=signer, losses=losses
         )
+        return adapted(target.dialect, rendered, target.profile.upstream, losses)
 
     def refusal(self, *, on_loss: str) -> Fault | None:
         """The 400 for losses that this request, or the configuration, does not accept."""
@@ -187,6 +190,8 @@ def translate(
             return invalid(message, code="not_translatable", param="max_tokens")
         if sum([len(turn.parts) for turn in conversation.turns]) > MAX_PARTS:
             return invalid(f"the conversation has more than {MAX_PARTS} parts, the most that are translated")
+        if dialect == target.dialect:
+            conversation = signed_by(conversation, target.signer)
         parts = split(conversation, one_answer=DIALECTS[target.dialect].traits.one_answer)
         if len(parts) == 1:
             translations = [Translation(dialect, target, conversation, losses, signed_calls=signed_calls)]

@@ -12,6 +12,7 @@ from agcore.conversation.token_estimate import TokenCount
 from agcore.dialects.tasks import (
     ClientTask,
     ImagesClient,
+    LookalikesTask,
     MediaTask,
     ModelsTask,
     SignaturesTask,
@@ -91,3 +92,12 @@ def signatures() -> Mapping[str, SignaturesTask]:
     from agcore.dialects.openai_responses import signatures as openai_responses
 
     return {"openai_chat": openai_chat, "openai_responses": openai_responses, "anthropic": anthropic, "gemini": gemini}
+
+
+@cache
+def lookalikes() -> Mapping[str, LookalikesTask]:
+    """What servers that imitate a dialect take of it."""
+    from agcore.dialects.anthropic import lookalikes as anthropic
+    from agcore.dialects.openai_responses import lookalikes as openai_responses
+
+    return {"openai_responses": openai_responses, "anthropic": anthropic}

@@ -23,6 +23,7 @@ from agcore.dialects.base import PathParts, StreamTap
 from agcore.dialects.shared.natives import Natives
 from agcore.models.listing import ListedModel
 from agcore.models.profiles import Profile
+from agcore.models.vendor_profile import VendorProfile
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
 
@@ -188,6 +189,16 @@ class SignaturesTask(Protocol):
 
     def consequences(self, members: Members, history: list[object], losses: Losses) -> dict[str, bytes | None]:
         """Other members of the request to change once `history`, which it had, lost its signatures."""
+
+
+class LookalikesTask(Protocol):
+    """What fits requests of a dialect to servers that imitate it; `get` reads a member of the request."""
+
+    def is_foreign(self, get: Callable[[str], object], upstream: VendorProfile) -> bool:
+        """Whether the request has to be written anew."""
+
+    def changes(self, get: Callable[[str], object], upstream: VendorProfile, losses: Losses) -> dict[str, object]:
+        """The members to change, and to what; None takes one out."""
 
 
 class ModelsTask(Protocol):

@@ -20,6 +20,7 @@ CallIds: TypeAlias = Literal["any", "nine_alphanumerics"]
 ForcedTool: TypeAlias = Literal["taken", "by_word", "not_while_thinking", "refused"]
 ReasoningContent: TypeAlias = Literal["ignored", "refused", "taken", "demanded"]
 ToolsWithEffort: TypeAlias = Literal["taken", "none", "left_out"]
+UserIds: TypeAlias = Literal["any", "words"]
 Schemas: TypeAlias = Literal["json", "moonshot"]
 ReasoningMember: TypeAlias = Literal[
     "reasoning_effort", "thinking", "enable_thinking", "chat_template_kwargs", "reasoning", "unasked"
@@ -78,8 +79,12 @@ class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Schemas of tools: `json` as the dialect's own vendor takes them, or `moonshot`'s flavour."""
     lookalike: bool = False
     """The endpoint imitates its dialect: it is not the dialect's own vendor who serves it."""
-    refused_tools: tuple[str, ...] = ()
-    """Types of tools and of their items that the endpoint does not know: `custom`, `namespace`, `tool_search` ..."""
+    known_tools: tuple[str, ...] = ()
+    """Kinds of tools that a look-alike runs itself, or knows beside functions: `web_search`, `mcp` ..."""
+    adaptive_thinking: bool = True
+    """`thinking: {"type": "adaptive"}` of Messages is known; where not, it is `enabled`, with a budget."""
+    user_ids: UserIds = "any"
+    """`metadata.user_id` of Messages: `any` text, or only `words` (`[A-Za-z0-9_-]+`)."""
     cache_field: bool = False
     """A `cache_control` at the top level of Chat is taken, and stands for a breakpoint at the end."""
     refused_members: tuple[str, ...] = ()
@@ -123,5 +128,6 @@ VENDOR_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "tools_with_effort_on_chat": get_args(ToolsWithEffort),
     "sampling": get_args(Sampling),
     "schemas": get_args(Schemas),
+    "user_ids": get_args(UserIds),
 }
 """Member of `VendorProfile` -> the words it takes, where it takes one of some."""

@@ -1,4 +1,4 @@
-"""The profile that the rows of `family_rows` and `vendor_rows` add up to.
+"""The profile that the rows of `family_rows`, `vendor_rows` and `lookalike_rows` add up to.
 
     upstream = vendor_profile("deepseek", "deepseek-v4-pro", "openai_chat")
 
@@ -14,13 +14,14 @@ from functools import lru_cache
 from typing import Final
 
 from agcore.models.family_rows import FAMILIES
+from agcore.models.lookalike_rows import LOOKALIKES
 from agcore.models.vendor_profile import VendorProfile, VendorRow
 from agcore.models.vendor_rows import VENDORS
 
 _LONGEST_NAME: Final = 256
 
 
-ROWS: Final[tuple[VendorRow, ...]] = (*FAMILIES, *VENDORS)
+ROWS: Final[tuple[VendorRow, ...]] = (*FAMILIES, *VENDORS, *LOOKALIKES)
 """All rows, in the order in which they are merged."""
 
 

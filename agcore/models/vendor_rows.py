@@ -192,20 +192,5 @@ VENDORS: Final[tuple[VendorRow, ...]] = (
         members={"json_object": False},
         source="https://lmstudio.ai/docs/developer/openai-compat/structured-output: json_schema or text",
     ),
-    # What imitates another vendor's dialect
-    VendorRow(
-        vendors=("zai", "moonshot", "deepseek", "minimax", "dashscope", "openrouter"),
-        dialects=("anthropic",),
-        members={"lookalike": True},
-        source="https://docs.z.ai/devpack/tool/claude, https://platform.moonshot.ai/docs/guide/agent-support, "
-        "https://api-docs.deepseek.com/guides/anthropic_api, https://platform.minimax.io/docs/api-reference/text-anthropic-api",
-    ),
-    VendorRow(
-        vendors=("xai", "groq", "openrouter", "dashscope"),
-        dialects=("openai_responses",),
-        members={"lookalike": True},
-        source="https://docs.x.ai/docs/guides/responses-api, https://console.groq.com/docs/responses-api, "
-        "https://openrouter.ai/docs/api-reference/responses-api-beta",
-    ),
 )
 """In the order in which they are merged, behind the families."""

@@ -18,7 +18,7 @@ from agcore.dialects import task_registry
 from agcore.operations.asking import Asking
 from agcore.operations.endpoints import not_asked, one_of
 from agcore.operations.task import Task
-from agcore.operations.tasks import edited_body, read_generation
+from agcore.operations.tasks import edited_body, is_rewritten, read_generation
 from agcore.protocol.fault import Fault, invalid
 from agcore.routing.candidates import Candidate
 from agcore.routing.catalog import Target
@@ -35,7 +35,7 @@ def count(asking: Asking, candidate: Candidate, candidates: object, now: float) 
     if counter is None:
         return Fault(status=501, message=f"provider {candidate.provider.name!r} has no counter")
     at, upstream, losses = asking.destination(candidate), asking.upstream(candidate), Losses()
-    translated = asking.is_translated(candidate)
+    translated = is_rewritten(asking, candidate)
     headers, target = asking.json_headers(candidate, translated=translated), counter.target({}, at)
     if not translated:
         body, _ = edited_body(asking, candidate, losses)

@@ -60,7 +60,25 @@ def edited_body(asking: Asking, candidate: Candidate, losses: Losses) -> tuple[b
 
         signer = candidate.provider.signer
         changes.update(foreign_signatures.edits(traits.name, members, signer=signer, losses=losses))
+    upstream = asking.upstream_profile(candidate)
+    if upstream.lookalike or upstream.refused_members:
+        from agcore.dialects import lookalikes  # most upstreams are whom they seem to be
+
+        members = parse(members.edited(changes))
+        changes = lookalikes.edits(traits.name, members, upstream, losses)
     return members.edited(changes), hides_usage
+
+
+def is_rewritten(asking: Asking, candidate: Candidate) -> bool:
+    """Returns True where a candidate is asked in words of the gateway's: in another dialect, or for it alone."""
+    if asking.is_translated(candidate):
+        return True
+    upstream = asking.upstream_profile(candidate)
+    if not upstream.lookalike:
+        return False
+    from agcore.dialects.lookalikes import is_foreign
+
+    return is_foreign(asking.dialect.traits.name, asking.members, upstream)
 
 
 # Generation.
@@ -73,7 +91,7 @@ def generate(asking: Asking, candidate: Candidate, candidates: object, now: floa
         return named_methods.pass_method(asking, candidate)
     traits = DIALECTS[candidate.endpoint.dialect].traits
     target = traits.generate_target(candidate.endpoint.prefix, asking.parts, candidate.model, stream=summary.stream)
-    if asking.is_translated(candidate) or is_stray(asking):
+    if is_rewritten(asking, candidate) or is_stray(asking):
         return translated(asking, candidate, target, now)
     losses = Losses()
     body, hides_usage = edited_body(asking, candidate, losses)
@@ -190,7 +208,7 @@ def read_compaction(asking: Asking) -> RequestSummary | Fault:
 
 def compact(asking: Asking, candidate: Candidate, candidates: object, now: float) -> Conversion | Fault:
     """Pass a compaction through, or ask for a summary in another dialect."""
-    if asking.is_translated(candidate):
+    if asking.is_translated(candidate) or asking.upstream_profile(candidate).lookalike:
         return summed_up(asking, candidate, now)
     losses = Losses()
     body, _ = edited_body(asking, candidate, losses)

@@ -36,7 +36,29 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "conversion/test_chat_manners.py::test_an_id_of_mistrals_own_comes_to_the_client_and_goes_back_as_it_is",
     ),
     # T21
+    base.row(
+        "manners.T21",
+        "docs/wire/lookalikes.md",
+        "A look-alike of Responses gets functions, messages, calls and their outputs, and its answers are turned back.",
+        "stories/test_lookalikes.py::test_codex_reaches_xai_in_words_that_it_knows",
+        "stories/test_lookalikes.py::test_custom_calls_and_namespaces_are_restored_in_the_answer",
+        "stories/test_lookalikes.py::test_what_a_look_alike_knows_passes_byte_for_byte",
+        "stories/test_lookalikes.py::test_members_that_are_refused_are_taken_out_of_what_passes",
+        "stories/test_lookalikes.py::test_openai_itself_and_servers_nobody_knows_get_everything_as_it_is",
+        "dialects/test_lookalikes.py::test_a_responses_request_is_edited",
+    ),
     # T22
+    base.row(
+        "manners.T22",
+        "docs/wire/lookalikes.md",
+        "A look-alike of Messages gets late system messages as the user's text, and what it demands of thinking.",
+        "stories/test_lookalikes.py::test_claude_code_reaches_deepseek_in_words_that_it_knows",
+        "stories/test_lookalikes.py::test_a_message_that_a_look_alike_knows_passes_byte_for_byte",
+        "stories/test_lookalikes.py::test_what_anthropics_tools_did_is_told_to_a_look_alike",
+        "stories/test_lookalikes.py::test_tokens_are_counted_of_what_is_sent",
+        "dialects/test_lookalikes.py::test_the_systems_messages_are_the_users_text",
+        "dialects/test_lookalikes.py::test_thinking_is_there_where_it_is_demanded",
+    ),
     # T23
     base.row(
         "manners.T23",

@@ -1,0 +1,60 @@
+"""Requests for servers that imitate a dialect: they get what they know, nothing else (docs/wire/lookalikes.md).
+
+What such a server merely ignores or refuses is edited out of a request that otherwise passes byte for byte. A request
+that holds more, which has to be told in other words and understood in the answer, `is_foreign`: it is translated from
+its dialect to itself. Requests that were translated are adapted by the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agcore.codecs import json_text
+from agcore.codecs.json_splice import BodyError, Members
+from agcore.conversation.losses import Losses
+from agcore.dialects import task_registry
+from agcore.models.vendor_profile import VendorProfile
+
+
+def is_foreign(dialect: str, members: Members, upstream: VendorProfile) -> bool:
+    """Whether a request holds what an upstream of its own dialect does not know, and what editing does not mend."""
+    rules = task_registry.lookalikes().get(dialect)
+    if rules is None or not upstream.lookalike:
+        return False
+    try:
+        return rules.is_foreign(members.value, upstream)
+    except BodyError:  # what cannot be looked into passes as it is
+        return False
+
+
+def edits(dialect: str, members: Members, upstream: VendorProfile, losses: Losses) -> dict[str, bytes | None]:
+    """The members of a passing request to change, and to what; None takes one out."""
+    try:
+        found = _changes(dialect, members.value, upstream, losses)
+        return {name: None if value is None else json_text.encode(value) for name, value in found.items()}
+    except ValueError:  # what cannot be looked into passes as it is
+        return {}
+
+
+def adapted(dialect: str, body: dict[str, object], upstream: VendorProfile, losses: Losses) -> dict[str, object]:
+    """Returns a request that was written for an upstream, without what that does not know."""
+    if not upstream.lookalike and not upstream.refused_members:
+        return body
+    found = _changes(dialect, body.get, upstream, losses)
+    return {name: value for name, value in (body | found).items() if name not in found or value is not None}
+
+
+def _changes(dialect: str, get: Callable[[str], object], upstream: VendorProfile, losses: Losses) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for path in upstream.refused_members:
+        name, _, inner = path.partition(".")
+        value = found[name] if name in found else get(name)
+        if value is None or (inner and not (isinstance(value, dict) and inner in value)):
+            continue
+        losses.add(path, "the upstream does not take it")
+        rest = {key: each for key, each in value.items() if key != inner} if isinstance(value, dict) and inner else None
+        found[name] = rest or None
+    rules = task_registry.lookalikes().get(dialect)
+    if rules is not None and upstream.lookalike:
+        found |= rules.changes(lambda name: found[name] if name in found else get(name), upstream, losses)
+    return found
