@@ -58,8 +58,8 @@ The conversation up to here was compacted. This is a summary of it:
 </summary>"""
 
 
-def asked(conversation: Conversation) -> Conversation:
-    """The conversation that asks the model for a summary of `conversation`.
+def asked(conversation: Conversation, instruction: str = "") -> Conversation:
+    """The conversation that asks the model for a summary of `conversation`, in the client's own words if it has any.
 
     No tools are offered, so that the answer is text. Vendors refuse calls of tools that are not offered: those of the
     history, and their results, are told in words.
@@ -69,7 +69,7 @@ def asked(conversation: Conversation) -> Conversation:
     settings = msgspec.structs.replace(conversation.settings, logprobs=False, top_logprobs=None, verbosity="")
     return msgspec.structs.replace(
         conversation,
-        turns=(*turns, Turn("user", (Text(_INSTRUCTION),))),
+        turns=(*turns, Turn("user", (Text(instruction.strip() or _INSTRUCTION),))),
         tools=(),
         hosted_tools=(),
         tool_choice=None,
@@ -90,10 +90,14 @@ def is_told(deltas: Iterable[Delta]) -> bool:
     return any(isinstance(delta, TextDelta) and delta.text.strip() for delta in deltas)
 
 
+def bounded(summary: str, *, cut: bool) -> str:
+    """A summary within bounds, which says so where it was cut off."""
+    cut = cut or len(summary) > LONGEST
+    return summary[:LONGEST] + CUT if cut else summary
+
+
 def carried(summary: str) -> str:
     """The text that carries a summary through a client, to be opened by `opened`."""
-    if len(summary) > LONGEST:
-        summary = summary[:LONGEST] + CUT
     payload = json_text.encode(["summary", summary])
     return _MARK + base64.urlsafe_b64encode(payload).decode("ascii").rstrip("=")
 

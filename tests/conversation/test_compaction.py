@@ -75,8 +75,15 @@ def test_a_summary_returns_as_it_was(summary: str) -> None:
 
 
 def test_a_summary_has_bounds_and_says_where_it_was_cut() -> None:
-    opened = compaction.opened(compaction.carried("x" * (compaction.LONGEST + 1)))
-    assert opened == "x" * compaction.LONGEST + compaction.CUT
+    assert compaction.bounded("x" * (compaction.LONGEST + 1), cut=False) == "x" * compaction.LONGEST + compaction.CUT
+    assert compaction.bounded("We met", cut=True) == "We met" + compaction.CUT
+    assert compaction.bounded("We met.", cut=False) == "We met."
+
+
+def test_a_client_may_ask_for_a_summary_in_its_own_words() -> None:
+    conversation = Conversation(model="m", turns=(Turn("user", (Text("a"),)),))
+    assert compaction.asked(conversation, " In verse. ").turns[-1].parts == (Text("In verse."),)
+    assert compaction.asked(conversation, " \n") == compaction.asked(conversation)
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,14 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_compaction.py::test_a_summary_is_told_to_openai_too",
         "stories/test_compaction.py::test_what_openai_compacted_is_no_others_to_open_and_the_refusal_says_what_to_do",
     ),
+    base.row(
+        "manners.T27.messages",
+        "docs/wire/anthropic-messages.md",
+        "A Messages client that asks for a compaction gets one block with the summary, which stands for all before it.",
+        "stories/test_compaction.py::test_clients_of_messages_get_one_block_with_the_summary",
+        "stories/test_compaction.py::test_a_summary_goes_to_anthropic_as_the_users_words_and_its_own_blocks_as_they_are",
+        "dialects/anthropic/test_request.py::test_the_summary_of_a_compaction_stands_for_what_was_said_before_it",
+    ),
     # T29
     base.row(
         "manners.T29",

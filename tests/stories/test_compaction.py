@@ -1,6 +1,6 @@
-"""Codex and others have a conversation compacted: by whom, what comes of it, and what is made of that later.
+"""Clients have a conversation compacted: by whom, what comes of it, and what is made of that later.
 
-Format: docs/wire/openai-responses.md#compaction.
+Formats: docs/wire/openai-responses.md#compaction, docs/wire/anthropic-messages.md#compaction.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from agcore import Gateway, UpstreamConnected, UpstreamData, UpstreamEnd, Upstre
 from agcore.conversation import compaction
 from agcore_sim.dialogues import ANTHROPIC, CHAT, GEMINI, Dialogue
 from agcore_sim.story import SSE, Story, gateway
+from tests.support import grammar_anthropic
 from tests.support import grammar_openai_responses as grammar
 from tests.support.dialogues import config, ids
 
@@ -217,3 +218,106 @@ def test_a_failure_of_the_route_of_compaction_is_the_upstreams() -> None:
     story = ask("up-anthropic", path="/v1/responses/compact", input="a")
     story.upstream_answers(400, ANTHROPIC.error_answer)
     assert story.status == 400
+
+
+# Clients of Messages, which ask by a member of the request.
+
+SUMMARIZE = {"type": "summarize"}
+MESSAGES: list[dict[str, Any]] = [
+    {"role": "user", "content": "What is in a.txt?"},
+    {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "read", "input": {"path": "a.txt"}}]},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "one two"}]},
+]
+
+
+def ask_messages(model: str, *, path: str = "/v1/messages", **body: Any) -> Story:
+    story = Story(gateway(config()))
+    wanted = {"model": model, "max_tokens": 99, "messages": MESSAGES, "tools": [{"name": "read", "input_schema": {}}]}
+    story.open("POST", path, body=json.dumps({**wanted, **body}).encode())
+    return story
+
+
+@pytest.mark.parametrize("up", [CHAT, GEMINI], ids=ids)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_clients_of_messages_get_one_block_with_the_summary(up: Dialogue, stream: bool) -> None:
+    story = ask_messages(up.model, compaction={**SUMMARIZE, "instructions": "In verse."}, stream=stream)
+    asked = sent(story)
+    assert "tools" not in asked
+    assert json.dumps(asked).index("[Result of read]") < json.dumps(asked).index("In verse.")
+    if stream:
+        streamed(story, up.stream)
+        message = grammar_anthropic.message(story.body)
+    else:
+        story.upstream_answers(200, up.answer)
+        message = json.loads(story.body)
+    (block,) = message["content"]
+    assert (block["type"], block["content"]) == ("compaction", "hello")
+    assert message["stop_reason"] == "compaction"
+
+    # The block takes the place of the messages, at whatever vendor.
+    further = [{"role": "assistant", "content": [block]}, {"role": "user", "content": "and then?"}]
+    for model in (up.model, "up-anthropic"):
+        told = json.dumps(sent(ask_messages(model, messages=further)))
+        assert "compacted. This is a summary of it" in told
+        assert "hello" in told
+        assert '"compaction"' not in told
+
+
+def test_a_summary_goes_to_anthropic_as_the_users_words_and_its_own_blocks_as_they_are() -> None:
+    ours = {"type": "compaction", "content": "SUM", "signature": compaction.carried("")}
+    said = {"type": "text", "text": "so"}
+    own = {"role": "assistant", "content": [{"type": "compaction", "content": "x", "signature": "EqQB"}]}
+    broken = {"role": "assistant", "content": [{**ours, "content": None}, said]}
+    messages = [{"role": "assistant", "content": [ours, said]}, own, broken, {"role": "user", "content": "q"}]
+    told, rest, *others = sent(ask_messages("up-anthropic", messages=messages))["messages"]
+    assert told == {"role": "user", "content": [{"type": "text", "text": compaction.restored("SUM")}]}
+    assert rest == {"role": "assistant", "content": [said]}
+    assert others == [own, {"role": "assistant", "content": [said]}, messages[-1]]
+
+
+def test_a_summary_for_messages_may_be_cut_off_and_is_never_empty() -> None:
+    answer = {"object": "chat.completion", "choices": [{"index": 0, "finish_reason": "length"}]}
+    for text, status in (("We met", 200), ("", 502)):
+        story = ask_messages("up-openai", compaction=SUMMARIZE)
+        answer["choices"] = [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "length"}]
+        story.upstream_answers(200, json.dumps(answer).encode())
+        assert story.status == status
+        if status == 200:
+            assert json.loads(story.body)["content"][0]["content"] == "We met" + compaction.CUT
+
+
+def test_thoughts_about_a_summary_are_not_told() -> None:
+    story = ask_messages("up-openai", compaction=SUMMARIZE, stream=True)
+    deltas: list[dict[str, Any]] = [
+        {"reasoning_content": "hm"},
+        {"content": " "},
+        {"content": "We"},
+        {"content": " met."},
+    ]
+    chunks = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    streamed(story, b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks))
+    (block,) = grammar_anthropic.message(story.body)["content"]
+    assert block["content"] == "We met."
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"compaction": {"type": "forget"}}, "compaction.type"),
+        ({"compaction": {**SUMMARIZE, "instructions": 5}}, "compaction.instructions"),
+        ({"compaction": SUMMARIZE, "context_management": {"edits": []}}, "compaction"),
+        ({"compaction": 5}, "compaction"),
+    ],
+)
+def test_what_is_no_request_for_a_summary_is_refused(body: Any, param: str) -> None:
+    story = ask_messages("up-openai", **body)
+    assert story.status == 400
+    assert param in json.loads(story.body)["error"]["message"]
+
+
+def test_a_count_of_tokens_ignores_that_a_summary_is_wanted() -> None:
+    plain, wanted = (
+        ask_messages("up-openai", path="/v1/messages/count_tokens", **body) for body in ({}, {"compaction": SUMMARIZE})
+    )
+    assert (plain.status, plain.body) == (wanted.status, wanted.body)

@@ -16,6 +16,7 @@ _DELTAS = {
     "thinking": {"thinking_delta": "thinking", "signature_delta": "signature"},
     "tool_use": {"input_json_delta": "partial_json"},
     "redacted_thinking": {},
+    "compaction": {"compaction_delta": "content"},
 }
 _REASONS = {
     "end_turn",
@@ -25,6 +26,7 @@ _REASONS = {
     "pause_turn",
     "refusal",
     "model_context_window_exceeded",
+    "compaction",
 }
 
 
@@ -93,6 +95,9 @@ def _begun(block: dict[str, Any]) -> dict[str, Any]:
         assert block["input"] == {}
         return {**block, "json": []}
     empty = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}}
+    if kind == "compaction":
+        assert block["content"] is None, "a summary comes in one piece"
+        return {**block, "content": ""}
     assert kind == "redacted_thinking" or block == {"type": kind, **empty[kind]}
     return dict(block)
 

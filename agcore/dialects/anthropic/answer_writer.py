@@ -14,6 +14,7 @@ import msgspec
 
 from agcore.codecs import json_text
 from agcore.codecs.sse import encode
+from agcore.conversation import compaction
 from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.values import (
     Answer,
@@ -41,8 +42,11 @@ from agcore.conversation.values import (
 from agcore.dialects.anthropic import errors as anthropic_error
 from agcore.dialects.anthropic.arguments import arguments_object, arguments_text
 from agcore.dialects.anthropic.message import (
+    COMPACTED,
+    CUTTING,
     call_id,
     citation_object,
+    compaction_block,
     custom_input,
     message_object,
     redacted_block,
@@ -65,6 +69,8 @@ class ResponseWriter:
         self._id = id
         self._model = model
         self._stops = conversation.settings.stop
+        self._compacts = conversation.compacts
+        self._summary = ""
         self._out = bytearray()
         self._started = False
         self._blocks = 0
@@ -86,6 +92,8 @@ class ResponseWriter:
             pass
         elif isinstance(delta, Finished):
             self._finish(delta)
+        elif self._compacts:
+            self._sum_up(delta)
         else:
             self._accept(delta)
         return self._taken()
@@ -96,6 +104,8 @@ class ResponseWriter:
         self._finish(self._finished or Finished(Stop.END))
         assert self._finished is not None
         reason, sequence = stop_reason(self._finished, bool(self._ids), self._refused, self._stops)
+        if self._compacts:
+            reason, sequence = COMPACTED, None
         self._event(
             "message_delta", delta={"stop_reason": reason, "stop_sequence": sequence}, usage=usage_object(self._usage)
         )
@@ -118,6 +128,12 @@ class ResponseWriter:
         if not self._started:
             self._started = True
             self._event("message_start", message=message_object(self._id, self._model, [], None, None, self._usage))
+
+    def _sum_up(self, delta: Delta) -> None:
+        """Keep what a summary says, which is told in one piece; thoughts about it are nobody's."""
+        if isinstance(delta, TextDelta) and (self._summary or delta.text.strip()):
+            self._become("compaction", compaction_block(None))
+            self._summary += delta.text
 
     def _accept(self, delta: Delta) -> None:
         """Write a delta, or keep it for later where a call is open that it does not belong to."""
@@ -203,6 +219,9 @@ class ResponseWriter:
         for call in self._calls.values():
             call.ended = True
         self._advance()
+        if self._open == "compaction":
+            summary = compaction.bounded(self._summary, cut=finished.stop in CUTTING)
+            self._part("compaction_delta", content=summary, encrypted_content=None)
         self._close()
         self._finished = finished
 
@@ -226,6 +245,10 @@ def render_answer(
     if not answer.choices:
         return message_object(id, model, [], "end_turn", None, answer.usage or Usage())
     choice = answer.choices[0]
+    if conversation.compacts:
+        said = "".join(part.text for part in choice.parts if isinstance(part, Text))
+        block = compaction_block(compaction.bounded(said, cut=choice.stop in CUTTING))
+        return message_object(id, model, [block], COMPACTED, None, answer.usage or Usage())
     content: list[dict[str, object]] = []
     ids: set[str] = set()
     refused = False

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agcore.codecs import json_text
+from agcore.conversation import compaction
 from agcore.conversation.signature_carrier import carrier
 from agcore.conversation.values import Cited, Finished, Signature, Stop
 from agcore.protocol.report import Usage
@@ -21,6 +22,10 @@ STOPS: Final[Mapping[str, Stop]] = {
     "model_context_window_exceeded": Stop.CONTEXT,
     "pause_turn": Stop.PAUSE,
 }
+COMPACTED: Final = "compaction"
+"""The stop reason of a summary."""
+CUTTING: Final = frozenset({Stop.LENGTH, Stop.CONTEXT, Stop.FILTER, Stop.REFUSAL})
+"""How a summary ends that is not whole."""
 _REASONS: Final[Mapping[Stop, str]] = {
     **{stop: reason for reason, stop in STOPS.items()},
     Stop.REFUSAL: "refusal",
@@ -62,6 +67,11 @@ def stop_reason(finished: Finished, called: bool, refused: bool, stops: tuple[st
     if stop is not Stop.SEQUENCE:
         return _REASONS[stop], None
     return _REASONS[stop], finished.sequence or (stops[0] if len(stops) == 1 else None)
+
+
+def compaction_block(summary: str | None) -> dict[str, object]:
+    """A block that stands for the conversation: its signature says that it was made here."""
+    return {"type": "compaction", "content": summary, "signature": compaction.carried("")}
 
 
 def thinking_block(text: str = "", signature: Signature | None = None) -> dict[str, object]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from agcore.conversation import compaction
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Invalid, Part, Role, Text, Turn
 from agcore.dialects.anthropic.blocks_reader import read_block, read_text
-from agcore.dialects.anthropic.fields import blocks, members, read_effort
+from agcore.dialects.anthropic.fields import blocks, cache_of, members, read_effort
 from agcore.dialects.anthropic.tool_changes import CHANGES, ToolChanges
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Messages:
         self._losses = losses
         self._openai: History | None = None
         self._system(system)
+        self._prompts = len(self.turns)
         if messages is None:
             raise Invalid("messages: Field required", param="messages")
         if not isinstance(messages, list):
@@ -125,4 +127,11 @@ class Messages:
             raise Invalid(f"{path}: only text blocks and changes of tools are allowed in system messages", param=path)
         if kind == "compaction":
             self.changes.read_all(block.get("tool_changes"), f"{path}.tool_changes")
+            summary = block.get("content")  # null where summing up failed
+            if isinstance(summary, str) and summary:
+                # It stands for all messages before it, which Anthropic leaves out.
+                del self.turns[self._prompts :]
+                parts.clear()
+                self.turns.append(Turn("user", (Text(compaction.restored(summary), cache_of(block)),)))
+            return
         read_block(block, role, path, self._losses, parts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from agcore.conversation import compaction
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, Invalid, Output, Reasoning, Settings
 from agcore.dialects.anthropic.errors import FAMILY
@@ -22,7 +23,7 @@ _KNOWN: Final = frozenset(
     (
         "model", "messages", "max_tokens", "system", "stop_sequences", "stream", "temperature", "top_p", "top_k",
         "thinking", "output_config", "output_format", "tools", "tool_choice", "metadata", "service_tier",
-        "cache_control", "container", "mcp_servers", "thread", "betas",
+        "cache_control", "container", "mcp_servers", "thread", "betas", "compaction",
     )
 )  # fmt: skip
 _WHY_NOT: Final = {
@@ -58,12 +59,13 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     max_output = integer(body, "max_tokens")
     if max_output is None:
         raise Invalid("max_tokens: Field required", param="max_tokens")
+    compacts, instruction = _compaction(body)
     messages = Messages(body.get("system"), body.get("messages"), losses)
     tools, hosted = messages.changes.applied(*read_tools(body.get("tools"), losses))
     choice, parallel = read_choice(body.get("tool_choice"))
     choice, hosted = forced(choice, tools, hosted)
     reasoning, output = _controls(body, messages.effort, losses)
-    return Conversation(
+    conversation = Conversation(
         model=model,
         turns=tuple(messages.turns),
         tools=tuple(tools),
@@ -84,6 +86,22 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
         ),
         stream=stream,
     )
+    return compaction.asked(conversation, instruction) if compacts else conversation
+
+
+def _compaction(body: dict[str, object]) -> tuple[bool, str]:
+    """Whether a summary of the conversation is wanted in place of an answer, and the client's own words for asking."""
+    wanted = members(body.get("compaction"), "compaction")
+    if not wanted:
+        return False, ""
+    if wanted.get("type") != "summarize":
+        raise Invalid("compaction.type: Input should be 'summarize'", param="compaction.type")
+    if body.get("context_management"):
+        raise Invalid("compaction: cannot be combined with `context_management`", param="compaction")
+    instructions = wanted.get("instructions")
+    if instructions is not None and not isinstance(instructions, str):
+        raise Invalid("compaction.instructions: Input should be a string", param="compaction.instructions")
+    return True, instructions or ""
 
 
 def _controls(body: dict[str, object], later: str, losses: Losses) -> tuple[Reasoning | None, Output | None]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from agcore.codecs import json_text
 from agcore.codecs.json_splice import Members
+from agcore.conversation import compaction
 from agcore.conversation.losses import Losses
 from agcore.conversation.signature_carrier import opened
 from agcore.dialects.shared.natives import Natives, is_carrier, with_lists
@@ -27,7 +28,23 @@ def localized(history: list[object], natives: Natives) -> list[object]:
         native = natives.native(opened(block[name]), "messages[].thinking")
         return None if native is None else {**block, name: native}
 
-    return with_lists(history, "content", clean)
+    return with_lists([each for message in history for each in _told(message, natives)], "content", clean)
+
+
+def _told(message: object, natives: Natives) -> list[object]:
+    """A message whose first block is a summary that was made here, as one of the user's that tells it, and its rest."""
+    content = message.get("content") if isinstance(message, dict) else None
+    first = content[0] if isinstance(content, list) and content else None
+    if not isinstance(message, dict) or not isinstance(first, dict) or first.get("type") != "compaction":
+        return [message]
+    summary = first.get("content")
+    if compaction.opened(first.get("signature")) is None or not isinstance(summary, str):
+        return [message]
+    natives.found = True
+    text = {"type": "text", "text": compaction.restored(summary)}
+    assert isinstance(content, list)
+    rest: list[object] = [{**message, "content": content[1:]}] if content[1:] else []
+    return [{"role": "user", "content": [text]}, *rest]
 
 
 def unsigned(history: list[object]) -> list[object]:

@@ -17,8 +17,11 @@ _COUNTED: Final = frozenset({"model", "messages", "system", "tools", "tool_choic
 
 
 def read_request(body: dict[str, object], *, path: str, model: str, losses: Losses) -> dict[str, object]:
-    """The generation request whose tokens a client wants counted: the counter asks for no limit."""
-    return {"max_tokens": 1, **body}
+    """The generation request whose tokens a client wants counted: the counter asks for no limit.
+
+    It takes `compaction` and ignores it.
+    """
+    return {"max_tokens": 1, **body, "compaction": None}
 
 
 def write_answer(answer: TokenCount, request: object, *, model: str, created: int) -> WrittenAnswer:

@@ -300,7 +300,7 @@ class Compaction(Item):
 
     def shown(self, *, done: bool) -> Event:
         """See `Item.shown`. It has no status that could say that it was cut off, so the summary says it."""
-        content = compaction.carried(self.text + (compaction.CUT if self.cut else "")) if done else ""
+        content = compaction.carried(compaction.bounded(self.text, cut=self.cut)) if done else ""
         return {"type": "compaction", "id": self.id, "encrypted_content": content}
 
 

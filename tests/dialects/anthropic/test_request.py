@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agcore.conversation import compaction
 from agcore.conversation.foreign_parts import translated
 from agcore.conversation.losses import Losses
 from agcore.conversation.repair import repair_history
@@ -255,8 +256,22 @@ def test_tools_are_read() -> None:
     assert conversation.hosted_tools == (HostedTool("anthropic", "web_search", search),)
 
 
-def test_the_summary_of_a_compaction_is_text() -> None:
-    assert parts({"type": "compaction", "content": "We met."}, role="assistant") == (Text("We met."),)
+def test_the_summary_of_a_compaction_stands_for_what_was_said_before_it() -> None:
+    block = {"type": "compaction", "content": "We met.", "cache_control": {"type": "ephemeral"}}
+    messages: list[Any] = [
+        {"role": "user", "content": "long ago"},
+        {"role": "assistant", "content": [{"type": "text", "text": "lost"}, block, {"type": "text", "text": "so"}]},
+        {"role": "user", "content": "go on"},
+    ]
+    assert parsed({"system": "S", "messages": messages}).turns == (
+        Turn("system", (Text("S"),)),
+        Turn("user", (Text(compaction.restored("We met."), cache="default"),)),
+        Turn("assistant", (Text("so"),)),
+        Turn("user", (Text("go on"),)),
+    )
+
+
+def test_a_compaction_that_failed_says_nothing() -> None:
     assert parts({"type": "compaction", "content": None}, {"type": "text", "text": "a"}, role="assistant") == (
         Text("a"),
     )
