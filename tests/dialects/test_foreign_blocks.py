@@ -283,3 +283,24 @@ def test_old_style_calls_are_read_in_messages() -> None:
     call = said.turns[1].parts[0]
     assert isinstance(call, ToolCall)
     assert said.turns[2].parts == (ToolResult(call.id, (Text("RES"),), name="f"),)
+
+
+def test_a_message_is_marked_at_the_last_part_that_can_be() -> None:
+    content = [{"type": "text", "text": "x"}, {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]
+    said = chat({"role": "user", "content": content, "cache_control": {"type": "ephemeral"}})
+    assert said.turns[0].parts[0] == Text("x", cache="default")
+
+
+def test_a_flat_custom_tool_is_read_in_chat() -> None:
+    (tool,) = chat({"role": "user", "content": "x"}, tools=[{"type": "custom", "name": "t"}]).tools
+    assert (tool.name, tool.custom) == ("t", True)
+
+
+@pytest.mark.parametrize("target", ["openai", "openai_responses", "gemini"])
+def test_a_marker_of_the_whole_request_is_a_note_where_caching_needs_none(target: Any) -> None:
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
+    model = "mistral-small-latest" if target == "openai" else MODELS[target]
+    converted = convert(
+        {**body, "cache_control": {"type": "ephemeral"}}, source="anthropic", target=target, model=model
+    )
+    assert "cache_control" in [loss.path for loss in converted.losses]

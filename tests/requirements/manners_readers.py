@@ -22,6 +22,14 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "dialects/test_foreign_blocks.py::test_chats_parts_are_read_in_responses_and_the_other_way_round",
     ),
     base.row(
+        "manners.inventory",
+        "docs/dialects.md",
+        "Every member of the official SDKs' request types is carried, reported or refused, and so are members of tomorrow.",
+        "dialects/test_inventory.py::test_every_member_of_the_sdks_requests_is_carried_reported_or_refused",
+        "dialects/test_inventory.py::test_what_makes_no_difference_is_found",
+        "dialects/test_inventory.py::test_a_member_of_tomorrow_is_told_of_before_anybody_knows_it",
+    ),
+    base.row(
         "manners.T5.refused",
         "docs/wire/clients.md",
         "A block that nobody can read is a 400 that names its place.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from agcore.conversation.losses import Losses
@@ -32,6 +33,7 @@ from agcore.dialects.anthropic.arguments import object_text
 from agcore.dialects.anthropic.fields import blocks, cache_of, filled, kind_of, string
 from agcore.dialects.anthropic.traits import NAME
 from agcore.dialects.openai import parts_reader as openai_parts
+from agcore.dialects.shared.unread import note_unread
 
 _SHOWN: Final = frozenset({"text", "image", "document", "search_result", "tool_reference", "browser_state"})
 """What people and tools may show."""
@@ -49,6 +51,27 @@ KINDS: Final = (
 )
 """The blocks that are Anthropic's."""
 
+_RAN: Final = frozenset({"type", "cache_control", "id", "name", "server_name", "input"})
+_GAVE: Final = frozenset({"type", "cache_control", "tool_use_id", "content", "is_error"})
+_MEMBERS: Final[Mapping[str, frozenset[str]]] = {
+    "text": frozenset({"type", "cache_control", "text"}),
+    "image": frozenset({"type", "cache_control", "source"}),
+    "document": frozenset({"type", "cache_control", "source", "title", "context", "citations"}),
+    "search_result": frozenset({"type", "cache_control", "content", "title", "source"}),
+    "tool_reference": frozenset({"type", "cache_control", "tool_name"}),
+    "browser_state": frozenset({"type", "cache_control", "tabs", "state_changes"}),
+    "thinking": frozenset({"type", "thinking", "signature"}),
+    "redacted_thinking": frozenset({"type", "data"}),
+    "tool_use": frozenset({"type", "cache_control", "id", "name", "input"}),
+    "tool_result": _GAVE,
+    "compaction": frozenset({"type", "cache_control", "content", "tool_changes"}),
+    "container_upload": frozenset({"type", "cache_control", "file_id"}),
+    **dict.fromkeys(hosted_blocks.CALLS, _RAN),
+    **dict.fromkeys(hosted_blocks.RESULTS, _GAVE),
+}
+"""What is read of each kind of block."""
+_SOURCE: Final = frozenset({"type", "media_type", "data", "url", "file_id", "content"})
+
 
 def read_block(block: dict[str, object], role: Role, path: str, losses: Losses, into: list[Part]) -> None:
     """Add what a block says to the parts before it in its message.
@@ -64,6 +87,8 @@ def read_block(block: dict[str, object], role: Role, path: str, losses: Losses, 
         Invalid: A block that Anthropic would refuse, or that is of no kind that is known here.
     """
     kind = kind_of(block, path)
+    if kind in _MEMBERS:
+        note_unread(block, _MEMBERS[kind], path + ".", losses)
     if kind in _SAID and role != "assistant":
         raise Invalid(f"{path}: `{kind}` blocks are allowed in assistant messages only", param=path)
     if kind == "tool_result" and role != "user":
@@ -86,7 +111,10 @@ def read_block(block: dict[str, object], role: Role, path: str, losses: Losses, 
         into.append(_result(block, path, losses))
     elif kind == "compaction":
         summary = block.get("content")  # of all that was said before; null where summing up failed
-        into += [Text(summary, cache_of(block))] if isinstance(summary, str) and summary else []
+        if isinstance(summary, str) and summary:
+            into.append(Text(summary, cache_of(block)))
+        else:
+            losses.add(path, "nothing was compacted", weight="note")
     elif kind in hosted_blocks.CALLS or kind in hosted_blocks.RESULTS:
         into.append(Foreign(NAME, kind, block, hosted_blocks.stands_for(block, kind, path)))
     elif kind == "container_upload":
@@ -117,11 +145,14 @@ def _shown(block: dict[str, object], kind: str, path: str, losses: Losses) -> li
     if kind == "text":
         return list(read_text(block, path))
     if kind == "image":
-        return [Image(_source(block, path), cache=cache_of(block))]
+        return [Image(_source(block, path, losses), cache=cache_of(block))]
     if kind == "document":
         return _document(block, path, losses)
     if kind == "search_result":
-        found = [string(item, "text", path) for item in blocks(block.get("content"), f"{path}.content")]
+        found = []
+        for at, item in enumerate(blocks(block.get("content"), f"{path}.content")):
+            found.append(string(item, "text", path))
+            note_unread(item, _MEMBERS["text"] - {"cache_control"}, f"{path}.content[{at}].", losses)
         lines = [str(block[name]) for name in ("title", "source") if isinstance(block.get(name), str)]
         text = "\n".join(lines + found)
     elif kind == "browser_state":
@@ -173,7 +204,7 @@ def _document(block: dict[str, object], path: str, losses: Losses) -> list[Text 
     if isinstance(citations, dict) and citations.get("enabled"):
         losses.add(f"{path}.citations", "citations of documents are Anthropic's own")
     if not isinstance(source, dict) or source.get("type") not in ("text", "content"):
-        return [Document(_source(block, path, "application/pdf"), title, cache)]
+        return [Document(_source(block, path, losses, "application/pdf"), title, cache)]
     if source["type"] == "text":
         return [_plain(string(source, "data", f"{path}.source"), title, cache)]
     content = source.get("content")
@@ -182,10 +213,11 @@ def _document(block: dict[str, object], path: str, losses: Losses) -> list[Text 
     parts: list[Text | Image | Document] = []
     for at, item in enumerate(blocks(content, f"{path}.source.content")):
         here = f"{path}.source.content[{at}]"
+        note_unread(item, _MEMBERS["image"] | _MEMBERS["text"], here + ".", losses)
         if kind_of(item, here) == "image":
-            parts.append(Image(_source(item, here), cache=cache))
+            parts.append(Image(_source(item, here, losses), cache=cache_of(item) or cache))
         else:
-            parts.append(_plain(string(item, "text", here), title, cache))
+            parts.append(_plain(string(item, "text", here), title, cache_of(item) or cache))
     return parts
 
 
@@ -194,11 +226,12 @@ def _plain(text: str, title: str, cache: str) -> Document:
     return Document(Source(media_type="text/plain", data=data), title, cache)
 
 
-def _source(block: dict[str, object], path: str, default: str = "") -> Source:
+def _source(block: dict[str, object], path: str, losses: Losses, default: str = "") -> Source:
     """Where the bytes of an image or document are."""
     source, here = block.get("source"), f"{path}.source"
     if not isinstance(source, dict):
         raise Invalid(f"{here}: Field required", param=here)
+    note_unread(source, _SOURCE, here + ".", losses)
     media_type = source.get("media_type")
     media_type = media_type if isinstance(media_type, str) else default
     kind = source.get("type")

@@ -15,6 +15,7 @@ from agcore.conversation.values import Invalid, Part, Role, Text, Turn
 from agcore.dialects.anthropic.blocks_reader import read_block, read_text
 from agcore.dialects.anthropic.fields import blocks, cache_of, members, read_effort
 from agcore.dialects.anthropic.tool_changes import CHANGES, ToolChanges
+from agcore.dialects.shared.unread import note_unread
 
 if TYPE_CHECKING:
     from agcore.dialects.openai_chat.messages_reader import History
@@ -25,6 +26,9 @@ _OPENAI: Final = ("tool", "developer", "function")
 """Roles of OpenAI's messages."""
 _CALLING: Final = ("tool_calls", "function_call")
 """Members of OpenAI's messages in which an assistant calls tools."""
+_MEMBERS: Final = frozenset({"role", "content"})
+_TEXT: Final = frozenset({"type", "text", "cache_control"})
+_COMPACTION: Final = frozenset({"type", "content", "tool_changes", "cache_control"})
 _UNTIL_ANSWERED: Final = "next_user_message"
 
 
@@ -78,6 +82,7 @@ class Messages:
                 why = "an attribution line that only Anthropic reads, and that defeats prompt caches"
                 self._losses.add(path, why, weight="note")
             else:
+                note_unread(block, _TEXT, path + ".", self._losses)
                 parts += read_text(block, path)
         self.turns += [Turn("system", tuple(parts))] if parts else []
 
@@ -97,7 +102,10 @@ class Messages:
         role = _ROLES.get(named)
         if role is None:
             raise Invalid(f"{path}.role: Input should be 'user', 'assistant' or 'system'", param=f"{path}.role")
-        content = message.get("content")
+        content, known = message.get("content"), _MEMBERS
+        if role == "system":
+            known = _MEMBERS | {"output_config", "clear_at"}
+        note_unread(message, known, path + ".", self._losses)
         if role == "system":
             self._steer(message, path)
             if content is None and message.get("output_config") is not None:
@@ -116,7 +124,9 @@ class Messages:
     def _steer(self, message: dict[str, object], path: str) -> None:
         """Take the effort that a system message asks for: of several, the last one counts, before the request's own."""
         place = f"{path}.output_config"
-        self.effort = read_effort(members(message.get("output_config"), place), place) or self.effort
+        config = members(message.get("output_config"), place)
+        note_unread(config, {"effort"}, place + ".", self._losses)
+        self.effort = read_effort(config, place) or self.effort
 
     def _block(self, block: dict[str, object], role: Role, path: str, parts: list[Part]) -> None:
         kind = block.get("type")
@@ -133,5 +143,8 @@ class Messages:
                 del self.turns[self._prompts :]
                 parts.clear()
                 self.turns.append(Turn("user", (Text(compaction.restored(summary), cache_of(block)),)))
+            else:
+                self._losses.add(path, "nothing was compacted", weight="note")
+            note_unread(block, _COMPACTION, path + ".", self._losses)
             return
         read_block(block, role, path, self._losses, parts)

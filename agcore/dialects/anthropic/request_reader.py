@@ -17,13 +17,14 @@ from agcore.dialects.anthropic.errors import FAMILY
 from agcore.dialects.anthropic.fields import cache_of, integer, members, number, read_effort, strings
 from agcore.dialects.anthropic.messages_reader import Messages
 from agcore.dialects.anthropic.tools_reader import forced, read_choice, read_tools
+from agcore.dialects.shared.unread import note_unread
 from agcore.protocol.fault import Vendor
 
 _KNOWN: Final = frozenset(
     (
         "model", "messages", "max_tokens", "system", "stop_sequences", "stream", "temperature", "top_p", "top_k",
         "thinking", "output_config", "output_format", "tools", "tool_choice", "metadata", "service_tier",
-        "cache_control", "container", "mcp_servers", "thread", "betas", "compaction",
+        "cache_control", "container", "mcp_servers", "thread", "compaction",
     )
 )  # fmt: skip
 _WHY_NOT: Final = {
@@ -109,6 +110,7 @@ def _controls(body: dict[str, object], later: str, losses: Losses) -> tuple[Reas
     config = members(body.get("output_config"), "output_config")
     if config.get("task_budget") is not None:
         losses.add("output_config.task_budget", "only Anthropic takes a budget for a task")
+    note_unread(config, {"effort", "format", "task_budget"}, "output_config.", losses)
     effort = later or read_effort(config, "output_config")
     name = "output_config.format" if config.get("format") is not None else "output_format"
     form = members(config.get("format") if config.get("format") is not None else body.get("output_format"), name)
@@ -123,6 +125,7 @@ def _controls(body: dict[str, object], later: str, losses: Losses) -> tuple[Reas
 def _reasoning(thinking: dict[str, object], effort: str, losses: Losses) -> Reasoning | None:
     if not thinking:
         return Reasoning(effort=effort) if effort else None
+    note_unread(thinking, {"type", "budget_tokens", "display"}, "thinking.", losses)
     kind, visible = thinking.get("type"), thinking.get("display") != "omitted"
     if kind == "disabled":
         return Reasoning(effort="none")

@@ -64,8 +64,8 @@ class ToolChanges:
                 declared[name] = definition
             if name in declared:
                 there[name] = adds
-            elif adds:
-                self._losses.add(path, f"no tool {name} is declared")
+            else:
+                self._losses.add(path, f"no tool {name} is declared", weight="warn" if adds else "note")
         left = [tool for name, tool in declared.items() if there[name]]
         return [each for each in left if isinstance(each, Tool)], [
             each for each in left if isinstance(each, HostedTool)

@@ -22,8 +22,12 @@ from agcore.dialects.anthropic.fields import (
 )
 from agcore.dialects.anthropic.traits import NAME
 from agcore.dialects.anthropic.typed_tools import typed_tool
+from agcore.dialects.shared.unread import note_unread
 
 _RELEASE: Final = re.compile(r"_\d{8}$")
+_CUSTOM: Final = frozenset({"type", "name", "description", "input_schema", "strict", "cache_control", "defer_loading"})
+_TYPED: Final = frozenset({"type", "name", "display_width_px", "display_height_px", "cache_control"})
+"""What is read of a tool by its schema, and of one by a type that stands for a schema."""
 _OPENAI: Final = ("function", "custom", "allowed_tools", "required")
 """Types of OpenAI's choices."""
 
@@ -56,7 +60,8 @@ def read_tool(tool: dict[str, object], path: str, losses: Losses) -> Tool | Host
         if known is None:
             return HostedTool(NAME, family, tool)
         losses.add(path, f"a model elsewhere does not know `{kind}`", action="sent as a function", weight="note")
-        return known
+        note_unread(tool, _TYPED, path + ".", losses)
+        return msgspec.structs.replace(known, cache=cache_of(tool))
     schema, strict, description = tool.get("input_schema"), tool.get("strict"), tool.get("description")
     if not isinstance(schema, dict):
         raise Invalid(f"{path}.input_schema: Field required", param=f"{path}.input_schema")
@@ -68,8 +73,7 @@ def read_tool(tool: dict[str, object], path: str, losses: Losses) -> Tool | Host
         strict = False
     if tool.get("defer_loading"):
         losses.add(f"{path}.defer_loading", "no tool search elsewhere", action="sent at once", weight="note")
-    if tool.get("input_examples"):
-        losses.add(f"{path}.input_examples", "only Anthropic takes examples", weight="note")
+    note_unread(tool, _CUSTOM, path + ".", losses)
     name, promised = filled(tool, "name", path), strict if isinstance(strict, bool) else None
     return Tool(name, description or "", schema, promised, cache=cache_of(tool))
 

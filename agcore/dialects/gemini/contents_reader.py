@@ -45,7 +45,10 @@ _ROLES: Final[dict[str, Role]] = {"": "user", "user": "user", "function": "user"
 _FOREIGN: Final = (*hosted_parts.CALLS, *hosted_parts.RESULTS)
 _SAID: Final = ("text", "inlineData", "fileData", "functionCall", "functionResponse", *_FOREIGN)
 """What a part may hold, one of them."""
-_BESIDE: Final = frozenset({"thought", "thoughtSignature", "partMetadata"})
+_BESIDE: Final = frozenset({
+    "thought", "thoughtSignature", "partMetadata", "mediaResolution", "mediaProcessing", "videoMetadata",
+    "audioMetadata", "audioTranscription", "speechMetadata", "documentMetadata", "spreadsheetMetadata",
+})  # fmt: skip
 """What may stand in a part that says nothing."""
 _TYPES: Final = {
     "pdf": "application/pdf",
@@ -86,6 +89,7 @@ class ContentsReader:
             self._signed.clear()
         for part in content.messages("parts"):
             self._part(part, role, self._parts[-1])
+        content.note_left(self._losses)
 
     def _part(self, part: Message, role: Role, parts: list[Part]) -> None:
         if not any(part.has(name) for name in _SAID) and not _BESIDE.issuperset(part.left()):
@@ -110,8 +114,7 @@ class ContentsReader:
             if part.has(kind):
                 parts.append(self._hosted.read(part, kind, role))
         part.take("thought")
-        for name in part.left():
-            self._losses.add(part.at(name), "other dialects have no such field", weight="note")
+        part.note_left(self._losses)
 
     def _call(self, part: Message, role: Role, parts: list[Part], signed: str) -> None:
         path = part.at("functionCall")
@@ -122,6 +125,7 @@ class ContentsReader:
         name, wire_id, args = _named(call), call.text("id"), call.take("args")
         if args is not None and not isinstance(args, dict):
             raise Invalid(f"{call.at('args')} must be an object", param=call.at("args"))
+        call.note_left(self._losses)
         id = wire_id if wire_id and wire_id not in self._ids else self._minted()
         self._ids.add(id)
         self._calls.add(wire_id, id, name)
@@ -160,6 +164,8 @@ class ContentsReader:
             content.append(Text(text))
         for inner in result.messages("parts"):
             content += read_media(inner, self._losses)
+            inner.note_left(self._losses)
+        result.note_left(self._losses)
         return ToolResult(call.id, tuple(content), failed, name=call.name)
 
 
@@ -258,15 +264,17 @@ def normal_base64(text: str, path: str) -> str:
 
 def read_media(part: Message, losses: Losses) -> list[_Media]:
     """The picture, sound or file of a part; nothing where it can be seen by Google alone."""
-    resolution = part.take("mediaResolution")
+    where, resolution = part.at("mediaResolution"), part.take("mediaResolution")
     detail = _detail(resolution.get("level") if isinstance(resolution, dict) else resolution)
+    if resolution and not detail:
+        losses.add(where, "others have no such resolution", weight="note")
     inline, file = part.message("inlineData"), part.message("fileData")
     if inline is not None:
         data = normal_base64(inline.text("data"), inline.at("data"))
         kind = inline.text("mimeType")
         if not kind or not data:
             raise Invalid(f"{inline.path} needs mimeType and data", param=inline.path)
-        return [_media(Source(media_type=kind.lower(), data=data), inline.text("displayName"), detail)]
+        return [_media(Source(media_type=kind.lower(), data=data), inline, detail, losses)]
     if file is None:
         return []
     uri, kind = file.text("fileUri"), file.text("mimeType").lower()
@@ -278,7 +286,7 @@ def read_media(part: Message, losses: Losses) -> list[_Media]:
     if YOUTUBE.match(uri):
         kind = kind or "video/*"
     kind = kind or _TYPES.get(uri.partition("?")[0].rpartition(".")[2].lower(), "")
-    return [_media(Source(media_type=kind, url=uri), file.text("displayName"), detail)]
+    return [_media(Source(media_type=kind, url=uri), file, detail, losses)]
 
 
 def with_detail(turns: list[Turn], resolution: str) -> list[Turn]:
@@ -298,8 +306,12 @@ def _detail(level: object) -> str:
     return size.lower() if size in ("LOW", "HIGH") else ""
 
 
-def _media(source: Source, title: str, detail: str) -> _Media:
+def _media(source: Source, said: Message, detail: str, losses: Losses) -> _Media:
+    where, title = said.at("displayName"), said.text("displayName")
+    said.note_left(losses)
     kind = source.media_type.partition("/")[0]
+    if title and kind in ("image", "audio", "video"):
+        losses.add(where, "only documents have a title", weight="note")
     if kind == "image":
         return Image(source, detail)
     if kind == "audio":

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from agcore.conversation.losses import Losses
 from agcore.conversation.values import Invalid
 
 MAX_CHOICES: Final = 8
@@ -52,6 +53,11 @@ class Message:
     def left(self) -> list[str]:
         """The fields that nobody took."""
         return list(self._fields)
+
+    def note_left(self, losses: Losses) -> None:
+        """Record the fields that nobody took, as notes: whatever a reader does not know is told of."""
+        for name in self._fields:
+            losses.add(self.at(name), "other dialects have no such field", weight="note")
 
     def take(self, name: str) -> object:
         """A field as it is; None where it is absent."""

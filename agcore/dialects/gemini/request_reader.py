@@ -100,6 +100,8 @@ def _system(request: Message, losses: Losses) -> tuple[Turn, ...]:
             texts.append(Text(text))
         for name in part.left():
             losses.add(part.at(name), "instructions are texts")
+    content.take("role")
+    content.note_left(losses)
     return (Turn("system", tuple(texts)),) if texts else ()
 
 
@@ -224,7 +226,9 @@ def _tool_choice(request: Message, losses: Losses) -> ToolChoice | None:
     mode = _MODES.get(said)
     if mode is None:
         raise Invalid(f"{path} is none of AUTO, ANY, NONE, VALIDATED", param=path)
-    return msgspec.convert({"mode": mode, "names": calling.texts("allowedFunctionNames")}, ToolChoice)
+    names = calling.texts("allowedFunctionNames")
+    calling.note_left(losses)
+    return msgspec.convert({"mode": mode, "names": names}, ToolChoice)
 
 
 # Writing a request for Google

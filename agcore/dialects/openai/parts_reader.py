@@ -6,6 +6,7 @@ Blocks of Anthropic's, which editors and frameworks send as well, are read by An
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -28,12 +29,25 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.openai.fields import Fields, as_members, needed_text, text, wrong
 from agcore.dialects.openai.media_parts import audio_type, clean_base64, sniffed, source_of
+from agcore.dialects.shared.unread import note_unread
 
 KINDS: Final = frozenset({
     "text", "input_text", "output_text", "refusal", "image_url", "input_image", "video_url", "input_audio", "file",
     "input_file", "summary_text", "reasoning_text", "computer_screenshot",
 })  # fmt: skip
 """The parts that are OpenAI's."""
+
+_MARKS: Final = frozenset({"type", "cache_control", "prompt_cache_breakpoint"})
+_MEMBERS: Final[Mapping[str, frozenset[str]]] = {
+    **dict.fromkeys(("text", "input_text", "output_text", "summary_text", "reasoning_text"), _MARKS | {"text"}),
+    "refusal": _MARKS | {"refusal"},
+    **dict.fromkeys(("image_url", "input_image", "computer_screenshot"), _MARKS | {"image_url", "detail", "file_id"}),
+    "video_url": _MARKS | {"video_url", "detail"},
+    "input_audio": _MARKS | {"input_audio"},
+    "file": _MARKS | {"file"},
+    "input_file": _MARKS | {"filename", "file_id", "file_data", "file_url"},
+}
+"""What is read of each kind of part."""
 
 Content = Text | Image | Document | Audio | Video
 """What a tool's result may hold."""
@@ -75,6 +89,7 @@ def read_part(item: object, path: str, role: Role, losses: Losses, into: list[Pa
             raise Invalid(f"`{path}`: parts of type {kind!r} are not known", param=path)
         blocks_reader.read_block(fields, role, path, losses, into)
         return
+    note_unread(fields, _MEMBERS[kind], dotted, losses)
     cache = cache_marker(fields)
     if kind in ("text", "input_text", "output_text"):
         said = _said(fields, "text", dotted)
@@ -89,8 +104,10 @@ def read_part(item: object, path: str, role: Role, losses: Losses, into: list[Pa
         audio = as_members(fields.get("input_audio"), dotted + "input_audio")
         into.append(Audio(_audio_source(audio, dotted + "input_audio.")))
     elif kind in ("file", "input_file"):
-        into.append(_file(fields, kind, dotted, cache))
+        into.append(_file(fields, kind, dotted, cache, losses))
     else:
+        if fields.get("image_url") and fields.get("file_id"):
+            losses.add(dotted + "file_id", "its address says it already", weight="note")
         into.append(read_seen(fields, kind, dotted, cache))
     if cache and not (into and isinstance(into[-1], Text | Image | Document)):
         losses.add(path + ".cache_control", "what is so marked cannot be", weight="note")
@@ -143,16 +160,20 @@ def _audio_source(audio: Fields, path: str) -> Source:
     return Source(media_type=audio_type(needed_text(audio, "format", path)), data=data)
 
 
-def _file(fields: Fields, kind: str, path: str, cache: str) -> Document | Image | Audio | Video:
+def _file(fields: Fields, kind: str, path: str, cache: str, losses: Losses) -> Document | Image | Audio | Video:
     """A file: its bytes before its address, and that before the vendor's id of it."""
     if kind == "file":
         fields = as_members(fields.get("file"), path + "file")
         path += "file."
+        note_unread(fields, _MEMBERS["input_file"], path, losses)
     title, file_id = text(fields, "filename", path), text(fields, "file_id", path)
     name = "file_data" if text(fields, "file_data", path) or not text(fields, "file_url", path) else "file_url"
     value = text(fields, name, path)
     if not value and file_id:
         return Document(Source(file_id=file_id), title=title, cache=cache)
+    for other in ("file_url", "file_id"):
+        if other != name and fields.get(other):
+            losses.add(path + other, "its bytes or address say it already", weight="note")
     source = source_of(value)
     if source is None:
         data = clean_base64(value)
@@ -171,9 +192,9 @@ def _file(fields: Fields, kind: str, path: str, cache: str) -> Document | Image 
 
 def cache_marker(fields: Fields) -> str:
     """The cache marker of a part, message or tool, in OpenAI's spelling or Anthropic's; empty where there is none."""
-    if isinstance(fields.get("prompt_cache_breakpoint"), dict):
-        return "default"
-    marker = fields.get("cache_control")
+    marker = fields.get("prompt_cache_breakpoint")
+    if not isinstance(marker, dict):
+        marker = fields.get("cache_control")
     if not isinstance(marker, dict):
         return ""
     lifetime = marker.get("ttl")

@@ -27,6 +27,7 @@ from agcore.conversation.values import (
 )
 from agcore.dialects.openai.fields import Fields, as_members, items, members, needed_text, text
 from agcore.dialects.openai.parts_reader import cache_marker, marked, read_parts, read_seen, result_content
+from agcore.dialects.shared.unread import note_unread
 
 _ROLES: Final[dict[str, Role]] = {
     "system": "system",
@@ -34,6 +35,14 @@ _ROLES: Final[dict[str, Role]] = {
     "user": "user",
     "assistant": "assistant",
 }
+
+
+_MEMBERS: Final = frozenset({
+    "role", "content", "name", "refusal", "audio", "images", "tool_calls", "function_call", "tool_call_id",
+    "reasoning", "reasoning_content", "reasoning_details", "cache_control", "prompt_cache_breakpoint",
+})  # fmt: skip
+_CALL: Final = frozenset({"id", "type", "index", "function", "custom", "extra_content"})
+"""What is read of a message, and of a call."""
 
 
 class History:
@@ -57,6 +66,7 @@ class History:
         path, index = place + ".", self._count
         self._count += 1
         role = needed_text(message, "role", path)
+        note_unread(message, _MEMBERS, path, self._losses)
         if role == "tool":
             return Turn("user", self._tool_results(message, path))
         if role == "function":
@@ -106,6 +116,7 @@ class History:
         call_id = needed_text(call, "id", path)
         if kind not in ("function", "custom"):
             raise Invalid(f"`{path}type` must be `function` or `custom`", param=path + "type")
+        note_unread(call, _CALL, path, self._losses)
         body = as_members(call.get(kind), path + kind)
         name = needed_text(body, "name", f"{path}{kind}.")
         signature = _google_signature(call)

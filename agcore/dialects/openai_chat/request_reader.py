@@ -24,16 +24,20 @@ from agcore.dialects.openai.parts_reader import cache_marker, read_parts
 from agcore.dialects.openai_chat.messages_reader import History
 from agcore.dialects.openai_chat.tools import read_tool_choice, read_tools
 from agcore.dialects.shared.picture_fields import read_ratio, read_resolution
+from agcore.dialects.shared.unread import note_unread
 
 _READ: Final = frozenset({
     "model", "messages", "stream", "stream_options", "max_completion_tokens", "max_tokens", "temperature",
     "top_p", "top_k", "n", "stop", "seed", "logprobs", "top_logprobs", "logit_bias", "presence_penalty",
     "frequency_penalty", "tools", "tool_choice", "functions", "function_call", "parallel_tool_calls",
     "response_format", "reasoning_effort", "reasoning", "thinking", "verbosity", "web_search_options", "user",
-    "safety_identifier", "metadata", "prompt_cache_key", "service_tier", "modalities", "audio", "image_config",
+    "safety_identifier", "metadata", "prompt_cache_key", "service_tier", "modalities", "image_config",
     "system", "stop_sequences", "cache_control",
 })  # fmt: skip
-_HARMLESS: Final = frozenset({"store", "prediction", "moderation", "prompt_cache_options", "prompt_cache_retention"})
+_STREAM: Final = frozenset({"include_usage"})
+_HARMLESS: Final = frozenset(
+    {"audio", "store", "prediction", "moderation", "prompt_cache_options", "prompt_cache_retention"}
+)
 
 
 def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: Losses) -> Conversation:
@@ -186,6 +190,7 @@ def _read_pictures(body: Fields) -> Pictures | None:
 
 
 def _note_unread(body: Fields, losses: Losses) -> None:
+    note_unread(members(body, "stream_options") or {}, _STREAM, "stream_options.", losses)
     modalities = items(body, "modalities")
     if "audio" in modalities:
         losses.add("modalities", "answers in sound are not translated", weight="refuse")

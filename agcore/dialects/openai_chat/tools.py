@@ -19,6 +19,7 @@ from agcore.dialects.openai.parts_reader import cache_marker
 from agcore.dialects.openai.schemas import parameters_target
 from agcore.dialects.openai_chat.reasoning import thinks
 from agcore.dialects.openai_chat.traits import NAME
+from agcore.dialects.shared.unread import note_unread
 from agcore.dialects.shared.web_search import chat_options, terms_of
 from agcore.models.profiles import Profile
 from agcore.protocol.report import Weight
@@ -32,6 +33,11 @@ _NAMING: Final = ("function", "custom", "tool")
 _HOSTED: Final = (("web_search", "web_search"), ("code_interpreter", "code_execution"))
 _DATED: Final = re.compile(r"_20\d{6}$")
 """What ends the types of Anthropic's own tools."""
+_OUTSIDE: Final = frozenset({"type", "function", "custom", "input_schema"})
+_INSIDE: Final = frozenset({
+    "name", "description", "parameters", "strict", "format", "cache_control", "prompt_cache_breakpoint"
+})  # fmt: skip
+"""What is read of a tool, beside its definition and in it; clients mix the places up."""
 _SEARCHES: Final = re.compile(r"-search-(?:preview|api)\b")
 """OpenAI's names for models that search; others refuse to be asked to."""
 
@@ -47,6 +53,7 @@ def read_tools(body: Fields, losses: Losses) -> tuple[tuple[Tool, ...], tuple[Ho
     hosted: list[HostedTool] = []
     for index, item in enumerate(items(body, "tools")):
         path = f"tools[{index}]"
+        _note_unread(item, path, losses)
         tool = _read_any(as_members(item, path), path, losses)
         (tools if isinstance(tool, Tool) else hosted).append(tool)  # type: ignore[arg-type]
     for index, item in enumerate(items(body, "functions")):
@@ -65,6 +72,15 @@ def _read_any(item: dict[str, object], path: str, losses: Losses) -> Tool | Host
 
         return read_anthropic_tool(item, path, losses)
     return read_tool(item, path + ".")
+
+
+def _note_unread(item: object, path: str, losses: Losses) -> None:
+    if not isinstance(item, dict) or item.get("type") not in (None, "function", "custom"):
+        return  # what a vendor runs is kept whole
+    note_unread(item, _OUTSIDE | _INSIDE, path + ".", losses)
+    for name in ("function", "custom"):
+        if isinstance(item.get(name), dict):
+            note_unread(item[name], _INSIDE, f"{path}.{name}.", losses)
 
 
 def read_tool(item: dict[str, object], path: str) -> Tool | HostedTool:

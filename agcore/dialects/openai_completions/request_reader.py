@@ -10,8 +10,9 @@ from typing import Final
 
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, Invalid, Text, Turn
-from agcore.dialects.openai.fields import Fields, flag, integer, text, wrong
+from agcore.dialects.openai.fields import Fields, flag, integer, members, text, wrong
 from agcore.dialects.openai_chat.request_reader import asks_for_usage, read_settings
+from agcore.dialects.shared.unread import note_unread
 
 DEFAULT_MAX_OUTPUT: Final = 16
 """Tokens: what the API gives where `max_tokens` is absent."""
@@ -50,6 +51,7 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     if isinstance(body.get("logprobs"), int | float) and not isinstance(body.get("logprobs"), bool):
         losses.add("logprobs", "token probabilities are not translated", weight="refuse")
     flag(body, "echo")
+    note_unread(members(body, "stream_options") or {}, frozenset({"include_usage"}), "stream_options.", losses)
     for name, value in body.items():
         if name not in _READ and value is not None:
             losses.add(name, "not a member of Completions that is known")

@@ -27,7 +27,9 @@ from agcore.conversation.values import (
 from agcore.dialects.openai import fields, parts_reader
 from agcore.dialects.openai import media_parts as openai_media
 from agcore.dialects.openai_responses import hosted_items, tools, typed_tools
+from agcore.dialects.openai_responses.item_members import MEMBERS
 from agcore.dialects.openai_responses.traits import NAME
+from agcore.dialects.shared.unread import note_unread
 
 if TYPE_CHECKING:
     from agcore.dialects.openai_chat.messages_reader import History
@@ -62,6 +64,8 @@ class _Inputs:
         if not isinstance(item, dict):
             raise Invalid(f"`{path}` must be an object", param=path)
         kind = item.get("type")
+        if isinstance(kind, str) and kind in MEMBERS and kind != "message":
+            note_unread(item, MEMBERS[kind], path + ".", self._losses)
         if kind is None or kind == "message":
             self._message(item, path)
         elif not isinstance(kind, str):
@@ -83,6 +87,7 @@ class _Inputs:
             self._call_signature = None
             self.turns.append(self._chat_history().turn(item, path))
             return
+        note_unread(item, MEMBERS["message"], path + ".", self._losses)
         if role not in _ROLES:
             raise Invalid(f"`{path}.role` must be one of {', '.join(_ROLES)}", param=f"{path}.role")
         if item.get("phase") is not None:
@@ -105,7 +110,8 @@ class _Inputs:
         return self._chat
 
     def _reasoning(self, item: Item, path: str) -> None:
-        text = _joined(item.get("summary"), "summary_text") or _joined(item.get("content"), "reasoning_text")
+        # What was thought is more than its summary.
+        text = _joined(item.get("content"), "reasoning_text") or _joined(item.get("summary"), "summary_text")
         encrypted, id = item.get("encrypted_content"), item.get("id")
         signature = None
         if isinstance(encrypted, str) and encrypted:

@@ -20,6 +20,7 @@ from agcore.dialects.openai import fields
 from agcore.dialects.openai.parts_reader import cache_marker
 from agcore.dialects.openai_responses import items_reader, tools
 from agcore.dialects.openai_responses.traits import ENCRYPTED_REASONING, LOGPROBS
+from agcore.dialects.shared.unread import note_unread
 
 _READ: Final = frozenset(
     (
@@ -70,9 +71,9 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     if compacts and not turns:
         raise Invalid("there is nothing to compact", param="input")
     output, verbosity = _parse_text(body, losses)
-    for member in body.keys() - _READ:
-        value = body[member]
-        if value in (None, False, "disabled"):
+    note_unread(fields.members(body, "stream_options") or {}, frozenset(), "stream_options.", losses)
+    for member, value in body.items():
+        if member in _READ or value in (None, False, "disabled"):
             continue
         weight, why = _UNKNOWN.get(member, ("note", "this member is unknown here"))
         losses.add(member, why, weight=weight)  # type: ignore[arg-type] # one of three

@@ -21,6 +21,7 @@ from agcore.dialects.openai.schemas import parameters_target
 from agcore.dialects.openai_responses import typed_tools
 from agcore.dialects.openai_responses.traits import NAME
 from agcore.dialects.shared.picture_fields import read_pixels
+from agcore.dialects.shared.unread import note_unread
 from agcore.dialects.shared.web_search import responses_tool, terms_of
 from agcore.models.profiles import Profile
 from agcore.protocol.report import Weight
@@ -38,6 +39,10 @@ _MEMBERS: Final[Mapping[str, frozenset[str]]] = {
     "function": frozenset({"type", "name", "description", "parameters", "strict", "defer_loading", "cache_control"}),
     "custom": frozenset({"type", "name", "description", "format", "defer_loading", "cache_control"}),
 }
+_TYPED: Final = frozenset({
+    "type", "environment", "execution", "description", "parameters", "display_width", "display_height"
+})  # fmt: skip
+"""What is read of a tool whose type stands for its schema."""
 _CHOICES: Final[Mapping[str, ToolChoice]] = {
     "auto": ToolChoice("auto"),
     "none": ToolChoice("none"),
@@ -81,6 +86,10 @@ class Found:
                     raise Invalid(f"`{place}` must be a function or a custom tool", param=place)
                 self._keep(self._parsed(each, place, namespace), place)
         elif (function := typed_tools.function_of(tool)) is not None:
+            note_unread(tool, _TYPED, path + ".", self._losses)
+            environment = tool.get("environment")
+            if isinstance(environment, Mapping):
+                note_unread(environment, {"type"}, f"{path}.environment.", self._losses)
             self._keep(function, path)
         elif kind == typed_tools.TOOL_SEARCH:
             self._losses.add(path, "every tool is offered at once, so that there is nothing to search", weight="note")
@@ -92,9 +101,9 @@ class Found:
 
     def _parsed(self, tool: dict[str, object], path: str, namespace: str) -> Tool:
         kind = str(tool["type"])
-        for member in tool.keys() - _MEMBERS[kind]:
-            if tool[member] is not None:
-                self._losses.add(f"{path}.{member}", "this part of a tool is unknown here", weight="note")
+        note_unread(tool, _MEMBERS[kind], path + ".", self._losses)
+        if tool.get("defer_loading"):
+            self._losses.add(f"{path}.defer_loading", "no tool search elsewhere", action="sent at once", weight="note")
         name = _name(tool, path)
         description = tool.get("description") or ""
         if not isinstance(description, str):

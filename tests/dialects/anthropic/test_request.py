@@ -1334,3 +1334,10 @@ def test_nobody_else_is_asked_to_cache_for_a_key() -> None:
     conversation = asked(settings=Settings(cache_key="k"))
     request = render_request(conversation, model="m", profile=profile("unheard-of"), signer="", losses=Losses())
     assert "cache_control" not in json.dumps(request)
+
+
+def test_a_thought_that_says_and_signs_nothing_is_none_and_system_blocks_are_texts() -> None:
+    assert parts({"type": "thinking", "thinking": "", "signature": ""}, role="assistant") == ()
+    with pytest.raises(Invalid) as caught:
+        parsed({"system": [{"type": "image"}]})
+    assert caught.value.param == "system[0]"

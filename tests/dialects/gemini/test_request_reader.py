@@ -220,6 +220,8 @@ def test_a_request_of_a_token_count_is_read_like_the_request_itself() -> None:
             "contents[1].parts[0].functionResponse.response",
         ),
         (asked(user({"fileData": {"mimeType": "image/png"}})), "contents[0].parts[0].fileData.fileUri"),
+        (asked(user({"inlineData": {"data": PNG}})), "contents[0].parts[0].inlineData"),
+        (asked(user({"inlineData": {"mimeType": 1, "data": PNG}})), "contents[0].parts[0].inlineData.mimeType"),
         (asked(model({"text": "x", "thought": "yes"})), "contents[0].parts[0].thought"),
         (asked(user({"text": "x"}), generationConfig={"topP": True}), "generationConfig.topP"),
         (asked(user({"text": "x"}), generationConfig={"maxOutputTokens": 0}), "generationConfig.maxOutputTokens"),
