@@ -51,7 +51,7 @@ class DeltaMapper:
         self._plain_thoughts = plain_thoughts
         self._unwrapping = unwrapping
         self._thoughts: dict[int, list[Thinking]] = {}
-        self._thought: dict[int, str] = {}
+        self._thought: dict[int, list[str]] = {}
         self._names = names
         self._customs = customs
         self._id = id
@@ -88,9 +88,9 @@ class DeltaMapper:
     def _notice(self, delta: Delta) -> None:
         """Keep the thoughts that are worth it until the call that they lead to."""
         if isinstance(delta, ThinkingDelta):
-            self._thought[delta.choice] = self._thought.get(delta.choice, "") + delta.text
+            self._thought.setdefault(delta.choice, []).append(delta.text)
         elif isinstance(delta, ThinkingEnded):
-            text = self._thought.pop(delta.choice, "")
+            text = "".join(self._thought.pop(delta.choice, ()))
             if delta.signature is not None or (text and self._plain_thoughts):
                 self._thoughts.setdefault(delta.choice, []).append(Thinking(text, delta.signature))
 

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from agcore.conversation.losses import Losses
+from agcore.dialects.openai_chat.message_order import in_order
+from agcore.models.vendor_profile import VendorProfile
 from tests.support.converted import asked_of, converted
 from tests.support.strict_chat import SERVERS, Refused, mistral, mistral_template, perplexity, qwen, thinking
 
@@ -101,6 +104,14 @@ def test_instructions_stay_as_they_are_at_openai() -> None:
         ("system", "S"),
         ("developer", "D"),
     ]
+
+
+def test_a_server_that_refuses_later_instructions_gets_them_from_the_user_and_a_note_says_so() -> None:
+    losses = Losses()
+    messages: list[Json] = [{"role": "user", "content": "a"}, {"role": "developer", "content": "L"}]
+    asked = in_order(messages, VendorProfile(late_system="refused"), losses)
+    assert told(asked) == [("user", "a"), ("user", reminded("L"))]
+    assert [(loss.action, loss.weight) for loss in losses] == [("sent as the user's", "note")]
 
 
 def test_instructions_alone_get_a_user() -> None:

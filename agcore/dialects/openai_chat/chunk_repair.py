@@ -55,7 +55,7 @@ class Mender:
         mended = False
         for choice in choices:
             if isinstance(choice, dict):
-                mended = self._choice(choice, _Ids(chunk)) or mended
+                mended = self._choice(choice, chunk) or mended
         if chunk.get("usage"):
             self._usage, chunk["usage"], mended = chunk["usage"], None, True
             self._head = {name: chunk[name] for name in _HEAD if name in chunk}
@@ -66,14 +66,14 @@ class Mender:
         usage, self._usage = self._usage, None
         return {**self._head, "choices": [], "usage": usage} if usage else None
 
-    def _choice(self, choice: _Object, ids: _Ids) -> bool:
+    def _choice(self, choice: _Object, chunk: _Object) -> bool:
         index = choice.get("index")
         index = index if isinstance(index, int) else 0
         state = self._choices.get(index)
         if state is None:
             state = self._choices[index] = _Choice()
         delta = choice.get("delta")
-        mended = isinstance(delta, dict) and _mend_delta(delta, state, ids)
+        mended = isinstance(delta, dict) and _mend_delta(delta, state, chunk)
         if choice.get("finish_reason") is not None and (silent := list(_silent(state))):
             delta = delta if isinstance(delta, dict) else {}
             told = delta.get("tool_calls")
@@ -125,8 +125,8 @@ def _mend_message(message: _Object, ids: _Ids) -> bool:
     return mended
 
 
-def _mend_delta(delta: _Object, state: _Choice, ids: _Ids) -> bool:
-    mended = _mend_content(delta)
+def _mend_delta(delta: _Object, state: _Choice, chunk: _Object) -> bool:
+    mended = isinstance(delta.get("content"), list) and _mend_content(delta)
     if delta.get("role"):
         if state.role:
             del delta["role"]
@@ -134,6 +134,7 @@ def _mend_delta(delta: _Object, state: _Choice, ids: _Ids) -> bool:
         state.role = True
     calls = delta.get("tool_calls")
     if isinstance(calls, list):
+        ids = _Ids(chunk)
         changed = [_mend_call(call, state, ids) if isinstance(call, dict) else False for call in calls]
         mended = mended or any(each is not False for each in changed)
         if None in changed:

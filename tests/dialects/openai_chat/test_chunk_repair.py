@@ -198,6 +198,10 @@ NUMBERED: dict[str, tuple[list[dict[str, Any]], list[tuple[str, str, str]]]] = {
         [call(index=0, id="a", name="f", arguments=P1), call(index=0, name="f", arguments="")],
         [("a", "f", P1)],
     ),
+    "arguments that are broken": (
+        [call(index=0, id="a", name="f", arguments="{a}"), call(index=0, name="f", arguments="{}")],
+        [("a", "f", "{a}{}")],
+    ),
     "ids that are numbers": (
         [call(index=0, id=7, name="f", arguments=P1), call(index=0, id=8, name="f", arguments=P2)],
         [("7", "f", P1), ("8", "f", P2)],
