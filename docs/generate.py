@@ -1,4 +1,4 @@
-"""Writes what the documentation takes from the code: routes.md, conversions.md, and parts of two other pages.
+"""Writes what the documentation takes from the code: three pages (routes, conversions, vendors) and parts of two.
 
 `python -m docs.generate` writes the pages; with `--check` it writes nothing, shows what would change, and exits with 1
 if anything would. It needs what the core needs, and no more.
@@ -17,7 +17,7 @@ from typing import Final, get_args
 
 from agcore.ingress import report as routes_report
 from agcore.protocol import events, legality
-from docs import conversions
+from docs import conversions, vendors
 from tests.packaging.test_layers import LAYERS
 
 DOCS: Final = Path(__file__).resolve().parent
@@ -54,6 +54,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "routes.md": _ROUTES_INTRO + routes_report.as_markdown(),
         DOCS / "conversions.md": conversions.as_markdown(),
+        DOCS / "vendors.md": vendors.as_markdown(),
         architecture: text,
         frontend: _filled(frontend.read_text("utf-8"), "events", _events()),
     }

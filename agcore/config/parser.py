@@ -28,6 +28,7 @@ from agcore.config.providers import build_providers, endpoint, environment_provi
 from agcore.config.reading import Reading
 from agcore.config.schema import SCHEMA, secrets_in
 from agcore.config.secrets import GUESSABLE, Vault, reference
+from agcore.config.tables import named_dialects, read_tables, tables_reference
 from agcore.config.values import (
     ASKED_MODEL,
     DIALECT_NAMES,
@@ -79,13 +80,15 @@ def secret_refs(source: str | Mapping[str, Any]) -> tuple[str, ...]:
         source: The TOML text of a file, or a dict of the same shape.
 
     Returns:
-        Every `"env:NAME"` and `"file:PATH"`, as written, in order and without repeats; none for invalid TOML.
+        Every `"env:NAME"` and `"file:PATH"`, as written, in order and without repeats, and `"file:PATH"` of
+        `[proxy] tables`, which is no secret and looked up in the same way; none for invalid TOML.
     """
     try:
         document = read_document(source)
     except ConfigError:
         return ()
-    return tuple(dict.fromkeys(secret for secret in secrets_in(SCHEMA, document) if reference(secret)[1]))
+    found = [secret for secret in secrets_in(SCHEMA, document) if reference(secret)[1]]
+    return tuple(dict.fromkeys(filter(None, (*found, tables_reference(document)))))
 
 
 def parse(source: str | Mapping[str, Any], *, secrets: Mapping[str, str], environ: Mapping[str, str]) -> Parsed:
@@ -99,8 +102,9 @@ def parse(source: str | Mapping[str, Any], *, secrets: Mapping[str, str], enviro
     Raises:
         ConfigError: With every problem there is.
     """
-    reading = Reading()
-    config = _config(reading.read(SCHEMA, read_document(source)), reading, Vault(reading, secrets, environ), environ)
+    reading, document = Reading(), read_document(source)
+    config = _config(reading.read(SCHEMA, document), reading, Vault(reading, secrets, environ), environ)
+    config = replace(config, tables=read_tables(config.proxy.tables, secrets.get(tables_reference(document)), reading))
     if reading.problems:
         raise ConfigError(reading.problems)
     return Parsed(config, tuple(reading.warnings), tuple(reading.unused))
@@ -142,7 +146,9 @@ def with_file_names(config: Config, place: Callable[[str], str]) -> Config:
     proxy, pool = config.proxy, config.pool
     return replace(
         config,
-        proxy=replace(proxy, tls_cert=placed(proxy.tls_cert), tls_key=placed(proxy.tls_key)),
+        proxy=replace(
+            proxy, tls_cert=placed(proxy.tls_cert), tls_key=placed(proxy.tls_key), tables=placed(proxy.tables)
+        ),
         pool=replace(pool, state_file=placed(pool.state_file)),
         providers=tuple(
             replace(provider, endpoints={name: trusting(each) for name, each in provider.endpoints.items()})
@@ -232,7 +238,7 @@ def _config(values: Mapping[str, Any], reading: Reading, vault: Vault, environ: 
         pool=Pool(**section("pool")),
         providers=providers,
         models=_models(section("models"), reading, targets),
-        capabilities={pattern: fields or {} for pattern, fields in section("capabilities").items()},
+        capabilities=named_dialects(section("capabilities")),
         mcp=_mcp(section("mcp"), reading, vault, targets, outbound),
         record=Record(**section("record")),
     )
@@ -263,7 +269,7 @@ def _proxy(values: Mapping[str, Any], reading: Reading, vault: Vault, environ: M
         there, missing = ("tls_cert", "tls_key") if cert else ("tls_key", "tls_cert")
         reading.problem(f"proxy.{there}", f"set without {missing}", hint="serving HTTPS takes both")
     public_url, proxy_url = values.get("public_url"), values.get("proxy_url")
-    plain = ("port", "auth_mode", "allow_lan_access", "on_loss", "tls_cert", "tls_key")
+    plain = ("port", "auth_mode", "allow_lan_access", "on_loss", "tables", "tls_cert", "tls_key")
     keys = client_keys(values, reading, vault, environ)
     return Proxy(
         host=host,

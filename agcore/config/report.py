@@ -38,6 +38,7 @@ def describe_config(parsed: Parsed, *, now: float | None = None) -> str:
             "Models",
             _aligned(_models(config)) or ["no rules: a name goes to the providers that serve it, in their order"],
         ),
+        ("Tables", [_tables(config)] if config.proxy.tables else []),
         ("MCP servers", _aligned(_mcp_servers(config)) or ["none"]),
         ("Patience", [f"{config.retry.patience:g} s for a limited or overloaded key"] if config.retry.patience else []),
         ("State of keys", [f"kept in {config.pool.state_file}"] if config.pool.state_file else []),
@@ -127,6 +128,12 @@ def _models(config: Config) -> Iterator[tuple[str, str, str]]:
         )
         clients = f"({dialect_name(rule.dialect)} clients)" if rule.dialect else ""
         yield rule.pattern, "-> " + ", then ".join(" or ".join(step) for step in steps), clients
+
+
+def _tables(config: Config) -> str:
+    tables = config.tables
+    counts = ((tables.profiles, "vendor profiles"), (tables.models, "models"), (tables.prices, "prices"))
+    return f"{config.proxy.tables}: {', '.join(f'{len(rows)} {what}' for rows, what in counts)}"
 
 
 def _mcp_servers(config: Config) -> Iterator[tuple[str, str, str]]:

@@ -9,7 +9,8 @@ import msgspec
 
 from agcore.config.presets import AUTH_NAMES, PRESETS
 from agcore.config.values import DIALECT_NAMES
-from agcore.models.profiles import CAPABILITY_FIELDS, REASONING_KINDS
+from agcore.models.overrides import CHOICES, OVERRIDE_FIELDS
+from agcore.models.vendor_profile import VENDOR_CHOICES, VENDOR_FIELDS
 
 NOT_YET_IN_EFFECT: Final = frozenset(
     {
@@ -109,14 +110,46 @@ _BASE_URL: Final = UrlText()
 
 
 def _capability(field: str, kind: type) -> Schema:
-    if field == "reasoning":
-        return Text("a kind of reasoning", choices=REASONING_KINDS)
+    if field in CHOICES:
+        return Text(choices=CHOICES[field])
+    if field == "endpoints":
+        return ListOf(_DIALECT, "a list of dialects")
     if kind is int:
         return Number("a whole number", 0, 1_000_000_000, whole=True)
     if kind is list:
         return ListOf(Text(), "a list of strings")
     return Flag() if kind is bool else Text()
 
+
+CAPABILITIES: Final[Mapping[str, Schema]] = {field: _capability(field, kind) for field, kind in OVERRIDE_FIELDS.items()}
+"""What may be said of a model."""
+
+_USD: Final = Number("USD per million tokens", 0, 1_000_000)
+PRICES: Final = MapOf(Table(dict.fromkeys(("input", "output", "cache_read", "cache_write"), _USD)))
+"""Prices of models."""
+
+TABLES: Final = Table(
+    {
+        "profiles": ListOf(
+            Table(
+                {
+                    "vendors": ListOf(Text(), "a list of presets or names of providers"),
+                    "models": _MODELS,
+                    "dialects": ListOf(_DIALECT, "a list of dialects"),
+                    "source": Text(),
+                    **{
+                        field: Text(choices=VENDOR_CHOICES[field]) if field in VENDOR_CHOICES else CAPABILITIES[field]
+                        for field in VENDOR_FIELDS
+                    },
+                }
+            ),
+            "tables, each headed [[profiles]]",
+        ),
+        "models": MapOf(Table(CAPABILITIES)),
+        "prices": PRICES,
+    }
+)
+"""The file of `[proxy] tables`."""
 
 SCHEMA: Final = Table(
     {
@@ -146,6 +179,7 @@ SCHEMA: Final = Table(
                 "allowed_hosts": ListOf(Text("a host name"), "a list of host names"),
                 "cors_origins": ListOf(Text("a web origin"), "a list of web origins"),
                 "public_url": UrlText(empty=True),
+                "tables": _PATH,
                 "on_loss": Text("a policy", choices=("report", "reject")),
                 "proxy_url": UrlText(empty=True, login=True),
                 "tls_cert": _PATH,
@@ -202,7 +236,7 @@ SCHEMA: Final = Table(
             "tables, each headed [[providers]]",
         ),
         "models": MapOf(_STEPS, tables=DIALECT_NAMES),
-        "capabilities": MapOf(Table({field: _capability(field, kind) for field, kind in CAPABILITY_FIELDS.items()})),
+        "capabilities": MapOf(Table(CAPABILITIES)),
         "mcp": MapOf(
             Table(
                 {

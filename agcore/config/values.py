@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from agcore.models.vendor_profile import VendorRow
 from agcore.protocol.http import Headers, Origin
 
 DIALECT_NAMES: Final = ("openai", "openai_completions", "openai_responses", "anthropic", "gemini")
@@ -97,6 +98,7 @@ class Proxy(msgspec.Struct, frozen=True):
     cors_origins: tuple[str, ...] = ()
     public_url: str = ""
     on_loss: str = "report"
+    tables: str = ""
     proxy_url: str = ""
     tls_cert: str = ""
     tls_key: str = ""
@@ -256,6 +258,17 @@ class Record(msgspec.Struct, frozen=True):
     dir: str = ""
 
 
+class Tables(msgspec.Struct, frozen=True):
+    """What the file of `[proxy] tables` says, over the shipped tables."""
+
+    profiles: tuple[VendorRow, ...] = ()
+    """Rows of vendor profiles, behind the shipped ones."""
+    models: Mapping[str, Mapping[str, object]] = {}
+    """Like `Config.capabilities`, which has the last word."""
+    prices: Mapping[str, Mapping[str, float]] = {}
+    """Glob -> `input`, `output`, `cache_read`, `cache_write` -> USD per million tokens."""
+
+
 class Config(msgspec.Struct, frozen=True):
     """A whole configuration."""
 
@@ -268,7 +281,8 @@ class Config(msgspec.Struct, frozen=True):
     models: tuple[ModelRule, ...] = ()
     """In the order written."""
     capabilities: Mapping[str, Mapping[str, object]] = {}
-    """Overrides of the shipped model table: glob -> field -> value."""
+    """Overrides of the shipped tables of models and vendors: glob -> field -> value."""
+    tables: Tables = Tables()
     mcp: tuple[McpServer, ...] = ()
     record: Record = Record()
 

@@ -10,15 +10,16 @@ a request (reasoning). `[capabilities."glob"]` then overrides field by field.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
-from agcore.codecs.globs import is_glob, literal_length, matches
+from agcore.codecs.globs import literal_length, matches
+from agcore.models.overrides import Overrides, settings, vendor_override
 from agcore.models.profiles import CAPABILITY_FIELDS, Profile
 from agcore.models.table import FAMILIES, MODELS, REASONING, Row
+from agcore.models.vendor_profile import VendorRow
 from agcore.models.vendor_profiles import short_name, vendor_profile
 
 _EPOCH_ORDINAL: Final = datetime.date(1970, 1, 1).toordinal()
@@ -33,48 +34,49 @@ KNOWN_IDS: Final[tuple[str, ...]] = tuple(_ROWS)
 
 def profile(
     model: str,
-    overrides: Mapping[str, Mapping[str, object]] | None = None,
+    overrides: Overrides | None = None,
     *,
     vendor: str = "",
     dialect: str = "openai_chat",
+    rows: tuple[VendorRow, ...] = (),
 ) -> Profile:
     """The profile of a model.
 
     Args:
         model: A model's name at its provider; any text.
-        overrides: `Config.capabilities`: glob -> field of `CAPABILITY_FIELDS` -> a checked value. For each field the
-            matching glob with the most literal characters counts (a plain name before a glob, then the earlier one).
-            Setting `reasoning` alone also sets the levels and budgets usual for that kind.
+        overrides: `Config.capabilities`, checked. Setting `reasoning` alone also sets the levels and budgets usual for
+            that kind.
         vendor: Who serves it, as presets are named; empty when unknown.
         dialect: What the endpoint speaks.
+        rows: Further rows of vendor profiles, behind the shipped ones.
 
     Returns:
         The default profile for a name that nothing is known of.
     """
-    found = _served(model, vendor, dialect) if len(model) <= _LONGEST_NAME else _unknown(model)
-    if not overrides:
+    if len(model) > _LONGEST_NAME:
+        found = _unknown(model)
+    else:
+        found = _served_by(model, vendor, dialect, rows) if rows else _served(model, vendor, dialect)
+    changes = settings(model, overrides) if overrides else {}
+    if not changes:
         return found
-    hits = [pattern for pattern in overrides if matches(pattern, model)]
-    if not hits:
-        return found
-    hits.reverse()  # the sort is stable: of two equals the earlier one is to come last, and to win
-    hits.sort(key=lambda pattern: (literal_length(pattern), not is_glob(pattern)))
-    changes: dict[str, object] = {}
-    for pattern in hits:
-        changes.update(overrides[pattern])
-    if "efforts" in changes:
-        changes["efforts"] = tuple(changes["efforts"])  # type: ignore[arg-type] # a list, by CAPABILITY_FIELDS
+    upstream = vendor_override(found.upstream, changes)
     if "reasoning" in changes and changes["reasoning"] != found.reasoning:
         _, efforts, min_budget, max_budget = REASONING[str(changes["reasoning"])]
         usual = {"efforts": efforts, "min_budget": min_budget, "max_budget": max_budget}
         changes = usual | changes
-    return msgspec.structs.replace(found, **changes)
+    own = {name: value for name, value in changes.items() if name in CAPABILITY_FIELDS}
+    return msgspec.structs.replace(found, **own, upstream=upstream)
 
 
 @lru_cache(maxsize=1024)
 def _served(model: str, vendor: str, dialect: str) -> Profile:
-    """The profile of `model` by the shipped tables."""
-    known, upstream = _known(model), vendor_profile(vendor, model, dialect)
+    return _served_by(model, vendor, dialect, ())
+
+
+def _served_by(model: str, vendor: str, dialect: str, rows: tuple[VendorRow, ...]) -> Profile:
+    """The profile of `model` by the shipped tables, and by further rows."""
+    known, upstream = _known(model), vendor_profile(vendor, model, dialect, rows)
     taken = upstream.sampling == "taken"
     return msgspec.structs.replace(
         known,

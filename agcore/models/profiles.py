@@ -85,23 +85,4 @@ CAPABILITY_FIELDS: Final[Mapping[str, type]] = {
     "speech": bool,
     "embeddings": bool,
 }
-"""What `[capabilities."glob"]` may set, and of which type; `reasoning` is one of `REASONING_KINDS`, `efforts` a list of
-strings."""
-
-_TYPE_NAMES: Final = {bool: "true or false", int: "a whole number", str: "a string", list: "a list of strings"}
-
-
-def capability_problem(field: str, value: object) -> str:
-    """The end of a sentence that says what is wrong with a setting of `[capabilities."glob"]`; empty if nothing is."""
-    kind = CAPABILITY_FIELDS.get(field)
-    if kind is None:
-        return f"is none of {', '.join(CAPABILITY_FIELDS)}"
-    if type(value) is not kind:
-        return f"must be {_TYPE_NAMES[kind]}"
-    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-        return f"must be {_TYPE_NAMES[kind]}"
-    if isinstance(value, int) and value < 0:
-        return "must not be negative"
-    if field == "reasoning" and value not in REASONING_KINDS:
-        return f"must be one of {', '.join(REASONING_KINDS)}"
-    return ""
+"""The members that a configuration may set, and of which type; `reasoning` is one of `REASONING_KINDS`."""

@@ -131,3 +131,10 @@ VENDOR_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "user_ids": get_args(UserIds),
 }
 """Member of `VendorProfile` -> the words it takes, where it takes one of some."""
+
+VENDOR_FIELDS: Final[Mapping[str, type]] = {
+    name: list if isinstance(value, tuple) else type(value)
+    for name, value in msgspec.structs.asdict(VendorProfile()).items()
+    if name != "vendor"
+}
+"""The members that a configuration may set, and of which type; lists are of strings."""

@@ -10,7 +10,6 @@ slash), in which dialects, what that changes, and where it is documented or was 
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 from agcore.models.family_rows import FAMILIES
@@ -30,23 +29,23 @@ def short_name(model: str) -> str:
     return model.replace("\\", "/").rpartition("/")[2].lower()
 
 
-def vendor_profile(vendor: str, model: str, dialect: str) -> VendorProfile:
+def vendor_profile(vendor: str, model: str, dialect: str, rows: tuple[VendorRow, ...] = ()) -> VendorProfile:
     """Returns the profile of one endpoint for one model.
 
     Args:
         vendor: Who serves, as presets are named; empty when unknown.
         model: The model's name there; any text.
         dialect: What the endpoint speaks, as the core names it.
+        rows: Further rows, behind the shipped ones.
     """
-    if len(model) > _LONGEST_NAME:
-        return VendorProfile(vendor=vendor)
-    return _merged(vendor, short_name(model), dialect)
+    members = {name: value for name, value, _ in facts(vendor, model, dialect, rows)}
+    return VendorProfile(vendor=vendor, **members)  # type: ignore[arg-type] # by a test of all rows
 
 
-@lru_cache(maxsize=1024)
-def _merged(vendor: str, name: str, dialect: str) -> VendorProfile:
-    members: dict[str, object] = {"vendor": vendor}
-    for row in ROWS:
-        if row.concerns(vendor, name, dialect):
-            members.update(row.members)
-    return VendorProfile(**members)  # type: ignore[arg-type] # by a test of all rows
+def facts(vendor: str, model: str, dialect: str, rows: tuple[VendorRow, ...] = ()) -> list[tuple[str, object, str]]:
+    """Returns what the rows say of a model: member, value and source, the general before the special."""
+    name = short_name(model)
+    if len(name) > _LONGEST_NAME:
+        return []
+    concerned = (row for row in (*ROWS, *rows) if row.concerns(vendor, name, dialect))
+    return [(member, value, row.source) for row in concerned for member, value in row.members.items()]

@@ -8,7 +8,7 @@ from agcore.config.values import Endpoint, dialect_name
 from agcore.dialects import DIALECTS
 from agcore.operations.asking import Asking
 from agcore.protocol.fault import Fault
-from agcore.routing.catalog import Catalog, Resolution, Target
+from agcore.routing.catalog import Resolution, Target
 
 
 def own_dialect(asking: Asking, target: Target) -> Endpoint | None:
@@ -33,23 +33,13 @@ def generation_endpoint(asking: Asking, target: Target) -> Endpoint | None:
     name, endpoints = dialect.traits.name, target.provider.endpoints
     own = endpoints.get(name)
     if own is None:
-        return conversation_endpoint(asking.services.catalog, target)
+        return asking.services.catalog.endpoint(target)
     manners = asking.services.catalog.upstream_profile(target.provider, own, target.model)
     serving = manners.endpoints
     if not serving or (name in serving and dialect.pass_through.passes(asking.members, manners)):
         return own
     better = serving[: serving.index(name)] if name in serving else serving
     return next((endpoints[each] for each in better if each in endpoints and DIALECTS[each].translatable), own)
-
-
-def conversation_endpoint(catalog: Catalog, target: Target) -> Endpoint | None:
-    """Returns the endpoint of a target's provider that carries most of a conversation; None where none takes any."""
-    endpoints = target.provider.endpoints
-    manners = catalog.upstream_profile(target.provider, target.provider.preferred_endpoint, target.model)
-    for name in manners.endpoints or DIALECTS:
-        if name in endpoints and DIALECTS[name].translatable:
-            return endpoints[name]
-    return None
 
 
 def speaks_only(asking: Asking, found: Resolution, *, why: str = "") -> Fault:

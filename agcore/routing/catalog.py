@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Final, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -40,10 +40,13 @@ from agcore.codecs.globs import is_glob, literal_length, matches
 from agcore.codecs.url import is_loopback
 from agcore.config.presets import PRESETS
 from agcore.config.values import ASKED_MODEL, Config, Endpoint, ModelRule, Provider, dialect_name
-from agcore.dialects import ALIASES
+from agcore.dialects import ALIASES, DIALECTS
 from agcore.models.listing import ListedModel
-from agcore.models.profiles import Profile, capability_problem
-from agcore.models.vendor_profile import VendorProfile
+from agcore.models.profiles import Profile
+from agcore.models.vendor_profile import VENDOR_FIELDS, VendorProfile, VendorRow
+
+if TYPE_CHECKING:
+    from agcore.models.overrides import Overrides
 
 _REMEMBERED: Final = 1024
 """Names whose resolution is kept, if they are not longer than this."""
@@ -63,10 +66,11 @@ class FindProfile(Protocol):
     def __call__(  # noqa: D102
         self,
         model: str,
-        overrides: Mapping[str, Mapping[str, object]],
+        overrides: Overrides,
         *,
-        vendor: str = "",
-        dialect: str = "openai_chat",
+        vendor: str = ...,
+        dialect: str = ...,
+        rows: tuple[VendorRow, ...] = ...,
     ) -> Profile: ...
 
 
@@ -118,12 +122,21 @@ class Catalog:
     """
 
     def __init__(self, config: Config) -> None:
-        for pattern, fields in config.capabilities.items():
-            for field, value in fields.items():
-                if problem := capability_problem(field, value):
-                    raise ValueError(f'[capabilities."{pattern}"] {field} {problem}')
+        if config.capabilities:
+            from agcore.models.overrides import override_problem  # rarely any
+
+            for pattern, fields in config.capabilities.items():
+                for field, value in fields.items():
+                    if problem := override_problem(field, value):
+                        raise ValueError(f'[capabilities."{pattern}"] {field} {problem}')
         self._providers = {provider.name: provider for provider in config.providers}
+        tabled = config.tables.models
+        self._overrides = {
+            pattern: {**tabled.get(pattern, {}), **config.capabilities.get(pattern, {})}
+            for pattern in (*config.capabilities, *(name for name in tabled if name not in config.capabilities))
+        }
         self._capabilities = config.capabilities
+        self._rows = config.tables.profiles
         self._rules = config.models
         for rule in self._rules:
             for name in (name for step in rule.steps for name, _ in step):
@@ -199,7 +212,7 @@ class Catalog:
 
     def profile(self, model: str) -> Profile:
         """Give the profile of a provider's model, with the overrides of this configuration."""
-        return _find_profile()(model, self._capabilities)
+        return _find_profile()(model, self._overrides)
 
     def profile_at(self, provider: Provider, endpoint: Endpoint, model: str) -> Profile:
         """Give the profile of a model as an endpoint of its provider serves it."""
@@ -207,18 +220,53 @@ class Catalog:
         found = self._profiles.get(place)
         if found is None:
             vendor = vendor_of(provider, endpoint)
-            found = _find_profile()(model, self._capabilities, vendor=vendor, dialect=endpoint.dialect)
+            found = _find_profile()(model, self._overrides, vendor=vendor, dialect=endpoint.dialect, rows=self._rows)
             _keep(self._profiles, place, found)
         return found
+
+    def endpoint(self, target: Target) -> Endpoint | None:
+        """Give the endpoint of a target that carries most of a conversation; None where none takes any."""
+        endpoints = target.provider.endpoints
+        manners = self.upstream_profile(target.provider, target.provider.preferred_endpoint, target.model)
+        for name in manners.endpoints or DIALECTS:
+            if name in endpoints and DIALECTS[name].translatable:
+                return endpoints[name]
+        return None
+
+    def manners(self, target: Target) -> tuple[tuple[str, object, str], ...]:
+        """Give what is known of who serves a target where clients of other dialects are sent.
+
+        Returns:
+            `endpoint` and `vendor`, then members of the vendor profile: name, value, and where that is from. Dialects
+            have the names that configurations give them.
+        """
+        from agcore.models.overrides import placed_settings
+        from agcore.models.vendor_profiles import facts
+
+        endpoint = self.endpoint(target) or target.provider.preferred_endpoint
+        vendor = vendor_of(target.provider, endpoint)
+        rows = facts(vendor, target.model, endpoint.dialect, self._rows)
+        found = {name: (value, source) for name, value, source in rows}
+        for name, (value, pattern) in placed_settings(target.model, self._overrides).items():
+            if name in VENDOR_FIELDS:
+                own = name in self._capabilities.get(pattern, {})
+                found[name] = (value, f'[capabilities."{pattern}"]' if own else f'proxy.tables: [models."{pattern}"]')
+        named = (
+            (name, tuple(map(dialect_name, value)) if isinstance(value, tuple) else value, source)
+            for name, (value, source) in found.items()
+        )
+        return (("endpoint", dialect_name(endpoint.dialect), ""), ("vendor", vendor, ""), *named)
 
     def upstream_profile(self, provider: Provider, endpoint: Endpoint, model: str) -> VendorProfile:
         """Give the vendor profile alone of a model as an endpoint of its provider serves it."""
         place = (provider.name, endpoint.dialect, model)
         found = self._upstreams.get(place)
         if found is None:
+            from agcore.models.overrides import settings, vendor_override
             from agcore.models.vendor_profiles import vendor_profile  # many rows
 
-            found = vendor_profile(vendor_of(provider, endpoint), model, endpoint.dialect)
+            found = vendor_profile(vendor_of(provider, endpoint), model, endpoint.dialect, self._rows)
+            found = vendor_override(found, settings(model, self._overrides))
             _keep(self._upstreams, place, found)
         return found
 
@@ -318,16 +366,16 @@ def _keep(kept: dict[_K, _V], key: _K, value: _V) -> None:
 
 
 def vendor_of(provider: Provider, endpoint: Endpoint) -> str:
-    """Returns who serves at an endpoint, as presets are named; empty when unknown.
+    """Returns who serves at an endpoint, as rows of vendor profiles name it.
 
     The first of these counts: a host that is known; the provider's preset; its name, if a preset has the same; the
-    usual port of a server on one's own machine.
+    usual port of a server on one's own machine; its name, which rows of one's own may say.
     """
     from agcore.models.vendor_hosts import VENDOR_OF_PORT, vendor_at_host  # asked once for each place
 
     host = endpoint.origin.host
     named = vendor_at_host(host) or provider.preset or (provider.name if provider.name in PRESETS else "")
-    return named or (VENDOR_OF_PORT.get(endpoint.origin.port, "") if is_loopback(host) else "")
+    return named or (VENDOR_OF_PORT.get(endpoint.origin.port, "") if is_loopback(host) else "") or provider.name
 
 
 @cache

@@ -547,7 +547,7 @@ WRONG: list[tuple[str, str]] = [
     ("[provider]", 'provider: unknown key; did you mean "providers"?'),
     ('[[providers]]\npreset = "openai"\nkey = "k"', 'providers[0].key: unknown key; did you mean "keys"?'),
     ('[proxy]\n"a b" = 1', 'proxy."a b": unknown key; allowed: host, port, auth_mode, allow_lan_access, api_key, '
-     "admin_key, keys, allowed_hosts, cors_origins, public_url, on_loss, proxy_url, tls_cert, tls_key"),
+     "admin_key, keys, allowed_hosts, cors_origins, public_url, tables, on_loss, proxy_url, tls_cert, tls_key"),
     # Types
     ('[timeouts]\nidle = "5m"', 'timeouts.idle: expected a number of seconds, found the string "5m"'),
     ("[timeouts]\nidle = true", "timeouts.idle: expected a number of seconds, found true"),
@@ -951,7 +951,8 @@ def test_any_document_is_parsed_or_refused_and_shows_no_secret(document: Any) ->
     members = document.items() if isinstance(document, dict) else ()
     text = "\n".join(f"{toml(str(key))} = {toml(value)}" for key, value in members)
     refs = secret_refs(text)
-    assert set(refs) <= {"env:SET", "env:UNSET", "file:SET"}
+    tables = members and isinstance(document.get("proxy"), dict) and document["proxy"].get("tables")
+    assert set(refs) <= {"env:SET", "env:UNSET", "file:SET", f"file:{tables}"}
     try:
         parsed = parse(text, secrets={"env:SET": SECRET + "-1", "file:SET": SECRET + "-2\n"}, environ={})
     except ConfigError as error:

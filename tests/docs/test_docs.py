@@ -43,7 +43,7 @@ def test_the_generated_parts_are_current(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_stale_page_is_shown_and_written_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("architecture.md", "conversions.md", "routes.md", "write-a-frontend.md"):
+    for name in ("architecture.md", "conversions.md", "routes.md", "vendors.md", "write-a-frontend.md"):
         shutil.copy(DOCS / name, tmp_path / name)
     monkeypatch.setattr(generate, "DOCS", tmp_path)
     page = tmp_path / "routes.md"

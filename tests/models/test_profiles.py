@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from agcore.codecs.globs import matches
 from agcore.models.known import KNOWN_IDS, profile
-from agcore.models.profiles import CAPABILITY_FIELDS, REASONING_KINDS, Profile, capability_problem
+from agcore.models.overrides import override_problem
+from agcore.models.profiles import CAPABILITY_FIELDS, REASONING_KINDS, Profile
 from agcore.models.table import FAMILIES, MODELS, REASONING
 
 LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -203,8 +204,8 @@ def test_every_capability_is_a_field_and_every_default_has_its_type() -> None:
     ],
 )
 def test_a_setting_of_a_capability_is_checked(field: str, value: object, problem: str) -> None:
-    assert capability_problem(field, value) == problem
+    assert override_problem(field, value) == problem
 
 
 def test_an_unknown_capability_is_told_the_known_ones() -> None:
-    assert capability_problem("visoin", True).startswith("is none of display_name, context_window")
+    assert override_problem("visoin", True).startswith("is none of display_name, context_window")

@@ -21,8 +21,8 @@ def provider(host: str, port: int = 443, *, name: str = "p", preset: str = "", d
         (provider("127.0.0.1", 9999, preset="mistral", name="openai"), "mistral"),
         (provider("relay.example", name="mistral"), "mistral"),
         (provider("localhost", 11434), "ollama"),
-        (provider("localhost", 4000), ""),
-        (provider("relay.example", 8000), ""),
+        (provider("localhost", 4000), "p"),
+        (provider("relay.example", 8000), "p"),
     ],
     ids=["by its host", "by its preset", "by its name", "by its port", "unknown port", "a port of another machine"],
 )

@@ -21,7 +21,6 @@ from agcore.machines.call_events import CallEvent, Data, End, Failed, Head, Need
 from agcore.machines.operation import ExchangeParts
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.operations.asking import model_target
-from agcore.operations.endpoints import conversation_endpoint
 from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 from agcore.routing.candidates import Candidate
@@ -93,7 +92,7 @@ class Question:
         found = resolve(catalog, model, identity=request.identity, dialect=request.dialect)
         if isinstance(found, Fault):
             return self._owner.unanswered(found.message, now=now)
-        candidates = candidates_at(found, lambda target: conversation_endpoint(catalog, target))
+        candidates = candidates_at(found, catalog.endpoint)
         if not candidates:
             return self._owner.unanswered(f"no provider of {model!r} takes conversations", now=now)
         self._call = parts.calls.start(candidates, to=self, now=now)

@@ -43,6 +43,8 @@ api_key = "{key}"
 #public_url = ""
 # What to do when a request cannot be translated without loss: "report" or "reject".
 #on_loss = "report"
+# A TOML file of vendor profiles, models and prices, over the shipped tables.
+#tables = ""
 # An outbound HTTP proxy. HTTPS_PROXY and NO_PROXY are read too.
 #proxy_url = ""
 # Both, to serve HTTPS: files in PEM.

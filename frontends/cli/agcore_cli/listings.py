@@ -55,12 +55,26 @@ def _resolution(found: Resolution, catalog: Catalog) -> Iterator[str]:
         spoken = ", ".join(target.provider.dialect_names)
         weight = f"  weight {target.provider.weight:g}" if pools[step] > 1 else ""
         rows += [(word, f"{target.provider.name}/{target.model}  ({spoken}){weight}")]
-    profile = catalog.profile(found.targets[0].model)
+    first = found.targets[0]
+    endpoint = catalog.endpoint(first) or first.provider.preferred_endpoint
+    profile = catalog.profile_at(first.provider, endpoint, first.model)
     rows += [("can do", ", ".join(_abilities(profile)))]
     sizes = ((profile.context_window, "context"), (profile.max_output_tokens, "output"))
     tokens = [f"{count:,} {what}" for count, what in sizes if count]
     rows += [("tokens", ", ".join(tokens))] if tokens else []
+    (_, asked_in, _), (_, vendor, _), *facts = catalog.manners(first)
+    rows += [("in", f"{asked_in}, unless the client's own dialect is served"), ("by", str(vendor))]
+    rows += [("" if at else "takes", _told(*fact)) for at, fact in enumerate(facts)]
     return (f"  {line}" for line in table(rows))
+
+
+def _told(name: str, value: object, source: str) -> str:
+    """A fact about a server, with where it is from."""
+    if isinstance(value, bool):
+        text = "yes" if value else "no"
+    else:
+        text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return f"{name} = {text}  ({source})"
 
 
 def _abilities(profile: Profile) -> Sequence[str]:
