@@ -34,6 +34,8 @@ class SchemaTarget(msgspec.Struct, frozen=True, kw_only=True):
     """Each schema says its type, and one with alternatives leaves that to them."""
     listed: bool = False
     """Each array says what its items are."""
+    google_types: bool = False
+    """Types are in capitals, one each, and `nullable` stands for null."""
     few_items: bool = False
     """Of `minItems` only 0 and 1 are known."""
 
@@ -72,6 +74,24 @@ GEMINI: Final = SchemaTarget(
 """Gemini's `responseJsonSchema`."""
 GEMINI_PARAMETERS: Final = msgspec.structs.replace(GEMINI, plain_root=True)
 """Gemini's `parametersJsonSchema`."""
+GOOGLE: Final = SchemaTarget(
+    keywords=frozenset(
+        {"type", "format", "title", "description", "enum", "items", "minItems", "maxItems", "properties", "required",
+         "minProperties", "maxProperties", "minLength", "maxLength", "pattern", "minimum", "maximum", "anyOf",
+         "default", "propertyOrdering"}
+    ),
+    references="copied",
+    cycles="cut",
+    enums="texts",
+    formats=frozenset({"date-time", "int32", "int64", "float", "double"}),
+    declared=True,
+    typed=True,
+    listed=True,
+    google_types=True,
+)  # fmt: skip
+"""Gemini's older `responseSchema`, for servers that know nothing else."""
+GOOGLE_PARAMETERS: Final = msgspec.structs.replace(GOOGLE, plain_root=True)
+"""Gemini's older `parameters`."""
 MOONSHOT: Final = SchemaTarget(
     keywords=frozenset(
         {"$defs", "$ref", "type", "format", "title", "description", "default", "enum", "items", "minItems", "maxItems",

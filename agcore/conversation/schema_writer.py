@@ -7,6 +7,7 @@ JSON value and leaves its argument alone; a schema that has nothing to change is
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import UnionType
 from typing import Final
 
 import msgspec
@@ -128,7 +129,7 @@ def _either(schemas: list[object]) -> object:
 def _fitted(schema: object, target: SchemaTarget, levels: int) -> object:
     """A schema and all in it, as the target takes them."""
     if schema is True and target.keywords is not None:
-        return {}
+        schema = {}
     if not isinstance(schema, dict) or not levels:
         return schema
     out = _modern(schema)
@@ -140,8 +141,25 @@ def _fitted(schema: object, target: SchemaTarget, levels: int) -> object:
     if target.declared and isinstance(out.get("required"), list):
         out = _declared(out, optional=target.cycles == "optional")
     if target.listed and "items" not in out and "array" in _kinds(out):
-        out["items"] = {}
-    return _typed(out) if target.typed and "$ref" not in out else out
+        out["items"] = _fitted({}, target, levels - 1) if target.typed else {}
+    if target.typed and "$ref" not in out:
+        out = _typed(out)
+    return _google(out) if target.google_types else out
+
+
+def _google(schema: Schema) -> Schema:
+    """A schema with types as Google writes them."""
+    kinds = [kind for kind in _kinds(schema) if kind != "null"]
+    branches = [each for each in _listed(schema, "anyOf") if each != {"type": "NULL"}]
+    out = {name: value for name, value in schema.items() if name not in ("type", "anyOf")}
+    if (kinds and len(kinds) != len(_kinds(schema))) or len(branches) != len(_listed(schema, "anyOf")):
+        out["nullable"] = True
+    if len(kinds) > 1:
+        branches = [{"type": kind.upper()} for kind in kinds]
+    elif kinds or not branches:
+        return {"type": kinds[0].upper() if kinds else "NULL", **out}
+    only = branches[0]
+    return {**only, **out} if len(branches) == 1 and isinstance(only, dict) else {**out, "anyOf": branches}
 
 
 def _modern(schema: Schema) -> Schema:
@@ -187,8 +205,8 @@ def _reduced(schema: Schema, target: SchemaTarget, keywords: frozenset[str]) -> 
         if shapes:
             out["items"] = shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
     lost: Schema = {}
-    if target.enums == "scalars" and "enum" in out:
-        out = _scalars(out, lost)
+    if target.enums != "any" and "enum" in out:
+        out = _scalars(out, lost, str if target.enums == "texts" else str | int | float)
     if (
         "format" in out
         and target.formats is not None
@@ -214,17 +232,17 @@ def _all_of(schema: Schema) -> Schema:
     return out
 
 
-def _scalars(schema: Schema, lost: Schema) -> Schema:
-    """A schema whose `enum` has texts and numbers only: null is an alternative, all else is told."""
+def _scalars(schema: Schema, lost: Schema, kinds_taken: type | UnionType) -> Schema:
+    """A schema whose `enum` has values of some types only: null is an alternative, all else is told."""
     values = _listed(schema, "enum")
-    scalars = [each for each in values if isinstance(each, str | int | float) and not isinstance(each, bool)]
+    scalars = [each for each in values if isinstance(each, kinds_taken) and not isinstance(each, bool)]
     if len(scalars) == len(values) and scalars:
         return schema
     rest = {name: value for name, value in schema.items() if name != "enum"}
     if not all(each is None or each in scalars for each in values):
         lost["enum"] = values
-        if "type" not in rest and all(isinstance(each, bool) for each in values):
-            rest["type"] = "boolean"
+        if "type" not in rest and values and not any(isinstance(each, str | list | dict | None) for each in values):
+            rest["type"] = _implied({"enum": values})
         return rest
     if not scalars:
         return {**rest, "type": "null"}

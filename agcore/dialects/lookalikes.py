@@ -8,12 +8,16 @@ its dialect to itself. Requests that were translated are adapted by the same rul
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from agcore.codecs import json_text
 from agcore.codecs.json_splice import BodyError, Members
 from agcore.conversation.losses import Losses
 from agcore.dialects import task_registry
 from agcore.models.vendor_profile import VendorProfile
+
+_SCHEMAS: Final = ("parameters", "input_schema")
+"""Members of tools that hold schemas, in all dialects."""
 
 
 def is_foreign(dialect: str, members: Members, upstream: VendorProfile) -> bool:
@@ -31,6 +35,8 @@ def edits(dialect: str, members: Members, upstream: VendorProfile, losses: Losse
     """The members of a passing request to change, and to what; None takes one out."""
     try:
         found = _changes(dialect, members.value, upstream, losses)
+        if upstream.schemas == "moonshot":
+            found |= _schemas(found["tools"] if "tools" in found else members.value("tools"), losses)
         return {name: None if value is None else json_text.encode(value) for name, value in found.items()}
     except ValueError:  # what cannot be looked into passes as it is
         return {}
@@ -42,6 +48,24 @@ def adapted(dialect: str, body: dict[str, object], upstream: VendorProfile, loss
         return body
     found = _changes(dialect, body.get, upstream, losses)
     return {name: value for name, value in (body | found).items() if name not in found or value is not None}
+
+
+def _schemas(tools: object, losses: Losses) -> dict[str, object]:
+    """The tools of a request in any dialect, if their schemas are not Moonshot's flavour."""
+    from agcore.conversation.schema_targets import MOONSHOT  # few upstreams have one of their own
+    from agcore.conversation.schema_writer import write_schema
+
+    def written(tool: object) -> object:
+        if not isinstance(tool, dict):
+            return tool
+        inner = tool.get("function")
+        if isinstance(inner, dict):
+            return {**tool, "function": written(inner)}
+        found = {name: write_schema(tool[name], MOONSHOT, f"tools.{name}", losses) for name in _SCHEMAS if name in tool}
+        return {**tool, **found}
+
+    fitted = [written(tool) for tool in tools] if isinstance(tools, list) else tools
+    return {} if fitted == tools else {"tools": fitted}
 
 
 def _changes(dialect: str, get: Callable[[str], object], upstream: VendorProfile, losses: Losses) -> dict[str, object]:

@@ -21,7 +21,7 @@ ForcedTool: TypeAlias = Literal["taken", "by_word", "not_while_thinking", "refus
 ReasoningContent: TypeAlias = Literal["ignored", "refused", "taken", "demanded"]
 ToolsWithEffort: TypeAlias = Literal["taken", "none", "left_out"]
 UserIds: TypeAlias = Literal["any", "words"]
-Schemas: TypeAlias = Literal["json", "moonshot"]
+Schemas: TypeAlias = Literal["json", "moonshot", "openapi"]
 ReasoningMember: TypeAlias = Literal[
     "reasoning_effort", "thinking", "enable_thinking", "chat_template_kwargs", "reasoning", "unasked"
 ]
@@ -76,7 +76,8 @@ class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
     longest_description: int = 0
     """Characters that are taken of a tool's description; 0 for any number."""
     schemas: Schemas = "json"
-    """Schemas of tools: `json` as the dialect's own vendor takes them, or `moonshot`'s flavour."""
+    """Schemas of tools: `json` as the dialect's own vendor takes them, `moonshot`'s flavour, or `openapi`, where a
+    server of Gemini's dialect knows `parameters` and `responseSchema` only."""
     lookalike: bool = False
     """The endpoint imitates its dialect: it is not the dialect's own vendor who serves it."""
     known_tools: tuple[str, ...] = ()

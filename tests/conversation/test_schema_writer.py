@@ -17,6 +17,8 @@ from agcore.conversation.schema_targets import (
     ANTHROPIC_STRICT,
     GEMINI,
     GEMINI_PARAMETERS,
+    GOOGLE,
+    GOOGLE_PARAMETERS,
     MOONSHOT,
     OPENAI,
     OPENAI_STRICT,
@@ -33,6 +35,8 @@ TARGETS: Final = {
     "gemini": GEMINI,
     "gemini parameters": GEMINI_PARAMETERS,
     "moonshot": MOONSHOT,
+    "google": GOOGLE,
+    "google parameters": GOOGLE_PARAMETERS,
 }
 TEXT: Final = {"type": "string"}
 NODE: Final = {
@@ -70,7 +74,8 @@ def check(schema: Any, target: SchemaTarget) -> None:
     if not isinstance(schema, dict):
         return
     for node in nodes(schema):
-        assert target.keywords is None or node.keys() <= target.keywords
+        more = {"nullable"} if target.google_types else set()
+        assert target.keywords is None or node.keys() <= target.keywords | more
         reference = node.get("$ref")
         if reference is not None and target.references != "kept":
             assert reference.startswith("#/$defs/")
@@ -78,11 +83,13 @@ def check(schema: Any, target: SchemaTarget) -> None:
             assert node.keys() == {"$ref"}
         if target.typed and reference is None:
             assert ("type" in node) is not bool(node.get("anyOf"))
+        if target.google_types:
+            assert node.get("type", "ARRAY") in ("ARRAY", "BOOLEAN", "INTEGER", "NULL", "NUMBER", "OBJECT", "STRING")
         if target.declared:
             properties = node.get("properties")
             assert set(node.get("required", [])) <= set(properties if isinstance(properties, dict) else {})
     if target.plain_root:
-        assert is_plain_object(schema)
+        assert is_plain_object({**schema, "type": str(schema["type"]).lower()})
         assert isinstance(schema["properties"], dict)
     if target.cycles == "cut":
         assert not is_recursive(schema)
@@ -385,7 +392,7 @@ def test_gemini_gets_its_own_keywords(schema: Any, expected: dict[str, Any]) -> 
             {"anyOf": [{"type": "string", "maxLength": 1}, {"type": "integer"}]},
         ),
         ({"oneOf": [TEXT, {}]}, {"anyOf": [TEXT, TEXT]}),
-        ({"type": "array"}, {"type": "array", "items": {}}),
+        ({"type": "array"}, {"type": "array", "items": TEXT}),
         ({"type": "array", "prefixItems": [TEXT, TEXT]}, {"type": "array", "items": TEXT}),
         (
             {"prefixItems": [TEXT, {"type": "integer"}], "type": "array"},
@@ -441,6 +448,47 @@ def test_a_definition_that_waits_for_two_is_none_that_holds_itself() -> None:
 
 
 def test_a_required_truth_beside_a_cycle_stays_required() -> None:
-    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/N"}, "any": True}, "required": ["next", "any"]}
+    node = {
+        "type": "object",
+        "properties": {"next": {"$ref": "#/$defs/N"}, "any": True, "odd": 7},
+        "required": ["next", "any", "odd"],
+    }
     got = written({**parameters(n={"$ref": "#/$defs/N"}), "$defs": {"N": node}}, GEMINI)
-    assert got["$defs"]["N"]["required"] == ["any"]
+    assert got["$defs"]["N"]["required"] == ["any", "odd"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "string"}, {"type": "STRING"}),
+        (
+            {"type": ["string", "null"], "format": "uri"},
+            {"type": "STRING", "description": "{format: uri}", "nullable": True},
+        ),
+        ({"type": ["string", "integer"]}, {"anyOf": [{"type": "STRING"}, {"type": "INTEGER"}]}),
+        (
+            {"anyOf": [{"type": "null"}, {"type": "integer"}], "title": "t"},
+            {"type": "INTEGER", "title": "t", "nullable": True},
+        ),
+        (
+            {"oneOf": [{"type": "null"}, {"type": "integer"}, {"type": "boolean"}]},
+            {"nullable": True, "anyOf": [{"type": "INTEGER"}, {"type": "BOOLEAN"}]},
+        ),
+        ({"type": "null"}, {"type": "NULL"}),
+        (
+            {"type": ["integer", "string", "null"]},
+            {"nullable": True, "anyOf": [{"type": "INTEGER"}, {"type": "STRING"}]},
+        ),
+        ({"const": "a"}, {"type": "STRING", "enum": ["a"]}),
+        ({"enum": [1, 2]}, {"type": "INTEGER", "description": "{enum: [1,2]}"}),
+        ({"type": "array"}, {"type": "ARRAY", "items": {"type": "STRING"}}),
+        ({"type": "integer", "exclusiveMinimum": 0}, {"type": "INTEGER", "description": "{exclusiveMinimum: 0}"}),
+    ],
+)
+def test_google_gets_its_own_types(schema: Any, expected: dict[str, Any]) -> None:
+    assert written(parameters(x=schema), GOOGLE_PARAMETERS)["properties"]["x"] == expected
+
+
+def test_google_gets_no_schema_that_holds_itself() -> None:
+    got = written({**parameters(tree={"$ref": "#/$defs/Node"}), "$defs": {"Node": NODE}}, GOOGLE_PARAMETERS)
+    assert got["properties"]["tree"]["properties"]["children"]["items"] == {"type": "OBJECT"}

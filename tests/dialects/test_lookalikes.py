@@ -185,6 +185,29 @@ def test_what_cannot_be_read_passes() -> None:
     assert edits("openai_responses", members, IMITATES, Losses()) == {}
 
 
+@pytest.mark.parametrize(
+    ("dialect", "tool"),
+    [
+        ("openai_chat", lambda schema: {"type": "function", "function": {"name": "f", "parameters": schema}}),
+        ("openai_responses", lambda schema: {"type": "function", "name": "f", "parameters": schema}),
+        ("anthropic", lambda schema: {"name": "f", "input_schema": schema}),
+    ],
+)
+def test_moonshot_gets_its_flavour_of_schemas_though_the_rest_passes(dialect: str, tool: Any) -> None:
+    upstream = VendorProfile(schemas="moonshot")
+    given = {
+        "type": "object",
+        "properties": {"a": {"$ref": "#/definitions/A"}},
+        "definitions": {"A": {"type": "string"}},
+    }
+    members = parse(json.dumps({"tools": [tool(given), "odd"]}).encode())
+    found = edits(dialect, members, upstream, Losses())
+    plain = {"type": "object", "properties": {"a": {"type": "string"}}}
+    assert json.loads(found["tools"] or b"") == [tool(plain), "odd"]
+    assert edits(dialect, parse(json.dumps({"tools": [tool(plain)]}).encode()), upstream, Losses()) == {}
+    assert edits(dialect, parse(b'{"tools": 7}'), upstream, Losses()) == {}
+
+
 # Messages
 
 ASK = {"role": "user", "content": "q"}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agcore.conversation.losses import Losses
-from agcore.conversation.schema_targets import GEMINI, GEMINI_PARAMETERS
+from agcore.conversation.schema_targets import GEMINI, GEMINI_PARAMETERS, GOOGLE, GOOGLE_PARAMETERS
 from agcore.conversation.schema_writer import write_schema
 from agcore.conversation.values import (
     Conversation,
@@ -49,7 +49,7 @@ def render_request(
     body: _Object = {}
     if writer.system:
         body["systemInstruction"] = {"parts": writer.system}
-    functions = [_declaration(tool, position, losses) for position, tool in enumerate(conversation.tools)]
+    functions = [_declaration(tool, position, profile, losses) for position, tool in enumerate(conversation.tools)]
     tools: list[_Object] = [{"functionDeclarations": functions}] if functions else []
     tools += _hosted(conversation, losses)
     if tools:
@@ -74,7 +74,7 @@ def render_request(
     return body
 
 
-def _declaration(tool: Tool, position: int, losses: Losses) -> _Object:
+def _declaration(tool: Tool, position: int, profile: Profile, losses: Losses) -> _Object:
     out: _Object = {"name": tool.name}
     if tool.description:
         out["description"] = tool.description
@@ -86,7 +86,10 @@ def _declaration(tool: Tool, position: int, losses: Losses) -> _Object:
         out["parametersJsonSchema"] = {"type": "object", "properties": {"input": field}, "required": ["input"]}
     elif _has_parameters(tool.parameters):
         path = f"tools[{position}].parameters"
-        out["parametersJsonSchema"] = write_schema(tool.parameters, GEMINI_PARAMETERS, path, losses)
+        if profile.upstream.schemas == "openapi":
+            out["parameters"] = write_schema(tool.parameters, GOOGLE_PARAMETERS, path, losses)
+        else:
+            out["parametersJsonSchema"] = write_schema(tool.parameters, GEMINI_PARAMETERS, path, losses)
     if tool.strict:
         losses.add(f"tools[{position}].strict", "Gemini's calls are not held to their schema", weight="note")
     if tool.cache:
@@ -201,7 +204,10 @@ def _structured(conversation: Conversation, profile: Profile, out: _Object, loss
         return
     out["responseMimeType"] = "application/json"
     if output.schema is not None:
-        out["responseJsonSchema"] = write_schema(output.schema, GEMINI, "response_format", losses)
+        older = profile.upstream.schemas == "openapi"
+        target = GOOGLE if older else GEMINI
+        name = "responseSchema" if older else "responseJsonSchema"
+        out[name] = write_schema(output.schema, target, "response_format", losses)
 
 
 def _unsaid(settings: Settings, losses: Losses) -> None:

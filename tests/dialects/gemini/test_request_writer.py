@@ -464,3 +464,13 @@ def test_a_signature_of_a_call_without_its_call_goes_nowhere() -> None:
 def test_a_part_that_is_no_word_has_no_place_with_the_assistant() -> None:
     turn = Turn("assistant", (ToolResult("a", (Text("1"),)), Text("a")))  # type: ignore[arg-type]
     assert model({"text": "a"}) in render(said(hi(), turn))["contents"]
+
+
+def test_a_server_that_knows_openapi_only_gets_schemas_of_that_kind() -> None:
+    known = profile("gemini-3-flash")
+    like = msgspec.structs.replace(known, upstream=msgspec.structs.replace(known.upstream, schemas="openapi"))
+    schema = {"type": "object", "properties": {"a": {"type": ["string", "null"]}}}
+    body = render(said(hi(), tools=(Tool("f", parameters=schema),), output=Output(schema)), like=like)
+    expected = {"type": "OBJECT", "properties": {"a": {"type": "STRING", "nullable": True}}}
+    assert body["tools"] == [{"functionDeclarations": [{"name": "f", "parameters": expected}]}]
+    assert body["generationConfig"]["responseSchema"] == expected
