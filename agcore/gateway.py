@@ -169,6 +169,7 @@ class Gateway:
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
             (b"x-request-id", request_id.encode("ascii")),
+            (b"x-agcore-request-id", request_id.encode("ascii")),
             *retry_hints(fault),
         )
         refused = HeadRefused(id=request_id, at=now, status=status, error=reason, bytes_out=len(body))

@@ -45,6 +45,33 @@ def firsts(headers: Headers, names: Collection[bytes]) -> dict[bytes, bytes]:
     return found
 
 
+TRACE: Final = (b"traceparent", b"tracestate")
+"""A client's trace, which goes up (https://www.w3.org/TR/trace-context/)."""
+UPSTREAM_IDS: Final = (
+    b"x-request-id",
+    b"request-id",
+    b"apim-request-id",
+    b"x-ms-request-id",
+    b"x-amzn-requestid",
+    b"x-goog-request-id",
+    b"cf-ray",
+)
+"""Where servers tell the id that they gave a request, the best first."""
+CLIENT_IDS: Final = (b"x-request-id", b"x-client-request-id")
+"""Where clients tell the id that they gave a request, the best first."""
+_LONGEST_ID: Final = 128
+
+
+def named_id(headers: Headers, names: tuple[bytes, ...]) -> str:
+    """The id in the first of the fields `names` that there is, as printable text; empty for none."""
+    found = firsts(headers, names)
+    for name in names:
+        if name in found:
+            text = found[name][:_LONGEST_ID].decode("latin-1")
+            return text if text.isprintable() else ""
+    return ""
+
+
 def media_type(headers: Headers) -> bytes:
     """The media type of `content-type` in lower case without parameters; empty when there is none."""
     value = first(headers, b"content-type")

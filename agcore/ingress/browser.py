@@ -16,8 +16,8 @@ from agcore.protocol.fault import Fault
 from agcore.protocol.http import Headers
 
 EXPOSED: Final = (
-    b"x-request-id, request-id, retry-after, x-agcore-provider, x-agcore-model, x-agcore-attempts, x-agcore-losses, "
-    b"mcp-session-id, mcp-protocol-version, www-authenticate"
+    b"x-request-id, request-id, retry-after, x-agcore-request-id, x-agcore-provider, x-agcore-model, "
+    b"x-agcore-attempts, x-agcore-losses, mcp-session-id, mcp-protocol-version, www-authenticate"
 )
 """Headers of answers that a page may read."""
 

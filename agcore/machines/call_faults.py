@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from agcore.codecs.header_fields import first
+from agcore.codecs.header_fields import UPSTREAM_IDS, first, named_id
 from agcore.config.values import Timeouts
 from agcore.dialects import DIALECTS, FALLBACK
 from agcore.machines.timers import Timer
@@ -153,11 +153,18 @@ def refused_credential(selection: Selection, kind: FailureKind, shown: Fault) ->
 
 
 def attempt(
-    selection: Selection, began: float, ended: float, *, failure: FailureKind | None = None, status: int = 0
+    selection: Selection,
+    began: float,
+    ended: float,
+    *,
+    headers: Headers,
+    failure: FailureKind | None = None,
+    status: int = 0,
 ) -> Attempt:
-    """The record of an attempt."""
-    candidate = selection.candidate
-    return Attempt(began, ended, candidate.provider.name, candidate.model, selection.key.label, failure, status)
+    """The record of an attempt; `headers` are those of the upstream's answer."""
+    candidate, key = selection.candidate, selection.key
+    id = key.hidden_in(named_id(headers, UPSTREAM_IDS)) if headers else ""
+    return Attempt(began, ended, candidate.provider.name, candidate.model, key.label, failure, status, id)
 
 
 def with_trail(fault: Fault, failed: Sequence[Attempt]) -> Fault:

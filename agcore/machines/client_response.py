@@ -204,8 +204,10 @@ class ClientResponse:
         request = self._request
         request_id = self._traits.request_id_header
         fields = list(headers)
+        id = request.id.encode("ascii")
         if first(headers, request_id) is None:
-            fields.append((request_id, request.id.encode("ascii")))
+            fields.append((request_id, id))
+        fields.append((b"x-agcore-request-id", id))  # which a vendor's own never takes the place of
         fields.extend(request.cors)
         self._effects.append(SendHead(status=status, headers=tuple(fields)))
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
+from agcore.codecs.header_fields import CLIENT_IDS, first, named_id
 from agcore.config.values import dialect_name
 from agcore.ingress.request import Request
 from agcore.machines.call_faults import attempt
@@ -21,7 +24,10 @@ from agcore.protocol.events import (
     RequestStarted,
     Resolved,
 )
+from agcore.protocol.http import Headers
 from agcore.protocol.report import Report
+
+_TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def request_ended(
@@ -74,7 +80,15 @@ def request_started(request: Request) -> RequestStarted:
         operation=request.operation,
         peer=request.peer.host,
         client_key=request.client,
+        client_request_id=named_id(request.head.headers, CLIENT_IDS),
+        traceparent=_traceparent(request.head.headers),
     )
+
+
+def _traceparent(headers: Headers) -> str:
+    """The client's trace and span; empty where there are none, or what says so is no such thing."""
+    value = first(headers, b"traceparent")
+    return value.decode("ascii") if value is not None and _TRACEPARENT.fullmatch(value) else ""
 
 
 class Watch:
@@ -105,7 +119,8 @@ class Watch:
                     events.append(AttemptEnded(id, each.ended, self._numbers[place, number], each))
             if call.attempts > len(done):
                 assert call.selection is not None
-                events += self._started(place, len(done), attempt(call.selection, call.began, now))
+                begun = attempt(call.selection, call.began, now, headers=())
+                events += self._started(place, len(done), begun)
         if self._counters.first_content is not None and self._is_new("content"):
             events.append(FirstContent(id, self._counters.first_content))
         return [Emit(event) for event in events]
@@ -128,4 +143,4 @@ def _attempts(call: UpstreamCall, now: float) -> list[Attempt]:
     if call.attempts == len(call.failed):
         return call.failed
     assert call.selection is not None
-    return [*call.failed, attempt(call.selection, call.began, now)]
+    return [*call.failed, attempt(call.selection, call.began, now, headers=call.headers)]

@@ -116,7 +116,8 @@ class UpstreamCall:
         self._reattempted = False
         self._reconnected = False
         self._partly_sent = False
-        self._headers: Headers = ()
+        self.headers: Headers = ()
+        """Of the answer to the latest attempt."""
         self._error: call_faults.ErrorAnswer | None = None
 
     @property
@@ -348,7 +349,7 @@ class UpstreamCall:
         self._context.events.append((self, Began(again)))
 
     def _open_leg(self, selection: Selection, plan: UpstreamPlan, now: float) -> None:
-        self._headers = ()
+        self.headers = ()
         self._number_leg(LegState.CONNECTING)
         timeouts, own = self._context.timeouts, selection.candidate.provider.first_byte
         self.timers[Timer.CONNECT] = now + timeouts.connect
@@ -380,7 +381,7 @@ class UpstreamCall:
     def _receive_head(self, head: UpstreamHead, now: float) -> None:
         plan = self.plan
         self.state = LegState.READING
-        self._headers = head.headers
+        self.headers = head.headers
         self.timers.pop(Timer.FIRST_BYTE, None)
         if not plan.no_read_timeout:
             self.timers[Timer.IDLE] = now + self._idle
@@ -437,7 +438,7 @@ class UpstreamCall:
         """Note what the attempt failed of, where that concerns its credential, and see what comes next."""
         selection, plan = self.selection, self.plan
         assert selection is not None
-        wait = call_faults.named_wait(fault, kind, self._headers, refused=self._error is not None, now=now)
+        wait = call_faults.named_wait(fault, kind, self.headers, refused=self._error is not None, now=now)
         shown = presentable(fault, selection.key)
         revoked = fault.status == 401 or is_key_refused(fault)
         # What passes whatever its answer is no provider of the configuration, though it may be called like one.
@@ -453,12 +454,14 @@ class UpstreamCall:
         if news:
             self._context.effects.append(Emit(call_faults.refused_credential(selection, kind, shown)))
         if shown.code != OWN_CREDENTIAL:
-            shown = call_faults.with_hints(shown, wait, self._headers)
+            shown = call_faults.with_hints(shown, wait, self.headers)
         self._fault, self._kind = shown, kind
         self._passing.pop(selection.slot, None)
         if may_pass(shown):
             self._passing[selection.slot] = shown
-        self.failed.append(call_faults.attempt(selection, self.began, now, failure=kind, status=fault.status))
+        self.failed.append(
+            call_faults.attempt(selection, self.began, now, headers=self.headers, failure=kind, status=fault.status)
+        )
         self._tried.add(selection.slot)
         if kind in ELSEWHERE:
             here = msgspec.structs.replace(selection.candidate, key=None)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from agcore.codecs.header_fields import Allowed, first
+from agcore.codecs.header_fields import TRACE, Allowed, first
 from agcore.mcp.jsonrpc import HEADER_MISMATCH, INVALID_PARAMS, UNSUPPORTED_VERSION, Error, Request
 from agcore.mcp.revisions import REVISIONS, Revision
 from agcore.protocol.http import Headers
@@ -17,7 +17,7 @@ from agcore.protocol.http import Headers
 VERSION: Final = b"mcp-protocol-version"
 SESSION: Final = b"mcp-session-id"
 UP: Final = Allowed(
-    frozenset({b"user-agent", b"accept", b"content-type", b"last-event-id"}),
+    frozenset({b"user-agent", b"accept", b"content-type", b"last-event-id", *TRACE}),
     (b"mcp-",),
 )
 DOWN: Final = Allowed(

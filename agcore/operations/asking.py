@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agcore.codecs import header_fields
-from agcore.codecs.header_fields import USER_AGENT, first
+from agcore.codecs.header_fields import TRACE, USER_AGENT, first, firsts
 from agcore.codecs.json_splice import Members
 from agcore.conversion.base import Upstream
 from agcore.dialects import DIALECTS
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from agcore.operations.held_form import HeldForm
 
 JSON = b"application/json"
+_OWN = (USER_AGENT[0], *TRACE)
 
 
 class Earlier(msgspec.Struct, frozen=True):
@@ -98,14 +99,14 @@ class Asking(msgspec.Struct, frozen=True):
     def headers(self, candidate: Candidate, *content: tuple[bytes, bytes], translated: bool) -> Headers:
         """The header fields for an upstream, those about the `content` first.
 
-        Of the client's own, an upstream that is asked in words of the gateway's gets the client's name only, and what
-        its vendor insists on.
+        Of the client's own, an upstream that is asked in words of the gateway's gets the client's name and its trace
+        only, and what its vendor insists on.
         """
         sent = self.request.head.headers
         fields = [*content, (b"accept-encoding", b"identity")]
         if translated:
-            agent = first(sent, b"user-agent")
-            fields.append(USER_AGENT if agent is None else (b"user-agent", agent))
+            own = firsts(sent, _OWN)
+            fields += [(name, own.get(name, USER_AGENT[1])) for name in _OWN if name in own or name == USER_AGENT[0]]
             return (*fields, *DIALECTS[candidate.endpoint.dialect].traits.headers_required)
         traits = self.dialect.traits
         fields.extend(header_fields.passing(sent, traits.headers_up))

@@ -38,6 +38,10 @@ class RequestStarted(msgspec.Struct, frozen=True, tag=True):
     """The client's address, where the transport knows one."""
     client_key: str | None = None
     """The name of the client key that was shown; None for a request without one."""
+    client_request_id: str = ""
+    """The id that the client gave its request; empty for none."""
+    traceparent: str = ""
+    """The client's trace and span (https://www.w3.org/TR/trace-context/#traceparent-header); empty for none."""
 
 
 class Resolved(msgspec.Struct, frozen=True, tag=True):
@@ -78,6 +82,8 @@ class Attempt(msgspec.Struct, frozen=True):
     """Kind of the failure; None where the answer was taken, or nobody wanted it any more."""
     status: int = 0
     """Of the error that it failed with, the upstream's or the gateway's own; 0 where it did not fail."""
+    request_id: str = ""
+    """The id that the upstream gave the request; empty where it gave none, or did not answer."""
 
     @property
     def happened(self) -> str:

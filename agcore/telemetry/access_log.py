@@ -66,6 +66,10 @@ def _access(ended: RequestEnded) -> dict[str, object]:
     }
     if ended.first_content is not None:
         row["first_content"] = _since(started.at, ended.first_content)
+    if started.client_request_id:
+        row["client_request_id"] = started.client_request_id
+    if started.traceparent:
+        row["traceparent"] = started.traceparent
     if started.peer is not None:
         row["peer"] = started.peer
     if started.client_key is not None:
@@ -76,6 +80,8 @@ def _access(ended: RequestEnded) -> dict[str, object]:
         row["key"] = ended.key
     if ended.attempts:
         row["attempts"] = len(ended.attempts)
+        if ended.provider is not None and ended.attempts[-1].request_id:
+            row["upstream_request_id"] = ended.attempts[-1].request_id
     failed = [attempt.happened for attempt in ended.attempts if attempt.failure is not None]
     if failed and len(ended.attempts) != 1:
         row["failed"] = failed

@@ -141,6 +141,8 @@ def test_what_the_transport_needs_goes_up_and_nothing_else() -> None:
         (b"mcp-param-region", b"eu"),
         (b"mcp-param-region", b"us"),
         (b"last-event-id", b"42"),
+        (b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        (b"tracestate", b"vendor=x"),
     )
     others: Headers = (
         (b"authorization", b"Bearer gw-client"),
@@ -152,7 +154,6 @@ def test_what_the_transport_needs_goes_up_and_nothing_else() -> None:
         (b"x-forwarded-for", b"10.0.0.1"),
         (b"accept-encoding", b"gzip"),
         (b"accept-language", b"de"),
-        (b"traceparent", b"00-1"),
     )
     keys = Proxy(keys=(ClientKey(name="alice", key=Secret("gw-client")),))
     story = ask(headers=(*others, *needed), by=gateway(setup(proxy=keys)))
@@ -208,7 +209,8 @@ def test_a_status_passes_with_its_headers_and_its_body(method: str, status: int)
     story = ask(method)
     story.upstream_answers(status, body, headers=(*down, *ours))
     assert (story.status, story.body, story.ended) == (status, body, True)
-    assert story.head.headers == (*down, (b"x-request-id", story.headers[b"x-request-id"]))
+    id = story.headers[b"x-request-id"]
+    assert story.head.headers == (*down, (b"x-request-id", id), (b"x-agcore-request-id", id))
     assert story.row["outcome"] == "ok"
 
 
@@ -236,6 +238,7 @@ def test_an_event_stream_passes_unbuffered_and_uncached(method: str) -> None:
         (b"cache-control", b"no-cache, no-transform"),
         (b"x-accel-buffering", b"no"),
         (b"x-request-id", story.headers[b"x-request-id"]),
+        (b"x-agcore-request-id", story.headers[b"x-request-id"]),
     )
     for piece in (b"id: 1\nda", b"ta:\n\n: ping\n\n", MESSAGE):
         assert story.tell(UpstreamData(1, piece)) == [SendData(piece)]

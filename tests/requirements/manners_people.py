@@ -94,6 +94,16 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_retry_hints.py::test_a_refused_key_of_an_mcp_server_is_named_in_a_json_rpc_error",
     ),
     # N2
+    base.row(
+        "manners.N2",
+        "docs/routing.md",
+        "Every answer has the gateway's id, and its row the vendor's and the client's.",
+        "stories/test_ids.py::test_an_answer_has_the_gateways_id_and_its_row_the_vendors",
+        "stories/test_ids.py::test_an_error_has_them_too",
+        "stories/test_ids.py::test_a_clients_own_id_is_in_the_row",
+        "stories/test_ids.py::test_a_trace_is_passed_up_and_logged",
+        "trio_server/test_sinks.py::test_the_row_of_a_failure_has_what_joins_it_with_other_logs",
+    ),
     # N3
     base.row(
         "manners.N3",

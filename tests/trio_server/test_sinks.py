@@ -60,7 +60,7 @@ def test_a_row_without_an_upstream_says_less(utc):
 
 def test_a_row_of_a_failure_says_why(utc):
     row = {**ROW, "status": 502, "outcome": "error", "error": "openai#1 refused", "usage": None}
-    expected = '502 812ms openai/gpt-4o-mini outcome=error error="openai#1 refused"'
+    expected = '502 812ms openai/gpt-4o-mini id=req_1 outcome=error error="openai#1 refused"'
     assert text_line(LogRow("access", row), AT).endswith(expected)
 
 
@@ -70,16 +70,28 @@ def test_a_row_says_which_attempts_failed_before_the_key_that_answered(utc):
     assert text_line(LogRow("access", row), AT).endswith(expected)
 
 
+@pytest.mark.usefixtures("utc")
+def test_the_row_of_a_failure_has_what_joins_it_with_other_logs() -> None:
+    """N2: its date, its ids, the client's key and the provider's."""
+    ids = {"upstream_request_id": "req_v", "client_request_id": "mine", "client_key": "alice", "key": "openai#1"}
+    row = {**ROW, **ids, "outcome": "error", "error": "no"}
+    line = text_line(LogRow("access", row), AT)
+    assert line.startswith("2027-01-15 08:00:03 POST ")
+    joined = "id=req_1 upstream_request_id=req_v client_request_id=mine client_key=alice key=openai#1 outcome=error"
+    assert line.endswith(f"{joined} error=no")
+    assert "alice" not in text_line(LogRow("access", {**row, "outcome": "ok"}), AT)
+
+
 def test_attempts_that_the_error_lists_are_not_repeated(utc):
     failed = ["openai#1: 429", "openai#2: 429"]
     row = {**ROW, "key": "openai#2", "failed": failed, "outcome": "error", "error": f"slow (tried {', '.join(failed)})"}
-    expected = 'key=openai#2 outcome=error error="slow (tried openai#1: 429, openai#2: 429)"'
+    expected = 'id=req_1 key=openai#2 outcome=error error="slow (tried openai#1: 429, openai#2: 429)"'
     assert text_line(LogRow("access", row), AT).endswith(f"out=40 {expected}")
 
 
 def test_a_stream_that_broke_after_a_failed_attempt_names_both(utc):
     row = {**ROW, "key": "openai#2", "failed": ["openai#1: 529"], "outcome": "error", "error": "ended early"}
-    expected = 'key=openai#2 failed="openai#1: 529" outcome=error error="ended early"'
+    expected = 'id=req_1 key=openai#2 failed="openai#1: 529" outcome=error error="ended early"'
     assert text_line(LogRow("access", row), AT).endswith(f"out=40 {expected}")
 
 
@@ -102,7 +114,10 @@ def test_a_message_to_an_mcp_server_has_no_model_but_may_have_tools(utc):
 
 def test_a_refusal_without_a_request_is_a_row_too(utc):
     row = {"id": "req_1", "status": 400, "outcome": "error", "error": "illegal request line"}
-    assert text_line(LogRow("access", row), AT) == '08:00:03 - - 400 outcome=error error="illegal request line"'
+    assert (
+        text_line(LogRow("access", row), AT)
+        == '2027-01-15 08:00:03 - - 400 id=req_1 outcome=error error="illegal request line"'
+    )
 
 
 def test_any_other_note_is_its_kind_and_its_fields(utc):

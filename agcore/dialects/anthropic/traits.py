@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from agcore.codecs.header_fields import Allowed
+from agcore.codecs.header_fields import TRACE, Allowed
 from agcore.conversation.tool_name_rule import ToolNameRule
 from agcore.dialects.base import Traits
 
@@ -28,6 +28,7 @@ TRAITS: Final = Traits(
                 b"anthropic-user-profile-id",
                 b"idempotency-key",
                 b"x-app",
+                *TRACE,
             }
         ),
         (b"x-claude-code-",),

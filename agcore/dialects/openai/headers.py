@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agcore.codecs.header_fields import Allowed
+from agcore.codecs.header_fields import TRACE, Allowed
 
 UP: Final = Allowed(
     frozenset(
@@ -20,6 +20,7 @@ UP: Final = Allowed(
             b"conversation_id",
             b"http-referer",
             b"x-title",
+            *TRACE,
         }
     ),
     (b"x-codex-",),

@@ -15,6 +15,8 @@ import msgspec
 from agcore import LogRow
 
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_JOINS: Final = ("id", "upstream_request_id", "client_request_id", "client_key")
+"""What joins the row of a failure with other logs."""
 _NEEDS_QUOTES: Final = re.compile(r'[\s"=]')
 
 
@@ -23,10 +25,12 @@ def text_line(row: LogRow, at: float) -> str:
 
     An access row is `12:03:04 POST /v1/chat/completions 200 812ms openai/gpt-4o-mini in=12 out=40`. Where they apply,
     `tools` are those of an MCP server that were called, `lost` is what a translation could not carry (but for what
-    nobody misses), `failed` the attempts before the one with `key`, and `outcome` and `error` say what went wrong. Any
-    other row is its kind and its fields. Times are local.
+    nobody misses), `failed` the attempts before the one with `key`, and `outcome` and `error` say what went wrong. The
+    row of a failure begins with its date, and has its ids and the client's key: what joins it with other logs.
+    Any other row is its kind and its fields. Times are local.
     """
-    stamp = time.strftime("%H:%M:%S", time.localtime(at))
+    failed = row.kind == "access" and row.fields.get("outcome", "ok") != "ok"
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S" if failed else "%H:%M:%S", time.localtime(at))
     if row.kind == "access":
         return f"{stamp} {_access(row.fields)}"
     traceback = row.fields.get("traceback")
@@ -83,6 +87,8 @@ def _remarks(fields: Mapping[str, object]) -> dict[str, object]:
     lost = [loss["path"] for loss in losses if isinstance(loss, Mapping) and loss.get("weight") != "note"]
     remarks: dict[str, object] = {"tools": _joined(tools), "lost": _joined(lost)}
     went_well = fields.get("outcome", "ok") == "ok"
+    if not went_well:
+        remarks |= {name: fields.get(name) for name in _JOINS}
     if failed or not went_well:
         remarks["key"] = fields.get("key")
     # The error of a request that failed as a whole lists the attempts itself.
