@@ -73,8 +73,9 @@ FAMILIES: Final[tuple[VendorRow, ...]] = (
     VendorRow(
         models=("*qwen3.5*", "*qwen3.6*", "*qwen3.7*", "*qwen3.8*", "*qwen-3.8*"),
         dialects=CHAT,
-        members={"leading_system": "one", "late_system": "user_text"},
-        source='ggml-org/llama.cpp#27367 and #20733, QwenLM/Qwen3.8#244: "System message must be at the beginning"',
+        members={"leading_system": "one", "late_system": "user_text", "user_first": True},
+        source='ggml-org/llama.cpp#27367 and #20733, QwenLM/Qwen3.8#244: "System message must be at the beginning"; '
+        'lmstudio-ai/lmstudio-bug-tracker#1655: "No user query found in messages"',
     ),
     VendorRow(
         models=("*qwen*", "*qwq*"),

@@ -41,6 +41,8 @@ class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
     alternates: bool = False
     """The user and the assistant take turns: neighbouring messages of the user are one, and the user's are the first
     and the last."""
+    user_first: bool = False
+    """A conversation that the assistant begins is refused: the user says a word before it."""
     user_after_tool: bool = True
     """A user message may follow a tool's; False: a short message of the assistant stands between."""
     prefill: Prefill = "continues"

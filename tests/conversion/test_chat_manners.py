@@ -154,11 +154,24 @@ def test_pictures_stay_parts_where_messages_of_the_user_are_one() -> None:
     assert [part["type"] for part in content] == ["text", "image_url"]
 
 
-def test_the_user_speaks_first_where_turns_alternate() -> None:
+@pytest.mark.parametrize("server", [DEVSTRAL, SONAR, QWEN])
+def test_the_user_speaks_first_where_that_is_demanded(server: dict[str, str]) -> None:
     body = {"model": "m", "input": [says("assistant", "a"), says("user", "b")]}
-    made = converted("openai_chat", "openai_responses", body, **DEVSTRAL)
+    made = converted("openai_chat", "openai_responses", body, **server)
     assert told(made.rendered["messages"]) == [("user", "."), ("assistant", "a"), ("user", "b")]  # type: ignore[arg-type]
     assert [loss.action for loss in made.losses] == ["a user message put first"]
+
+
+def test_a_history_whose_first_request_was_cut_off_gets_a_user_before_its_calls() -> None:
+    call = {"type": "function_call", "call_id": "x", "name": "get", "arguments": "{}"}
+    body = {
+        "model": "m",
+        "instructions": "S",
+        "input": [call, {"type": "function_call_output", "call_id": "x", "output": "ok"}],
+    }
+    messages = asked_of("openai_chat", "openai_responses", body, **QWEN)["messages"]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "tool"]
+    qwen(messages)
 
 
 INTERRUPTED = claude(

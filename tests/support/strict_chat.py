@@ -18,7 +18,7 @@ class Refused(AssertionError):
 
 
 def qwen(messages: Messages) -> None:
-    """Chat templates of Qwen 3.5 and later (QwenLM/Qwen3.8#244, ggml-org/llama.cpp#20733, opencode#16560)."""
+    """Chat templates of Qwen 3.5 and later (llama.cpp#20733, Qwen3.8#244, lmstudio-bug-tracker#1655)."""
     for at, message in enumerate(messages):
         if message["role"] == "system" and at:
             raise Refused("System message must be at the beginning.")
