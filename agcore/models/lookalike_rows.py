@@ -40,6 +40,20 @@ LOOKALIKES: Final[tuple[VendorRow, ...]] = (
         "QwenLM/qwen-code#3788, deepseek-ai/awesome-deepseek-agent#67",
     ),
     VendorRow(
+        vendors=("deepseek",),
+        models=("*deepseek-v4*", "*deepseek-reasoner*"),
+        dialects=_MESSAGES,
+        members={"forced_tool": "not_while_thinking"},
+        source="deepseek-ai/DeepSeek-V3#1376 (a forced choice passes with thinking disabled)",
+    ),
+    VendorRow(
+        vendors=("moonshot",),
+        models=("*kimi-k2.5*", "*kimi-k2.6*", "*kimi-k2.7*", "*kimi-k3*"),
+        dialects=_MESSAGES,
+        members={"forced_tool": "refused"},
+        source="https://platform.moonshot.ai/docs/guide/kimi-k2-5-quickstart (of Chat: auto or none); by analogy",
+    ),
+    VendorRow(
         vendors=("moonshot",),
         models=("*kimi-k2.5*", "*kimi-k2.6*", "*kimi-k2.7*", "*kimi-k3*"),
         dialects=_MESSAGES,

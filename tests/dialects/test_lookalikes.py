@@ -365,3 +365,43 @@ def test_user_ids_are_words_where_they_have_to_be(user: object, hashed: bool) ->
     found, _ = changed("anthropic", body, VendorProfile(lookalike=True, user_ids="words"))
     assert bool(found) is hashed
     assert changed("anthropic", body) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("choice", "manner", "members", "lost"),
+    [
+        # "Thinking mode does not support this tool_choice" (deepseek-ai/DeepSeek-V3#1376)
+        ({"type": "tool", "name": "f"}, "not_while_thinking", {"thinking": {"type": "disabled"}}, ["thinking"]),
+        ({"type": "any"}, "not_while_thinking", {"thinking": {"type": "disabled"}}, ["thinking"]),
+        (
+            {"type": "tool", "name": "f", "disable_parallel_tool_use": True},
+            "refused",
+            {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+            ["tool_choice"],
+        ),
+        ({"type": "auto"}, "refused", {}, []),
+        ({"type": "any"}, "taken", {}, []),
+        ({"type": "any"}, "by_word", {}, []),
+    ],
+)
+def test_a_forced_call_excludes_thinking_where_a_look_alike_says_so(
+    choice: Json, manner: Any, members: Json, lost: list[str]
+) -> None:
+    body = {"tools": [{"name": "f", "input_schema": {}}], "tool_choice": choice, "messages": []}
+    assert changed("anthropic", body, VendorProfile(lookalike=True, forced_tool=manner)) == (members, lost)
+
+
+def test_no_thoughts_are_demanded_where_a_forced_call_switched_thinking_off() -> None:
+    upstream = VendorProfile(lookalike=True, forced_tool="not_while_thinking", reasoning_content="demanded")
+    body = {
+        "tools": [{"name": "f", "input_schema": {}}],
+        "tool_choice": {"type": "any"},
+        "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
+    }
+    assert changed("anthropic", body, upstream)[0] == {"thinking": {"type": "disabled"}}
+
+
+def test_fixed_sampling_is_left_out_for_a_look_alike() -> None:
+    upstream = VendorProfile(lookalike=True, sampling="fixed")
+    body = {"temperature": 0, "top_p": None, "messages": [{"role": "user", "content": "a"}]}
+    assert changed("anthropic", body, upstream) == ({"temperature": None}, ["temperature"])

@@ -10,6 +10,7 @@ import pytest
 from agcore.config.parser import parse
 from agcore.config.values import Config, Provider, Proxy
 from agcore_host.settings import SettingsError, listen_problem, load, needs_demo, refusals, resolve
+from agcore_host.watch import stamps
 
 PORTS = "[proxy]\nport = {}\n"
 
@@ -178,3 +179,13 @@ def test_files_that_cannot_be_used_are_found_when_the_configuration_is_read(here
     (here / "missing" / "state.json").mkdir()
     (only,) = load("agcore.toml", {}).parsed.warnings
     assert "it is a directory" in only
+
+
+def test_a_tables_file_stands_beside_the_configuration_and_is_watched_with_it(here: Path, tmp_path: Path) -> None:
+    named = write(tmp_path / "there" / "agcore.toml", '[proxy]\ntables = "facts.toml"\n')
+    facts = write(named.parent / "facts.toml", "[[profiles]]\nstop = false\n")
+    loaded = load(str(named), {}).parsed.config
+    assert (loaded.proxy.tables, len(loaded.tables.profiles)) == (str(facts), 1)
+    assert facts in stamps(named)
+    facts.unlink()
+    assert problem(str(named)).details == ('proxy.tables: the file "facts.toml" is unreadable; a TOML file is wanted',)

@@ -40,8 +40,14 @@ def is_foreign(get: _Get, upstream: VendorProfile) -> bool:
 
 def changes(get: _Get, upstream: VendorProfile, losses: Losses) -> _Object:
     """The members of a request to change."""
-    found: _Object = {}
-    messages, thinking, metadata = get("messages"), get("thinking"), get("metadata")
+    found = _forced(get, upstream, losses)
+    if upstream.sampling == "fixed":
+        for name in ("temperature", "top_p", "top_k"):
+            if get(name) is not None:
+                found[name] = None
+                losses.add(name, "the model's sampling is fixed")
+    messages, metadata = get("messages"), get("metadata")
+    thinking = found.get("thinking") or get("thinking")
     off = isinstance(thinking, dict) and thinking.get("type") == "disabled"
     if isinstance(messages, list):
         written = _reminded(messages) if upstream.late_system != "in_place" else messages
@@ -60,6 +66,21 @@ def changes(get: _Get, upstream: VendorProfile, losses: Losses) -> _Object:
             hashed = hashlib.sha256(user.encode("utf-8", "surrogatepass")).hexdigest()
             found["metadata"] = {**metadata, "user_id": hashed}
     return found
+
+
+def _forced(get: _Get, upstream: VendorProfile, losses: Losses) -> _Object:
+    """Thinking off, or the choice left to the model, where a forced call excludes thinking."""
+    choice = get("tool_choice")
+    if not isinstance(choice, dict) or choice.get("type") not in ("any", "tool"):
+        return {}
+    if upstream.forced_tool not in ("not_while_thinking", "refused"):
+        return {}
+    if upstream.forced_tool == "refused":
+        losses.add("tool_choice", "the model cannot be made to call a tool here", action="left to the model")
+        rest = {name: value for name, value in choice.items() if name != "name"}
+        return {"tool_choice": {**rest, "type": "auto"}}
+    losses.add("thinking", "the model does not think where a call is forced", action="switched off", weight="note")
+    return {"thinking": {"type": "disabled"}}
 
 
 def _objects(value: object) -> list[_Object]:
