@@ -26,7 +26,7 @@ from agcore.conversion.base import (
     is_event_stream,
     replay,
 )
-from agcore.conversion.passthrough import PassThrough, PassThroughStream, ReadUsage
+from agcore.conversion.passthrough import Judge, PassThrough, PassThroughStream, ReadUsage
 from agcore.dialects.tasks import ClientTask, Destination, MediaTask, UpstreamTask
 from agcore.dialects.whole_answer import is_page
 from agcore.protocol.fault import Fault
@@ -59,6 +59,7 @@ class MediaPassThrough(PassThrough):
         media: What that dialect knows of its media.
         shown_model: The name that a JSON answer must show; None where the upstream's is the client's.
         read_usage: Reads what a JSON answer consumed.
+        judge: Says what a JSON answer failed of; None where any object is an answer.
     """
 
     def __init__(
@@ -69,8 +70,11 @@ class MediaPassThrough(PassThrough):
         *,
         shown_model: str | None,
         read_usage: ReadUsage,
+        judge: Judge | None = None,
     ) -> None:
-        super().__init__(request, upstream, shown_model=shown_model, losses=Losses(), read_usage=read_usage)
+        super().__init__(
+            request, upstream, shown_model=shown_model, losses=Losses(), read_usage=read_usage, judge=judge
+        )
         self._media = media
         self._passing = Passing.WHOLE
 

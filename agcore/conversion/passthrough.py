@@ -40,6 +40,7 @@ from agcore.protocol.http import Headers
 from agcore.protocol.report import Usage
 
 ReadUsage: TypeAlias = Callable[[Mapping[str, object]], Usage | None]
+Judge: TypeAlias = Callable[[dict[str, object]], Fault | None]
 
 MAX_HELD: Final = 256 * 1024
 """Bytes of announcements that are held back; more than any vendor sends before content."""
@@ -57,6 +58,7 @@ class PassThrough(AttemptConversion):
         stream_headers: See there.
         read_usage: Reads what the answer consumed; the dialect's own way unless named.
         mend: Mends the answer in place, and tells whether it had to.
+        judge: Says what an answer with a success failed of.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class PassThrough(AttemptConversion):
         stream_headers: Headers = (),
         read_usage: ReadUsage | None = None,
         mend: Callable[[dict[str, object]], bool] | None = None,
+        judge: Judge | None = None,
     ) -> None:
         super().__init__(
             request,
@@ -83,6 +86,7 @@ class PassThrough(AttemptConversion):
         self._shown_model = shown_model
         self._read_usage = upstream.dialect.pass_through.read_usage if read_usage is None else read_usage
         self._mend = mend
+        self._judge = judge
         self._answer: dict[str, object] | None = None
 
     @property
@@ -92,7 +96,7 @@ class PassThrough(AttemptConversion):
 
     def whole(self, body: bytes, *, now: float) -> Answered:
         """Check the answer and show it."""
-        answer = self.read(body)
+        answer = self.judged(self.read(body))
         if isinstance(answer, Fault):
             return answer
         self._answer = answer
@@ -102,6 +106,12 @@ class PassThrough(AttemptConversion):
         if self._shown_model is not None and member in answer:
             body = edited(body, answer, {member: msgspec.json.encode(self._shown_model)})
         return WholeAnswer(body, failed=bool(answer.get("error")))
+
+    def judged(self, answer: dict[str, object] | Fault) -> dict[str, object] | Fault:
+        """The answer, or what it failed of although it is an object."""
+        if isinstance(answer, Fault) or self._judge is None:
+            return answer
+        return self._judge(answer) or answer
 
     def _mended(self, answer: dict[str, object], body: bytes) -> bytes:
         try:
@@ -142,6 +152,7 @@ class GenerationPassThrough(PassThrough):
             stream=stream,
             stream_headers=() if stream is None else STREAM_HEADERS[summary.framing],
             mend=upstream.dialect.pass_through.mend_answer,
+            judge=upstream.dialect.pass_through.judge,
         )
         self._generation = generation
 
@@ -158,7 +169,7 @@ class GenerationPassThrough(PassThrough):
         chunks = array_of_chunks(body, dialect=self.upstream.dialect)
         if chunks is not None:
             return replay(self.stream, chunks)
-        answer = self.read(body)
+        answer = self.judged(self.read(body))
         if isinstance(answer, Fault):
             return answer
         try:

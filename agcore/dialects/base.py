@@ -241,6 +241,9 @@ class PassThrough(msgspec.Struct, frozen=True):
     events: Callable[[], StreamEvents]
     """Makes what says of one stream's frames what they are."""
     tap: StreamTapFactory
+    judge: Callable[[dict[str, object]], Fault | None] = lambda answer: None
+    """What a whole answer with a success failed of: it holds an error, or nothing. What is empty for a reason is an
+    answer (docs/wire/answers.md#successes-without-an-answer)."""
     mend_answer: Callable[[dict[str, object]], bool] | None = None
     """Mends a whole answer in place, and tells whether it had to; None where answers are left alone."""
     passes: Callable[[Members, VendorProfile], bool] = lambda members, manners: True

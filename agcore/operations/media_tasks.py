@@ -17,7 +17,7 @@ from agcore.codecs.multipart import Form
 from agcore.config.values import Limits, dialect_name
 from agcore.conversation.losses import Losses, refusal
 from agcore.conversion.base import Conversion, Division, Outgoing
-from agcore.conversion.passthrough import PassThroughStream, ReadUsage
+from agcore.conversion.passthrough import Judge, PassThroughStream, ReadUsage
 from agcore.dialects import task_registry
 from agcore.dialects.base import RequestSummary
 from agcore.dialects.shared.request_edits import summary_of_body
@@ -62,7 +62,9 @@ def pass_media(asking: Asking, candidate: Candidate, candidates: object, now: fl
     return passed_media(asking, candidate, read_usage=media_of(asking).read_usage)
 
 
-def passed_media(asking: Asking, candidate: Candidate, *, read_usage: ReadUsage) -> Conversion:
+def passed_media(
+    asking: Asking, candidate: Candidate, *, read_usage: ReadUsage, judge: Judge | None = None
+) -> Conversion:
     """A request for media that passes through: of its body, only the model's name changes."""
     from agcore.conversion.media import MediaPassThrough
 
@@ -84,7 +86,9 @@ def passed_media(asking: Asking, candidate: Candidate, *, read_usage: ReadUsage)
     target = media.target(asking.request.match.route.path, asking.destination(candidate))
     request = Outgoing(target, headers, body=body, length=length)
     shown_model = asking.shown_model(candidate)
-    return MediaPassThrough(request, asking.upstream(candidate), media, shown_model=shown_model, read_usage=read_usage)
+    return MediaPassThrough(
+        request, asking.upstream(candidate), media, shown_model=shown_model, read_usage=read_usage, judge=judge
+    )
 
 
 def is_repeatable(asking: Asking) -> bool:
@@ -126,7 +130,7 @@ MEDIA: Final = Task(
 def embed(asking: Asking, candidate: Candidate, candidates: object, now: float) -> Conversion | Fault:
     """Pass a request for embeddings through, or write it anew for a candidate of another dialect."""
     if not asking.is_translated(candidate):
-        return passed_media(asking, candidate, read_usage=embedding_usage)
+        return passed_media(asking, candidate, read_usage=embedding_usage, judge=judge_embeddings)
 
     from agcore.conversation.values import Invalid
     from agcore.conversion.media import TranslatedTask
@@ -145,6 +149,16 @@ def embed(asking: Asking, candidate: Candidate, candidates: object, now: float) 
     request = Outgoing(half.target(asked, at), asking.json_headers(candidate, translated=True), body=sent)
     upstream = asking.upstream(candidate)
     return TranslatedTask(request, upstream, client=client, half=half, asked=asked, at=at, model=model, losses=losses)
+
+
+def judge_embeddings(answer: dict[str, object]) -> Fault | None:
+    """What an answer failed of that should hold vectors, in either dialect."""
+    from agcore.dialects.shared.no_answer import no_answer
+
+    several = answer.get("data", answer.get("embeddings"))
+    vectors = several if isinstance(several, list) else [answer.get("embedding")]
+    said = (each.get("embedding", each.get("values")) if isinstance(each, dict) else None for each in vectors)
+    return None if any(said) else no_answer(answer)
 
 
 def embedding_usage(answer: Mapping[str, object]) -> Usage | None:

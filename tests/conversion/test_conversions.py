@@ -105,8 +105,9 @@ def test_a_200_that_holds_an_error_is_a_fault() -> None:
 
 def test_a_whole_answer_shows_the_clients_model_and_keeps_every_other_byte() -> None:
     conversion = passing(stream=False)
-    answer = conversion.whole(b'{"model" : "up",  "usage":{"prompt_tokens":2,"completion_tokens":1}}', now=0)
-    assert answer == WholeAnswer(b'{"model" : "mine",  "usage":{"prompt_tokens":2,"completion_tokens":1}}')
+    said = b'{"model" : "up",  "choices": [{"text": "hi", "message":{"content" : "hi"}}], "usage":{"prompt_tokens":2}}'
+    answer = conversion.whole(said, now=0)
+    assert answer == WholeAnswer(said.replace(b'"up"', b'"mine"'))
     assert conversion.usage is not None
     assert conversion.usage.input == 2
 

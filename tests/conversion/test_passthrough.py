@@ -260,14 +260,14 @@ def test_a_whole_answer_shows_the_alias_and_nothing_else_changes(dialogue: Dialo
 
 def test_a_whole_answer_without_a_model_gets_none() -> None:
     story = asked(CHAT, stream=False, model=CHAT.alias)
-    story.upstream_answers(200, b'{"choices":[]}')
-    assert story.body == b'{"choices":[]}'
+    story.upstream_answers(200, b'{"choices":[{"message":{"content":"hi"}}]}')
+    assert story.body == b'{"choices":[{"message":{"content":"hi"}}]}'
 
 
 def test_a_whole_answer_that_only_the_lenient_reader_reads_shows_the_alias_too() -> None:
     story = asked(CHAT, stream=False, model=CHAT.alias)
-    story.upstream_answers(200, b'{"model": "up-openai", "choices": ["\\ud83d"]}')
-    assert story.body == b'{"choices":["\\ud83d"],"model":"my-openai"}'
+    story.upstream_answers(200, b'{"model": "up-openai", "choices": [{"message": {"content": "\\ud83d"}}]}')
+    assert story.body == b'{"choices":[{"message":{"content":"\\ud83d"}}],"model":"my-openai"}'
 
 
 def test_calls_of_a_whole_answer_are_mended_under_the_clients_name_of_the_model() -> None:
@@ -285,7 +285,7 @@ def test_calls_of_a_whole_answer_are_mended_under_the_clients_name_of_the_model(
 def test_an_answer_that_is_too_deep_to_be_written_anew_passes_as_it_is() -> None:
     server, kept = gateway(config()), set[bool]()
     for depth in range(700, 1000):
-        deep = b'{"choices":[{"message":{"tool_calls":[{"x":' + b"[" * depth + b"]" * depth + b"}]}}]}"
+        deep = b'{"choices":[{"message":{"content":"hi","tool_calls":[{"x":' + b"[" * depth + b"]" * depth + b"}]}}]}"
         story = Story(server)
         story.open("POST", CHAT.target(CHAT.model, stream=False), body=CHAT.request(CHAT.model, stream=False))
         story.upstream_answers(200, deep)
@@ -563,7 +563,10 @@ def test_no_model_name_breaks_a_header(model: str) -> None:
 
 
 def test_a_failed_response_of_a_provider_without_a_key_passes_byte_for_byte() -> None:
-    answer = b'{"object": "response", "status": "failed", "error": {"code": "server_error", "message": "no"}}'
+    answer = (
+        b'{"object": "response", "status": "failed", "error": {"code": "server_error", "message": "no"}, '
+        b'"output": [{"type": "message"}]}'
+    )
     story = asked(RESPONSES, stream=False, setup=config(providers=(provider(RESPONSES, keys=()),)))
     story.upstream_answers(200, answer)
     assert (story.status, story.body) == (200, answer)

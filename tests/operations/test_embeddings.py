@@ -280,8 +280,9 @@ def test_a_provider_that_speaks_both_is_asked_in_the_clients_shape(target: str) 
     story.open("POST", target.replace("MODEL", "both-1"), headers=JSON, body=body)
     assert story.requests[1].body == body
     assert story.requests[1].target == target.replace("MODEL", "both-1").encode()
-    story.upstream_answers(200, b'{ "x" :1.50, "usageMetadata": {"promptTokenCount": 3}}')
-    assert story.body == b'{ "x" :1.50, "usageMetadata": {"promptTokenCount": 3}}'
+    said = b'{ "x" :1.50, "data": [{"embedding": [1]}], "usageMetadata": {"promptTokenCount": 3}}'
+    story.upstream_answers(200, said)
+    assert story.body == said
     usage: Any = story.row["usage"]
     assert usage["fresh"] == 3
 

@@ -176,7 +176,7 @@ def test_the_client_says_what_answers_are_welcome() -> None:
 
 @pytest.mark.parametrize("target", ROUTES)
 def test_a_json_answer_passes_byte_for_byte_on_every_route(target: str) -> None:
-    body = b'{ "created":1, "data" : [{"b64_json":"QQ=="}], "x_new":1.50 }\n'
+    body = b'{ "created":1, "data" : [{"b64_json":"QQ==", "embedding":[0.50]}], "x_new":1.50 }\n'
     story = ask(target)
     story.upstream_answers(200, (body[:9], body[9:]), headers=((b"content-type", b"application/json; charset=utf-8"),))
     assert (story.status, story.body) == (200, body)
@@ -188,8 +188,8 @@ def test_a_json_answer_passes_byte_for_byte_on_every_route(target: str) -> None:
 
 def test_an_answer_shows_the_name_that_was_asked_for() -> None:
     story = ask("/v1/embeddings")
-    story.upstream_answers(200, b'{"object":"list", "model":"up-media-0613","data":[]}')
-    assert story.body == b'{"object":"list", "model":"my-media","data":[]}'
+    story.upstream_answers(200, b'{"object":"list", "model":"up-media-0613","data":[{"embedding":[1]}]}')
+    assert story.body == b'{"object":"list", "model":"my-media","data":[{"embedding":[1]}]}'
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,23 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_patience.py::test_a_wait_is_recorded_and_replayed",
     ),
     # G6
+    base.row(
+        "manners.G6",
+        "docs/wire/answers.md",
+        "A success without an answer is a failed attempt, whole or streamed, passed or translated, in every dialect.",
+        "stories/test_no_answers.py::test_a_success_without_an_answer_fails_over",
+        "stories/test_no_answers.py::test_a_success_without_an_answer_fails_over_where_it_is_translated",
+        "stories/test_no_answers.py::test_embeddings_without_a_vector_fail_over",
+        "stories/test_no_answers.py::test_a_stream_that_ends_in_a_failure_is_one",
+        "stories/test_no_answers.py::test_the_client_hears_what_the_upstream_said_instead",
+    ),
+    base.row(
+        "manners.G6.empty",
+        "docs/wire/answers.md",
+        "An answer that is empty for a reason of its own stays an answer.",
+        "stories/test_no_answers.py::test_an_answer_that_is_empty_for_a_reason_passes",
+        "stories/test_no_answers.py::test_an_answer_that_is_empty_for_a_reason_is_translated",
+    ),
     # G7
     # G8
     # G9

@@ -301,10 +301,16 @@ def test_a_200_that_holds_an_error_is_that_error(dialogue: Dialogue, stream: boo
     assert (refused.status, refused.headers[b"x-should-retry"]) == (424, b"false")
 
 
-def test_a_failed_response_is_that_dialects_own_answer() -> None:
-    body = b'{"object":"response","status":"failed","error":{"code":"server_error","message":"no"}}'
+def test_a_response_that_failed_with_something_to_show_is_that_dialects_own_answer() -> None:
+    body = (
+        b'{"object":"response","status":"failed","error":{"code":"rate_limit_exceeded","message":"no"},'
+        b'"output":[{"type":"message","content":[{"type":"output_text","text":"hi"}]}]}'
+    )
     story = answered(RESPONSES, 200, body)
     assert (story.status, story.body) == (200, body)
+    for output in (b"null", b"[]"):
+        story = answered(RESPONSES, 200, body[: body.index(b'[{"type":"message"')] + output + b"}")
+        assert (story.status, error_of(story)["message"]) == (429, "no")
 
 
 @pytest.mark.parametrize("dialogue", DIALOGUES, ids=ids)
@@ -331,7 +337,8 @@ def test_an_answer_nested_to_the_very_limit_is_answered_or_refused() -> None:
     seen = set()
     for depth in range(880, 1000):
         nested = b"[" * depth + b"]" * depth
-        for body in (b'{"model":"m","x":' + nested + b"}", b'{"model":"m","y":"\\ud83d","x":' + nested + b"}"):
+        choices = b'{"model":"m","choices":[{"message":{"content":"hi"}}],'
+        for body in (choices + b'"x":' + nested + b"}", choices + b'"y":"\\ud83d","x":' + nested + b"}"):
             story = answered(CHAT, 200, body, model=CHAT.alias)
             seen.add(story.status)
     assert seen == {200, 502}

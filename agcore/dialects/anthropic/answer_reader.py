@@ -5,8 +5,6 @@ A whole answer takes the same way as a stream: the reader is fed the events that
 
 from __future__ import annotations
 
-from typing import Final
-
 from agcore.codecs.sse import Frame
 from agcore.conversation.values import (
     Cited,
@@ -24,18 +22,16 @@ from agcore.conversation.values import (
     ToolEnded,
     ToolStarted,
 )
-from agcore.dialects.anthropic import errors
 from agcore.dialects.anthropic.arguments import object_text
 from agcore.dialects.anthropic.message import (
     STOPS,
 )
 from agcore.dialects.anthropic.stream_events import StreamEvents
 from agcore.dialects.anthropic.tools_writer import RESPOND
+from agcore.dialects.anthropic.verdict import judge
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.shared.faults import CUT
 from agcore.protocol.fault import Fault
-
-NOT_A_MESSAGE: Final = Fault(status=502, message="the upstream's answer is not a message")
 
 
 class ResponseReader:
@@ -217,12 +213,11 @@ class ResponseReader:
 
 def read_answer(answer: dict[str, object], *, signer: str) -> list[Delta] | Fault:
     """Read a whole message; see `base.ReadAnswer`."""
-    error = answer.get("error")
-    if answer.get("type") == "error" or error:
-        return errors.parse_error(errors.status_in_stream(error), answer)
-    content = answer.get("content")
-    if not isinstance(content, list):
-        return NOT_A_MESSAGE
+    fault = judge(answer)
+    if fault is not None:
+        return fault
+    content = answer["content"]
+    assert isinstance(content, list)
     reader = ResponseReader(signer=signer)
     events: list[dict[str, object]] = [{"type": "message_start", "message": answer}]
     events += [

@@ -34,6 +34,7 @@ from agcore.conversation.values import (
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.gemini.contents_writer import SIGNED_IMAGE
 from agcore.dialects.gemini.stream_events import StreamEvents
+from agcore.dialects.gemini.verdict import judge
 from agcore.dialects.shared.citation_spans import Span, span_of_segment
 from agcore.dialects.shared.faults import CUT, EMPTY
 from agcore.dialects.shared.frames import UNREADABLE
@@ -70,6 +71,9 @@ _MALFORMED: Final = frozenset(
 
 def read_answer(answer: dict[str, object] | list[object], *, signer: str) -> list[Delta] | Fault:
     """See `base.ReadAnswer`. A list is what a stream without `alt=sse` gives: its chunks."""
+    fault = judge(answer) if isinstance(answer, dict) else None
+    if fault is not None:
+        return fault
     reader = ResponseReader(signer=signer, whole=True)
     deltas: list[Delta] = []
     events = StreamEvents()

@@ -34,6 +34,7 @@ from agcore.dialects.openai.media_parts import source_of
 from agcore.dialects.openai_chat.call_numbers import CallNumbers, KnownCall, id_of
 from agcore.dialects.openai_chat.sources import Sources
 from agcore.dialects.openai_chat.stream_events import StreamEvents
+from agcore.dialects.openai_chat.verdict import judge
 from agcore.dialects.shared.citation_spans import span_of
 from agcore.dialects.shared.faults import CUT, EMPTY
 from agcore.dialects.shared.logprobs import tokens_of
@@ -52,8 +53,6 @@ _STOPS: Final = {
     "refusal": Stop.REFUSAL,
 }
 """OpenAI's words, then those of Mistral, Z.AI and others. What is not here is a natural end."""
-_FAILURES: Final = frozenset({"error", "network_error", "insufficient_system_resource", "abort"})
-_NO_CHOICES: Final = Fault(status=502, message="the upstream's answer holds no choices", code="upstream_invalid_answer")
 _MOST_CHOICES: Final = 128
 
 
@@ -174,9 +173,7 @@ class ResponseReader:
         if choice.thinking:
             choice.logprobs.clear()  # some servers weigh the tokens of thoughts too
         reason = item.get("finish_reason")
-        if isinstance(reason, str) and reason in _FAILURES:
-            self.fault = Fault(status=502, message=f"the upstream ended its answer with {reason!r}")
-        elif isinstance(reason, str) and reason:
+        if isinstance(reason, str) and reason:
             deltas += self._finished(choice, index, _STOPS.get(reason, Stop.END))
         return deltas
 
@@ -330,11 +327,12 @@ class ResponseReader:
 
 def read_answer(answer: dict[str, object], *, signer: str) -> list[Delta] | Fault:
     """See `base.ReadAnswer`."""
+    fault = judge(answer)
+    if fault is not None:
+        return fault
     reader = ResponseReader(signer=signer)
     choices = answer.get("choices")
     numbered = [_numbered(item) for item in choices if isinstance(item, dict)] if isinstance(choices, list) else []
-    if not numbered and not answer.get("error"):
-        return _NO_CHOICES
     deltas = reader.take(StreamEvents().classify({**answer, "choices": numbered}))
     if reader.fault is None:
         deltas += reader.finish()

@@ -11,8 +11,11 @@ from agcore.conversation.usage import count
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.openai_chat import errors
 from agcore.dialects.shared.frames import EMPTY, UNREADABLE
+from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
 
+FAILURES: Final = frozenset({"error", "network_error", "insufficient_system_resource", "abort"})
+"""Finish reasons of answers that failed: OpenRouter, z.ai, DeepSeek, vLLM (docs/wire/openai-chat.md)."""
 _DONE: Final = StreamEvent(FrameKind.TERMINAL, finished=True)
 
 
@@ -47,7 +50,10 @@ class StreamEvents:
         for choice in choices if isinstance(choices, list) else ():
             if not isinstance(choice, dict):
                 continue
-            if choice.get("finish_reason") is not None:
+            reason = choice.get("finish_reason")
+            if isinstance(reason, str) and reason in FAILURES:
+                return StreamEvent(FrameKind.ERROR, event, fault=_failure(choice, reason))
+            if reason is not None:
                 finished = content = True
             delta = choice.get("delta")
             if choice.get("text") or (
@@ -59,6 +65,13 @@ class StreamEvents:
                 usage = _usage(choice)
         kind = FrameKind.CONTENT if content else FrameKind.LIFECYCLE
         return StreamEvent(kind, event, finished=finished, usage=usage)
+
+
+def _failure(choice: dict[str, object], reason: str) -> Fault:
+    """The fault of an answer that ended so: OpenRouter puts its words beside the reason."""
+    error = choice.get("error")
+    fault = errors.parse_error(errors.status_in_stream(error), error)
+    return fault if fault.message else Fault(status=502, message=f"the upstream ended its answer with {reason!r}")
 
 
 def _usage(holder: dict[str, object]) -> Usage | None:

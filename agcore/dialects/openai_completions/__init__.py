@@ -18,10 +18,16 @@ def _pass_through() -> PassThrough:
     from agcore.dialects.openai_chat.request_edits import edits
     from agcore.dialects.openai_chat.stream_events import StreamEvents, read_usage
     from agcore.dialects.openai_chat.stream_tap import StreamTap
+    from agcore.dialects.openai_chat.verdict import judge
     from agcore.dialects.shared.request_edits import summary_of_body
 
     return PassThrough(
-        read_summary=summary_of_body, edits=edits, read_usage=read_usage, events=StreamEvents, tap=StreamTap
+        judge=judge,
+        read_summary=summary_of_body,
+        edits=edits,
+        read_usage=read_usage,
+        events=StreamEvents,
+        tap=StreamTap,
     )
 
 

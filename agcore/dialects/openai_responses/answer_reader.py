@@ -30,13 +30,13 @@ from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.openai import media_parts as openai_media
 from agcore.dialects.openai_responses import errors
 from agcore.dialects.openai_responses.stream_events import StreamEvents, read_usage
+from agcore.dialects.openai_responses.verdict import judge
 from agcore.dialects.shared.citation_spans import span_of
 from agcore.dialects.shared.faults import CUT, EMPTY
 from agcore.dialects.shared.logprobs import tokens_of
 from agcore.protocol.fault import Fault
 
 _UNFINISHED = Fault(status=502, message="the upstream's response was not finished")
-_NO_RESPONSE = Fault(status=502, message="the upstream's answer is not a response")
 
 
 _UNREADABLE = Fault(status=502, message="the upstream's stream told of content that cannot be read")
@@ -402,8 +402,9 @@ def _missing(told: str, whole: str) -> str:
 
 def read_answer(answer: dict[str, object], *, signer: str) -> list[Delta] | Fault:
     """Read a whole response into the deltas that a stream of it would have given, or the fault that it really is."""
-    if not isinstance(answer.get("output"), list) and not answer.get("error") and answer.get("status") != "failed":
-        return _NO_RESPONSE
+    fault = judge(answer)
+    if fault is not None:
+        return fault
     reader = ResponseReader(signer=signer)
     deltas = list(reader.whole(answer))
     return deltas if reader.fault is None else reader.fault
