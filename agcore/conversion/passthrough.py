@@ -101,7 +101,7 @@ class PassThrough(AttemptConversion):
             return answer
         self._answer = answer
         self._usage = self._read_usage(answer)
-        body = self._mended(answer, body)
+        body = self._mended(answer, body if body.lstrip().startswith(b"{") else json_text.encode(answer))
         member = self.upstream.dialect.traits.model_member
         if self._shown_model is not None and member in answer:
             body = edited(body, answer, {member: msgspec.json.encode(self._shown_model)})

@@ -8,7 +8,7 @@ conversation. All but traits load on first use: a gateway that only passes throu
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
@@ -244,6 +244,8 @@ class PassThrough(msgspec.Struct, frozen=True):
     judge: Callable[[dict[str, object]], Fault | None] = lambda answer: None
     """What a whole answer with a success failed of: it holds an error, or nothing. What is empty for a reason is an
     answer (docs/wire/answers.md#successes-without-an-answer)."""
+    fold: Callable[[Iterable[dict[str, object]]], dict[str, object]] | None = None
+    """The whole answer that a stream's events tell, which may be changed; None where streams are not told anew."""
     mend_answer: Callable[[dict[str, object]], bool] | None = None
     """Mends a whole answer in place, and tells whether it had to; None where answers are left alone."""
     passes: Callable[[Members, VendorProfile], bool] = lambda members, manners: True

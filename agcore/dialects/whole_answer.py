@@ -42,6 +42,12 @@ def read_object(
     if not isinstance(answer, dict):
         coding = first(headers, b"content-encoding")
         if coding is None:
+            from agcore.dialects.folded_stream import folded  # few answer with a stream that nobody asked for
+
+            told = folded(body, answer, dialect=dialect, headers=headers)
+            if told is not None:
+                return told
+        if coding is None:
             message = f"{provider} answered {status} without a JSON object ({_kind(headers)})"
         else:
             unknown = "which was not asked for and is not known here"

@@ -106,7 +106,10 @@ def test_no_request_suffers_from_a_configuration_that_is_replaced_under_load(
             if isinstance(event, Reloaded):
                 reloads.send_nowait(event)
 
-        with Upstream(lambda _: Answer(pieces=(b'{"choices":[]}',))) as first, Upstream(first._answer) as second:
+        with (
+            Upstream(lambda _: Answer(pieces=(b'{"choices":[{"message":{"content":"hi"}}]}',))) as first,
+            Upstream(first._answer) as second,
+        ):
             texts = [provider(name, each.url) for name, each in (("one", first), ("two", second))]
             replace(file, texts[0])
 
@@ -212,7 +215,7 @@ async def test_a_configuration_is_replaced_by_hand() -> None:
 
 @on_both_loops
 async def test_connections_are_kept_as_long_as_the_new_configuration_says() -> None:
-    with Upstream(lambda _: Answer(pieces=(b'{"choices":[]}',))) as upstream:
+    with Upstream(lambda _: Answer(pieces=(b'{"choices":[{"message":{"content":"hi"}}]}',))) as upstream:
         config = parse(provider("one", upstream.url), secrets={}, environ={}).config
         app = create_app(msgspec.structs.replace(config, timeouts=Timeouts(pool_idle=1e-9)), sink=Rows())
         counts = []

@@ -241,7 +241,7 @@ class TestStatusAndReset:
         def answer(request: Recorded) -> Answer:
             if request.method == "GET":
                 return Answer(pieces=(b'{"data": [{"id": "m"}]}',))
-            return LIMITED if limited[0] else Answer(pieces=(b'{"choices": []}',))
+            return LIMITED if limited[0] else Answer(pieces=(b'{"choices":[{"message":{"content":"hi"}}]}',))
 
         with Upstream(answer) as upstream:
             (home / "a.toml").write_text(

@@ -167,7 +167,13 @@ CASES = (
     ),
     Case("Gemini passes as SSE", "POST", f"{_V}:streamGenerateContent?alt=sse", b"{}", answer=_stream(*GEMINI_CHUNKS)),
     Case("Gemini passes as an array", "POST", f"{_V}:streamGenerateContent", b"{}", answer=_stream(*GEMINI_CHUNKS)),
-    Case("Gemini passes whole", "POST", f"{_V}:generateContent", b"{}", answer=_answer(b'{"candidates":[]}')),
+    Case(
+        "Gemini passes whole",
+        "POST",
+        f"{_V}:generateContent",
+        b"{}",
+        answer=_answer(b'{"candidates":[{"finishReason":"STOP"}]}'),
+    ),
     Case(
         "tokens are counted",
         "POST",

@@ -174,7 +174,10 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.seen = (self.path, dict(self.headers), asked)  # type: ignore[attr-defined]
         if not asked.get("stream"):
-            self._answer(b'{"id":"c","object":"chat.completion","model":"m","choices":[]}', "application/json")
+            self._answer(
+                b'{"id":"c","object":"chat.completion","model":"m","choices":[{"message":{"content":"hi"}}]}',
+                "application/json",
+            )
         else:
             chunk = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":%b}]}\n\n'
             broken = asked["model"] == "broken"
@@ -247,7 +250,7 @@ def test_the_written_frontend_refuses_what_is_no_request(frontend: dict[str, Any
 def test_the_written_frontend_relays_a_request(frontend: dict[str, Any], upstream: Any) -> None:
     head, body = ask(frontend, to(upstream.server_port), post({"model": "alias", "messages": []}))
     assert head.startswith(b"HTTP/1.1 200")
-    assert body == b'{"id":"c","object":"chat.completion","model":"alias","choices":[]}'
+    assert body == b'{"id":"c","object":"chat.completion","model":"alias","choices":[{"message":{"content":"hi"}}]}'
     path, headers, asked = upstream.seen
     assert (path, headers["authorization"], asked["model"]) == ("/v1/chat/completions", "Bearer sk-up", "m")
 

@@ -110,6 +110,18 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     # G8
     # G9
     # G10
+    base.row(
+        "manners.G10",
+        "docs/wire/streams.md",
+        "A stream that comes where a whole answer was asked for is folded into it, passed or translated.",
+        "stories/test_folded_streams.py::test_a_stream_is_folded_where_it_passes",
+        "stories/test_folded_streams.py::test_a_stream_is_folded_where_it_is_translated",
+        "stories/test_folded_streams.py::test_a_stream_that_fails_breaks_off_or_says_nothing_is_no_answer",
+        "stories/test_folded_streams.py::test_chats_calls_thoughts_and_choices_are_put_together",
+        "stories/test_folded_streams.py::test_messages_blocks_are_put_together",
+        "stories/test_folded_streams.py::test_geminis_parts_are_put_together",
+        "stories/test_folded_streams.py::test_a_response_whose_last_event_lacks_its_output_has_the_items_that_were_told",
+    ),
     # G11
     base.row(
         "manners.G11",

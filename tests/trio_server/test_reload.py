@@ -315,7 +315,10 @@ async def test_no_request_suffers_from_a_configuration_that_is_replaced_under_lo
             if isinstance(event, Reloaded):
                 reloads.send_nowait(event)
 
-    with Upstream(lambda _: Answer(pieces=(b'{"choices":[]}',))) as first, Upstream(first._answer) as second:
+    with (
+        Upstream(lambda _: Answer(pieces=(b'{"choices":[{"message":{"content":"hi"}}]}',))) as first,
+        Upstream(first._answer) as second,
+    ):
         texts = [provider(name, each.url) for name, each in (("one", first), ("two", second))]
         replace(file, texts[0])
         watch, source, sink = Watch(file), Source(str(file), {}), Sink()

@@ -17,11 +17,18 @@ def _errors() -> Errors:
 def _pass_through() -> PassThrough:
     from agcore.dialects.gemini.request_edits import edits, read_summary
     from agcore.dialects.gemini.stream_events import StreamEvents, read_usage
+    from agcore.dialects.gemini.stream_fold import fold
     from agcore.dialects.gemini.stream_tap import StreamTap
     from agcore.dialects.gemini.verdict import judge
 
     return PassThrough(
-        judge=judge, read_summary=read_summary, edits=edits, read_usage=read_usage, events=StreamEvents, tap=StreamTap
+        judge=judge,
+        fold=fold,
+        read_summary=read_summary,
+        edits=edits,
+        read_usage=read_usage,
+        events=StreamEvents,
+        tap=StreamTap,
     )
 
 
