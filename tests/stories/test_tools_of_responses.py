@@ -203,7 +203,8 @@ def test_a_search_that_the_vendor_runs_has_nothing_to_search_where_every_tool_is
     story = ask(up, input=[USER], tools=[{"type": "tool_search"}, deferred])
     assert list(offered(up, sent(story))) == ["f"]
     story.upstream_answers(200, up.answer)
-    assert dict(story.headers)[b"x-agcore-losses"] == b"tools[0]=dropped"
+    told = dict(story.headers)[b"x-agcore-losses"]
+    assert told == b"tools[0]=dropped; tools[1].defer_loading=sent at once"
 
 
 @OTHERS

@@ -82,7 +82,7 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
         turns=tuple(turns),
         tools=tuple(found.tools.values()),
         hosted_tools=tuple(found.hosted),
-        tool_choice=tools.parse_choice(body.get("tool_choice"), losses),
+        tool_choice=tools.parse_choice(body.get("tool_choice"), found, losses),
         parallel_calls=fields.flag(body, "parallel_tool_calls"),
         reasoning=_parse_reasoning(body, losses),
         output=output,

@@ -142,8 +142,8 @@ def _grammar(form: object, path: str) -> tuple[str, str] | None:
     raise Invalid(f"`{path}` must be of type text, or a grammar with `syntax` and `definition`", param=path)
 
 
-def parse_choice(choice: object, losses: Losses) -> ToolChoice | None:
-    """The neutral tool choice. Raises Invalid for what is none."""
+def parse_choice(choice: object, found: Found, losses: Losses) -> ToolChoice | None:
+    """The neutral tool choice among what was `found`. Raises Invalid for what is none."""
     if choice is None:
         return None
     if isinstance(choice, str) and choice in _CHOICES:
@@ -155,20 +155,19 @@ def parse_choice(choice: object, losses: Losses) -> ToolChoice | None:
         mode, allowed = choice.get("mode"), choice.get("tools")
         if mode not in ("auto", "required") or not isinstance(allowed, list):
             raise Invalid("`tool_choice` must have a `mode` and a list of `tools`", param="tool_choice")
-        names = []
+        names: list[str] = []
         for index, each in enumerate(allowed):
             path = f"tool_choice.tools[{index}]"
             if not isinstance(each, dict):
                 raise Invalid(f"`{path}` must name a tool", param=path)
-            name = _chosen(each, path)
-            if name:
-                names.append(name)
-            else:
+            chosen = _chosen(each, found, path)
+            names += chosen
+            if not chosen:
                 losses.add(path, "only tools that the client runs can be chosen among")
         return ToolChoice(mode, tuple(names)) if names else ToolChoice("auto")
-    name = _chosen(choice, "tool_choice")
-    if name:
-        return ToolChoice("required", (name,))
+    chosen = _chosen(choice, found, "tool_choice")
+    if chosen:
+        return ToolChoice("required", chosen)
     if kind != IMAGE_GENERATION:  # `parse_pictures` reads that one
         losses.add("tool_choice", f"a call of the hosted tool {kind} cannot be forced here", weight="refuse")
     return None
@@ -188,13 +187,18 @@ def parse_pictures(hosted: Iterable[HostedTool], choice: object) -> Pictures | N
     )
 
 
-def _chosen(choice: Mapping[str, object], path: str) -> str:
-    """The neutral name of a chosen tool; empty for one that the vendor runs."""
+def _chosen(choice: Mapping[str, object], found: Found, path: str) -> tuple[str, ...]:
+    """The neutral names of what is chosen; none for a tool that the vendor runs."""
     kind = choice.get("type")
     if kind in _MEMBERS:
         name, namespace = _name(choice, path), choice.get("namespace")
-        return f"{namespace}__{name}" if isinstance(namespace, str) and namespace else name
-    return typed_tools.name_of(kind)
+        return (f"{namespace}__{name}" if isinstance(namespace, str) and namespace else name,)
+    if kind == "namespace":
+        group = _name(choice, path)
+        return tuple(tool.name for tool in found.tools.values() if tool.namespace == group)
+    name = typed_tools.name_of(kind)
+    known = found.tools.get(name)
+    return (name,) if known is not None and known.typed else ()
 
 
 def render_tools(conversation: Conversation, profile: Profile, losses: Losses) -> list[dict[str, object]]:

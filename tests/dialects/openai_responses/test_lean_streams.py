@@ -15,6 +15,7 @@ from agcore.codecs.sse import encode
 from agcore.conversation.assemble import assemble
 from agcore.conversation.values import (
     Answer,
+    Cited,
     Finished,
     Image,
     Refusal,
@@ -98,6 +99,21 @@ def test_text_streams_without_indices_and_is_no_empty_success() -> None:
     assert told(without(bare, "item_id")) == told(events)
     events[-1] = {"type": "response.completed", "response": response(MESSAGE)}
     assert told(events) == told(bare) == told(without(bare, "item_id"))
+
+
+def test_a_source_without_an_index_is_cited_for_the_text_before_it() -> None:
+    annotation = {"type": "url_citation", "url": "https://e.com", "title": "E", "start_index": 0, "end_index": 2}
+    said, fault = read(
+        encoded(
+            [
+                {"type": "response.output_text.delta", "delta": "hi"},
+                {"type": "response.output_text.annotation.added", "annotation": annotation},
+                {"type": "response.completed", "response": response()},
+            ]
+        )
+    )
+    assert fault is None
+    assert Cited("https://e.com", "E", span=(0, 2)) in said
 
 
 def test_thoughts_and_text_without_any_item_are_told_apart() -> None:

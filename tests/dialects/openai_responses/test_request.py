@@ -495,7 +495,23 @@ class TestParseSettings:
         ],
     )
     def test_tool_choices_are_read(self, choice: Any, wanted: ToolChoice) -> None:
-        assert parse(tool_choice=choice).tool_choice == wanted
+        assert parse(tool_choice=choice, tools=[{"type": "shell"}]).tool_choice == wanted
+
+    def test_a_namespace_is_chosen_as_all_of_its_tools(self) -> None:
+        group = {"type": "namespace", "name": "n", "tools": [{"type": "function", "name": name} for name in "ab"]}
+        choice = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "namespace", "name": "n"}]}
+        assert parse(tools=[group], tool_choice=choice).tool_choice == ToolChoice("required", ("n__a", "n__b"))
+
+    @pytest.mark.parametrize("kind", ["shell", "tool_search", "computer"])
+    def test_a_tool_that_the_client_does_not_run_cannot_be_forced(self, kind: str) -> None:
+        losses = Losses()
+        hosted = [
+            {"type": "shell", "environment": {"type": "container_auto"}},
+            {"type": "tool_search"},
+            {"type": "function", "name": "computer", "parameters": None},
+        ]
+        assert parse(losses, tools=hosted, tool_choice={"type": kind}).tool_choice is None
+        assert paths(losses)["tool_choice"] == "refuse"
 
     def test_settings_are_read(self) -> None:
         said = parse(
