@@ -118,7 +118,7 @@ def test_instructions_alone_get_a_user() -> None:
     body = {"model": "m", "instructions": "S", "input": [says("developer", "D")]}
     made = converted("openai_chat", "openai_responses", body, **QWEN)
     assert told(made.rendered["messages"]) == [("system", "S\n\nD"), ("user", ".")]  # type: ignore[arg-type]
-    assert [loss.action for loss in made.losses] == ["one put in"]
+    assert [loss.action for loss in made.losses] == ["a user message put first"]
 
 
 def test_instructions_between_a_call_and_its_result_stand_behind_the_result() -> None:

@@ -43,12 +43,9 @@ def in_order(messages: list[Message], upstream: VendorProfile, losses: Losses) -
         rest = list(_with_notes(rest))
     if upstream.alternates:
         rest = list(_alternating(rest))
-    if (upstream.alternates or upstream.user_first) and rest and rest[0]["role"] == "assistant":
+    if (upstream.alternates or upstream.user_first) and (not rest or rest[0]["role"] == "assistant"):
         losses.add("messages", "a conversation begins with the user", action="a user message put first")
         rest.insert(0, {"role": "user", "content": _NOBODY})
-    if upstream.leading_system == "one" and leading and not rest:
-        losses.add("messages", "a conversation needs a message of the user", action="one put in")
-        rest.append({"role": "user", "content": _NOBODY})
     return _ended([*leading, *rest], upstream, losses)
 
 
