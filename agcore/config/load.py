@@ -19,7 +19,7 @@ def load_config(
 ) -> Config:
     """A configuration, ready for `Gateway(config, secret=..., now=...)`.
 
-    Nothing is read but the arguments: neither the environment of the process nor a file.
+    Nothing is read but the arguments: neither the environment of the process nor a file, and no `"cmd:COMMAND"` is run.
 
     Args:
         source: The TOML text of a file, or a dict of the same shape (`{"providers": [{"preset": "openai", ...}]}`).
@@ -38,7 +38,7 @@ def load_config(
     secrets: dict[str, str] = {}
     for written in secret_refs(source):
         kind, name = reference(written)
-        value = variables.get(name) if kind == "env" else _text(name, read_file)
+        value = variables.get(name) if kind == "env" else _text(name, read_file) if kind == "file" else None
         if value is not None:
             secrets[written] = value
     parsed = parse(source, secrets=secrets, environ=variables)

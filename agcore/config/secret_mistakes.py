@@ -25,6 +25,7 @@ _REFERENCES: Final = tuple(
     )
 )
 _FILES: Final = re.compile(r"(?:FILE|File)\s*:\s*(.+)")
+_COMMANDS: Final = re.compile(r"\$\((.+)\)|(?:CMD|Cmd)\s*:\s*(.+)")
 _PLACEHOLDER: Final = re.compile(
     r"<.*>|(?:sk-|sk-ant-|sk-proj-|AIza)?(?:\.{3}|\u2026|x{3,}|X{3,}|\*{3,})"
     r"|(?i:your|my|insert|change)[-_ ].*(?i:key|me|here|token)"
@@ -34,12 +35,14 @@ _QUOTES: Final = ('"', "'", "`", "\u201c\u201d", "\u2018\u2019")
 
 
 def meant_reference(text: str) -> str:
-    """The reference that was meant by a literal that looks like one: `env:NAME`, `file:PATH`."""
+    """The reference that was meant by a literal that looks like one: `env:NAME`, `file:PATH`, `cmd:COMMAND`."""
     for pattern in _REFERENCES:
         if found := pattern.fullmatch(text.strip()):
             return f"env:{found[1]}"
-    found = _FILES.fullmatch(text.strip())
-    return f"file:{found[1]}" if found else ""
+    if found := _FILES.fullmatch(text.strip()):
+        return f"file:{found[1]}"
+    found = _COMMANDS.fullmatch(text.strip())
+    return f"cmd:{found[1] or found[2]}" if found else ""
 
 
 def placeholder(secret: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 
 from agcore.config.problems import nearest, quoted
 from agcore.config.reading import Reading
+from agcore.config.schema import SECRET_FORMS
 
 CLIENT_KEY_PREFIX: Final = "sk-agcore-"
 """What client keys that are made here start with, so that they are recognised where they should not be."""
@@ -14,11 +15,21 @@ CLIENT_KEY_PREFIX: Final = "sk-agcore-"
 GUESSABLE: Final = 16
 """Characters; a shorter key that guards anything can be guessed."""
 
+_SOURCES: Final[Mapping[str, tuple[str, str]]] = {
+    "env": ("environment variable", "not set"),
+    "file": ("file", "unreadable or empty"),
+    "cmd": ("command", "not there, fails, or prints nothing"),
+}
+"""By the kind of a reference: what it leads to, and how that may be lacking."""
+
 
 def reference(text: str) -> tuple[str, str]:
-    """The kind and name of a reference, `("env", "NAME")` or `("file", "PATH")`; `("", "")` for a literal secret."""
+    """The kind and name of a reference: `("env", "NAME")`, `("file", "PATH")` or `("cmd", "COMMAND")`.
+
+    Both are empty for a literal secret.
+    """
     kind, _, name = text.partition(":")
-    return (kind, name) if text.startswith(("env:", "file:")) else ("", "")
+    return (kind, name) if text.startswith(("env:", "file:", "cmd:")) else ("", "")
 
 
 def fits_header(value: str) -> bool:
@@ -67,7 +78,7 @@ class Vault:
             return None
         kind, name = reference(text)
         if kind and not name:
-            self._reading.problem(path, f"{quoted(text)} without a name", allowed='a key, "env:NAME" or "file:PATH"')
+            self._reading.problem(path, f"{quoted(text)} without a name", allowed=SECRET_FORMS)
             return None
         if not (is_ordinary(text) or (kind and name == name.strip())):
             from agcore.config.secret_mistakes import meant_reference
@@ -80,7 +91,7 @@ class Vault:
             return None
         value = (self._secrets.get(text, "") if kind else text).strip()
         if kind and not value:
-            where, lack = ("environment variable", "not set") if kind == "env" else ("file", "unreadable or empty")
+            where, lack = _SOURCES[kind]
             near = nearest(name, self._likely()) if kind == "env" else ""
             self._lacking(path, f"the {where} {quoted(name)} is {lack}", near, required=required)
             return None

@@ -140,3 +140,11 @@ def test_the_document_is_copied() -> None:
     document["capabilities"]["m*"]["tools"] = True
     assert config.capabilities == {"m*": {"tools": False}}
     assert parse(document, secrets={}, environ={}).config.capabilities == {"m*": {"tools": True}}
+
+
+def test_no_command_is_run() -> None:
+    said: list[str] = []
+    text = '[[providers]]\npreset = "openai"\nkeys = ["cmd:echo sk-x"]\n'
+    config = load_config(text, read_file=lambda name: name, on_warning=said.append)
+    assert config.providers[0].keys == ()
+    assert said[0].startswith('providers[0].keys[0]: the command "echo sk-x" is not there, fails, or prints nothing')

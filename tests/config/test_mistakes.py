@@ -65,6 +65,10 @@ class TestReferences:
     def test_a_file_is_named_likewise(self) -> None:
         assert problem('[proxy]\napi_key = "FILE: /run/key"\n').endswith('write "file:/run/key"')
 
+    @pytest.mark.parametrize("written", ["$(pass show x)", "CMD: pass show x", "Cmd:pass show x"])
+    def test_a_command_is_named_likewise(self, written: str) -> None:
+        assert problem(f'[proxy]\napi_key = "{written}"\n').endswith('write "cmd:pass show x"')
+
     @pytest.mark.parametrize("key", [KEY, "$ecret-word", "AIzaSyA-0123456789abcdefghijklmnopqrs", "k", "id.secret/+="])
     def test_what_may_be_a_key_is_one(self, key: str) -> None:
         parsed = read(f'{P}keys = ["{key}"]\n')

@@ -145,6 +145,14 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "ingress/test_auth.py::test_whoever_shows_a_key_that_has_expired_is_told_when",
     ),
     base.row(
+        "config.commands",
+        "docs/running.md",
+        "A key that a command prints is asked for without a shell, and again when it is old or refused.",
+        "host/test_commands.py::test_a_configuration_takes_keys_from_commands",
+        "host/test_commands.py::test_a_refused_key_has_it_run_again_and_not_too_often",
+        "host/test_commands.py::test_no_shell_has_a_say",
+    ),
+    base.row(
         "manners.N5.names",
         "docs/running.md",
         "Chains, globs, names and formats of other programs are answered with ours.",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ from anyio.lowlevel import RunVar
 
 from agcore import Gateway
 from agcore.config import Config, startup_problems, startup_warnings
-from agcore.protocol import CloseIdle, Emit, GatewayEffect, Halt, NotifyExchange, StopAccepting, Warned
+from agcore.protocol import CloseIdle, Emit, Event, GatewayEffect, Halt, NotifyExchange, StopAccepting, Warned
 from agcore_asgi.connection import Connection, Receive, Scope, Send, address_of
 from agcore_asgi.driver import Driver
 from agcore_asgi.reload import Upkeep
@@ -84,11 +84,22 @@ def _followed(source: settings.Source, sink: Sink) -> Application:
     run_file = RunFile(os.environ, source.found)
     if source.path is None:
         return _made(source.load().parsed.config, sink, run_file=run_file)
-    watch = Watch(source.path, source.companions)
+    watch = Watch(source.path, source.companions, are_due=source.commands.are_due)
     loaded = source.load()
+    sink = _heard(sink, source.commands.hear)
     reader = ConfigReader(source.load, watch=watch, sink=sink, in_thread=anyio.to_thread.run_sync)
     _warn(sink, loaded.parsed.warnings)
     return _made(loaded.parsed.config, sink, reader=reader, run_file=run_file)
+
+
+def _heard(sink: Sink, hear: Callable[[Event], None]) -> Sink:
+    """The sink, and somebody else who is told of each event."""
+
+    def both(event: Event) -> None:
+        hear(event)
+        sink(event)
+
+    return both
 
 
 def _made(

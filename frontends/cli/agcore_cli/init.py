@@ -21,8 +21,8 @@ _TEMPLATE: Final = """\
 # The configuration of agcore. `agcore check` says what it means, or all that is wrong with it.
 #
 # A "#" without a space after it hides a setting: at its default, or as an example. Remove the "#" to put it in effect.
-# Secrets are written as "env:NAME", "file:PATH" (relative to this file) or literally. Whoever reads the client key
-# below can use your providers: keep this file to yourself.
+# Secrets are written as "env:NAME", "file:PATH" (relative to this file), "cmd:COMMAND" (what a command prints, run
+# without a shell) or literally. Whoever reads the client key below can use your providers: keep this file to yourself.
 
 [proxy]
 # The key that clients show. Requests from this machine may come without, as long as auth_mode is "auto".

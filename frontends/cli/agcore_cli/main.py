@@ -106,7 +106,7 @@ def _prepare(options: argparse.Namespace) -> int:
 
     source = settings.Source(options.config, os.environ, host=options.host, port=options.port)
     _tell(source.found.remarks)
-    watch = None if source.path is None else Watch(source.path, source.companions)
+    watch = None if source.path is None else Watch(source.path, source.companions, are_due=source.commands.are_due)
     loaded = source.load()
     config = loaded.parsed.config
     if problems := settings.refusals(config):
@@ -117,7 +117,7 @@ def _prepare(options: argparse.Namespace) -> int:
         complain("warning", f"not yet in effect: {', '.join(loaded.parsed.unused)}")
     if settings.needs_demo(config):
         complain("demo", _DEMO_NOTICE, [_DEMO_REMEDY])
-    sink = LogSink(json_line if options.log_format == "json" else text_line)
+    sink = LogSink(json_line if options.log_format == "json" else text_line, hear=source.commands.hear)
     return trio.run(_listen, config, sink, settings.certificate_of(config, sink), source, watch)
 
 

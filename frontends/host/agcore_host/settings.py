@@ -31,6 +31,7 @@ from agcore.config import (
 )
 from agcore.protocol import Event
 from agcore_host import trust
+from agcore_host.commands import Commands
 from agcore_host.places import Found, find, state_dir
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class Source:
         self._environ = environ
         self._host = host
         self._port = port
+        self.commands = Commands()
+        """What the commands printed that its secrets come from."""
 
     @property
     def companions(self) -> tuple[Path, ...]:
@@ -98,7 +101,7 @@ class Source:
             SettingsError: as of the function `load`.
         """
         found = find(None, self._environ) if self.path is None else self.found
-        loaded = load_found(found, self._environ)
+        loaded = load_found(found, self._environ, self.commands)
         config = with_bind(loaded.parsed.config, host=self._host, port=self._port)
         return msgspec.structs.replace(loaded, parsed=msgspec.structs.replace(loaded.parsed, config=config))
 
@@ -116,8 +119,13 @@ def load(named: str | None, environ: Mapping[str, str]) -> Settings:
     return load_found(find(named, environ), environ)
 
 
-def load_found(found: Found, environ: Mapping[str, str]) -> Settings:
+def load_found(found: Found, environ: Mapping[str, str], commands: Commands | None = None) -> Settings:
     """Reads the configuration of a file that was found before, or of the environment where none was.
+
+    Args:
+        found: the file.
+        environ: the environment's variables.
+        commands: knows what commands printed before; None to run each anew.
 
     Raises:
         SettingsError: as of `load`.
@@ -127,7 +135,8 @@ def load_found(found: Found, environ: Mapping[str, str]) -> Settings:
     try:
         if path is None:
             return Settings(from_environment(environ), remarks=found.remarks)
-        return Settings(_read(path, environ, guarded=found.guarded), path, found.remarks)
+        parsed = _read(path, environ, commands or Commands(), guarded=found.guarded)
+        return Settings(parsed, path, found.remarks)
     except ConfigError as error:
         count = len(error.problems)
         message = f"{count} {'problem' if count == 1 else 'problems'} in the configuration of {origin}"
@@ -145,10 +154,10 @@ def read(path: Path, environ: Mapping[str, str]) -> Parsed:
         OSError: the file cannot be read.
         ValueError: it is no text, or (`ConfigError`) no configuration.
     """
-    return _read(path, environ, guarded=False)
+    return _read(path, environ, Commands(), guarded=False)
 
 
-def _read(path: Path, environ: Mapping[str, str], *, guarded: bool) -> Parsed:
+def _read(path: Path, environ: Mapping[str, str], commands: Commands, *, guarded: bool) -> Parsed:
     data = path.read_bytes()
     if guarded:
         # What is judged is what is used: the file may be another one than a moment ago.
@@ -156,7 +165,7 @@ def _read(path: Path, environ: Mapping[str, str], *, guarded: bool) -> Parsed:
         if standing is not trust.Standing.TRUSTED:
             raise SettingsError(f"{path}: {standing.value}; if that was you, say so with: agcore trust")
     text = data.decode("utf-8")
-    secrets = resolve(secret_refs(text), environ, beside=path.parent)
+    secrets = resolve(secret_refs(text), environ, beside=path.parent, commands=commands)
     parsed = parse(text, secrets=secrets, environ=environ)
     config = with_file_names(parsed.config, partial(file_name, beside=path.parent))
     return msgspec.structs.replace(parsed, config=config, warnings=(*parsed.warnings, *file_warnings(config)))
@@ -181,19 +190,24 @@ def file_warnings(config: Config) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def resolve(references: Iterable[str], environ: Mapping[str, str], *, beside: Path) -> dict[str, str]:
-    """Looks up `env:NAME` and `file:PATH`; what is not there is left out, and the parser says what that means.
+def resolve(
+    references: Iterable[str], environ: Mapping[str, str], *, beside: Path, commands: Commands | None = None
+) -> dict[str, str]:
+    """Looks up `env:NAME`, `file:PATH` and `cmd:COMMAND`; what is not there is left out, as the parser says then.
 
     Args:
         references: as written in the file.
         environ: the environment's variables.
         beside: the directory that relative paths start from.
+        commands: knows what commands printed before; None to run each anew.
     """
     secrets: dict[str, str] = {}
     for written in references:
         kind, _, name = written.partition(":")
         if kind == "env":
             value = environ.get(name)
+        elif kind == "cmd":
+            value = (commands or Commands()).output(name, beside=beside)
         else:
             try:
                 value = Path(file_name(name, beside=beside)).read_text(encoding="utf-8")

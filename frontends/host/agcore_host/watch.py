@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -31,10 +32,14 @@ class Watch:
     Args:
         path: the configuration's file.
         companions: further files whose change means that it is to be read again.
+        are_due: whether it is to be read again though no file has changed.
     """
 
-    def __init__(self, path: Path, companions: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self, path: Path, companions: tuple[Path, ...] = (), *, are_due: Callable[[], bool] = lambda: False
+    ) -> None:
         self._path = path
+        self._are_due = are_due
         self._companions = companions
         self.mark()
 
@@ -50,6 +55,9 @@ class Watch:
 
     def look(self) -> bool:
         """Looks at the files: True, once for each change, when they are to be read again."""
+        if self._are_due():
+            self.mark()
+            return True
         seen = {file: stamp(file) for file in self._read}
         changed = [found for file, found in seen.items() if found != self._read[file]]
         rested = seen == self._seen or all(map(_rested, changed))

@@ -41,6 +41,7 @@ class LogSink:
         render: makes a line, without its end, from a row and the time its event was taken.
         max_rows: how many rows may wait.
         wall: the time, in seconds since the epoch.
+        hear: told of each event as well, at once.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class LogSink:
         descriptor: int = 2,
         max_rows: int = MAX_ROWS,
         wall: Callable[[], float] = time.time,
+        hear: Callable[[Event], None] = lambda _: None,
     ) -> None:
+        self._hear = hear
         self.dropped = 0
         """Rows lost since the last one written."""
         self._render = render
@@ -62,6 +65,7 @@ class LogSink:
 
     def __call__(self, event: Event) -> None:
         """Takes an event, to be written soon; drops it when too many wait."""
+        self._hear(event)
         if len(self._rows) >= self._max_rows:
             self.dropped += 1
             return
