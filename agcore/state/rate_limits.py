@@ -88,7 +88,7 @@ class RateLimits:
         if not key.limited:
             return None
         reply = self.acquire(Acquire(0, key.name, key.rpm, key.tpm, key.concurrency), now=now)
-        return None if isinstance(reply, Granted) else _refused(key, reply.wait, reply.limit)
+        return None if isinstance(reply, Granted) else _refused(key, reply.wait, reply.limit, now)
 
     def acquire(self, asked: Acquire, *, now: float) -> Granted | Denied:
         """Let a request in, for which `settle` must be called once; or say what forbids it."""
@@ -165,11 +165,16 @@ def _many(count: int | None, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _refused(key: ClientKey, seconds: float, limit: str) -> Fault:
+def _refused(key: ClientKey, seconds: float, limit: str, now: float) -> Fault:
     shown = f"{math.ceil(seconds * 1000) / 1000:.3f}".rstrip("0").rstrip(".")
+    moment = ""
+    if seconds > MINUTE:
+        from agcore.codecs.moment_text import until  # for those who owe
+
+        moment = f", {until(now + seconds, now=now)}"
     return Fault(
         status=429,
-        message=f"the key {key.name!r} has reached its limit of {limit}; try again in {shown}s",
+        message=f"the key {key.name!r} has reached its limit of {limit}{moment}; try again in {shown}s",
         code="rate_limit_exceeded",
         retry_after=seconds,
     )

@@ -189,7 +189,9 @@ def test_the_limit_that_opens_last_is_the_one_that_is_told() -> None:
     assert (fault.status, fault.code, fault.retry_after) == (429, "rate_limit_exceeded", 60)
     allowances.done(alice, tokens=180, asked=True, now=EPOCH)
     fault = refusal(allowances, alice, at=0)
-    assert fault.message == "the key 'alice' has reached its limit of 60 tokens per minute; try again in 121s"
+    assert fault.message == (
+        "the key 'alice' has reached its limit of 60 tokens per minute, until 14:15 UTC (in 3 min); try again in 121s"
+    )
     assert fault.retry_after == 121
     assert "in 120.7s" in refusal(allowances, alice, at=0.3).message
 
