@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from agcore.codecs.json_splice import parse
-from agcore.conversation.losses import Losses
+from agcore.conversation.losses import Losses, refusal
 from agcore.conversion.base import Conversion, Division, Outgoing, WholeAnswer
 from agcore.conversion.passthrough import Generation, GenerationPassThrough, PassThrough
 from agcore.dialects import DIALECTS
@@ -95,6 +95,11 @@ def generate(asking: Asking, candidate: Candidate, candidates: object, now: floa
         return translated(asking, candidate, target, now)
     losses = Losses()
     body, hides_usage = edited_body(asking, candidate, losses)
+    if losses:
+        name, on_loss = candidate.endpoint.dialect, asking.services.config.proxy.on_loss
+        refused = refusal(losses, model=candidate.model, dialect=name, on_loss=on_loss)
+        if refused is not None:
+            return refused
     headers = asking.json_headers(candidate, translated=False, stream=summary.stream)
     generation = Generation(
         summary,

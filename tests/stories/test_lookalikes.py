@@ -265,3 +265,13 @@ def test_resellers_pass_claude_on(model: str) -> None:
     body = json.dumps({**CLAUDE_CODE, "model": model}).encode()
     asked.open("POST", "/v1/messages", body=body)
     assert (asked.requests[1].body == body) is model.startswith("claude")
+
+
+def test_what_is_edited_out_is_refused_where_nothing_may_be_lost() -> None:
+    told = '[proxy]\non_loss = "reject"\n[[providers]]\npreset = "xai"\nkeys = ["k"]\nmodels = ["grok-4.5"]\n'
+    asked = Story(gateway(load_config(told)))
+    body = {"model": "grok-4.5", "input": "hi", "reasoning": {"summary": "auto"}}
+    asked.open("POST", "/v1/responses", body=json.dumps(body).encode())
+    assert not asked.requests
+    assert asked.status == 400
+    assert b"reasoning.summary" in asked.body
