@@ -8,6 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from agcore.codecs import json_text
+from agcore.conversation.schemas.wrapped_output import Unwrapping
 from agcore.conversation.signed import Signed
 from agcore.conversation.split import Part
 from agcore.conversation.tool_names import ToolNames, safe_call_id
@@ -22,7 +23,6 @@ from agcore.conversation.values import (
     ToolEnded,
     ToolStarted,
 )
-from agcore.conversation.wrapped_output import Unwrapping
 
 Remember: TypeAlias = Callable[[str, Signed], None]
 """Keeps what belongs to the tool call of an id."""

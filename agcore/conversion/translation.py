@@ -17,13 +17,13 @@ from agcore.conversation.assemble import assemble
 from agcore.conversation.foreign_parts import translated
 from agcore.conversation.losses import Losses, refusal
 from agcore.conversation.repair import repair_history
+from agcore.conversation.schemas.wrapped_output import Unwrapping, wrapped
 from agcore.conversation.signed import SignedCalls, signed_by
 from agcore.conversation.split import Part, split
 from agcore.conversation.told_tools import tell_tools
 from agcore.conversation.tool_list import fitted_tools, hosted_names
 from agcore.conversation.tool_names import ToolNames
 from agcore.conversation.values import Conversation, Delta, Invalid
-from agcore.conversation.wrapped_output import Unwrapping, wrapped
 from agcore.conversion.delta_mapping import DeltaMapper, Remember
 from agcore.conversion.translated_stream import ClientStream, StreamTranslation, UpstreamStream
 from agcore.dialects import DIALECTS

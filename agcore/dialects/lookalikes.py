@@ -52,8 +52,8 @@ def adapted(dialect: str, body: dict[str, object], upstream: VendorProfile, loss
 
 def _schemas(tools: object, losses: Losses) -> dict[str, object]:
     """The tools of a request in any dialect, if their schemas are not Moonshot's flavour."""
-    from agcore.conversation.schema_targets import MOONSHOT  # few upstreams have one of their own
-    from agcore.conversation.schema_writer import write_schema
+    from agcore.conversation.schemas.targets import MOONSHOT  # few upstreams have one of their own
+    from agcore.conversation.schemas.writer import write_schema
 
     def written(tool: object) -> object:
         if not isinstance(tool, dict):

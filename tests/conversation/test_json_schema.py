@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agcore.conversation.json_schema import from_gemini, has_optional
 from agcore.conversation.losses import Losses
-from agcore.conversation.schema_targets import ANTHROPIC_STRICT
-from agcore.conversation.schema_writer import write_schema
+from agcore.conversation.schemas.json_schema import from_gemini, has_optional
+from agcore.conversation.schemas.targets import ANTHROPIC_STRICT
+from agcore.conversation.schemas.writer import write_schema
 
 
 def for_anthropic(schema: Any) -> Any:

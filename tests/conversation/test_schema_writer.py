@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 
 from agcore.conversation.losses import Losses
-from agcore.conversation.schema_references import MAX_COPIED
-from agcore.conversation.schema_targets import (
+from agcore.conversation.schemas.references import MAX_COPIED
+from agcore.conversation.schemas.targets import (
     ANTHROPIC,
     ANTHROPIC_STRICT,
     GEMINI,
@@ -24,7 +24,7 @@ from agcore.conversation.schema_targets import (
     OPENAI_STRICT,
     SchemaTarget,
 )
-from agcore.conversation.schema_writer import is_plain_object, is_recursive, plain_object, write_schema
+from agcore.conversation.schemas.writer import is_plain_object, is_recursive, plain_object, write_schema
 from tests.conversation.test_json_schema import CORPUS, JSON
 
 TARGETS: Final = {

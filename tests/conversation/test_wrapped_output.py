@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agcore.conversation.schemas.wrapped_output import Unwrapping, wrapped
 from agcore.conversation.values import Cited, Delta, Finished, Output, Stop, TextDelta, ThinkingDelta, ToolStarted
-from agcore.conversation.wrapped_output import Unwrapping, wrapped
 
 TEXT = {"type": "string"}
 RECIPES = {"type": "array", "items": {"$ref": "#/$defs/R"}, "$defs": {"R": {"type": "object"}}, "title": "Recipes"}

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from agcore.conversation.json_schema import has_optional
 from agcore.conversation.losses import Losses
+from agcore.conversation.schemas.json_schema import has_optional
 from agcore.conversation.values import (
     HostedTool,
     Invalid,

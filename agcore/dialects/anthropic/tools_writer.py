@@ -11,8 +11,8 @@ from typing import Final
 
 from agcore.codecs.json_text import encode
 from agcore.conversation.losses import Losses
-from agcore.conversation.schema_targets import ANTHROPIC, ANTHROPIC_STRICT, MOONSHOT
-from agcore.conversation.schema_writer import is_recursive, write_schema
+from agcore.conversation.schemas.targets import ANTHROPIC, ANTHROPIC_STRICT, MOONSHOT
+from agcore.conversation.schemas.writer import is_recursive, write_schema
 from agcore.conversation.values import Conversation, Tool
 from agcore.dialects.anthropic.traits import NAME
 from agcore.dialects.shared.web_search import anthropic_tool, terms_of

@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from agcore.conversation.json_schema import from_gemini
 from agcore.conversation.losses import Losses
+from agcore.conversation.schemas.json_schema import from_gemini
 from agcore.conversation.values import (
     Conversation,
     HostedTool,

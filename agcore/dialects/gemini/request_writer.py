@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from agcore.conversation.losses import Losses
-from agcore.conversation.schema_targets import GEMINI, GEMINI_PARAMETERS, GOOGLE, GOOGLE_PARAMETERS
-from agcore.conversation.schema_writer import write_schema
+from agcore.conversation.schemas.targets import GEMINI, GEMINI_PARAMETERS, GOOGLE, GOOGLE_PARAMETERS
+from agcore.conversation.schemas.writer import write_schema
 from agcore.conversation.values import (
     Conversation,
     Json,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agcore.conversation.schema_targets import MOONSHOT, OPENAI, OPENAI_STRICT, SchemaTarget
+from agcore.conversation.schemas.targets import MOONSHOT, OPENAI, OPENAI_STRICT, SchemaTarget
 from agcore.models.profiles import Profile
 
 

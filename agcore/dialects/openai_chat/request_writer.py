@@ -16,7 +16,7 @@ import msgspec
 from agcore.codecs import json_text
 from agcore.conversation.caching import has_markers, wished
 from agcore.conversation.losses import Losses
-from agcore.conversation.schema_writer import write_schema
+from agcore.conversation.schemas.writer import write_schema
 from agcore.conversation.values import Conversation, Output, Pictures, Settings, Text, Turn
 from agcore.dialects.openai.schemas import output_target
 from agcore.dialects.openai_chat.messages_writer import Messages

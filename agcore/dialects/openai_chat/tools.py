@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from agcore.codecs import json_text
 from agcore.conversation.losses import Losses
-from agcore.conversation.schema_writer import write_schema
+from agcore.conversation.schemas.writer import write_schema
 from agcore.conversation.values import Conversation, HostedTool, Invalid, Tool, ToolChoice
 from agcore.dialects.openai.fields import Fields, as_members, flag, items, needed_text, text, wrong
 from agcore.dialects.openai.parts_reader import cache_marker

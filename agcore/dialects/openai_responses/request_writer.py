@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agcore.conversation.losses import Losses
-from agcore.conversation.schema_writer import write_schema
+from agcore.conversation.schemas.writer import write_schema
 from agcore.conversation.values import (
     Conversation,
     Json,

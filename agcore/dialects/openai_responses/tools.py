@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from agcore.conversation.losses import Losses
-from agcore.conversation.schema_writer import write_schema
+from agcore.conversation.schemas.writer import write_schema
 from agcore.conversation.values import Conversation, HostedTool, Invalid, Pictures, Tool, ToolChoice
 from agcore.dialects.openai.parts_reader import cache_marker
 from agcore.dialects.openai.schemas import parameters_target

@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from agcore.conversation.schema_references import References
+from agcore.conversation.schemas.references import References
 
 Enums: TypeAlias = Literal["any", "scalars", "texts"]
 
@@ -17,7 +17,7 @@ class SchemaTarget(msgspec.Struct, frozen=True, kw_only=True):
     keywords: frozenset[str] | None = None
     """The keywords that mean something; whatever else a schema says moves into its description. None for all."""
     references: References = "kept"
-    """See `schema_references`."""
+    """See `references`."""
     cycles: Literal["taken", "optional", "cut"] = "taken"
     """Definitions that lead to themselves: `taken`, only where they are `optional` properties, or not at all."""
     plain_root: bool = False

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote
 
-from agcore.conversation.json_schema import DEFINITIONS, Schema, inner_schemas, mapped
+from agcore.conversation.schemas.json_schema import DEFINITIONS, Schema, inner_schemas, mapped
 
 References: TypeAlias = Literal["kept", "alone", "copied"]
 """What happens to references to definitions: they are `kept` with what stands beside them, kept where they stand

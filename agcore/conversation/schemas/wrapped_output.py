@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from agcore.conversation.json_schema import DEFINITIONS
-from agcore.conversation.schema_references import Resolved
-from agcore.conversation.schema_writer import is_plain_object
+from agcore.conversation.schemas.json_schema import DEFINITIONS
+from agcore.conversation.schemas.references import Resolved
+from agcore.conversation.schemas.writer import is_plain_object
 from agcore.conversation.values import Cited, Delta, Finished, Output, TextDelta, ToolStarted
 
 MEMBER: Final = "value"

@@ -13,10 +13,10 @@ from typing import Final
 import msgspec
 
 from agcore.codecs import json_text
-from agcore.conversation.json_schema import Schema, inner_schemas, mapped
 from agcore.conversation.losses import Losses
-from agcore.conversation.schema_references import MAX_LEVELS, Resolved, joined
-from agcore.conversation.schema_targets import SchemaTarget
+from agcore.conversation.schemas.json_schema import Schema, inner_schemas, mapped
+from agcore.conversation.schemas.references import MAX_LEVELS, Resolved, joined
+from agcore.conversation.schemas.targets import SchemaTarget
 from agcore.conversation.values import Json
 
 _ALTERNATIVES: Final = ("anyOf", "oneOf", "allOf")

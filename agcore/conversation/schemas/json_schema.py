@@ -2,7 +2,7 @@
 
 All functions are pure and deterministic, take any JSON value, and leave their argument alone. They look at schemas
 only: what stands under `properties` are names of the user's, never keywords, so that a property called `title` or
-`format` survives. What vendors take of it stands in `schema_targets`.
+`format` survives. What vendors take of it stands in `targets`.
 """
 
 from __future__ import annotations

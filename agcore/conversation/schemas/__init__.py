@@ -1,0 +1,1 @@
+"""JSON Schemas: read, and written for whom they go to (docs/wire/json-schema.md)."""
