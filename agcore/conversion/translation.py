@@ -33,6 +33,9 @@ from agcore.models.profiles import Profile
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.report import Usage
 
+NO_CACHE: Final = "no answer is asked for, only a cache filled, which other vendors do not have"
+"""Why a request that wants none cannot be translated."""
+
 
 class ModelTarget(msgspec.Struct, frozen=True):
     """The model that a translated request goes to, and the words in which it is asked."""
@@ -186,8 +189,7 @@ def translate(
         assert isinstance(decoded, dict)
         conversation = DIALECTS[dialect].client.parse_request(decoded, model=model, stream=stream, losses=losses)
         if conversation.settings.max_output == 0:
-            message = "no output at all is asked for, to fill a cache, which other vendors do not have"
-            return invalid(message, code="not_translatable", param="max_tokens")
+            return invalid(NO_CACHE, code="not_translatable", param="max_tokens")
         if sum([len(turn.parts) for turn in conversation.turns]) > MAX_PARTS:
             return invalid(f"the conversation has more than {MAX_PARTS} parts, the most that are translated")
         if dialect == target.dialect:

@@ -108,8 +108,6 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """Whether several messages of the user may follow one another."""
     drops_signatures: bool = False
     """Whether clients may leave signatures out of the history, which are then remembered for them."""
-    fills_caches: bool = False
-    """Whether a request for no output at all, `max_tokens: 0`, fills the prompt cache."""
     no_pictures: str = ""
     """Why an answer holds no pictures, for people; empty where it can."""
     whole_is_event: bool = False
@@ -250,6 +248,8 @@ class PassThrough(msgspec.Struct, frozen=True):
     """Mends a whole answer in place, and tells whether it had to; None where answers are left alone."""
     passes: Callable[[Members, VendorProfile], bool] = lambda members, manners: True
     """Whether a request can pass to an endpoint of its own dialect with such manners."""
+    fills_cache: Callable[[Members], bool] = lambda members: False
+    """Whether a request wants no answer, but only its vendor's prompt cache filled."""
 
 
 class ParseRequest(Protocol):

@@ -23,7 +23,7 @@ from agcore.operations.asking import Asking
 from agcore.operations.endpoints import generation_endpoint, not_generated
 from agcore.operations.remember import echoed, items_of, remember
 from agcore.operations.task import Task
-from agcore.protocol.fault import Fault
+from agcore.protocol.fault import Fault, invalid
 from agcore.routing.candidates import Candidate
 from agcore.routing.catalog import Resolution
 
@@ -124,8 +124,11 @@ def translated(asking: Asking, candidate: Candidate, target: bytes, now: float) 
     """Write a generation anew for a candidate, as several calls where one gives too few answers."""
     from agcore.conversion.choices import Choices
     from agcore.conversion.generation import TranslatedGeneration
+    from agcore.conversion.translation import NO_CACHE
 
     summary = asking.summary
+    if asking.dialect.pass_through.fills_cache(asking.members):
+        return invalid(NO_CACHE, code="not_translatable")
     translation = translation_of(asking, candidate)
     if isinstance(translation, Fault):
         return translation
@@ -172,9 +175,11 @@ def translation_of(asking: Asking, candidate: Candidate) -> Translation | Fault:
 
 def fill_nothing(asking: Asking, candidates: Sequence[Candidate]) -> WholeAnswer | Fault | None:
     """The empty answer to a request that only fills a cache, where no candidate has one to fill in that way."""
-    if not asking.dialect.traits.fills_caches or asking.members.value("max_tokens") != 0:
-        return None
-    if not all(asking.is_translated(candidate) for candidate in candidates):
+    dialect = asking.dialect
+    for candidate in candidates:
+        if candidate.endpoint.dialect == dialect.traits.name:
+            return None
+    if not dialect.pass_through.fills_cache(asking.members):
         return None
     from agcore.conversion.empty_answer import empty_answer
 

@@ -1,4 +1,4 @@
-"""Every member of the official SDKs' request types is carried, reported or refused, in every reader of generations.
+"""Every member of the official SDKs' request types is carried, reported or refused, by every reader.
 
 A member that a newer SDK brings is found here without a change, and so is one that stops to make a difference: readers
 tell of what they do not know (`dialects/shared/unread.py`). What makes no difference and is not told is in `NOTHING`,
@@ -7,8 +7,9 @@ with the reason why.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -17,24 +18,56 @@ from anthropic.types.beta.message_count_tokens_params import MessageCountTokensP
 from anthropic.types.beta.message_create_params import MessageCreateParamsBase as BetaMessageParams
 from anthropic.types.message_create_params import MessageCreateParamsBase as MessageParams
 from google.genai import types as google
+from openai.types.audio.transcription_create_params import TranscriptionCreateParamsBase as TranscriptionParams
+from openai.types.beta.response_create_params import ResponseCreateParamsBase as BetaResponseParams
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase as ChatParams
 from openai.types.completion_create_params import CompletionCreateParamsBase as CompletionParams
+from openai.types.embedding_create_params import EmbeddingCreateParams as EmbeddingParams
+from openai.types.image_generate_params import ImageGenerateParamsBase as ImageParams
 from openai.types.responses.response_create_params import ResponseCreateParamsBase as ResponseParams
 
+from agcore.codecs.multipart import Form, FormFile
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, Invalid
 from agcore.dialects import DIALECTS
+from agcore.dialects.gemini import embeddings as gemini_embeddings
+from agcore.dialects.openai import embeddings as openai_embeddings
+from agcore.dialects.openai import images, transcriptions
+from tests.support.recordings import wav
 from tests.support.sdk_types import PNG, Difference, Whole, members
 
 
 class Asked(NamedTuple):
     """A type of request, and who reads it."""
 
-    dialect: Any
+    read: Callable[[Any, Losses], Any]
     kind: Any
     whole: Whole = lambda value: value
     places: tuple[str, ...] = ("",)
     """What may stand before a member's path on the wire."""
+
+
+def generation(dialect: Any) -> Callable[[Any, Losses], Conversation]:
+    """What reads a generation, but for what is kept to be repeated in the answer."""
+
+    def read(body: Any, losses: Losses) -> Conversation:
+        said = DIALECTS[dialect].client.parse_request(body, model="m", stream=False, losses=losses)
+        return msgspec.structs.replace(said, echo=None)
+
+    return read
+
+
+def form(value: dict[str, Any]) -> Form:
+    """A form with a recording, as the SDK sends one: a list is a field that comes again."""
+    fields: list[tuple[str, str]] = []
+    for name, each in value.items():
+        if name != "file":
+            listed = each if isinstance(each, list) else [each]
+            fields += [
+                (f"{name}[]" if listed is each else name, item if isinstance(item, str) else json.dumps(item))
+                for item in listed
+            ]
+    return Form(tuple(fields), (FormFile("file", "a.wav", "audio/wav", wav(2)),))
 
 
 def gemini_config(value: dict[str, Any]) -> dict[str, Any]:
@@ -66,14 +99,39 @@ _SAYING: Final = frozenset({
 
 
 REQUESTS: Final[Mapping[str, Asked]] = {
-    "messages": Asked("anthropic", MessageParams),
-    "beta messages": Asked("anthropic", BetaMessageParams),
-    "count_tokens": Asked("anthropic", BetaCountParams, lambda value: {"max_tokens": 1, **value}),
-    "chat": Asked("openai_chat", ChatParams),
-    "completions": Asked("openai_completions", CompletionParams),
-    "responses": Asked("openai_responses", ResponseParams, lambda value: {"input": "x", **value}),
-    "generateContent": Asked("gemini", google.GenerateContentConfig, gemini_config, ("", "generationConfig.")),
-    "contents": Asked("gemini", google.Content, gemini_content, ("contents.",)),
+    "messages": Asked(generation("anthropic"), MessageParams),
+    "beta messages": Asked(generation("anthropic"), BetaMessageParams),
+    "count_tokens": Asked(generation("anthropic"), BetaCountParams, lambda value: {"max_tokens": 1, **value}),
+    "chat": Asked(generation("openai_chat"), ChatParams),
+    "completions": Asked(generation("openai_completions"), CompletionParams),
+    "responses": Asked(generation("openai_responses"), ResponseParams, lambda value: {"input": "x", **value}),
+    "beta responses": Asked(generation("openai_responses"), BetaResponseParams, lambda value: {"input": "x", **value}),
+    "generateContent": Asked(
+        generation("gemini"), google.GenerateContentConfig, gemini_config, ("", "generationConfig.")
+    ),
+    "embeddings": Asked(
+        lambda body, losses: openai_embeddings.read_request(body, path="/v1/embeddings", model="m", losses=losses),
+        EmbeddingParams,
+    ),
+    "pictures": Asked(
+        lambda body, losses: images.read_request(body, path="/v1/images/generations", model="m", losses=losses),
+        ImageParams,
+    ),
+    "recordings": Asked(
+        lambda body, losses: transcriptions.read_request(
+            body, path="/v1/audio/transcriptions", model="m", losses=losses
+        ),
+        TranscriptionParams,
+        form,
+    ),
+    "embedContent": Asked(
+        lambda body, losses: gemini_embeddings.read_request(
+            body, path="/v1beta/models/m:embedContent", model="m", losses=losses
+        ),
+        google.EmbedContentConfig,
+        lambda value: {"content": {"parts": [{"text": "x"}]}, **value},
+    ),
+    "contents": Asked(generation("gemini"), google.Content, gemini_content, ("contents.",)),
 }
 
 _DEFAULT: Final = "it says what holds without it"
@@ -82,11 +140,12 @@ _BOOKS: Final = "ids and states of items are their vendor's bookkeeping"
 _KEPT: Final = "it is kept by its vendor"
 NOTHING: Final[Mapping[str, str]] = {
     r"^model(\|.*)?$": _PATH,
-    r"<BetaSystemMessageParam>\.clear_at$": "it counts once the user spoke again: tested by itself",
-    r"<(Beta)?ToolParam>\.type$": _DEFAULT,
+    r"<SystemMessageParam>\.clear_at$": "it counts once the user spoke again: tested by itself",
+    r"<ToolParam>\.type$": _DEFAULT,
     r"^response_format$|<ResponseTextConfigParam>\.format$|<Custom>\.format$": _DEFAULT,
     r"<(EasyInputMessageParam|Message)>\.type$": _DEFAULT,
     r"\.environment\|LocalEnvironmentParam$": _DEFAULT,
+    r"^file(\|.*)?$": "the recording stands in each form",
     r"^echo$": "the answer repeats it, not the question",
     r"^store$": "nobody else stores answers, which the gateway does",
     r"^input.*>\.(id|status)$": _BOOKS,
@@ -94,6 +153,7 @@ NOTHING: Final[Mapping[str, str]] = {
     r"<ResponseOutputMessageParam>\.content$": "another text that is empty",
     r"^input\[ResponseConfigurationUpdateItemParamParam\]": "what it may change makes a difference at the top level",
     r"<ResponseFileSearchToolCallParam>\.results\[Result\]<Result>\.": "the text that was found is carried",
+    r"<MultiAgentCallOutputOutput>\.annotations": "the text is carried",
     r"<ImageGenerationCall>\.(error|revised_prompt)": "the picture is carried",
     r"<McpListToolsTool>\.(input_schema|annotations)$": "the names of the tools are carried",
     r"<Schema>\.(example|nullable|propertyOrdering)$": "it says nothing without a type, or only to Google's own decoder",
@@ -102,12 +162,12 @@ NOTHING: Final[Mapping[str, str]] = {
 """A pattern of paths -> why nothing need come of it."""
 
 REFUSED: Final[Mapping[str, str]] = {
-    r"\[(Beta)?UserMessageParam\].*\[(Beta)?(RedactedThinking|Thinking|ToolUse)Block": "only the assistant says so",
-    r"\[(Beta)?AssistantMessageParam\].*\[(Beta)?ToolResultBlock": "only the user answers a call",
-    r"\[BetaRequestTool(Addition|Removal)BlockParam\]": "only a system message changes tools",
+    r"\[UserMessageParam\].*\[(RedactedThinking|Thinking|ToolUse)Block": "only the assistant says so",
+    r"\[AssistantMessageParam\].*\[ToolResultBlock": "only the user answers a call",
+    r"\[RequestTool(Addition|Removal)BlockParam\]": "only a system message changes tools",
     r"^thread": _KEPT,
     r"^conversation|^previous_response_id$|^input\[ItemReference\]$": _KEPT,
-    r"^prompt\|Iterable$": "tokens of one model mean nothing to another",
+    r"^(prompt|input)\|Iterable$": "tokens of one model mean nothing to another",
     r"^input\[CompactionTrigger\]": "there must be something to compact",
     r"\[ToolFunction\]<ToolFunction>\.parameters$": "the type takes anything, the vendor a schema",
     r"^role$": "roles are `user` and `model`",
@@ -115,13 +175,12 @@ REFUSED: Final[Mapping[str, str]] = {
 """A pattern of paths -> why it is refused: other refusals are of examples that are none."""
 
 
-def outcome(asked: Asked, body: Any) -> tuple[Conversation, Losses] | Invalid:
+def outcome(asked: Asked, body: Any) -> tuple[Any, Losses] | Invalid:
     losses = Losses()
     try:
-        read = DIALECTS[asked.dialect].client.parse_request(body, model="m", stream=False, losses=losses)
+        return asked.read(body, losses), losses
     except Invalid as error:
         return error
-    return msgspec.structs.replace(read, echo=None), losses
 
 
 def told(losses: Losses, path: str, asked: Asked) -> bool:
@@ -233,6 +292,6 @@ def test_a_member_of_tomorrow_is_told_of_before_anybody_knows_it(dialect: Any, b
         "openai_responses": {"input": "x"},
         "gemini": {"contents": [{"parts": [{"text": "x"}]}]},
     }
-    read = outcome(Asked(dialect, None), {**least[dialect], **body})
+    read = outcome(Asked(generation(dialect), None), {**least[dialect], **body})
     assert not isinstance(read, Invalid)
     assert [loss.path for loss in read[1]] == [path]

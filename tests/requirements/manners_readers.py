@@ -75,6 +75,8 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_empty_answers.py::test_elsewhere_it_is_answered_with_nothing_and_nobody_is_asked",
         "stories/test_empty_answers.py::test_elsewhere_its_stream_says_nothing_and_ends_well",
         "stories/test_empty_answers.py::test_at_anthropics_it_passes",
+        "stories/test_empty_answers.py::test_a_response_that_is_only_prepared_is_empty_elsewhere",
+        "stories/test_empty_answers.py::test_where_some_upstreams_fill_caches_no_other_one_is_asked_after_them",
     ),
     base.row(
         "manners.T26.google",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 import agcore
+from agcore.config.values import ModelRule
 from agcore.convert import ConversionError
 from agcore_sim.dialogues import ANTHROPIC, CHAT, GEMINI, RESPONSES, Dialogue
 from agcore_sim.story import Story, gateway
-from tests.support import grammar_anthropic
+from tests.support import grammar_anthropic, grammar_openai_responses
 from tests.support.dialogues import config
 
 OTHERS = pytest.mark.parametrize("up", [CHAT, RESPONSES, GEMINI], ids=lambda up: up.dialect)
@@ -45,6 +47,28 @@ def test_elsewhere_its_stream_says_nothing_and_ends_well(up: Dialogue) -> None:
     assert story.headers[b"content-type"].startswith(b"text/event-stream")
     message = grammar_anthropic.message(story.body)
     assert (message["content"], message["stop_reason"]) == ([], "max_tokens")
+
+
+@pytest.mark.parametrize("wish", [{"generate": False}, {"prompt_cache_options": {"prewarm": True}}])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_response_that_is_only_prepared_is_empty_elsewhere(wish: dict[str, Any], stream: bool) -> None:
+    body = {**json.loads(RESPONSES.request(ANTHROPIC.model, stream=stream)), **wish}
+    story = Story(gateway(config()))
+    story.open("POST", "/v1/responses", body=json.dumps(body).encode())
+    assert not story.requests
+    assert story.status == 200
+    answer = grammar_openai_responses.check(story.body) if stream else json.loads(story.body)
+    assert (answer["status"], answer["output"]) == ("completed", [])
+
+
+def test_where_some_upstreams_fill_caches_no_other_one_is_asked_after_them() -> None:
+    both = ModelRule("chain", ((("anthropic", "up"),), (("openai", "up"),)))
+    story = Story(gateway(msgspec.structs.replace(config(), models=(both,))))
+    body = {**json.loads(ANTHROPIC.request("chain", stream=False)), "max_tokens": 0}
+    story.open("POST", "/v1/messages", body=json.dumps(body).encode())
+    story.upstream_answers(500, b"{}")
+    assert len(story.requests) == 1
+    assert story.status >= 400
 
 
 def test_at_anthropics_it_passes() -> None:

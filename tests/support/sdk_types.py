@@ -31,6 +31,8 @@ VALUES: Final[Mapping[str, tuple[Any, Any]]] = {
     "mime_type": ("image/png", "image/gif"),
     "response_mime_type": ("application/json", "text/plain"),
     "response_modalities": ("IMAGE", "AUDIO"),
+    "language": ("en", "de"),
+    "languages": ("en", "de"),
     "aspect_ratio": ("16:9", "1:1"),
     "image_size": ("1K", "2K"),
     "size": ("1024x1024", "512x512"),
@@ -50,7 +52,7 @@ INSTEAD: Final[Mapping[str, Any]] = {
 }
 """What goes over the wire where the SDK takes more than that; None for what it keeps to itself."""
 ALSO: Final[Mapping[str, tuple[str, ...]]] = {
-    "BetaSystemMessageParam": ("content",),
+    "SystemMessageParam": ("content",),
     "FileFile": ("file_data",),
     "ResponseInputImageParam": ("image_url",),
     "ResponseInputImageContentParam": ("image_url",),
@@ -144,8 +146,8 @@ def _inside(kind: Any, name: str, around: Whole, path: str, inside: tuple[Any, .
 
 
 def titled(kind: Any) -> str:
-    """The name of a type, for people."""
-    return str(getattr(kind, "__name__", kind))
+    """The name of a type, for people, which betas share with what they become."""
+    return str(getattr(kind, "__name__", kind)).removeprefix("Beta")
 
 
 def choices(hint: Any) -> list[Any]:

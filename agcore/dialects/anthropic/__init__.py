@@ -26,6 +26,7 @@ def _pass_through() -> PassThrough:
         fold=fold,
         read_summary=summary_of_body,
         edits=edit_model,
+        fills_cache=lambda members: members.value("max_tokens") == 0,
         read_usage=read_usage,
         events=StreamEvents,
         tap=StreamTap,

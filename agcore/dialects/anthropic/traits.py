@@ -40,7 +40,6 @@ TRAITS: Final = Traits(
     tool_names=ToolNameRule(re.compile(r"[A-Za-z0-9_-]{1,128}"), 128),
     names_hosted_tools=True,
     answer_id_prefix="msg_",
-    fills_caches=True,
     signer="anthropic",
     one_answer=True,
     no_pictures="Messages has no pictures in answers",

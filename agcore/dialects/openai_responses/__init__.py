@@ -15,6 +15,7 @@ def _errors() -> Errors:
 
 
 def _pass_through() -> PassThrough:
+    from agcore.dialects.openai_responses.request_edits import fills_cache
     from agcore.dialects.openai_responses.stream_events import StreamEvents, read_usage
     from agcore.dialects.openai_responses.stream_fold import fold
     from agcore.dialects.openai_responses.stream_tap import StreamTap
@@ -26,6 +27,7 @@ def _pass_through() -> PassThrough:
         fold=fold,
         read_summary=summary_of_body,
         edits=edit_model,
+        fills_cache=fills_cache,
         read_usage=read_usage,
         events=StreamEvents,
         tap=StreamTap,

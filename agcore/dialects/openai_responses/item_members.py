@@ -40,7 +40,7 @@ MEMBERS: Final[Mapping[str, frozenset[str]]] = {
     "web_search_call": _of(_ITEM, "action"),
     "file_search_call": _of(_ITEM, "queries", "results"),
     "multi_agent_call": _of(_CALL, "action", "arguments"),
-    "multi_agent_call_output": _of(_CALL, "output", "action"),
+    "multi_agent_call_output": _of(_CALL, "output"),
     "agent_message": _of(_ITEM, "author", "recipient", "content"),
     "program": _of(_CALL, "code"),
     "program_output": _of(_CALL, "result"),
