@@ -9,6 +9,8 @@ from typing import Final
 import msgspec
 
 DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
+PROXY_PORTS: Final[Mapping[str, int]] = {**DEFAULT_PORTS, "socks": 1080, "socks5": 1080, "socks5h": 1080}
+"""The usual port of each scheme that a proxy may have."""
 
 
 class Url(msgspec.Struct, frozen=True):
@@ -27,7 +29,7 @@ class Url(msgspec.Struct, frozen=True):
     def shown(self) -> str:
         """The URL for a person: without a login or query, which may be secret, and without the usual port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        port = "" if self.port == PROXY_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"
 
     @property
@@ -37,13 +39,14 @@ class Url(msgspec.Struct, frozen=True):
         return f"/{where.partition('/')[2]}{mark}{query}"
 
 
-def parse_url(text: str, *, query: bool = False, login: bool = False) -> Url:
+def parse_url(text: str, *, query: bool = False, login: bool = False, proxy: bool = False) -> Url:
     """The parts of an http or https URL.
 
     Args:
         text: The URL.
         query: Whether a query is allowed. `Url.text` and `Url.target` keep the query.
         login: Whether a user name and password are allowed. Only `Url.text` keeps them.
+        proxy: Whether the other schemes of proxies are allowed.
 
     Raises:
         ValueError: What is wrong with the URL, without a part of it: a URL may hold a secret.
@@ -53,7 +56,8 @@ def parse_url(text: str, *, query: bool = False, login: bool = False) -> Url:
     scheme = scheme.lower()
     if not separator:
         raise ValueError("a string without http:// or https://")
-    if scheme not in ("http", "https"):
+    ports = PROXY_PORTS if proxy else DEFAULT_PORTS
+    if scheme not in ports:
         raise ValueError("a URL with another scheme")
     if not (rest.isascii() and rest.isprintable()) or " " in rest:
         raise ValueError("a URL with white space or characters outside ASCII")
@@ -67,7 +71,7 @@ def parse_url(text: str, *, query: bool = False, login: bool = False) -> Url:
     if at_sign and not login:
         raise ValueError("a URL with a user name")
     host, port = _host_and_port(address)
-    return Url(text, scheme, host, port or DEFAULT_PORTS[scheme], (slash + path).rstrip("/"))
+    return Url(text, scheme, host, port or ports[scheme], (slash + path).rstrip("/"))
 
 
 def _host_and_port(address: str) -> tuple[str, int | None]:

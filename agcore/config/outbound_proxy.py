@@ -1,10 +1,10 @@
 """Outbound proxies: the one of each origin, as the configuration and the environment have it.
 
 A provider's own `proxy_url` goes before `[proxy] proxy_url`, which goes before the environment: `https_proxy` or
-`HTTPS_PROXY` for https origins and `http_proxy` for http ones. `HTTP_PROXY` in upper case is not read, because a web
-server that runs this as CGI would let its clients set it. `no_proxy` or `NO_PROXY` exempts hosts from `[proxy]
-proxy_url` and from the environment's proxies, and not from a provider's own. This machine is never reached through a
-proxy.
+`HTTPS_PROXY` for https origins and `http_proxy` for http ones, then `all_proxy` or `ALL_PROXY` for both. `HTTP_PROXY`
+in upper case is not read, because a web server that runs this as CGI would let its clients set it. `no_proxy` or
+`NO_PROXY` exempts hosts from `[proxy] proxy_url` and from the environment's proxies, and not from a provider's own.
+This machine is never reached through a proxy.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from agcore.codecs.url import Url, is_loopback, parse_url
 from agcore.config.reading import Reading
 from agcore.protocol.http import Origin, ProxyServer
 
-_VARIABLES: Final = {"https": ("https_proxy", "HTTPS_PROXY"), "http": ("http_proxy",)}
-_ALLOWED: Final = "an http:// URL"
+_ANY: Final = ("all_proxy", "ALL_PROXY")
+_VARIABLES: Final = {"https": ("https_proxy", "HTTPS_PROXY", *_ANY), "http": ("http_proxy", *_ANY)}
+_ALLOWED: Final = "an http://, https://, socks5:// or socks5h:// URL"
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
@@ -33,9 +34,11 @@ class Outbound:
         environ: The environment's variables.
         reading: Takes the problems of the proxies' URLs.
         url: `[proxy] proxy_url`.
+        ca_file: `[proxy] ca_file`.
     """
 
-    def __init__(self, environ: Mapping[str, str], reading: Reading, *, url: Url | None) -> None:
+    def __init__(self, environ: Mapping[str, str], reading: Reading, *, url: Url | None, ca_file: str = "") -> None:
+        self._ca_file = ca_file
         self._reading = reading
         self._environ = environ
         self._exempt = (environ.get("no_proxy") or environ.get("NO_PROXY") or "").split(",")
@@ -44,7 +47,7 @@ class Outbound:
         self._general = self._server(url, "proxy.proxy_url") if url else None
 
     def route(self, origin: Origin, *, url: Url | None = None, path: str = "") -> Origin:
-        """The origin with the proxy that leads to it, if one does.
+        """The origin with the proxy that leads to it, if one does, and with the CAs that all origins are verified by.
 
         Args:
             origin: Without a proxy.
@@ -60,6 +63,8 @@ class Outbound:
             proxy = None
         else:
             proxy = self._general or self._of_environment(origin.scheme)
+        if self._ca_file and origin.scheme == "https" and not origin.ca_file:
+            origin = msgspec.structs.replace(origin, more_cas=self._ca_file)
         return origin if proxy is None or is_loopback(origin.host) else msgspec.structs.replace(origin, proxy=proxy)
 
     def _of_environment(self, scheme: str) -> ProxyServer | None:
@@ -69,7 +74,7 @@ class Outbound:
         text, path = self._environ[name].strip(), f"{name} (environment)"
         if path not in self._known:
             try:
-                url = parse_url(text if "://" in text else f"http://{text}", login=True)
+                url = parse_url(text if "://" in text else f"http://{text}", login=True, proxy=True)
             except ValueError as error:
                 self._reading.problem(path, str(error), allowed=_ALLOWED)
                 self._known[path] = None
@@ -80,12 +85,12 @@ class Outbound:
     def _server(self, url: Url, path: str) -> ProxyServer | None:
         if path not in self._known:
             self._known[path] = None
-            if url.scheme != "http":
-                self._reading.problem(path, "an https:// URL", allowed=_ALLOWED, hint="TLS to a proxy is not supported")
-            elif url.path:
+            if url.path:
                 self._reading.problem(path, "a URL with a path", allowed=_ALLOWED)
             else:
-                self._known[path] = ProxyServer(url.host, url.port, authorization(url))
+                scheme = "socks5" if url.scheme.startswith("socks") else url.scheme
+                more_cas = self._ca_file if scheme == "https" else ""
+                self._known[path] = ProxyServer(url.host, url.port, authorization(url), scheme, more_cas)
         return self._known[path]
 
 

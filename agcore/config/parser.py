@@ -140,14 +140,24 @@ def with_file_names(config: Config, place: Callable[[str], str]) -> Config:
         return place(name) if name else ""
 
     def trusting(endpoint: Endpoint) -> Endpoint:
-        origin = endpoint.origin
-        return replace(endpoint, origin=replace(origin, ca_file=placed(origin.ca_file)))
+        origin, proxy = endpoint.origin, endpoint.origin.proxy
+        through = proxy and replace(proxy, more_cas=placed(proxy.more_cas))
+        cas = {"ca_file": placed(origin.ca_file), "more_cas": placed(origin.more_cas)}
+        return replace(endpoint, origin=replace(origin, proxy=through, **cas))
 
     proxy, pool = config.proxy, config.pool
     return replace(
         config,
         proxy=replace(
-            proxy, tls_cert=placed(proxy.tls_cert), tls_key=placed(proxy.tls_key), tables=placed(proxy.tables)
+            proxy,
+            ca_file=placed(proxy.ca_file),
+            tls_cert=placed(proxy.tls_cert),
+            tls_key=placed(proxy.tls_key),
+            tables=placed(proxy.tables),
+        ),
+        mcp=tuple(
+            server if server.endpoint is None else replace(server, endpoint=trusting(server.endpoint))
+            for server in config.mcp
         ),
         pool=replace(pool, state_file=placed(pool.state_file)),
         providers=tuple(
@@ -220,7 +230,9 @@ def _config(values: Mapping[str, Any], reading: Reading, vault: Vault, environ: 
         return values.get(name) or {}
 
     proxy = _proxy(section("proxy"), reading, vault, environ)
-    outbound = Outbound(environ, reading, url=section("proxy").get("proxy_url"))
+    outbound = Outbound(
+        environ, reading, url=section("proxy").get("proxy_url"), ca_file=section("proxy").get("ca_file") or ""
+    )
     entries = values.get("providers", [])
     if entries or entries is None:
         providers = build_providers(entries or (), reading, vault, outbound)
@@ -269,7 +281,7 @@ def _proxy(values: Mapping[str, Any], reading: Reading, vault: Vault, environ: M
         there, missing = ("tls_cert", "tls_key") if cert else ("tls_key", "tls_cert")
         reading.problem(f"proxy.{there}", f"set without {missing}", hint="serving HTTPS takes both")
     public_url, proxy_url = values.get("public_url"), values.get("proxy_url")
-    plain = ("port", "auth_mode", "allow_lan_access", "on_loss", "tables", "tls_cert", "tls_key")
+    plain = ("port", "auth_mode", "allow_lan_access", "on_loss", "tables", "ca_file", "tls_cert", "tls_key")
     keys = client_keys(values, reading, vault, environ)
     return Proxy(
         host=host,

@@ -173,7 +173,7 @@ class Reading:
                 self.problem(path, "an empty string", allowed=schema.expected)
             return None
         try:
-            return parse_url(value, query=schema.query, login=schema.login)
+            return parse_url(value, query=schema.query, login=schema.login, proxy=schema.proxy)
         except ValueError as error:
             self.problem(path, str(error), allowed=schema.expected)
             return None

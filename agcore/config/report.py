@@ -40,6 +40,7 @@ def describe_config(parsed: Parsed, *, now: float | None = None) -> str:
         ),
         ("Tables", [_tables(config)] if config.proxy.tables else []),
         ("MCP servers", _aligned(_mcp_servers(config)) or ["none"]),
+        ("CAs", [f"those of {config.proxy.ca_file}, beside the usual ones"] if config.proxy.ca_file else []),
         ("Patience", [f"{config.retry.patience:g} s for a limited or overloaded key"] if config.retry.patience else []),
         ("State of keys", [f"kept in {config.pool.state_file}"] if config.pool.state_file else []),
         ("Warnings", list(warnings)),
@@ -109,11 +110,16 @@ def _providers(providers: Sequence[Provider]) -> Iterator[str]:
         rows.append(("models", f"{models}  (is asked before the providers below, for every name)" if hides else models))
         if provider.headers:
             rows.append(("headers", ", ".join(name.decode("ascii") for name, _ in provider.headers)))
+        own = {each.origin.ca_file: None for each in provider.endpoints.values() if each.origin.ca_file}
+        if own:
+            rows.append(("trusts", f"only the CAs of {', '.join(own)}"))
         if provider.first_byte:
             rows.append(("answers", f"begin within {provider.first_byte:g} s"))
         proxies = {each.origin.proxy: None for each in provider.endpoints.values() if each.origin.proxy is not None}
         if proxies:
-            rows.append(("through", ", ".join(Url("", "http", each.host, each.port, "").shown for each in proxies)))
+            rows.append(
+                ("through", ", ".join(Url("", each.scheme, each.host, each.port, "").shown for each in proxies))
+            )
         yield from (f"  {line}" for line in _aligned(rows))
 
 

@@ -51,6 +51,8 @@ class UrlText(msgspec.Struct, frozen=True):
     empty: bool = False
     query: bool = False
     login: bool = False
+    proxy: bool = False
+    """The other schemes of proxies are allowed, too."""
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -108,6 +110,7 @@ _STEP: Final = OneOr(_TARGET, ListOf(_TARGET, '"provider/model" or a list of the
 _STEPS: Final = OneOr(_STEP, ListOf(_STEP, '"provider/model" or a list of them'))
 _DIALECT: Final = Text("a dialect", choices=DIALECT_NAMES)
 _BASE_URL: Final = UrlText()
+_PROXY_URL: Final = UrlText("an http://, https://, socks5:// or socks5h:// URL", empty=True, login=True, proxy=True)
 
 
 def _capability(field: str, kind: type) -> Schema:
@@ -182,7 +185,8 @@ SCHEMA: Final = Table(
                 "public_url": UrlText(empty=True),
                 "tables": _PATH,
                 "on_loss": Text("a policy", choices=("report", "reject")),
-                "proxy_url": UrlText(empty=True, login=True),
+                "proxy_url": _PROXY_URL,
+                "ca_file": _PATH,
                 "tls_cert": _PATH,
                 "tls_key": _PATH,
             }
@@ -226,7 +230,7 @@ SCHEMA: Final = Table(
                     "auth": Text("a way to send the key", choices=AUTH_NAMES),
                     "headers": MapOf(Text("a header value", empty=True, secret=True), "a table of header values"),
                     "ca_file": _PATH,
-                    "proxy_url": UrlText(empty=True, login=True),
+                    "proxy_url": _PROXY_URL,
                     "keys": ListOf(_SECRET, 'a list of keys, as in ["env:NAME"]'),
                     "models": _MODELS,
                     "strategy": Text("a strategy", choices=("sticky", "round_robin", "least_busy")),

@@ -100,6 +100,8 @@ class Proxy(msgspec.Struct, frozen=True):
     on_loss: str = "report"
     tables: str = ""
     proxy_url: str = ""
+    ca_file: str = ""
+    """CAs for all providers, beside the usual ones."""
     tls_cert: str = ""
     tls_key: str = ""
 

@@ -31,15 +31,20 @@ class Peer(msgspec.Struct, frozen=True):
 
 
 class ProxyServer(msgspec.Struct, frozen=True):
-    """An outbound HTTP proxy."""
+    """An outbound proxy: one that takes CONNECT (RFC 9110 section 9.3.6), or a SOCKS 5 one (RFC 1928)."""
 
     host: str
     port: int
     authorization: str = ""
-    """The value of `proxy-authorization`, a secret; empty where none is needed."""
+    """The value of `proxy-authorization`, a secret; empty where none is needed. SOCKS takes the same login."""
+    scheme: str = "http"
+    """What is spoken with the proxy itself: `"http"`, `"https"` or `"socks5"`."""
+    more_cas: str = ""
+    """A PEM file of CAs to verify an `https` proxy by, beside the usual roots."""
 
     def __repr__(self) -> str:
-        return f"ProxyServer({self.host!r}, {self.port})"
+        scheme = "" if self.scheme == "http" else f", scheme={self.scheme!r}"
+        return f"ProxyServer({self.host!r}, {self.port}{scheme})"
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -53,7 +58,9 @@ class Origin(msgspec.Struct, frozen=True):
     ca_file: str = ""
     """A PEM file to verify the server by, instead of the usual roots; empty for those."""
     proxy: ProxyServer | None = None
-    """An HTTP proxy to go through by CONNECT (RFC 9110 section 9.3.6); None to connect directly."""
+    """The proxy to go through; None to connect directly."""
+    more_cas: str = ""
+    """A PEM file of CAs to verify the server by, beside the usual roots; empty for those alone, or for `ca_file`."""
 
 
 class Streamed(msgspec.Struct, frozen=True, tag=True):

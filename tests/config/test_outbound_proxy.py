@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 
 from agcore.config.outbound_proxy import exempts
-from agcore.config.parser import ConfigError, Parsed, from_environment, parse
+from agcore.config.parser import ConfigError, Parsed, from_environment, parse, with_file_names
 from agcore.config.report import describe_config
 from agcore.protocol.http import Origin, ProxyServer
 
 SECRET = "s3cret"
+EXPECTED = "expected an http://, https://, socks5:// or socks5h:// URL"
 
 
 def read(text: str, **environ: str) -> Parsed:
@@ -62,6 +63,61 @@ def test_each_scheme_has_its_variables(url: str, variable: str, used: bool) -> N
 def test_the_lower_case_variable_goes_before_the_upper_case_one() -> None:
     assert through(https_proxy="http://a:1", HTTPS_PROXY="http://b:2") == ProxyServer("a", 1)
     assert through(https_proxy=" ", HTTPS_PROXY="http://b:2") == ProxyServer("b", 2)
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("https://u:p@squid", ProxyServer("squid", 443, "Basic dTpw", "https")),
+        ("socks5://squid", ProxyServer("squid", 1080, scheme="socks5")),
+        ("socks5h://u:p@squid:9", ProxyServer("squid", 9, "Basic dTpw", "socks5")),
+        ("socks://squid:9/", ProxyServer("squid", 9, scheme="socks5")),
+    ],
+)
+def test_proxies_may_speak_tls_or_socks(url: str, server: ProxyServer) -> None:
+    assert through(https_proxy=url) == server
+    assert through(f'proxy_url = "{url}"') == server
+    assert through(f'[proxy]\nproxy_url = "{url}"') == server
+
+
+def test_all_proxy_is_for_what_no_other_variable_is_for() -> None:
+    for name in ("all_proxy", "ALL_PROXY"):
+        assert through(**{name: "socks5h://tor:9050"}) == ProxyServer("tor", 9050, scheme="socks5")
+        assert through(url="http://api.example/v1", **{name: "squid:3128"}) == ProxyServer("squid", 3128)
+        assert through(**{"https_proxy": "http://own:1", name: "http://all:2"}) == ProxyServer("own", 1)
+        assert through(**{name: "http://all:2", "NO_PROXY": "api.example:443"}) is None
+        (problem,) = problems(**{name: "socks4://tor:9050"})
+        assert problem == f"{name} (environment): {EXPECTED}, found a URL with another scheme"
+
+
+def test_a_general_ca_file_is_for_every_origin_that_has_none_of_its_own() -> None:
+    entry = '[[providers]]\nname = "{}"\ndialect = "openai"\nbase_url = "{}://{}.example/v1"\n'
+    text = '[proxy]\nca_file = "corp.pem"\nproxy_url = "https://squid"\n[mcp.m]\nurl = "https://m.example/mcp"\n'
+    text += entry.format("a", "https", "a") + entry.format("b", "https", "b") + 'ca_file = "own.pem"\n'
+    config = read(text + entry.format("c", "http", "c")).config
+    found = {each.name: each.preferred_endpoint.origin for each in config.providers}
+    assert {name: (each.ca_file, each.more_cas) for name, each in found.items()} == {
+        "a": ("", "corp.pem"),
+        "b": ("own.pem", ""),
+        "c": ("", ""),
+    }
+    proxy = found["c"].proxy
+    assert proxy is not None
+    assert proxy.more_cas == "corp.pem"
+    (server,) = config.mcp
+    assert server.endpoint is not None
+    assert server.endpoint.origin.more_cas == "corp.pem"
+    placed = with_file_names(config, lambda name: f"/etc/{name}")
+    origin = placed.providers[0].preferred_endpoint.origin
+    assert (placed.proxy.ca_file, origin.more_cas) == ("/etc/corp.pem", "/etc/corp.pem")
+    assert origin.proxy is not None
+    assert origin.proxy.more_cas == "/etc/corp.pem"
+    assert placed.mcp[0].endpoint is not None
+    assert placed.mcp[0].endpoint.origin.more_cas == "/etc/corp.pem"
+    report = describe_config(read(text))
+    assert "those of corp.pem, beside the usual ones" in report
+    assert "only the CAs of own.pem" in report
+    assert "https://squid" in report
 
 
 def test_a_proxy_of_the_environment_may_be_written_without_a_scheme() -> None:
@@ -164,8 +220,8 @@ def test_entries_of_no_proxy_cover_what_they_name(entry: str, host: str, covered
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("https://squid", "expected an http:// URL, found an https:// URL; TLS to a proxy is not supported"),
-        ("http://squid/path", "expected an http:// URL, found a URL with a path"),
+        ("http://squid/path", f"{EXPECTED}, found a URL with a path"),
+        ("socks4://squid", f"{EXPECTED}, found a URL with another scheme"),
     ],
 )
 def test_urls_that_no_proxy_can_have_are_problems_and_are_said_once(url: str, problem: str) -> None:
@@ -178,10 +234,10 @@ def test_urls_that_no_proxy_can_have_are_problems_and_are_said_once(url: str, pr
     assert str(raised.value) == f"https_proxy (environment): {problem}"
 
 
-@pytest.mark.parametrize("url", ["socks5://u:s3cret@squid:1080", "http://u:s3cret@squid:x", "http://s3 cret"])
+@pytest.mark.parametrize("url", ["socks4://u:s3cret@squid:1080", "http://u:s3cret@squid:x", "http://s3 cret"])
 def test_a_proxy_of_the_environment_that_is_no_url_is_a_problem_without_its_secret(url: str) -> None:
     (problem,) = problems(https_proxy=url)
-    assert problem.startswith("https_proxy (environment): expected an http:// URL, found ")
+    assert problem.startswith(f"https_proxy (environment): {EXPECTED}, found ")
     assert SECRET not in problem
 
 

@@ -547,7 +547,7 @@ WRONG: list[tuple[str, str]] = [
     ("[provider]", 'provider: unknown key; did you mean "providers"?'),
     ('[[providers]]\npreset = "openai"\nkey = "k"', 'providers[0].key: unknown key; did you mean "keys"?'),
     ('[proxy]\n"a b" = 1', 'proxy."a b": unknown key; allowed: host, port, auth_mode, allow_lan_access, api_key, '
-     "admin_key, keys, allowed_hosts, cors_origins, public_url, tables, on_loss, proxy_url, tls_cert, tls_key"),
+     "admin_key, keys, allowed_hosts, cors_origins, public_url, tables, on_loss, proxy_url, ca_file, tls_cert, tls_key"),
     # Types
     ('[timeouts]\nidle = "5m"', 'timeouts.idle: expected a number of seconds, found the string "5m"'),
     ("[timeouts]\nidle = true", "timeouts.idle: expected a number of seconds, found true"),

@@ -38,6 +38,7 @@ def test_what_breaks_in_a_handshake_may_pass_and_a_disagreement_will_not(
     error: Exception, stage: Stage, explicit: bool
 ) -> None:
     if isinstance(error, ssl.SSLCertVerificationError):
+        error.verify_code = 18
         error.verify_message = "self-signed certificate"
     elif isinstance(error, ssl.SSLError):
         error.reason = "SOME_REASON"

@@ -107,6 +107,14 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_no_answers.py::test_an_answer_that_is_empty_for_a_reason_is_translated",
     ),
     # G7
+    base.row(
+        "manners.G7",
+        "docs/decisions/0030-ways-out.md",
+        "A CA of the environment, of `[proxy] ca_file` or of the system counts beside certifi's; a provider's own alone.",
+        "differential/test_ways_out.py::test_a_companys_ca_is_taken_from_the_environment",
+        "differential/test_ways_out.py::test_a_general_ca_file_counts_beside_the_usual_ones_and_a_providers_own_alone",
+        "differential/test_ways_out.py::test_a_ca_file_that_cannot_be_used_is_found_at_the_start",
+    ),
     # G8
     # G9
     # G10
@@ -180,6 +188,15 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     ),
     # G15
     # G16
+    base.row(
+        "manners.G16",
+        "docs/decisions/0030-ways-out.md",
+        "Proxies may speak SOCKS 5 or TLS, and `ALL_PROXY` is for what no other variable is for.",
+        "config/test_outbound_proxy.py::test_proxies_may_speak_tls_or_socks",
+        "config/test_outbound_proxy.py::test_all_proxy_is_for_what_no_other_variable_is_for",
+        "differential/test_ways_out.py::test_an_upstream_is_reached_through_socks_which_resolves_its_name",
+        "differential/test_ways_out.py::test_an_upstream_is_reached_through_a_proxy_that_speaks_tls",
+    ),
     # G17
     base.row(
         "manners.G17",
@@ -189,6 +206,13 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "config/test_mistakes.py::test_plain_http_to_a_public_host_is_questioned",
     ),
     # G18
+    base.row(
+        "manners.G18",
+        "docs/decisions/0030-ways-out.md",
+        "Connections are kept alive by TCP, those of clients and those to upstreams.",
+        "differential/test_ways_out.py::test_connections_to_upstreams_are_kept_alive",
+        "differential/test_ways_out.py::test_connections_of_clients_are_kept_alive_by_the_trio_server",
+    ),
     # G19
     base.row(
         "manners.G19",

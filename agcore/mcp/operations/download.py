@@ -61,7 +61,8 @@ class Download:
         url = parse_url(self._url, query=True)
         # No provider can have this name, so that nothing that happens here is held against one.
         provider = Provider(name=url.shown.removesuffix(url.path), endpoints={})
-        endpoint = Endpoint("https", Origin(url.scheme, url.host, url.port), b"", "none")
+        more_cas = self._parts.services.config.proxy.ca_file
+        endpoint = Endpoint("https", Origin(url.scheme, url.host, url.port, more_cas=more_cas), b"", "none")
         self._call = self._parts.calls.start(
             (Candidate(provider, endpoint, ""),), to=self, now=now, single_attempt=True
         )

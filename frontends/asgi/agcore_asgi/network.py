@@ -19,9 +19,10 @@ from anyio.abc import ByteStream
 from anyio.streams.tls import TLSAttribute, TLSStream
 
 from agcore.protocol import Origin, ProxyServer
+from agcore_host.sockets import keep_alive
 from agcore_host.upstream.failures import not_connected, not_secured
 from agcore_host.upstream.tls import Contexts
-from agcore_host.upstream.tunnel import Tunnel
+from agcore_host.upstream.tunnel import place_of_proxy, tunnel_for
 
 RECEIVE: Final = 64 * 1024
 """Bytes asked of a socket at once."""
@@ -61,6 +62,8 @@ class Stream:
         """
         if self._tls is None:
             return False
+        if isinstance(self._tls.transport_stream, TLSStream):
+            return True  # what the TLS below it holds cannot be told, so that such a connection serves once
         try:
             self._tls.extra(TLSAttribute.ssl_object).read(1)
         except ssl.SSLWantReadError:
@@ -162,15 +165,41 @@ class Network:
         Raises:
             Unreachable: with stage `CONNECT` or `TLS`.
         """
-        context = self._contexts.trusting(origin.ca_file) if origin.scheme == "https" else None
+        context = self._context(origin)
         made = await _open(origin, address)
+        below: ByteStream = made
         try:
             if origin.proxy is not None:
-                await _through(made, origin, origin.proxy, address)
-            return Stream(made) if context is None else await _secured(made, origin, context)
+                below = await self._through(made, origin, origin.proxy, address)
+            if context is not None:
+                return Stream(made, await _secured(below, origin, context))
+            return Stream(made, below if isinstance(below, TLSStream) else None)
         except BaseException:
             made.close()
             raise
+
+    def _context(self, origin: Origin) -> ssl.SSLContext | None:
+        return self._contexts.trusting(origin.ca_file, origin.more_cas) if origin.scheme == "https" else None
+
+    async def _through(self, made: Socket, origin: Origin, proxy: ProxyServer, address: str) -> ByteStream:
+        there = place_of_proxy(proxy)
+        context = self._context(there)
+        below: ByteStream = made if context is None else await _secured(made, there, context)
+        tunnel = tunnel_for(origin, proxy, address)
+        opened = False
+        try:
+            while not opened:
+                asked = tunnel.outgoing()
+                if asked:
+                    await below.send(asked)
+                try:
+                    data = await below.receive()
+                except EndOfStream:
+                    data = b""
+                opened = tunnel.receive(data)
+        except BROKEN as error:
+            raise tunnel.broken(error) from error
+        return below
 
 
 async def _open(origin: Origin, address: str) -> Socket:
@@ -182,27 +211,11 @@ async def _open(origin: Origin, address: str) -> Socket:
         raise not_connected(origin, error) from error
 
 
-async def _through(made: Socket, origin: Origin, proxy: ProxyServer, address: str) -> None:
-    tunnel = Tunnel(origin, proxy, address)
+async def _secured(below: ByteStream, origin: Origin, context: ssl.SSLContext) -> TLSStream:
     try:
-        await made.send(tunnel.request)
-        opened = False
-        while not opened:
-            try:
-                data = await made.receive()
-            except EndOfStream:
-                data = b""
-            opened = tunnel.receive(data)
-    except BrokenResourceError as error:
-        raise tunnel.broken(error) from error
-
-
-async def _secured(made: Socket, origin: Origin, context: ssl.SSLContext) -> Stream:
-    try:
-        tls = await TLSStream.wrap(made, hostname=origin.host, ssl_context=context, standard_compatible=False)
+        return await TLSStream.wrap(below, hostname=origin.host, ssl_context=context, standard_compatible=False)
     except (BrokenResourceError, EndOfStream, OSError) as error:
         raise not_secured(origin, error) from error
-    return Stream(made, tls)
 
 
 async def connect_tcp(host: str, port: int) -> socket.socket:
@@ -257,6 +270,7 @@ async def _connect(family: int, address: tuple[str | int, ...]) -> socket.socket
         if error:
             raise OSError(error, os.strerror(error))
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        keep_alive(made)
     except BaseException:
         made.close()
         raise

@@ -45,8 +45,10 @@ api_key = "{key}"
 #on_loss = "report"
 # A TOML file of vendor profiles, models and prices, over the shipped tables.
 #tables = ""
-# An outbound HTTP proxy. HTTPS_PROXY and NO_PROXY are read too.
+# An outbound proxy: http://, https:// or socks5://. HTTPS_PROXY, ALL_PROXY and NO_PROXY are read too.
 #proxy_url = ""
+# CAs for all providers, beside the usual ones. SSL_CERT_FILE and SSL_CERT_DIR are read too.
+#ca_file = ""
 # Both, to serve HTTPS: files in PEM.
 #tls_cert = ""
 #tls_key = ""

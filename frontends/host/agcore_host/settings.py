@@ -242,7 +242,27 @@ def refusals(config: Config) -> tuple[str, ...]:
         certificate_of(config)
     except SettingsError as error:
         problems = (*problems, str(error))
-    return problems
+    return (*problems, *_unusable_ca_files(config))
+
+
+def _unusable_ca_files(config: Config) -> list[str]:
+    """A sentence for each `ca_file` that cannot be read, or holds no CA."""
+    named = {"proxy.ca_file": config.proxy.ca_file}
+    for provider in config.providers:
+        for endpoint in provider.endpoints.values():
+            named[f"ca_file of the provider {provider.name}"] = endpoint.origin.ca_file
+    if not any(named.values()):
+        return []
+    from agcore_host.upstream.tls import read_ca_file
+
+    unusable = []
+    for where, path in named.items():
+        try:
+            if path:
+                read_ca_file(path)
+        except OSError as error:
+            unusable.append(f"{where}: cannot use {path}: {reason(error)}")
+    return unusable
 
 
 def certificate_of(config: Config, sink: Callable[[Event], None] = lambda _: None) -> Certificate | None:

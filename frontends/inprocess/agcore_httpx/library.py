@@ -45,6 +45,8 @@ class Ask:
     port: int
     headers: Headers
     body: AsyncIterator[bytes]
+    target: bytes
+    """Path and query, where no extension has them to the letter."""
     extensions: Mapping[str, object]
 
 
@@ -52,8 +54,9 @@ class Ask:
 class Library:
     """A library."""
 
-    connect: Callable[[ssl.SSLContext | bool, ProxyServer | None, float], Transport]
-    """Makes a transport with TLS contexts of ours, an outbound proxy and seconds that unused connections are kept."""
+    connect: Callable[[ssl.SSLContext | bool, ProxyServer | None, ssl.SSLContext | None, float], Transport]
+    """Makes a transport with a TLS context of ours, an outbound proxy and a context for TLS with that, and seconds that
+    unused connections are kept. Raises ImportError where the library lacks what the proxy takes."""
     ask: Callable[[Transport, Ask], Awaitable[tuple[Response, Headers]]]
     """Sends a request by one of its transports; returns the answer and its header fields, names in lower case."""
     errors: tuple[type[Exception], ...]

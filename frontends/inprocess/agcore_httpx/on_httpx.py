@@ -12,7 +12,9 @@ import httpx
 
 from agcore.config import Config
 from agcore.protocol import Event, Headers, ProxyServer
+from agcore_host.sockets import keepalive_options
 from agcore_host.upstream.failures import authority
+from agcore_host.upstream.socks import login_of
 from agcore_httpx.driver import Driver
 from agcore_httpx.gateway import InProcess, LoopThread, within
 from agcore_httpx.library import Ask, Library, Transport
@@ -175,13 +177,20 @@ async def _in_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _connect(verify: ssl.SSLContext | bool, proxy: ProxyServer | None, idle: float) -> httpx.AsyncHTTPTransport:
+def _connect(
+    verify: ssl.SSLContext | bool, proxy: ProxyServer | None, proxy_tls: ssl.SSLContext | None, idle: float
+) -> httpx.AsyncHTTPTransport:
     through = None
     if proxy is not None:
-        headers = {"proxy-authorization": proxy.authorization} if proxy.authorization else None
-        through = httpx.Proxy(f"http://{authority(proxy.host, proxy.port)}", headers=headers)
+        url = f"{proxy.scheme}://{authority(proxy.host, proxy.port)}"
+        login = login_of(proxy) if proxy.scheme == "socks5" else None
+        headers = {"proxy-authorization": proxy.authorization} if proxy.authorization and login is None else None
+        auth = None if login is None else (login[0].decode("latin-1"), login[1].decode("latin-1"))
+        through = httpx.Proxy(url, ssl_context=proxy_tls, auth=auth, headers=headers)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=idle)
-    return httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=limits, proxy=through)
+    return httpx.AsyncHTTPTransport(
+        verify=verify, trust_env=False, limits=limits, proxy=through, socket_options=keepalive_options()
+    )
 
 
 async def _ask(transport: Transport, ask: Ask) -> tuple[httpx.Response, Headers]:
@@ -189,7 +198,7 @@ async def _ask(transport: Transport, ask: Ask) -> tuple[httpx.Response, Headers]
     # `stream=`, because with `content=` the fields that are found missing are put in.
     request = httpx.Request(
         ask.method,
-        httpx.URL(scheme=ask.scheme, host=ask.host, port=ask.port),
+        httpx.URL(scheme=ask.scheme, host=ask.host, port=ask.port, raw_path=ask.target),
         headers=[*ask.headers],
         stream=_Body(ask.body),
         extensions={**ask.extensions},

@@ -31,7 +31,7 @@ from agcore.protocol import (
     is_public,
 )
 from agcore_host.spool import Spool
-from agcore_host.upstream.failures import Unreachable, disagreement, place, reason
+from agcore_host.upstream.failures import Unreachable, not_secured, place, reason
 from agcore_host.upstream.tls import Contexts
 from agcore_httpx.library import Ask, Library, Transport
 
@@ -40,7 +40,6 @@ PIECE: Final = 256 * 1024
 
 FAILURES: Final[Mapping[Stage, str]] = {
     Stage.CONNECT: "cannot connect to {}",
-    Stage.TLS: "no TLS with {}",
     Stage.SEND: "cannot send the request to {}",
     Stage.HEAD: "no answer from {}",
     Stage.BODY: "the answer of {} broke off",
@@ -59,7 +58,7 @@ class Transports:
         self.library = library
         self._idle = idle
         self._contexts = Contexts()
-        self._transports: dict[tuple[bool, str, ProxyServer | None, bool], Transport] = {}
+        self._transports: dict[tuple[bool, str, str, ProxyServer | None, bool], Transport] = {}
 
     def to(self, origin: Origin, *, public_only: bool) -> Transport:
         """The transport for `origin`, made when it is first asked for; with `public_only` one that keeps no connection.
@@ -68,12 +67,19 @@ class Transports:
             Unreachable: the file of CAs cannot be used.
         """
         secure = origin.scheme == "https"
-        key = (secure, origin.ca_file, origin.proxy, public_only)
+        key = (secure, origin.ca_file, origin.more_cas, origin.proxy, public_only)
         transport = self._transports.get(key)
         if transport is None:
             # Without TLS, nothing is verified, and no roots need be loaded.
-            context = self._contexts.trusting(origin.ca_file) if secure else False
-            transport = self.library.connect(context, origin.proxy, 0 if public_only else self._idle)
+            context = self._contexts.trusting(origin.ca_file, origin.more_cas) if secure else False
+            proxy, proxy_tls = origin.proxy, None
+            if proxy is not None and proxy.scheme == "https":
+                proxy_tls = self._contexts.trusting("", proxy.more_cas)
+            try:
+                transport = self.library.connect(context, proxy, proxy_tls, 0 if public_only else self._idle)
+            except ImportError:
+                lacks = "SOCKS, which takes the package socksio (pip install socksio)"
+                raise Unreachable(Stage.UNSUPPORTED, lacks) from None
             self._transports[key] = transport
         return transport
 
@@ -154,12 +160,17 @@ class Leg:
 
     async def _relay(self, transports: Transports) -> None:
         request, origin = self._request, self._request.origin
-        extensions: dict[str, object] = {"target": request.target, "trace": self._trace, "timeout": {}}
+        extensions: dict[str, object] = {"trace": self._trace, "timeout": {}}
+        if origin.proxy is None or origin.proxy.scheme == "socks5":
+            # An HTTP proxy would be asked for this in place of the upstream's address.
+            extensions["target"] = request.target
         host = origin.host
         if self._public_only:
             host = await _public_address(origin)
             extensions["sni_hostname"] = origin.host
-        ask = Ask(request.method, origin.scheme, host, origin.port, request.headers, self._body, extensions)
+        ask = Ask(
+            request.method, origin.scheme, host, origin.port, request.headers, self._body, request.target, extensions
+        )
         transport = transports.to(origin, public_only=self._public_only)
         response, headers = await transports.library.ask(transport, ask)
         self._stage = Stage.BODY
@@ -191,6 +202,9 @@ class Leg:
                 self._sent = Sent.ALL
 
     def _failure(self, error: Exception, local: bool) -> UpstreamFailed:
+        if self._stage is Stage.TLS:
+            failed = not_secured(self._request.origin, error)
+            return UpstreamFailed(self._number, failed.stage, Sent.NONE, False, failed.cause)
         what = FAILURES[self._stage].format(place(self._request.origin))
         sent, why = self._sent, reason(error) or "the connection broke"
         if local:
@@ -198,10 +212,7 @@ class Leg:
             sent, why = self._sent if self._head_sent else Sent.NONE, "it is not valid HTTP"
         # A connection counts as reused only once there was one.
         reused = self._reused and self._stage not in (Stage.CONNECT, Stage.TLS)
-        # A handshake that the connection's end cut off may succeed the next time.
-        broke = self._stage is Stage.TLS and disagreement(error) is None
-        stage = Stage.CONNECT if broke else self._stage
-        return UpstreamFailed(self._number, stage, sent, reused, f"{what}: {why}")
+        return UpstreamFailed(self._number, self._stage, sent, reused, f"{what}: {why}")
 
 
 class ArrivingBody(AsyncIterator[bytes]):

@@ -34,6 +34,7 @@ from agcore.protocol import (
     Warned,
 )
 from agcore_host.http.engines import server_engine
+from agcore_host.sockets import keep_alive
 from agcore_host.state_file import StateFile
 from agcore_trio.clock import Clock
 from agcore_trio.connection import Connection, refuse
@@ -222,6 +223,7 @@ class Server:
                 self._sink(Warned(f"cannot accept a connection: {error.strerror}"))
                 await trio.sleep(ACCEPT_PAUSE)
                 continue
+            keep_alive(stream)
             connections.start_soon(self.serve_stream, self._secured(stream), peer_of(stream))
 
     def _secured(self, stream: trio.SocketStream) -> trio.abc.Stream:

@@ -18,8 +18,13 @@ LINGER: Final = 1.0
 
 
 def transport_of(stream: trio.abc.Stream) -> trio.abc.Stream:
-    """The stream below TLS, or the very stream without; one whose TLS has said goodbye knows it no more."""
-    return stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    """The stream below TLS, or the very stream without; one whose TLS has said goodbye knows it no more.
+
+    Through an `https` proxy, there is TLS within TLS.
+    """
+    while isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    return stream
 
 
 def descriptor_of(stream: trio.abc.Stream) -> int | None:
@@ -81,6 +86,8 @@ async def unread(stream: trio.abc.Stream) -> bool:
     """
     if not isinstance(stream, trio.SSLStream):
         return False
+    if isinstance(stream.transport_stream, trio.SSLStream):
+        return True  # what the TLS below it holds cannot be told, so that such a connection serves once
     with trio.CancelScope() as scope:
         # What is held is read before the first wait, and that is where this is left. A scope whose time was over when
         # it is entered would be left before.

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import ssl
+from typing import Final
 
 from agcore.protocol import Origin, ProxyServer, Stage
+
+_UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's codes for certificates that lead to no CA that is trusted here."""
+_REMEDY: Final = "name your own CA as ca_file, of the provider or under [proxy], or in SSL_CERT_FILE"
 
 
 class Unreachable(Exception):
@@ -33,7 +38,8 @@ def not_secured(origin: Origin, error: Exception) -> Unreachable:
     disagreed = disagreement(error)
     if isinstance(disagreed, ssl.SSLCertVerificationError):
         why = f"TLS certificate of {origin.host} not accepted: {disagreed.verify_message}"
-        return Unreachable(Stage.TLS, why)
+        unknown = disagreed.verify_code in _UNKNOWN_ISSUER
+        return Unreachable(Stage.TLS, f"{why}; {_REMEDY}" if unknown else why)
     why = reason(error) or "connection closed"
     stage = Stage.CONNECT if disagreed is None else Stage.TLS
     return Unreachable(stage, f"TLS handshake with {place(origin)} failed: {why}")

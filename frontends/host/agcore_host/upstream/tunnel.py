@@ -1,18 +1,21 @@
 """Asking an HTTP proxy for a tunnel to an upstream: CONNECT (RFC 9110, section 9.3.6), without IO.
 
-Whatever is spoken in the tunnel, plain HTTP or TLS, is between us and the upstream. TLS to the proxy itself is not
-supported.
+Whatever is spoken in the tunnel, plain HTTP or TLS, is between us and the upstream. With an `https` proxy all of it is
+spoken inside TLS to that proxy.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import h11
 
 from agcore.protocol import Origin, ProxyServer, Stage
 from agcore_host.http.heads import request_head
 from agcore_host.upstream.failures import Unreachable, authority, lost, place
+
+if TYPE_CHECKING:
+    from agcore_host.upstream.socks import SocksTunnel
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of the head of a proxy's answer."""
@@ -25,9 +28,6 @@ class Tunnel:
         origin: where the tunnel leads.
         proxy: who is asked.
         address: where the origin is, as an IP literal, so that the proxy resolves no name; empty for its host.
-
-    Attributes:
-        request: the bytes to send.
     """
 
     def __init__(self, origin: Origin, proxy: ProxyServer, address: str = "") -> None:
@@ -40,7 +40,12 @@ class Tunnel:
         self._http.send(h11.EndOfMessage())
         if proxy.authorization:
             headers.append((b"proxy-authorization", proxy.authorization.encode("ascii")))
-        self.request = request_head("CONNECT", host, headers)
+        self._outgoing = request_head("CONNECT", host, headers)
+
+    def outgoing(self) -> bytes:
+        """The bytes to send now, each once; empty where the proxy has the word."""
+        data, self._outgoing = self._outgoing, b""
+        return data
 
     def receive(self, data: bytes | bytearray) -> bool:
         """Takes what the proxy says; `b""` for the end of the connection.
@@ -82,3 +87,17 @@ class Tunnel:
 
     def _refused(self, what: str) -> Unreachable:
         return Unreachable(Stage.CONNECT, f"the proxy {place(self._proxy)} {what}")
+
+
+def tunnel_for(origin: Origin, proxy: ProxyServer, address: str = "") -> Tunnel | SocksTunnel:
+    """The wish for a way through `proxy`, in the words that it understands; the arguments are those of `Tunnel`."""
+    if proxy.scheme != "socks5":
+        return Tunnel(origin, proxy, address)
+    from agcore_host.upstream.socks import SocksTunnel
+
+    return SocksTunnel(origin, proxy, address)
+
+
+def place_of_proxy(proxy: ProxyServer) -> Origin:
+    """The proxy as a place that TLS is spoken with."""
+    return Origin(proxy.scheme, proxy.host, proxy.port, more_cas=proxy.more_cas)
