@@ -180,7 +180,7 @@ KEY = 'it\'s "my" $KEY `x` \\ key #1'
 class TestEnv:
     def test_the_names_are_those_of_the_recipes(self) -> None:
         assert tuple(recipes.CLIENTS) == CLIENTS
-        assert tuple(recipes.SHELLS) == ("sh", "fish", "powershell")
+        assert tuple(recipes.SHELLS) == ("sh", "bash", "zsh", "fish", "powershell", "pwsh")
 
     @pytest.mark.parametrize(
         ("client", "expected"),
@@ -199,7 +199,7 @@ class TestEnv:
         if program is None:
             pytest.skip(f"{shell} is not installed")
         configure(home, CONFIGURED)
-        printed = run("env", client, "--shell", {"fish": "fish", "pwsh": "powershell"}.get(shell, "sh"))
+        printed = run("env", client, "--shell", shell)
         show = "import json, os; print(json.dumps(dict(os.environ)))"
         (home / "show.py").write_text(show)
         call = "& " if shell == "pwsh" else ""

@@ -67,6 +67,8 @@ class TestCommandLine:
         ("arguments", "complaint"),
         [
             (["sreve"], "invalid choice: 'sreve'"),
+            (["staus"], "; did you mean status?; see `agcore --help`"),
+            (["env", "cluade"], "; did you mean claude?; see `agcore env --help`"),
             (["serve", "--port", "70000"], "'70000' is not a port number from 0 to 65535"),
             (["serve", "--port", "-1"], "port"),
             (["serve", "--host", "http://x"], "'http://x' is not a host name or IP address"),

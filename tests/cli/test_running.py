@@ -202,6 +202,16 @@ class TestEnv:
             out = capsys.readouterr().out
             assert all(statement.format(name) in out for name in rivals)
 
+    def test_a_key_that_has_expired_is_not_shown_while_there_is_another(
+        self, home: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        old = f'[[proxy.keys]]\nname = "old"\nkey = "{KEY_A}"\nexpires = 2020-01-01\n'
+        new = f'[[proxy.keys]]\nname = "new"\nkey = "{KEY_B}"\nexpires = 2999-01-01\n'
+        for keys, shown in ((old + new, KEY_B), (old, KEY_A)):
+            configure(home, keys)
+            assert main(["env", "claude", "--shell", "sh"]) == 0
+            assert f"ANTHROPIC_AUTH_TOKEN={shown}\n" in capsys.readouterr().out
+
     def test_claude_code_asks_the_gateway_for_its_models(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["env", "claude", "--shell", "sh"]) == 0
         assert "export CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY=1\n" in capsys.readouterr().out

@@ -66,7 +66,7 @@ class _Parser(argparse.ArgumentParser):
     """Leaves the form of errors, and the end of the process, to `main`."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see `{self.prog} --help`")
+        raise UsageError(f"{message}{_near(message)}; see `{self.prog} --help`")
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -125,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     pointing.add_argument("client", choices=clients, metavar="CLIENT", help=", ".join(clients))
     add_config(pointing)
     shell = "powershell" if os.name == "nt" else "sh"
-    shells = ("sh", "fish", "powershell")
+    shells = ("sh", "bash", "zsh", "fish", "powershell", "pwsh")
     pointing.add_argument("--shell", choices=shells, default=shell, help="whose syntax; by default %(default)s")
     telling = add("status", "show what the running gateway knows of its keys", epilog=_STATUS_EPILOG)
     add_config(telling)
@@ -143,6 +143,16 @@ def _parser() -> argparse.ArgumentParser:
     add_config(models)
     add("routes", "print the table of routes")
     return parser
+
+
+def _near(message: str) -> str:
+    """The question whether another of the choices was meant that argparse lists in a complaint."""
+    import re
+    from difflib import get_close_matches
+
+    found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
+    near = get_close_matches(found[1].lower(), found[2].replace("'", "").split(", "), 1) if found else []
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 class _Version(argparse.Action):

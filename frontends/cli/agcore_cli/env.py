@@ -33,12 +33,13 @@ class Target(msgspec.Struct, frozen=True):
     """Which gateway that is, for people."""
 
 
-def target(config: Config, origin: str, *, running_at: str = "") -> Target:
+def target(config: Config, origin: str, *, now: float, running_at: str = "") -> Target:
     """The gateway of a configuration: at `public_url`, or where it listens, as seen from this machine.
 
     Args:
         config: what it goes by.
         origin: which gateway that is, for people.
+        now: seconds since the epoch; a key that has expired is not shown while there is another one.
         running_at: its base URL, where it is known to run.
 
     Raises:
@@ -47,9 +48,9 @@ def target(config: Config, origin: str, *, running_at: str = "") -> Target:
     proxy = config.proxy
     if not (proxy.public_url or proxy.port or running_at):
         raise SettingsError("the address is not known before the start, because proxy.port is 0", ["choose a port"])
-    return Target(
-        proxy.public_url or running_at or _listens_at(proxy), proxy.keys[0].key.reveal() if proxy.keys else "", origin
-    )
+    lasting = [key for key in proxy.keys if key.expires is None or now < key.expires]
+    key = next(iter((*lasting, *proxy.keys)), None)
+    return Target(proxy.public_url or running_at or _listens_at(proxy), "" if key is None else key.key.reveal(), origin)
 
 
 def lines(client: str, shell: str, gateway: Target, *, command: str, environ: Mapping[str, str]) -> list[str]:

@@ -208,6 +208,8 @@ def _trust(options: argparse.Namespace) -> int:
 
 
 def _env(options: argparse.Namespace) -> int:
+    import time
+
     from agcore.config import startup_problems
     from agcore_cli import env, gateways
 
@@ -218,12 +220,14 @@ def _env(options: argparse.Namespace) -> int:
         config = loaded.parsed.config
         if problems := startup_problems(config):
             return refuse(f"the gateway would not start with this configuration (from {loaded.origin})", *problems)
-        target = env.target(config, f"not running yet; these are the settings of {loaded.origin}")
+        target = env.target(config, f"not running yet; these are the settings of {loaded.origin}", now=time.time())
         complain("warning", f"{error}; these are the settings of {loaded.origin}", ["start it with: agcore serve"])
     else:
         if found.others:
             complain("notice", f"{found.others + 1} gateways run; this is the newest, at {found.origin}")
-        target = env.target(found.settings(os.environ).parsed.config, found.origin, running_at=found.run.address)
+        target = env.target(
+            found.settings(os.environ).parsed.config, found.origin, now=time.time(), running_at=found.run.address
+        )
     for sentence in env.overrides(options.client, os.environ):
         complain("warning", sentence)
     command = f"agcore env {options.client}{_config_words(options)}"

@@ -128,10 +128,13 @@ class Shell(msgspec.Struct, frozen=True):
 
 SHELLS: Final[Mapping[str, Shell]] = {
     "sh": Shell(_set_in_sh, _unset_in_sh, 'eval "$({command})"'),
+    "bash": Shell(_set_in_sh, _unset_in_sh, 'eval "$({command})"'),
+    "zsh": Shell(_set_in_sh, _unset_in_sh, 'eval "$({command})"'),
     "fish": Shell(_set_in_fish, _unset_in_fish, "{command} | source"),
     "powershell": Shell(_set_in_powershell, _unset_in_powershell, "{command} | Out-String | Invoke-Expression"),
+    "pwsh": Shell(_set_in_powershell, _unset_in_powershell, "{command} | Out-String | Invoke-Expression"),
 }
-"""By the name that `agcore env --shell` takes; `sh` is every shell of that family."""
+"""By the name that `agcore env --shell` takes."""
 
 
 def recipes(url: str) -> tuple[Recipe, ...]:
