@@ -8,6 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from agcore.codecs import json_text
+from agcore.conversation.schemas.parameter_names import ParameterNames
 from agcore.conversation.schemas.wrapped_output import Unwrapping
 from agcore.conversation.signed import Signed
 from agcore.conversation.split import Part
@@ -32,12 +33,14 @@ class DeltaMapper:
     """Deltas on their way home: tools under the client's own names, every call with an id, free-form tools free-form.
 
     Choices of a share of a request get the client's numbers. A model that knows a custom tool as a function wraps its
-    text in JSON; the text is known once the call is complete.
+    text in JSON, and one that knows other names of parameters uses those; what was said is known once the call is
+    complete.
     """
 
     def __init__(
         self,
         names: ToolNames,
+        parameters: ParameterNames,
         customs: set[str],
         *,
         id: str,
@@ -53,6 +56,8 @@ class DeltaMapper:
         self._thoughts: dict[int, list[Thinking]] = {}
         self._thought: dict[int, list[str]] = {}
         self._names = names
+        self._parameters = parameters
+        self._renamed: dict[tuple[int, int], str] = {}
         self._customs = customs
         self._id = id
         self._wrapped: dict[tuple[int, int], str] = {}
@@ -83,6 +88,9 @@ class DeltaMapper:
         if name in self._customs and not delta.custom:
             self._wrapped[delta.choice, delta.index] = ""
             return msgspec.structs.replace(delta, id=id, name=name, custom=True)
+        if name in self._parameters:
+            self._wrapped[delta.choice, delta.index] = ""
+            self._renamed[delta.choice, delta.index] = name
         return msgspec.structs.replace(delta, id=id, name=name)
 
     def _notice(self, delta: Delta) -> None:
@@ -100,15 +108,21 @@ class DeltaMapper:
             self._wrapped[place] += delta.text
             return
         text = self._wrapped.pop(place)
-        try:
-            value = json_text.decode(text.encode("utf-8", "surrogatepass"))
-        except ValueError:
-            value = None
-        if isinstance(value, dict) and isinstance(value.get("input"), str):
-            text = value["input"]
+        tool = self._renamed.pop(place, "")
+        text = self._parameters.original(tool, text) if tool else _free_text(text)
         if text:
             yield ToolArguments(delta.index, text, choice=delta.choice)
         yield delta
+
+
+def _free_text(arguments: str) -> str:
+    """What a custom tool is told by the call of a function that stands for it."""
+    try:
+        value = json_text.decode(arguments.encode("utf-8", "surrogatepass"))
+    except ValueError:
+        return arguments
+    text = value.get("input") if isinstance(value, dict) else None
+    return text if isinstance(text, str) else arguments
 
 
 def _numbered(deltas: Iterable[Delta], share: Part) -> Iterator[Delta]:

@@ -17,6 +17,7 @@ from agcore.conversation.assemble import assemble
 from agcore.conversation.foreign_parts import translated
 from agcore.conversation.losses import Losses, refusal
 from agcore.conversation.repair import repair_history
+from agcore.conversation.schemas.parameter_names import ParameterNames
 from agcore.conversation.schemas.wrapped_output import Unwrapping, wrapped
 from agcore.conversation.signed import SignedCalls, signed_by
 from agcore.conversation.split import Part, split
@@ -80,6 +81,8 @@ class Translation:
         ordered, self._unwraps = self._wrapped(ordered)
         if not target.profile.tools:
             ordered = tell_tools(ordered, losses=losses)
+        self._parameters = ParameterNames(ordered, traits.parameter_names)
+        ordered = self._parameters.applied(ordered)
         rule = traits.tool_names
         assert rule is not None
         self.names = ToolNames(ordered, rule, reserved=hosted_names(ordered) if traits.names_hosted_tools else ())
@@ -147,6 +150,7 @@ class Translation:
         customs = {tool.name for tool in self.conversation.tools if tool.custom}
         return DeltaMapper(
             self.names,
+            self._parameters,
             customs,
             id=id,
             share=self._share,

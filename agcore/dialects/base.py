@@ -94,6 +94,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
 
     tool_names: ToolNameRule | None = None
     """Which names of tools are legal; None where the dialect has no tools."""
+    parameter_names: ToolNameRule | None = None
+    """Which names of tools' parameters are legal; None for any."""
     names_hosted_tools: bool = False
     """Whether tools that the vendor runs have names, which a function of the client's must not have, too."""
     plain_output: bool = False

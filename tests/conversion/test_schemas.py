@@ -240,3 +240,10 @@ def test_a_function_named_like_the_vendors_search_is_told_apart(upstream: str) -
     assert search["type"].startswith("web_search")
     assert function["name"] != "web_search"
     assert translation.names.original(function["name"]) == "web_search"
+
+
+@pytest.mark.parametrize("client", ["openai_chat", "openai_responses", "gemini"])
+def test_parameters_that_anthropic_refuses_go_by_other_names(client: str) -> None:
+    schema = {"type": "object", "properties": {"$top": TEXT, "filter[id]": TEXT}, "required": ["$top"]}
+    got = parameters("anthropic", asked(client, "anthropic", tools=[schema]).rendered)
+    assert got == {"type": "object", "properties": {"top": TEXT, "filter_id": TEXT}, "required": ["top"]}

@@ -38,6 +38,7 @@ TRAITS: Final = Traits(
     request_id_header=b"request-id",
     knows_529=True,
     tool_names=ToolNameRule(re.compile(r"[A-Za-z0-9_-]{1,128}"), 128),
+    parameter_names=ToolNameRule(re.compile(r"[A-Za-z0-9_.-]{1,64}"), 64),
     names_hosted_tools=True,
     answer_id_prefix="msg_",
     signer="anthropic",
