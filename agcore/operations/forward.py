@@ -221,11 +221,10 @@ class Forward(BaseOperation):
         return (*shown, *self.calls.provenance(call), *lost)
 
     def unsigned(self, call: UpstreamCall, conversion: Conversion, fault: Fault, *, now: float) -> Conversion | None:
-        """The attempt that a call makes again without signatures, because the upstream refused one of its own.
-
-        A request without signatures is not repeated.
+        """The attempt that a call makes again without what the upstream refused: a signature of its own, or a form of
+        vectors. A request without either is not repeated.
         """
-        if fault.status != 400 or not call.asked or self.services.config.proxy.on_loss == "reject":
+        if fault.status not in (400, 422) or not call.asked or self.services.config.proxy.on_loss == "reject":
             return None
         again = conversion.unsigned(fault, now=now)
         if again is None or not call.repeat(self.upstream_plan(again.request), now=now):

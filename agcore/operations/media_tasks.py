@@ -17,7 +17,7 @@ from agcore.codecs.multipart import Form
 from agcore.config.values import Limits, dialect_name
 from agcore.conversation.losses import Losses, refusal
 from agcore.conversion.base import Conversion, Division, Outgoing
-from agcore.conversion.passthrough import Judge, PassThroughStream, ReadUsage
+from agcore.conversion.passthrough import PassThroughStream, ReadUsage
 from agcore.dialects import task_registry
 from agcore.dialects.base import RequestSummary
 from agcore.dialects.shared.request_edits import summary_of_body
@@ -62,12 +62,37 @@ def pass_media(asking: Asking, candidate: Candidate, candidates: object, now: fl
     return passed_media(asking, candidate, read_usage=media_of(asking).read_usage)
 
 
-def passed_media(
-    asking: Asking, candidate: Candidate, *, read_usage: ReadUsage, judge: Judge | None = None
-) -> Conversion:
+def passed_media(asking: Asking, candidate: Candidate, *, read_usage: ReadUsage) -> Conversion:
     """A request for media that passes through: of its body, only the model's name changes."""
     from agcore.conversion.media import MediaPassThrough
 
+    shown_model = asking.shown_model(candidate)
+    return MediaPassThrough(
+        passed_request(asking, candidate),
+        asking.upstream(candidate),
+        media_of(asking),
+        shown_model=shown_model,
+        read_usage=read_usage,
+    )
+
+
+def passed_embeddings(asking: Asking, candidate: Candidate) -> Conversion:
+    """A request for vectors that passes through."""
+    from agcore.conversion.embeddings import EmbeddingsPassThrough, asked_form
+
+    return EmbeddingsPassThrough(
+        passed_request(asking, candidate),
+        asking.upstream(candidate),
+        media_of(asking),
+        shown_model=asking.shown_model(candidate),
+        read_usage=embedding_usage,
+        judge=judge_embeddings,
+        base64=None if asking.parts.model else asked_form(asking.members.body),
+    )
+
+
+def passed_request(asking: Asking, candidate: Candidate) -> Outgoing:
+    """The client's request as it leaves for an upstream of its own dialect, under the upstream's name of the model."""
     media, content = media_of(asking), asking.content
     sent = asking.request.head.headers
     kind, length = JSON, None
@@ -84,11 +109,7 @@ def passed_media(
         candidate, (b"content-type", kind), (b"accept", first(sent, b"accept") or b"*/*"), translated=False
     )
     target = media.target(asking.request.match.route.path, asking.destination(candidate))
-    request = Outgoing(target, headers, body=body, length=length)
-    shown_model = asking.shown_model(candidate)
-    return MediaPassThrough(
-        request, asking.upstream(candidate), media, shown_model=shown_model, read_usage=read_usage, judge=judge
-    )
+    return Outgoing(target, headers, body=body, length=length)
 
 
 def is_repeatable(asking: Asking) -> bool:
@@ -130,7 +151,7 @@ MEDIA: Final = Task(
 def embed(asking: Asking, candidate: Candidate, candidates: object, now: float) -> Conversion | Fault:
     """Pass a request for embeddings through, or write it anew for a candidate of another dialect."""
     if not asking.is_translated(candidate):
-        return passed_media(asking, candidate, read_usage=embedding_usage, judge=judge_embeddings)
+        return passed_embeddings(asking, candidate)
 
     from agcore.conversation.values import Invalid
     from agcore.conversion.media import TranslatedTask

@@ -48,6 +48,15 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "dialects/openai_chat/test_chunk_repair.py::test_calls_are_told_apart_whatever_their_numbers",
     ),
     # G3
+    base.row(
+        "manners.G3",
+        "docs/wire/openai-media.md",
+        "Vectors of floats leave as base64 or as numbers, as was asked, and a form that is refused is asked for only once.",
+        "operations/test_embedding_forms.py::test_numbers_become_base64_where_that_was_asked",
+        "operations/test_embedding_forms.py::test_base64_becomes_numbers_where_those_were_asked",
+        "operations/test_embedding_forms.py::test_what_is_as_it_was_asked_or_no_vector_of_floats_is_not_touched",
+        "operations/test_embedding_forms.py::test_a_form_that_is_refused_is_not_asked_for_again",
+    ),
     # G4
     base.row(
         "manners.G4",

@@ -16,9 +16,8 @@ def _errors() -> Errors:
 
 def _pass_through() -> PassThrough:
     from agcore.dialects.anthropic.stream_events import StreamEvents, read_usage
-    from agcore.dialects.anthropic.stream_fold import fold
     from agcore.dialects.anthropic.stream_tap import StreamTap
-    from agcore.dialects.anthropic.verdict import judge
+    from agcore.dialects.anthropic.whole_answer import fold, judge
     from agcore.dialects.shared.request_edits import edit_model, summary_of_body
 
     return PassThrough(

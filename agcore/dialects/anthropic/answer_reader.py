@@ -28,7 +28,7 @@ from agcore.dialects.anthropic.message import (
 )
 from agcore.dialects.anthropic.stream_events import StreamEvents
 from agcore.dialects.anthropic.tools_writer import RESPOND
-from agcore.dialects.anthropic.verdict import judge
+from agcore.dialects.anthropic.whole_answer import judge
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.shared.faults import CUT
 from agcore.protocol.fault import Fault

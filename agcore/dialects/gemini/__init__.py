@@ -17,9 +17,8 @@ def _errors() -> Errors:
 def _pass_through() -> PassThrough:
     from agcore.dialects.gemini.request_edits import edits, read_summary
     from agcore.dialects.gemini.stream_events import StreamEvents, read_usage
-    from agcore.dialects.gemini.stream_fold import fold
     from agcore.dialects.gemini.stream_tap import StreamTap
-    from agcore.dialects.gemini.verdict import judge
+    from agcore.dialects.gemini.whole_answer import fold, judge
 
     return PassThrough(
         judge=judge,

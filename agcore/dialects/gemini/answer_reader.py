@@ -34,7 +34,7 @@ from agcore.conversation.values import (
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.gemini.contents_writer import SIGNED_IMAGE
 from agcore.dialects.gemini.stream_events import StreamEvents
-from agcore.dialects.gemini.verdict import judge
+from agcore.dialects.gemini.whole_answer import judge
 from agcore.dialects.shared.citation_spans import Span, span_of_segment
 from agcore.dialects.shared.faults import CUT, EMPTY
 from agcore.dialects.shared.frames import UNREADABLE

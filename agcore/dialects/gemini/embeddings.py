@@ -15,7 +15,7 @@ from agcore.conversation.losses import Losses
 from agcore.conversation.values import Invalid
 from agcore.dialects.gemini import stream_events as gemini
 from agcore.dialects.gemini.fields import Message
-from agcore.dialects.gemini.paths import action_path
+from agcore.dialects.gemini.media import action_path
 from agcore.dialects.tasks import Destination, WrittenAnswer
 from agcore.protocol.fault import Fault
 

@@ -16,7 +16,7 @@ from agcore.conversation.usage import count
 from agcore.conversation.values import Consumed, Finished, ImageMade, Pictures, Source, Stop, TextDelta
 from agcore.dialects.gemini import answer_reader as gemini_answer
 from agcore.dialects.gemini.contents_writer import OWN_FILES
-from agcore.dialects.gemini.paths import action_path
+from agcore.dialects.gemini.media import action_path
 from agcore.dialects.gemini.pictures import image_config
 from agcore.dialects.openai.media_parts import clean_base64
 from agcore.dialects.tasks import Destination

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agcore.dialects.gemini import stream_events as gemini
-from agcore.dialects.gemini.paths import action_path
+from agcore.dialects.gemini.traits import TRAITS
 from agcore.dialects.openai import media as openai
 from agcore.dialects.tasks import Destination
 
@@ -27,3 +27,8 @@ def target(path: str, at: Destination) -> bytes:
 def is_repeatable(path: str) -> bool:
     """Whether it draws no pictures: one that was made twice was also paid for twice."""
     return not path.endswith(":predict")
+
+
+def action_path(at: Destination, action: str) -> bytes:
+    """`PREFIX/VERSION/COLLECTION/MODEL:ACTION`; without a version, in the one that has everything."""
+    return TRAITS.target(at.prefix, "/{version}/{collection}/{model}:" + action, at.parts, at.model)

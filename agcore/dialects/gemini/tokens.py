@@ -5,7 +5,7 @@ from __future__ import annotations
 from agcore.codecs import json_text
 from agcore.conversation.losses import Losses
 from agcore.conversation.token_estimate import TokenCount
-from agcore.dialects.gemini.paths import action_path
+from agcore.dialects.gemini.media import action_path
 from agcore.dialects.shared.token_counts import read_count
 from agcore.dialects.tasks import Destination, WrittenAnswer
 from agcore.protocol.fault import Fault

@@ -18,9 +18,8 @@ def _pass_through() -> PassThrough:
     from agcore.dialects.openai_chat.chunk_repair import mend_answer
     from agcore.dialects.openai_chat.request_edits import edits, passes
     from agcore.dialects.openai_chat.stream_events import StreamEvents, read_usage
-    from agcore.dialects.openai_chat.stream_fold import fold
     from agcore.dialects.openai_chat.stream_tap import StreamTap
-    from agcore.dialects.openai_chat.verdict import judge
+    from agcore.dialects.openai_chat.whole_answer import fold, judge
     from agcore.dialects.shared.request_edits import summary_of_body
 
     return PassThrough(

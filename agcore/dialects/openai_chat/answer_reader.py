@@ -34,7 +34,7 @@ from agcore.dialects.openai.media_parts import source_of
 from agcore.dialects.openai_chat.call_numbers import CallNumbers, KnownCall, id_of
 from agcore.dialects.openai_chat.sources import Sources
 from agcore.dialects.openai_chat.stream_events import StreamEvents
-from agcore.dialects.openai_chat.verdict import judge
+from agcore.dialects.openai_chat.whole_answer import judge
 from agcore.dialects.shared.citation_spans import span_of
 from agcore.dialects.shared.faults import CUT, EMPTY
 from agcore.dialects.shared.logprobs import tokens_of

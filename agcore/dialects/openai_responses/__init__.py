@@ -17,9 +17,8 @@ def _errors() -> Errors:
 def _pass_through() -> PassThrough:
     from agcore.dialects.openai_responses.request_edits import fills_cache
     from agcore.dialects.openai_responses.stream_events import StreamEvents, read_usage
-    from agcore.dialects.openai_responses.stream_fold import fold
     from agcore.dialects.openai_responses.stream_tap import StreamTap
-    from agcore.dialects.openai_responses.verdict import judge
+    from agcore.dialects.openai_responses.whole_answer import fold, judge
     from agcore.dialects.shared.request_edits import edit_model, summary_of_body
 
     return PassThrough(

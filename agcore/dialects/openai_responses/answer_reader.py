@@ -30,7 +30,7 @@ from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.openai import media_parts as openai_media
 from agcore.dialects.openai_responses import errors
 from agcore.dialects.openai_responses.stream_events import StreamEvents, read_usage
-from agcore.dialects.openai_responses.verdict import judge
+from agcore.dialects.openai_responses.whole_answer import judge
 from agcore.dialects.shared.citation_spans import span_of
 from agcore.dialects.shared.faults import CUT, EMPTY
 from agcore.dialects.shared.logprobs import tokens_of

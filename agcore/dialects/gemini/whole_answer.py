@@ -1,8 +1,22 @@
-"""The chunks of a generateContent stream as the whole answer that they tell."""
+"""Whole answers of generateContent: whether one is an answer, and which one its stream's chunks tell."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+
+from agcore.dialects.base import FrameKind
+from agcore.dialects.gemini.stream_events import StreamEvents
+from agcore.dialects.shared.no_answer import no_answer
+from agcore.protocol.fault import Fault
+
+
+def judge(answer: dict[str, object]) -> Fault | None:
+    """See `base.PassThrough.judge`. That a prompt was blocked, and a reason for an end, are answers."""
+    event = StreamEvents().classify(answer)
+    if event.fault is not None:
+        return event.fault
+    return None if event.kind is FrameKind.CONTENT else no_answer(answer)
+
 
 _TEXT = frozenset({"text", "thought"})
 """The members of a part that is nothing but text, which the next one may go on with."""

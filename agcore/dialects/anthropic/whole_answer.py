@@ -1,10 +1,24 @@
-"""A Messages stream as the whole message that it tells."""
+"""Whole messages: whether one is an answer, and which one a stream tells."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from agcore.codecs import json_text
+from agcore.dialects.anthropic import errors
+from agcore.dialects.shared.no_answer import no_answer
+from agcore.protocol.fault import Fault
+
+
+def judge(answer: dict[str, object]) -> Fault | None:
+    """See `base.PassThrough.judge`. A message may end, or be refused, without having said anything."""
+    error = answer.get("error")
+    if answer.get("type") == "error" or error:
+        return errors.parse_error(errors.status_in_stream(error), answer)
+    content = answer.get("content")
+    answers = isinstance(content, list) and (content or answer.get("stop_reason") is not None)
+    return None if answers else no_answer(answer)
+
 
 _TEXTS = {
     "text_delta": "text",
