@@ -14,7 +14,7 @@ from agcore.conversation.losses import Losses
 from agcore.conversation.values import Invalid, Part, Role, Text, Turn
 from agcore.dialects.anthropic.blocks_reader import read_block, read_text
 from agcore.dialects.anthropic.fields import blocks, cache_of, members, read_effort
-from agcore.dialects.anthropic.tool_changes import CHANGES, ToolChanges
+from agcore.dialects.anthropic.tools_reader import CHANGES, ToolChanges
 from agcore.dialects.shared.unread import note_unread
 
 if TYPE_CHECKING:

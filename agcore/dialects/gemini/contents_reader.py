@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -18,6 +18,7 @@ from agcore.conversation.losses import Losses
 from agcore.conversation.values import (
     Audio,
     Document,
+    Foreign,
     Image,
     Invalid,
     Part,
@@ -31,18 +32,21 @@ from agcore.conversation.values import (
     Turn,
     Video,
 )
-from agcore.dialects.gemini import hosted_parts
 from agcore.dialects.gemini.calls import Calls
 from agcore.dialects.gemini.carriers import call_opened, google_opened
 from agcore.dialects.gemini.contents_writer import OWN_FILES, SKIP_SIGNATURE, YOUTUBE
 from agcore.dialects.gemini.fields import Message
+from agcore.dialects.gemini.traits import NAME
 from agcore.dialects.openai import parts_reader as openai_parts
 
 _Media = Image | Document | Audio | Video
 _Object = dict[str, object]
 
 _ROLES: Final[dict[str, Role]] = {"": "user", "user": "user", "function": "user", "model": "assistant"}
-_FOREIGN: Final = (*hosted_parts.CALLS, *hosted_parts.RESULTS)
+_RAN: Final = ("executableCode", "toolCall")
+_CODE: Final = "code_execution"
+_FINE: Final = ("", "OUTCOME_OK", "OUTCOME_UNSPECIFIED")
+_FOREIGN: Final = (*_RAN, "codeExecutionResult", "toolResponse")
 _SAID: Final = ("text", "inlineData", "fileData", "functionCall", "functionResponse", *_FOREIGN)
 """What a part may hold, one of them."""
 _BESIDE: Final = frozenset({
@@ -70,7 +74,7 @@ class ContentsReader:
         self._ids: set[str] = set()
         self._taken = set(_wire_ids(contents))
         self._count = 0
-        self._hosted = hosted_parts.HostedParts(self._minted)
+        self._hosted = HostedParts(self._minted)
         self._signed: set[str] = set()  # what the open turn's thoughts are signed with
         self._roles: list[Role] = []
         self._parts: list[list[Part]] = []
@@ -317,3 +321,56 @@ def _media(source: Source, said: Message, detail: str, losses: Losses) -> _Media
     if kind == "audio":
         return Audio(source)
     return Video(source) if kind == "video" else Document(source, title)
+
+
+class HostedParts:
+    """Reads what Google ran itself, in words that all vendors know (docs/wire/tools.md#hosted-tools).
+
+    Code that ran, and tools of Google's that were called, are calls that were made; what came of them are results. Ids
+    are new in Google's API and often absent: a result belongs to the call with its id, else to the first one without a
+    result. `mint` gives an id that no call has.
+    """
+
+    def __init__(self, mint: Callable[[], str]) -> None:
+        self._mint = mint
+        self._open: list[tuple[str, str]] = []  # (Google's id, ours) of calls without a result yet
+
+    def read(self, part: Message, kind: str, role: Role) -> Foreign:
+        """The part, and what it stands for elsewhere. Raises Invalid for members of another type than theirs."""
+        path, value = part.at(kind), part.take(kind)
+        said = Message(value, path)
+        if kind in _RAN:
+            stands_for = self._call(said, kind, role)
+        else:
+            stands_for = self._result(said, kind, role)
+        return Foreign(NAME, kind, value, (stands_for,))
+
+    def _call(self, said: Message, kind: str, role: Role) -> Part:
+        id = said.text("id")
+        if kind == "executableCode":
+            name, arguments = _CODE, {"code": said.text("code"), "language": said.text("language").lower()}
+            shown = arguments["code"]
+        else:
+            name, given = said.text("toolType").lower() or "tool", said.take("args")
+            arguments = given if isinstance(given, dict) else {}
+            shown = json_of(arguments, said.path)
+        if role != "assistant":
+            return Text(f"[{name}]\n{shown}")
+        ours = self._mint()
+        self._open.append((id, ours))
+        return ToolCall(ours, name, json_of(arguments, said.path))
+
+    def _result(self, said: Message, kind: str, role: Role) -> Part:
+        id, failed = said.text("id"), False
+        if kind == "codeExecutionResult":
+            text, failed = said.text("output"), said.text("outcome") not in _FINE
+        else:
+            response = said.take("response")
+            text = json_of(response, said.path) if response is not None else ""
+        found = next((each for each in self._open if id and each[0] == id), None)
+        if found is None:
+            found = next((each for each in self._open if not (id and each[0])), None)
+        if found is None:
+            return Text(f"[result]\n{text}")
+        self._open.remove(found)
+        return ToolResult(found[1], (Text(text),) if text else (), is_error=failed)
