@@ -109,6 +109,12 @@ FAMILIES: Final[tuple[VendorRow, ...]] = (
         source="https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model",
     ),
     VendorRow(
+        models=("*kimi-k3*",),
+        dialects=CHAT,
+        members={"reasoning_member": "reasoning_effort"},
+        source="AgentFlocks/flocks#620, theopenco/llmgateway#3274",
+    ),
+    VendorRow(
         models=_KIMI_THINKS,
         dialects=CHAT,
         members={"reasoning_content": "demanded", "forced_tool": "not_while_thinking"},

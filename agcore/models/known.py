@@ -20,7 +20,7 @@ from agcore.models.overrides import Overrides, settings, vendor_override
 from agcore.models.profiles import CAPABILITY_FIELDS, Profile
 from agcore.models.table import FAMILIES, MODELS, REASONING, Row
 from agcore.models.vendor_profile import VendorRow
-from agcore.models.vendor_profiles import short_name, vendor_profile
+from agcore.models.vendor_profiles import own_name, short_name, vendor_profile
 
 _EPOCH_ORDINAL: Final = datetime.date(1970, 1, 1).toordinal()
 _LONGEST_NAME: Final = 256
@@ -90,7 +90,7 @@ def _served_by(model: str, vendor: str, dialect: str, rows: tuple[VendorRow, ...
 
 def _known(model: str) -> Profile:
     """The profile of `model` by the shipped table, or the default one."""
-    for name in dict.fromkeys((model, model.rpartition("/")[2], short_name(model))):
+    for name in dict.fromkeys((model, own_name(model), short_name(model))):
         row = _ROWS.get(name)
         if row is not None:
             return _from_row(row, model, row[1])

@@ -36,6 +36,7 @@ REASONING: Final[dict[str, tuple[str, tuple[str, ...], int, int]]] = {
     "gemini-3-flash": ("level", ("minimal", "low", "medium", "high"), 0, 0),
     "gemini-3.1-pro": ("level", ("low", "medium", "high"), 0, 0),
     "deepseek-4": ("effort", ("none", "low", "medium", "high", "max"), 0, 0),
+    "kimi-3": ("effort", ("low", "high", "max"), 0, 0),
     "always": ("budget", (), 1024, 32_768),
     "switch": ("effort", ("none", "high"), 0, 0),
 }
@@ -202,7 +203,7 @@ MODELS: Final[tuple[Row, ...]] = (
     ("voxtral-mini-latest", "Voxtral Mini Transcribe", "mistral", "", 0, 0, "none", "audio_in transcription"),
     ("mistral-embed", "Mistral Embed", "mistral", "", 8_192, 0, "none", "embeddings"),
     # Moonshot
-    ("kimi-k3", "Kimi K3", "moonshot", "", 1_048_576, 131_072, "budget", "chat tools vision structured_output"),
+    ("kimi-k3", "Kimi K3", "moonshot", "", 1_048_576, 131_072, "kimi-3", "chat tools vision structured_output"),
     # Its thinking cannot be switched off (ltmoerdani/opencode-copilot-chat#45).
     ("kimi-k2.7-code", "Kimi K2.7 Code", "moonshot", "", 262_144, 32_768, "always",
      "chat tools vision structured_output"),

@@ -10,6 +10,7 @@ slash), in which dialects, what that changes, and where it is documented or was 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from agcore.models.family_rows import FAMILIES
@@ -18,15 +19,24 @@ from agcore.models.vendor_profile import VendorProfile, VendorRow
 from agcore.models.vendor_rows import VENDORS
 
 _LONGEST_NAME: Final = 256
+_POINT: Final = re.compile(r"(?<=\d)p(?=\d)")
 
 
 ROWS: Final[tuple[VendorRow, ...]] = (*FAMILIES, *VENDORS, *LOOKALIKES)
 """All rows, in the order in which they are merged."""
 
 
+def own_name(model: str) -> str:
+    """Returns a model's name without what aggregators and paths put before it.
+
+    Fireworks writes `kimi-k2p6` for `kimi-k2.6`.
+    """
+    return _POINT.sub(".", model.replace("\\", "/").rpartition("/")[2])
+
+
 def short_name(model: str) -> str:
-    """Returns a model's name as rows match it: in lower case, without what aggregators and paths put before it."""
-    return model.replace("\\", "/").rpartition("/")[2].lower()
+    """Returns a model's name as rows match it: its own name, in lower case."""
+    return own_name(model).lower()
 
 
 def vendor_profile(vendor: str, model: str, dialect: str, rows: tuple[VendorRow, ...] = ()) -> VendorProfile:

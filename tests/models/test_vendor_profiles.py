@@ -39,6 +39,7 @@ def test_a_name_that_is_too_long_to_be_one_gets_the_default() -> None:
 def test_rows_match_what_stands_behind_the_last_slash() -> None:
     assert short_name("C:\\models\\Qwen3.5-9B.gguf") == "qwen3.5-9b.gguf"
     assert short_name("moonshotai/Kimi-K2.6") == "kimi-k2.6"
+    assert short_name("accounts/fireworks/models/kimi-k2p6") == "kimi-k2.6"
 
 
 def test_a_profile_carries_the_manners_of_who_serves_it() -> None:

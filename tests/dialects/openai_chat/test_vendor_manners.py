@@ -61,6 +61,8 @@ def test_a_forced_call_excludes_thinking_where_that_can_be_switched_off(
     assert {name: body[name] for name in off} == off
     assert body["tool_choice"] not in ("auto", "none")
     assert lost == {"reasoning": "switched off"}
+    _, lost = written(model, vendor, tools=TOOLS, tool_choice=choice, reasoning=Reasoning(effort="none"))
+    assert not lost
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,8 @@ def test_one_tool_is_forced_by_offering_that_alone_where_choices_are_words(vendo
         ("qwen-3.8-27b", "cerebras", Reasoning(effort="high"), {}),
         ("llama-3.3-70b", "groq", Reasoning(effort="high"), {}),
         ("openai/gpt-oss-120b", "groq", Reasoning(effort="high"), {"reasoning_effort": "high"}),
-        ("moonshotai/kimi-k2.6", "fireworks", Reasoning(effort="high"), {"reasoning_effort": "high"}),
+        ("kimi-k3", "moonshot", Reasoning(effort="medium"), {"reasoning_effort": "low"}),
+        ("accounts/fireworks/models/kimi-k2p6", "fireworks", Reasoning(effort="high"), {"reasoning_effort": "high"}),
         ("z-ai/glm-5.2", "openrouter", Reasoning(budget=2000), {"reasoning": {"max_tokens": 2000}}),
         ("openai/gpt-5.1", "openrouter", Reasoning(effort="max"), {"reasoning": {"effort": "high"}}),
         ("MiniMax-M3", "minimax", Reasoning(effort="high"), {}),
