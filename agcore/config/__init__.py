@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     )
     from agcore.config.presets import PRESETS, Preset
     from agcore.config.problems import ConfigError, Problem
-    from agcore.config.report import describe_config
+    from agcore.config.report import describe_config, summarize_config
     from agcore.config.secrets import CLIENT_KEY_PREFIX, fits_header
 else:
     _ON_FIRST_USE: Final = {
@@ -68,6 +68,7 @@ else:
         "parse_url": "agcore.codecs.url",
         "secret_refs": "agcore.config.parser",
         "startup_problems": "agcore.config.parser",
+        "summarize_config": "agcore.config.report",
         "startup_warnings": "agcore.config.parser",
         "with_bind": "agcore.config.parser",
         "with_demo": "agcore.config.parser",
@@ -116,6 +117,7 @@ __all__ = [
     "secret_refs",
     "startup_problems",
     "startup_warnings",
+    "summarize_config",
     "with_bind",
     "with_demo",
     "with_file_names",

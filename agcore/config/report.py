@@ -8,6 +8,8 @@ from agcore.codecs.url import Url, is_loopback, parse_url
 from agcore.config.parser import Parsed, effective_auth_mode, startup_problems, startup_warnings
 from agcore.config.values import ClientKey, Config, Provider, Proxy, dialect_name
 
+_MOST_SHOWN = 3
+"""Patterns of a provider's models that one line has room for."""
 _MEANING = {
     "off": "no request needs a key",
     "strict": "every request needs a key, health checks too",
@@ -48,6 +50,29 @@ def describe_config(parsed: Parsed, *, now: float | None = None) -> str:
         ("Not yet in effect", list(parsed.unused)),
     )
     return "\n".join(f"{title}\n" + "".join(f"  {line}\n" for line in lines) for title, lines in sections if lines)
+
+
+def summarize_config(config: Config) -> str:
+    """What is served and who may ask, as one line for the moment of starting; no secret, no name of a client key."""
+    served = [
+        f"{provider.name} ({', '.join([*_counted(len(provider.keys)), *_some(provider.models)])})"
+        for provider in config.providers
+    ]
+    return f"{'; '.join(served) or 'no provider'}. {_needed(config.proxy)}"
+
+
+def _counted(keys: int) -> list[str]:
+    return [f"{keys} keys"] if keys > 1 else []
+
+
+def _some(models: Sequence[str]) -> list[str]:
+    return [*models[:_MOST_SHOWN], *(["..."] if len(models) > _MOST_SHOWN else [])]
+
+
+def _needed(proxy: Proxy) -> str:
+    mode = effective_auth_mode(proxy)
+    meaning = _MEANING_AUTO if mode == "off" and proxy.auth_mode == "auto" else _MEANING[mode]
+    return meaning[0].upper() + meaning[1:]
 
 
 def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:

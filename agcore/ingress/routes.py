@@ -141,8 +141,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("I4", _POST, "/v1/models/detect", "openai_chat", "detect", "how a model name resolves"),
     Route("+", _GET, "/health", "openai_chat", "health", "as /healthz"),
     Route("+", _GET, "/readyz", "openai_chat", "ready", "503 while draining"),
-    Route("+", _GET, "/", "openai_chat", "probe", "preconnect probe: 200, empty"),
-    Route("+", _GET, "/api/hello", "openai_chat", "probe", "the same"),
+    Route("+", _GET, "/", "openai_chat", "welcome", "what answers here: a page for browsers, text for others"),
+    Route("+", _GET, "/api/hello", "openai_chat", "probe", "preconnect probe: 200, empty"),
     Route(
         "+", _GET, "/v1/models/{model}", "models", "get_model", "one model, in the shape the request's headers ask for"
     ),

@@ -33,6 +33,7 @@ OPERATIONS: Final[Mapping[str, tuple[str, str]]] = {
     "discard": ("agcore.operations.status", "Discard"),
     "health": ("agcore.operations.status", "Health"),
     "ready": ("agcore.operations.status", "Ready"),
+    "welcome": ("agcore.operations.welcome", "Welcome"),
     "probe": ("agcore.operations.status", "Probe"),
     "upgrade": ("agcore.operations.status", "Upgrade"),
     "refuse": ("agcore.operations.status", "Refuse"),

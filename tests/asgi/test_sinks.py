@@ -10,7 +10,7 @@ import pytest
 from agcore import LogRow
 from agcore.config.values import Secret
 from agcore.protocol.events import Draining, FirstContent, HeadRefused, Warned
-from agcore_asgi.sinks import LogSink
+from agcore_asgi.sinks import LogSink, show_on_stderr
 from agcore_host.log_lines import fields_line, json_line
 
 
@@ -63,3 +63,29 @@ def test_a_row_can_be_json() -> None:
         "key": "<Secret sk-a...mnop>",
     }
     assert "\n" not in json_line(row)
+
+
+def test_rows_are_shown_where_nobody_has_configured_logging(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """N7: no server configures it for others, and a log that nobody sees is none."""
+    logger, root = logging.getLogger("agcore"), logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logger, "level", logging.NOTSET)
+    show_on_stderr()
+    show_on_stderr()
+    LogSink()(Warned("look here"))
+    assert capsys.readouterr().err.count('warning message="look here"') == 1
+
+
+@pytest.mark.parametrize("configured", ["level", "handler", "root"])
+def test_who_has_configured_logging_is_not_talked_over(configured: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger, root = logging.getLogger("agcore"), logging.getLogger()
+    own = [logging.NullHandler()]
+    monkeypatch.setattr(root, "handlers", own if configured == "root" else [])
+    monkeypatch.setattr(logger, "handlers", own if configured == "handler" else [])
+    monkeypatch.setattr(logger, "level", logging.ERROR if configured == "level" else logging.NOTSET)
+    before = (list(logger.handlers), logger.level)
+    show_on_stderr()
+    assert (logger.handlers, logger.level) == before

@@ -1,9 +1,11 @@
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agcore.config.parser import Parsed, from_environment, parse
-from agcore.config.report import describe_config
+from agcore.config.report import describe_config, summarize_config
+from agcore.config.values import Config
 
 SECRETS = {
     "env:MAIN": "main-secret-0123456789abcdef",
@@ -193,3 +195,30 @@ def test_the_report_says_who_opens_the_admin_api() -> None:
     assert shown("[proxy]\nadmin_key = 'x'\n") == "/admin needs proxy.admin_key (...)"
     assert shown(f"[proxy]\nadmin_key = 'x'\n{boss}") == "/admin needs proxy.admin_key (...), or the key boss"
     assert shown(boss) == "/admin is open to this machine, without a key, and to the key boss"
+
+
+def test_a_configuration_in_one_line() -> None:
+    text = """
+    [[proxy.keys]]
+    name = "alice"
+    key = "sk-client-0123456789abcdef"
+
+    [[providers]]
+    name = "two"
+    dialect = "openai"
+    base_url = "https://h/v1"
+    keys = ["sk-a-0123456789abcdef", "sk-b-0123456789abcdef"]
+    models = ["a-*", "b-*", "c-*", "d-*"]
+
+    [[providers]]
+    name = "one"
+    dialect = "anthropic"
+    base_url = "http://127.0.0.1:1"
+    models = ["e"]
+    """
+    config = parse(text, secrets={}, environ={}).config
+    said = "two (2 keys, a-*, b-*, c-*, ...); one (e). Requests from this machine need no key"
+    assert summarize_config(config).startswith(said)
+    strict = msgspec.structs.replace(config, proxy=msgspec.structs.replace(config.proxy, auth_mode="strict"))
+    assert summarize_config(strict).endswith(". Every request needs a key, health checks too")
+    assert summarize_config(Config()).startswith("no provider. ")

@@ -98,7 +98,7 @@ GOLDEN: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("POST", "/v1/models/detect", "I4", "openai_chat", "detect"),
     ("GET", "/health", "+", "openai_chat", "health"),
     ("GET", "/readyz", "+", "openai_chat", "ready"),
-    ("HEAD", "/", "+", "openai_chat", "probe"),
+    ("HEAD", "/", "+", "openai_chat", "welcome"),
     ("HEAD", "/api/hello", "+", "openai_chat", "probe"),
     ("GET", "/api/hello", "+", "openai_chat", "probe"),
     ("GET", "/v1/models/gpt-5", "+", "openai_chat", "get_model"),

@@ -185,6 +185,15 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_names_and_paths.py::test_the_prefix_is_no_way_around_a_key",
     ),
     # N7
+    base.row(
+        "manners.N7",
+        "README.md",
+        "Whoever opens the gateway's address is told what answers there and what to do next, and nothing of anybody's.",
+        "operations/test_welcome.py::test_the_address_says_what_answers_there_and_what_to_do_next",
+        "operations/test_welcome.py::test_it_tells_nothing_of_anybodys",
+        "asgi/test_sinks.py::test_rows_are_shown_where_nobody_has_configured_logging",
+        "config/test_report.py::test_a_configuration_in_one_line",
+    ),
     # N8
     # N10
     base.row(

@@ -27,7 +27,7 @@ from agcore.protocol import CloseIdle, Emit, Event, GatewayEffect, Halt, NotifyE
 from agcore_asgi.connection import Connection, Receive, Scope, Send, address_of
 from agcore_asgi.driver import Driver
 from agcore_asgi.reload import Upkeep
-from agcore_asgi.sinks import LogSink, Sink
+from agcore_asgi.sinks import LogSink, Sink, show_on_stderr
 from agcore_asgi.upstream import UpstreamPool
 from agcore_host import settings
 from agcore_host.clock import Clock
@@ -308,6 +308,7 @@ class EnvironmentApp:
 
     def _ready(self) -> Application:
         if self._application is None:
+            show_on_stderr()
             self._application = _followed(settings.Source(None, os.environ), LogSink())
         return self._application
 

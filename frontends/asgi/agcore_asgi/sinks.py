@@ -24,6 +24,17 @@ LEVELS: Final[Mapping[type, int]] = {
 """By the class of an event; others are `INFO`."""
 
 
+def show_on_stderr() -> None:
+    """Have rows shown on standard error, if nobody has configured `logging` for them: no server does that by itself."""
+    logger = logging.getLogger("agcore")
+    if logger.hasHandlers() or logger.level != logging.NOTSET:
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
 class LogSink:
     """Hands every event that has a row to `logging`.
 

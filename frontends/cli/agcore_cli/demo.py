@@ -145,7 +145,7 @@ async def show(paper: Paper, url: str, demo: str) -> bool:
     paper.line(paper.style("Now with clients of your own:", "bold"))
     for recipe in recipes(url):
         paper.line()
-        paper.line(paper.style(f"# {recipe.title}", "dim"))
+        paper.line(paper.style(f"# {recipe.title}" + (f". {recipe.remark}" if recipe.remark else ""), "dim"))
         paper.line(recipe.text)
     paper.line()
     return True

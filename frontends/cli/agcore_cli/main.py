@@ -117,6 +117,10 @@ def _prepare(options: argparse.Namespace) -> int:
         complain("warning", f"not yet in effect: {', '.join(loaded.parsed.unused)}")
     if settings.needs_demo(config):
         complain("demo", _DEMO_NOTICE, [_DEMO_REMEDY])
+    if options.log_format != "json":  # whose lines are all rows
+        from agcore.config import summarize_config
+
+        print(f"agcore: {loaded.origin}: {summarize_config(config)}", file=sys.stderr)
     sink = LogSink(json_line if options.log_format == "json" else text_line, hear=source.commands.hear)
     return trio.run(_listen, config, sink, settings.certificate_of(config, sink), source, watch)
 

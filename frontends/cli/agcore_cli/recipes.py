@@ -25,6 +25,8 @@ class Recipe(msgspec.Struct, frozen=True):
     language: str
     """`sh` or `python`."""
     text: str
+    remark: str = ""
+    """What else is needed, for people: no part of what is pasted."""
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -157,8 +159,8 @@ def recipes(url: str) -> tuple[Recipe, ...]:
 
 def _started_with_variables(client: str, url: str) -> Recipe:
     settings = (f"{name}={shlex.quote(value)}" for name, value in variables(client, url, KEY).items())
-    remark = f"# {CLIENTS[client].remark}\n" if CLIENTS[client].remark else ""
-    return Recipe(CLIENTS[client].title, "sh", remark + " ".join((*settings, CLIENTS[client].command)))
+    known = CLIENTS[client]
+    return Recipe(known.title, "sh", " ".join((*settings, known.command)), known.remark)
 
 
 def _codex_provider(url: str) -> dict[str, str]:
