@@ -27,6 +27,8 @@ from agcore.conversation.values import (
     ToolCall,
     ToolStarted,
 )
+from agcore.dialects.openai_responses.answer_reader import read_answer
+from agcore.protocol.fault import Fault
 from tests.dialects.openai_responses.test_answer import CALL, CUSTOM, EVENTS, MESSAGE, REASONING, SAID, read, response
 from tests.dialects.openai_responses.test_answer import stream as encoded
 
@@ -180,6 +182,14 @@ def test_content_that_cannot_be_read_is_a_fault_and_no_empty_success(event: Even
     assert fault is not None
     assert (fault.status, fault.message) == (502, "the upstream's stream told of content that cannot be read")
     assert not any(isinstance(delta, Finished) for delta in said)
+
+
+def test_a_whole_answer_that_failed_half_way_is_a_fault() -> None:
+    failed = read_answer(
+        response(MESSAGE, status="failed", error={"code": "server_error", "message": "no"}), signer="me"
+    )
+    assert isinstance(failed, Fault)
+    assert failed.message == "no"
 
 
 def test_the_work_of_hosted_tools_is_nobodys_to_hear_and_no_fault() -> None:
