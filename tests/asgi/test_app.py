@@ -371,3 +371,13 @@ async def test_the_admin_api_is_for_this_machine() -> None:
     async with AsgiClient(app).request("POST", "/admin/api/reset", headers=json_type, body=body) as response:
         assert (response.status, await response.read()) == (200, b'{"reset":[]}')
     await app.aclose()
+
+
+def test_the_app_tells_of_files_that_cannot_be_used(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(
+        '[pool]\nstate_file = "missing/state"\n[[providers]]\npreset = "ollama"\nca_file = "missing.pem"\n'
+    )
+    rows: list[object] = []
+    create_app(tmp_path / "a.toml", sink=rows.append)
+    assert "pool.state_file: cannot write " in str(rows)
+    assert "ca_file of the provider ollama: cannot use " in str(rows)

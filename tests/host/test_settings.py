@@ -10,7 +10,6 @@ import pytest
 from agcore.config.parser import parse
 from agcore.config.values import Config, Provider, Proxy
 from agcore_host.settings import SettingsError, listen_problem, load, needs_demo, refusals, resolve
-from agcore_host.watch import stamps
 
 PORTS = "[proxy]\nport = {}\n"
 
@@ -164,28 +163,16 @@ def test_files_that_cannot_be_used_are_found_when_the_configuration_is_read(here
         '[[providers]]\npreset = "ollama"\nca_file = "missing.pem"\n[[providers]]\npreset = "vllm"\n'
     )
     write(here / "agcore.toml", text)
-    ca_file, state_file = load("agcore.toml", {}).parsed.warnings
-    assert ca_file == (
-        "providers.ollama.ca_file: cannot read missing.pem: no such file or directory; "
-        "the provider cannot be reached like this"
-    )
-    assert state_file == (
+    parsed = load("agcore.toml", {}).parsed
+    (lost,) = parsed.warnings
+    assert lost == (
         f"pool.state_file: cannot write missing/state.json: {here}/missing is no directory that can be written; "
         "a restart forgets which keys are limited"
     )
+    (refusal,) = refusals(parsed.config)
+    assert refusal == "ca_file of the provider ollama: cannot use missing.pem: no such file or directory"
     (here / "missing").mkdir()
-    (here / "missing.pem").touch()
     assert load("agcore.toml", {}).parsed.warnings == ()
     (here / "missing" / "state.json").mkdir()
     (only,) = load("agcore.toml", {}).parsed.warnings
     assert "it is a directory" in only
-
-
-def test_a_tables_file_stands_beside_the_configuration_and_is_watched_with_it(here: Path, tmp_path: Path) -> None:
-    named = write(tmp_path / "there" / "agcore.toml", '[proxy]\ntables = "facts.toml"\n')
-    facts = write(named.parent / "facts.toml", "[[profiles]]\nstop = false\n")
-    loaded = load(str(named), {}).parsed.config
-    assert (loaded.proxy.tables, len(loaded.tables.profiles)) == (str(facts), 1)
-    assert facts in stamps(named)
-    facts.unlink()
-    assert problem(str(named)).details == ('proxy.tables: the file "facts.toml" is unreadable; a TOML file is wanted',)

@@ -108,7 +108,7 @@ def _made(
     if problems := startup_problems(config):
         raise ValueError("\n".join(problems))
     clock = Clock()
-    _warn(sink, startup_warnings(config, now=clock.now()))
+    _warn(sink, (*startup_warnings(config, now=clock.now()), *settings.unusable_ca_files(config)))
     gateway = Gateway(config, secret=secrets.token_bytes(32), now=clock.now())
     return Application(gateway, clock=clock, sink=sink, reader=reader, run_file=run_file)
 

@@ -168,26 +168,20 @@ def _read(path: Path, environ: Mapping[str, str], commands: Commands, *, guarded
     secrets = resolve(secret_refs(text), environ, beside=path.parent, commands=commands)
     parsed = parse(text, secrets=secrets, environ=environ)
     config = with_file_names(parsed.config, partial(file_name, beside=path.parent))
-    return msgspec.structs.replace(parsed, config=config, warnings=(*parsed.warnings, *file_warnings(config)))
+    lost = state_file_warning(config)
+    return msgspec.structs.replace(parsed, config=config, warnings=(*parsed.warnings, *([lost] if lost else [])))
 
 
-def file_warnings(config: Config) -> tuple[str, ...]:
-    """Sentences about files that a configuration names and that cannot be used, each starting with the key's path."""
-    warnings = []
-    for provider in config.providers:
-        for name in dict.fromkeys(each.origin.ca_file for each in provider.endpoints.values() if each.origin.ca_file):
-            try:
-                with open(name, "rb"):
-                    pass
-            except OSError as error:
-                what = f"cannot read {name}: {reason(error)}"
-                warnings.append(f"providers.{provider.name}.ca_file: {what}; the provider cannot be reached like this")
+def state_file_warning(config: Config) -> str:
+    """A sentence about a state file that cannot be written; empty where it can, or where there is none."""
     state = config.pool.state_file
-    folder = os.path.dirname(os.path.realpath(state)) if state else ""
-    if state and (os.path.isdir(state) or not os.access(folder, os.W_OK)):
-        lack = "it is a directory" if os.path.isdir(state) else f"{folder} is no directory that can be written"
-        warnings.append(f"pool.state_file: cannot write {state}: {lack}; a restart forgets which keys are limited")
-    return tuple(warnings)
+    if not state:
+        return ""
+    folder = os.path.dirname(os.path.realpath(state))
+    if not os.path.isdir(state) and os.access(folder, os.W_OK):
+        return ""
+    lack = "it is a directory" if os.path.isdir(state) else f"{folder} is no directory that can be written"
+    return f"pool.state_file: cannot write {state}: {lack}; a restart forgets which keys are limited"
 
 
 def resolve(
@@ -242,10 +236,10 @@ def refusals(config: Config) -> tuple[str, ...]:
         certificate_of(config)
     except SettingsError as error:
         problems = (*problems, str(error))
-    return (*problems, *_unusable_ca_files(config))
+    return (*problems, *unusable_ca_files(config))
 
 
-def _unusable_ca_files(config: Config) -> list[str]:
+def unusable_ca_files(config: Config) -> list[str]:
     """A sentence for each `ca_file` that cannot be read, or holds no CA."""
     named = {"proxy.ca_file": config.proxy.ca_file}
     for provider in config.providers:
