@@ -38,7 +38,7 @@ def edits(dialect: str, members: Members, upstream: VendorProfile, losses: Losse
         if upstream.schemas == "moonshot":
             found |= _schemas(found["tools"] if "tools" in found else members.value("tools"), losses)
         return {name: None if value is None else json_text.encode(value) for name, value in found.items()}
-    except ValueError:  # what cannot be looked into passes as it is
+    except (ValueError, RecursionError):  # what cannot be looked into passes as it is
         return {}
 
 

@@ -492,3 +492,10 @@ def test_google_gets_its_own_types(schema: Any, expected: dict[str, Any]) -> Non
 def test_google_gets_no_schema_that_holds_itself() -> None:
     got = written({**parameters(tree={"$ref": "#/$defs/Node"}), "$defs": {"Node": NODE}}, GOOGLE_PARAMETERS)
     assert got["properties"]["tree"]["properties"]["children"]["items"] == {"type": "OBJECT"}
+
+
+def test_the_first_of_two_anchors_counts() -> None:
+    schema = parameters(a={"$ref": "#x"}, b={"$anchor": "x", "type": "integer"}, c={"$ref": "#x"}, d={"$ref": "#y"})
+    got = written(schema, OPENAI)
+    assert got["properties"]["a"]["type"] == got["properties"]["c"]["type"] == "integer"
+    assert got["properties"]["d"] == {}

@@ -47,6 +47,8 @@ class Resolved:
         self._references = references
         self._cut = cut
         self._names: dict[str, str] = {}  # pointer -> name under $defs
+        self._taken: set[str] = set()  # these names
+        self._anchors: dict[str, Schema] | None = None  # found when one is asked for
         self._pending: list[str] = []
         self._left = MAX_COPIED
         self.schema = document if self._is_fine() else self._written()
@@ -71,15 +73,14 @@ class Resolved:
         self._names.clear()
         found = self._walk(self._document, frozenset(), MAX_LEVELS, top=True)
         definitions: Schema = {}
-        while self._pending:
-            pointer = self._pending.pop(0)
+        for pointer in self._pending:  # grows
             target = self._found(pointer)
             name = self._names[pointer]
             definitions[name] = self._walk(target, frozenset((pointer,)), MAX_LEVELS, top=False)
         schema = found if isinstance(found, dict) else {}
         if not definitions:
             return schema
-        definitions = {name: _unless_circular(name, definitions) for name in definitions}
+        definitions = _uncircular(definitions)
         if schema.keys() == {"$ref"}:  # the root leads to nothing but itself
             return {}
         return {**schema, "$defs": definitions}
@@ -123,9 +124,10 @@ class Resolved:
     def _name(self, reference: str) -> str:
         wanted = unquote(reference).rpartition("/")[2].lstrip("#") or "root"
         name, number = wanted, 1
-        while name in self._names.values():
+        while name in self._taken:
             number += 1
             name = f"{wanted}_{number}"
+        self._taken.add(name)
         return name
 
     def _found(self, reference: str) -> object:
@@ -134,7 +136,7 @@ class Resolved:
             return _MISSING
         pointer = unquote(reference[1:])
         if pointer and not pointer.startswith("/"):
-            return next((each for each in _all(self._document) if each.get("$anchor") == pointer), _MISSING)
+            return self._anchored(pointer)
         found: object = self._document
         for step in pointer.split("/")[1:]:
             key = step.replace("~1", "/").replace("~0", "~")
@@ -145,6 +147,15 @@ class Resolved:
             else:
                 return _MISSING
         return found if isinstance(found, dict | bool) else _MISSING
+
+    def _anchored(self, name: str) -> object:
+        if self._anchors is None:
+            self._anchors = {}
+            for schema in _all(self._document):
+                anchor = schema.get("$anchor")
+                if isinstance(anchor, str):
+                    self._anchors.setdefault(anchor, schema)
+        return self._anchors.get(name, _MISSING)
 
 
 def joined(schema: Schema, beside: Schema) -> Schema:
@@ -188,14 +199,22 @@ def _all(document: Schema) -> Iterator[Schema]:
             left.extend((each, levels - 1) for each in inner_schemas(schema) if isinstance(each, dict))
 
 
-def _unless_circular(name: str, definitions: Schema) -> object:
-    """A definition; nothing where it is only a reference that leads back to it through others like it."""
-    schema = definitions[name]
-    for _ in range(len(definitions)):
-        if not isinstance(schema, dict) or schema.keys() != {"$ref"}:
-            return definitions[name]
-        schema = definitions.get(str(schema["$ref"]).removeprefix("#/$defs/"))
-    return {}
+def _uncircular(definitions: Schema) -> Schema:
+    """Definitions; those that are only references, and lead to each other in a circle, say nothing."""
+    led = {}
+    for name, schema in definitions.items():
+        if isinstance(schema, dict) and schema.keys() == {"$ref"}:
+            led[name] = str(schema["$ref"]).removeprefix("#/$defs/")
+    sound: dict[str, bool] = {name: True for name in definitions if name not in led}
+    for name in led:
+        path: list[str] = []
+        at = name
+        while at not in sound:
+            sound[at] = False  # until something sound is reached
+            path.append(at)
+            at = led[at]
+        sound.update(dict.fromkeys(path, sound[at]))
+    return {name: schema if sound[name] else {} for name, schema in definitions.items()}
 
 
 def _recursive(document: Schema) -> bool:

@@ -6,6 +6,7 @@ JSON value and leaves its argument alone; a schema that has nothing to change is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from types import UnionType
 from typing import Final
@@ -101,10 +102,9 @@ def _merged(schema: Schema, branches: list[Schema], *, every: bool) -> Schema:
     merged: Schema = {name: _either(_distinct(seen)) for name, seen in found.items()}
     own = schema.get("properties")
     merged.update(own if isinstance(own, dict) else {})
-    needed = [dict.fromkeys(_texts(each.get("required"))) for each in branches]
+    needed = Counter(name for each in branches for name in dict.fromkeys(_texts(each.get("required"))))
     required = dict.fromkeys(_texts(schema.get("required")))
-    for names in needed:
-        required |= {name: None for name in names if every or all(name in each for each in needed)}
+    required |= {name: None for name, count in needed.items() if every or count == len(branches)}
     out = {**schema, "properties": merged}
     return {**out, "required": list(required)} if required else out
 
