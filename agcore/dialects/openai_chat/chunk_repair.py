@@ -99,17 +99,22 @@ class _Ids:
 
 def mend_answer(answer: _Object) -> bool:
     """Mend a whole answer in place; whether it had to be changed."""
-    ids, mended = _Ids(answer), False
+    ids, mended = None, False
     choices = answer.get("choices")
     for choice in choices if isinstance(choices, list) else ():
         message = choice.get("message") if isinstance(choice, dict) else None
-        if isinstance(message, dict):
-            mended = _mend_message(message, ids) or mended
+        if not isinstance(message, dict):
+            continue
+        if isinstance(message.get("content"), list):
+            mended = _mend_content(message) or mended
+        if message.get("tool_calls") or message.get("function_call"):
+            ids = ids or _Ids(answer)
+            mended = _mend_calls(message, ids) or mended
     return mended
 
 
-def _mend_message(message: _Object, ids: _Ids) -> bool:
-    mended = _mend_content(message)
+def _mend_calls(message: _Object, ids: _Ids) -> bool:
+    mended = False
     calls, taken = message.get("tool_calls"), set[str]()
     for call in calls if isinstance(calls, list) else ():
         if isinstance(call, dict):
@@ -202,9 +207,8 @@ def _silent(state: _Choice) -> Iterator[_Object]:
 
 def _mend_content(message: _Object) -> bool:
     """Whether texts that came as parts had to be made one. Other parts (Mistral's thoughts) have no other place."""
-    content = message.get("content")
-    if not isinstance(content, list):
-        return False
+    content = message["content"]
+    assert isinstance(content, list)
     texts = [part.get("text") if isinstance(part, dict) and part.get("type") == "text" else part for part in content]
     if not all(isinstance(text, str) for text in texts):
         return False
