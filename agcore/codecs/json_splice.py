@@ -21,6 +21,8 @@ from typing import Final
 
 import msgspec
 
+from agcore.codecs import json_text
+
 _BOM: Final = b"\xef\xbb\xbf"
 _OPEN: Final = re.compile(rb"[ \t\n\r]*\{[ \t\n\r]*")
 _KEY: Final = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")[ \t\n\r]*:[ \t\n\r]*')
@@ -157,6 +159,22 @@ def parse(body: bytes | bytearray) -> Members:
     return _walk(text, raws)
 
 
+def parse_mended(body: bytes) -> Members:
+    """Find the members of a JSON object, as `parse` does, once more where lone surrogates stand in it: clients cut an
+    emoji, and say so in each later request. They become U+FFFD.
+
+    Raises:
+        BodyError: As for `parse`.
+    """
+    try:
+        return parse(body)
+    except BodyError:
+        mended = json_text.mended(body)
+        if mended is body:
+            raise
+        return parse(mended)
+
+
 def _check_utf8(text: bytes) -> None:
     """Decode window by window: as one string, a large text could take four times its size."""
     view, at = memoryview(text), 0
@@ -212,7 +230,7 @@ def _walk(text: bytes, raws: Mapping[str, msgspec.Raw]) -> Members:
 def _reason(error: Exception) -> str:
     """Put msgspec's finding in words for the sender."""
     message = str(error).removeprefix("JSON is malformed: ")
-    if message == "Input data was truncated":  # also said of a high surrogate at the end of a string
+    if message == "Input data was truncated":
         return r"it ends early, or a `\u` escape lacks the other half of its surrogate pair"
     return _POSITION.sub(r" at byte \1", message)
 

@@ -2,14 +2,32 @@
 
 msgspec is fast, and strict where the world is not: lone surrogate escapes, which upstreams send that cut strings in the
 middle of an emoji, are refused. Text that msgspec refuses is read once more by the standard library before it is called
-bad.
+bad. Where a text is whole, and what it holds will be sent on and come back, such halves become U+FFFD: `mended`. In a
+stream the other half may follow in the next event.
 """
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import msgspec
 
 _decode = msgspec.json.decode
+_SURROGATES: Final = re.compile(
+    # Two backslashes are passed over, so that what follows them is not taken for an escape.
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?|\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+_ESCAPE: Final = 6
+"""Bytes of an escape such as `\\ud83d`: what is longer, a pair, or shorter, two backslashes, stays."""
+
+
+def mended(data: bytes) -> bytes:
+    """JSON text with U+FFFD for every escape of a lone surrogate; `data` itself where there is none."""
+    if b"\\ud" not in data and b"\\uD" not in data:
+        return data
+    text = _SURROGATES.sub(lambda found: b"\\ufffd" if len(found[0]) == _ESCAPE else found[0], data)
+    return data if text == data else text
 
 
 def decode(data: bytes) -> object:

@@ -339,5 +339,9 @@ class AttemptConversion(ABC):
         """The answer's JSON object, or what is wrong with it."""
         upstream = self.upstream
         return read_object(
-            body, dialect=upstream.dialect, provider=upstream.provider, status=self._status, headers=self._headers
+            json_text.mended(body),
+            dialect=upstream.dialect,
+            provider=upstream.provider,
+            status=self._status,
+            headers=self._headers,
         )

@@ -89,7 +89,7 @@ class TranslatedGeneration(AttemptConversion):
         self._answer, self._usage = self._translation.written(
             home, id=self._id, model=self._summary.model, created=int(now)
         )
-        return WholeAnswer(json_text.encode(self._answer))
+        return WholeAnswer(json_text.mended(json_text.encode(self._answer)))
 
     def unsigned(self, fault: Fault, *, now: float) -> Conversion | None:
         """The request written anew, without any signature."""

@@ -96,6 +96,7 @@ class PassThrough(AttemptConversion):
 
     def whole(self, body: bytes, *, now: float) -> Answered:
         """Check the answer and show it."""
+        body = json_text.mended(body)
         answer = self.judged(self.read(body))
         if isinstance(answer, Fault):
             return answer

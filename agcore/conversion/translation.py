@@ -105,7 +105,7 @@ class Translation:
     @property
     def body(self) -> bytes:
         """The request as it leaves."""
-        return json_text.encode(self.rendered)
+        return json_text.mended(json_text.encode(self.rendered))
 
     def unsign(self) -> bool:
         """Write the request anew, without any signature; whether that changes it."""

@@ -60,7 +60,7 @@ def read(body: bytes) -> Message | tuple[Message, ...]:
     """The message that `body` spells, or the messages of a batch, which is never empty."""
     try:
         body.decode("utf-8")
-        value = json_text.decode(body)
+        value = json_text.decode(json_text.mended(body))
     except ValueError:
         return Error(PARSE_ERROR, "the body is not JSON in UTF-8")
     if not isinstance(value, list):

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from agcore.codecs.header_fields import field_value, passing
-from agcore.codecs.json_splice import BodyError, Members, parse
+from agcore.codecs.json_splice import BodyError, Members, parse_mended
 from agcore.conversion.base import (
     STREAM_HEADERS,
     Answered,
@@ -91,7 +91,7 @@ class Forward(BaseOperation):
 
     def run(self, body: bytes, *, now: float) -> None:
         """Read the body, find the candidates, and ask."""
-        candidates = self.read(msgspec.structs.replace(self.asking, content=parse(body)), now=now)
+        candidates = self.read(msgspec.structs.replace(self.asking, content=parse_mended(body)), now=now)
         if isinstance(candidates, Fault):
             return self.client.fail(candidates, now=now)
         memory = self.task.memory
@@ -99,7 +99,7 @@ class Forward(BaseOperation):
         if expanded is not None:
             if not self.memory.reserve(len(expanded), now=now):
                 return None
-            self.asking = msgspec.structs.replace(self.asking, content=parse(expanded))
+            self.asking = msgspec.structs.replace(self.asking, content=parse_mended(expanded))
         return self.ask(candidates, now=now)
 
     def read(self, asking: Asking, *, now: float) -> tuple[Candidate, ...] | Fault:

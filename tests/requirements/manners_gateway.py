@@ -126,6 +126,16 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     ),
     # G8
     # G9
+    base.row(
+        "manners.G9",
+        "docs/wire/json.md",
+        "Half a surrogate pair in a request or a whole answer becomes U+FFFD, passed or translated.",
+        "stories/test_half_emojis.py::test_half_an_emoji_in_a_request_goes_up_as_the_replacement_character",
+        "stories/test_half_emojis.py::test_half_an_emoji_is_translated_as_the_replacement_character",
+        "stories/test_half_emojis.py::test_half_an_emoji_within_arguments_is_mended_where_they_are_read",
+        "stories/test_half_emojis.py::test_half_an_emoji_in_an_answer_is_mended_before_it_is_given_out",
+        "stories/test_half_emojis.py::test_both_halves_in_two_events_are_one_emoji_to_the_client",
+    ),
     # G10
     base.row(
         "manners.G10",
