@@ -141,6 +141,20 @@ VENDORS: Final[tuple[VendorRow, ...]] = (
         "https://deepinfra.com/docs/advanced/reasoning",
     ),
     VendorRow(
+        vendors=("nvidia",),
+        dialects=CHAT,
+        members={"reasoning_member": "unasked", "refused_members": ("presence_penalty", "frequency_penalty")},
+        source='Kilo-Org/kilocode#9652, can1357/oh-my-pi#2299, NousResearch/hermes-agent#77973: "Unsupported '
+        'parameter(s)"',
+    ),
+    VendorRow(
+        vendors=("nvidia",),
+        models=("*deepseek-v4*", "*gpt-oss*", "*kimi-k2-thinking*", "*nemotron-3*"),
+        dialects=CHAT,
+        members={"reasoning_member": "reasoning_effort"},
+        source="NousResearch/hermes-agent#19888, mnfst/modelparams.dev#48",
+    ),
+    VendorRow(
         vendors=("openrouter",),
         dialects=CHAT,
         members={"reasoning_member": "reasoning", "tools_with_effort_on_chat": "taken"},
@@ -166,12 +180,12 @@ VENDORS: Final[tuple[VendorRow, ...]] = (
     ),
     # Servers on one's own machine
     VendorRow(
-        vendors=("vllm", "llamacpp", "nvidia"),
+        vendors=("vllm", "llamacpp"),
         models=("*qwen*", "*glm-*", "*deepseek-v*", "*kimi*", "*nemotron*", "*granite*"),
         dialects=CHAT,
         members={"reasoning_member": "chat_template_kwargs"},
-        source="https://docs.vllm.ai/en/latest/features/reasoning_outputs.html, ggml-org/llama.cpp tools/server/"
-        "README.md, https://docs.nvidia.com/nim/large-language-models/latest/thinking-budget-control.html",
+        source="https://docs.vllm.ai/en/latest/features/reasoning_outputs.html, "
+        "ggml-org/llama.cpp tools/server/README.md",
     ),
     VendorRow(
         vendors=("ollama", "lmstudio"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import agcore
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import Conversation, Output, Reasoning, Settings, Text, Tool, ToolChoice, Turn
 from agcore.dialects.openai_chat.request_writer import render_request
@@ -126,6 +127,8 @@ def test_one_tool_is_forced_by_offering_that_alone_where_choices_are_words(vendo
         ("accounts/fireworks/models/kimi-k2p6", "fireworks", Reasoning(effort="high"), {"reasoning_effort": "high"}),
         ("z-ai/glm-5.2", "openrouter", Reasoning(budget=2000), {"reasoning": {"max_tokens": 2000}}),
         ("openai/gpt-5.1", "openrouter", Reasoning(effort="max"), {"reasoning": {"effort": "high"}}),
+        ("qwen/qwen3.5-397b-a17b", "nvidia", Reasoning(effort="high"), {}),
+        ("deepseek-ai/deepseek-v4-flash", "nvidia", Reasoning(effort="high"), {"reasoning_effort": "high"}),
         ("MiniMax-M3", "minimax", Reasoning(effort="high"), {}),
         ("sonar-pro", "perplexity", Reasoning(effort="high"), {}),
     ],
@@ -163,3 +166,12 @@ def test_no_tools_go_to_who_takes_none() -> None:
     body, lost = written("sonar-pro", "perplexity", tools=TOOLS, tool_choice=REQUIRED)
     assert not {"tools", "tool_choice"} & set(body)
     assert "tools" in lost
+
+
+def test_members_that_a_vendor_refuses_are_left_out_with_a_loss() -> None:
+    # "body -> presence_penalty: Extra inputs are not permitted" (Kilo-Org/kilocode#9652)
+    request = {"contents": [{"parts": [{"text": "a"}]}], "generationConfig": {"presencePenalty": 0.5}}
+    made = agcore.convert(request, source="gemini", target="openai", model="llama-5", vendor="nvidia")
+    assert "presence_penalty" not in made.request
+    assert [loss.path for loss in made.losses] == ["presence_penalty"]
+    assert agcore.convert(request, source="gemini", target="openai", model="llama-5").request["presence_penalty"] == 0.5
