@@ -232,6 +232,11 @@ def test_a_messages_request_is_foreign_by_its_blocks(messages: Any, found: bool)
     assert foreign("anthropic", {"messages": messages}) is found
 
 
+def test_a_messages_request_that_asks_to_compact_is_foreign() -> None:
+    assert foreign("anthropic", {"messages": [], "compaction": {"type": "summarize"}})
+    assert not foreign("anthropic", {"messages": [], "compaction": None})
+
+
 def test_a_search_is_not_foreign_where_there_is_one() -> None:
     ran = [{"type": "server_tool_use"}, {"type": "web_search_tool_result", "content": [{"type": "web_search_result"}]}]
     body = {

@@ -24,7 +24,9 @@ _UNKNOWN: Final = " "
 
 
 def is_foreign(get: _Get, upstream: VendorProfile) -> bool:
-    """Whether a request has blocks that only Anthropic knows, or the system changes tools in its course."""
+    """Whether a request has blocks that only Anthropic knows, asks to compact, or changes tools in its course."""
+    if get("compaction"):
+        return True
     for message in _objects(get("messages")):
         if message.get("role") == "system":
             if any(block.get("type") != "text" for block in _objects(message.get("content"))):
