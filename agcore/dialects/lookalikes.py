@@ -19,6 +19,9 @@ from agcore.models.vendor_profile import VendorProfile
 _SCHEMAS: Final = ("parameters", "input_schema")
 """Members of tools that hold schemas, in all dialects."""
 
+_SAMPLING: Final = {"temperature": 1, "top_p": 1, "top_k": None, "presence_penalty": 0, "frequency_penalty": 0}
+"""The members of requests that steer sampling, with the values that steer nothing."""
+
 
 def is_foreign(dialect: str, members: Members, upstream: VendorProfile) -> bool:
     """Whether a request holds what an upstream of its own dialect does not know, and what editing does not mend."""
@@ -78,7 +81,18 @@ def _changes(dialect: str, get: Callable[[str], object], upstream: VendorProfile
         losses.add(path, "the upstream does not take it")
         rest = {key: each for key, each in value.items() if key != inner} if isinstance(value, dict) and inner else None
         found[name] = rest or None
+    if upstream.sampling == "fixed":
+        found |= _unsampled(get, losses)
     rules = task_registry.lookalikes().get(dialect)
     if rules is not None and upstream.lookalike:
         found |= rules.changes(lambda name: found[name] if name in found else get(name), upstream, losses)
     return found
+
+
+def _unsampled(get: Callable[[str], object], losses: Losses) -> dict[str, object]:
+    """The members of sampling, taken out: a model refuses them all where its own values are the only ones."""
+    given = {name: value for name in _SAMPLING if (value := get(name)) is not None}
+    for name, value in given.items():
+        if value != _SAMPLING[name]:
+            losses.add(name, "the model's sampling is fixed")
+    return dict.fromkeys(given)

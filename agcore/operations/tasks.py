@@ -61,7 +61,7 @@ def edited_body(asking: Asking, candidate: Candidate, losses: Losses) -> tuple[b
         signer = candidate.provider.signer
         changes.update(foreign_signatures.edits(traits.name, members, signer=signer, losses=losses))
     upstream = asking.upstream_profile(candidate)
-    if upstream.lookalike or upstream.refused_members or upstream.schemas != "json":
+    if upstream.lookalike or upstream.refused_members or upstream.schemas != "json" or upstream.sampling == "fixed":
         from agcore.dialects import lookalikes  # most upstreams are whom they seem to be
 
         members = parse(members.edited(changes))

@@ -406,7 +406,11 @@ def test_no_thoughts_are_demanded_where_a_forced_call_switched_thinking_off() ->
     assert changed("anthropic", body, upstream)[0] == {"thinking": {"type": "disabled"}}
 
 
-def test_fixed_sampling_is_left_out_for_a_look_alike() -> None:
-    upstream = VendorProfile(lookalike=True, sampling="fixed")
-    body = {"temperature": 0, "top_p": None, "messages": [{"role": "user", "content": "a"}]}
-    assert changed("anthropic", body, upstream) == ({"temperature": None}, ["temperature"])
+@pytest.mark.parametrize(("dialect", "lookalike"), [("anthropic", True), ("openai_chat", False)])
+def test_fixed_sampling_is_left_out_of_what_passes(dialect: str, lookalike: bool) -> None:
+    # "invalid temperature: only 1 is allowed for this model" (MoonshotAI/kimi-code#686)
+    upstream = VendorProfile(lookalike=lookalike, sampling="fixed", schemas="moonshot")
+    losses = Losses()
+    body = b'{"temperature":0,"top_p":1,"top_k":null,"messages":[{"role":"user","content":"a"}]}'
+    assert edits(dialect, parse(body), upstream, losses) == {"temperature": None, "top_p": None}
+    assert [loss.path for loss in losses] == ["temperature"]

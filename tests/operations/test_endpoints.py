@@ -167,3 +167,9 @@ def test_models_go_where_their_own_vendors_words_are_spoken() -> None:
     assert sent(asked(relay, "claude-opus-5", "/v1/responses", responses))[0] == "/messages"
     assert "generateContent" in sent(asked(relay, "gemini-3-pro", "/v1/responses", responses))[0]
     assert sent(asked(relay, "llama-5", "/v1/responses", responses))[0] == "/chat/completions"
+
+
+def test_what_a_model_refuses_is_left_out_of_requests_that_pass() -> None:
+    body: dict[str, object] = {**CHAT, "temperature": 0, "user": "u"}
+    path, request = sent(asked({"preset": "moonshot"}, "kimi-k2.6", "/v1/chat/completions", body))
+    assert (path, request) == ("/chat/completions", {"model": "kimi-k2.6", **CHAT, "user": "u"})

@@ -72,6 +72,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "docs/routing.md",
         "What a model refuses while it thinks, or always, is left out: sampling, forced calls, another vendor's words.",
         "dialects/openai_chat/test_vendor_manners.py::test_sampling_that_is_fixed_is_left_out",
+        "dialects/test_lookalikes.py::test_fixed_sampling_is_left_out_of_what_passes",
         "dialects/openai_chat/test_vendor_manners.py::test_a_forced_call_excludes_thinking_where_that_can_be_switched_off",
         "dialects/openai_chat/test_vendor_manners.py::test_a_forced_call_is_left_to_a_model_that_always_thinks",
         "dialects/openai_chat/test_vendor_manners.py::test_reasoning_is_asked_for_in_the_words_of_who_serves",

@@ -43,11 +43,6 @@ def is_foreign(get: _Get, upstream: VendorProfile) -> bool:
 def changes(get: _Get, upstream: VendorProfile, losses: Losses) -> _Object:
     """The members of a request to change."""
     found = _forced(get, upstream, losses)
-    if upstream.sampling == "fixed":
-        for name in ("temperature", "top_p", "top_k"):
-            if get(name) is not None:
-                found[name] = None
-                losses.add(name, "the model's sampling is fixed")
     messages, metadata = get("messages"), get("metadata")
     thinking = found.get("thinking") or get("thinking")
     off = isinstance(thinking, dict) and thinking.get("type") == "disabled"
