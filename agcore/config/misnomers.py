@@ -160,8 +160,9 @@ PRESETS: Final[Mapping[str, str]] = {
     "openai_compatible": 'a server without a preset takes a name, dialect = "openai" and a base_url',
     # The v1 API takes a bearer token:
     # https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
-    "azure": "each Azure resource has an address of its own; write "
-    + _OWN_SERVER.format(name="azure", dialect="openai", url="https://RESOURCE.openai.azure.com/openai/v1"),
+    # Responses, too: some models are served there alone (docs/routing.md).
+    "azure": 'each Azure resource has an address of its own; write name = "azure", dialect = ["openai", '
+    '"openai_responses"], base_url = "https://RESOURCE.openai.azure.com/openai/v1"',
     # With an Amazon Bedrock API key:
     # https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html
     "bedrock": "each region has an address of its own; write "

@@ -65,8 +65,9 @@ CHAT_ONLY = {"preset": "openai", "dialect": "openai"}
         {"preset": "openai", "dialect": ["openai", "openai_responses"]},
         {"dialect": ["openai", "openai_responses"], "base_url": "https://relay.example/v1"},
         {"preset": "openai", "base_url": "https://me.openai.azure.com/openai/v1"},
+        {"dialect": ["openai", "openai_responses"], "base_url": "https://me.openai.azure.com/openai/v1"},
     ],
-    ids=["preset", "dialects", "unknown server", "azure"],
+    ids=["preset", "dialects", "unknown server", "azure by the preset", "azure"],
 )
 def test_clients_of_other_dialects_get_the_endpoint_that_carries_most(
     provider: dict[str, Any], target: str, body: dict[str, object], model: str
