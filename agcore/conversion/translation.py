@@ -24,7 +24,7 @@ from agcore.conversation.split import Part, split
 from agcore.conversation.told_tools import tell_tools
 from agcore.conversation.tool_list import fitted_tools, hosted_names
 from agcore.conversation.tool_names import ToolNames
-from agcore.conversation.values import Conversation, Delta, Invalid
+from agcore.conversation.values import Conversation, Delta, Invalid, Output
 from agcore.conversion.delta_mapping import DeltaMapper, Remember
 from agcore.conversion.translated_stream import ClientStream, StreamTranslation, UpstreamStream
 from agcore.dialects import DIALECTS
@@ -77,26 +77,31 @@ class Translation:
         self._plain = target.profile.upstream.reasoning_content in ("taken", "demanded")
         if signed_calls is not None:
             ordered = signed_calls.recalled(ordered, plain=self._plain)
-        ordered = fitted_tools(ordered, longest_description=target.profile.upstream.longest_description, losses=losses)
-        ordered, self._unwraps = self._wrapped(ordered)
+        if ordered.tools:
+            longest = target.profile.upstream.longest_description
+            ordered = fitted_tools(ordered, longest_description=longest, losses=losses)
+        self._unwraps = False
+        if ordered.output is not None:
+            ordered, self._unwraps = self._wrapped(ordered, ordered.output)
         if not target.profile.tools:
             ordered = tell_tools(ordered, losses=losses)
         self._parameters = ParameterNames(ordered, traits.parameter_names)
         ordered = self._parameters.applied(ordered)
         rule = traits.tool_names
         assert rule is not None
-        self.names = ToolNames(ordered, rule, reserved=hosted_names(ordered) if traits.names_hosted_tools else ())
+        reserved = hosted_names(ordered) if ordered.hosted_tools and traits.names_hosted_tools else ()
+        self.names = ToolNames(ordered, rule, reserved=reserved)
         self._asked = self.names.applied(ordered)
         self.rendered = self._render(target.signer, losses)
         no_pictures = DIALECTS[dialect].traits.no_pictures
         if no_pictures and target.profile.image_output:
             losses.add("answer", no_pictures, action='shown as "[image]"')
 
-    def _wrapped(self, conversation: Conversation) -> tuple[Conversation, bool]:
+    def _wrapped(self, conversation: Conversation, output: Output) -> tuple[Conversation, bool]:
         """The conversation with structured output that the upstream takes, and whether that is in an object now."""
-        target, output = self.target, conversation.output
+        target = self.target
         plain = DIALECTS[target.dialect].traits.plain_output or not target.profile.structured_output
-        inside = wrapped(output) if output is not None and plain else None
+        inside = wrapped(output) if plain else None
         if inside is None:
             return conversation, False
         self.losses.add("response_format", "the upstream's JSON is an object", action="asked for in one", weight="note")
@@ -121,7 +126,10 @@ class Translation:
         rendered = DIALECTS[target.dialect].upstream.render_request(
             self._asked, model=target.model, profile=target.profile, signer=signer, losses=losses
         )
-        return adapted(target.dialect, rendered, target.profile.upstream, losses)
+        upstream = target.profile.upstream
+        if not upstream.lookalike and not upstream.refused_members:
+            return rendered
+        return adapted(target.dialect, rendered, upstream, losses)
 
     def refusal(self, *, on_loss: str) -> Fault | None:
         """The 400 for losses that this request, or the configuration, does not accept."""

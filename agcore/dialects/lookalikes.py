@@ -47,8 +47,6 @@ def edits(dialect: str, members: Members, upstream: VendorProfile, losses: Losse
 
 def adapted(dialect: str, body: dict[str, object], upstream: VendorProfile, losses: Losses) -> dict[str, object]:
     """Returns a request that was written for an upstream, without what that does not know."""
-    if not upstream.lookalike and not upstream.refused_members:
-        return body
     found = _changes(dialect, body.get, upstream, losses)
     return {name: value for name, value in (body | found).items() if name not in found or value is not None}
 
