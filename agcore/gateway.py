@@ -17,7 +17,7 @@ import msgspec
 from agcore.config.diff import changes
 from agcore.config.values import Config
 from agcore.dialects import FALLBACK
-from agcore.ingress.admission import admit, admit_body
+from agcore.ingress.admission import admit, admit_body, refused
 from agcore.ingress.auth import Guard
 from agcore.ingress.request import Routed
 from agcore.machines.exchange import Exchange, begin
@@ -44,6 +44,7 @@ from agcore.protocol.http import Headers, Peer, RequestHead
 from agcore.protocol.legality import check_head
 from agcore.routing.catalog import Catalog
 from agcore.state import snapshot
+from agcore.upstream.hops import loop
 
 if TYPE_CHECKING:
     from agcore.machines.tape import Tape
@@ -135,6 +136,10 @@ class Gateway:
         max_body = 0
         try:
             request = admit(head, peer, guard=services.guard, id=services.outside.mint("req_"), now=now)
+            if isinstance(request, Routed):
+                came_back = loop(head.headers, services.outside.digest)
+                if came_back is not None:
+                    request = refused(request, came_back)
             if isinstance(request, Routed):
                 operation = self._operation_of(request)
                 max_body = operation.max_body(services.config.limits)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agcore.codecs.globs import is_glob
     from agcore.codecs.url import Url, is_host, is_loopback, parse_url
     from agcore.config.load import load_config
+    from agcore.config.own_address import upstreams_here
     from agcore.config.parser import (
         Parsed,
         effective_auth_mode,
@@ -70,6 +71,7 @@ else:
         "startup_problems": "agcore.config.parser",
         "summarize_config": "agcore.config.report",
         "startup_warnings": "agcore.config.parser",
+        "upstreams_here": "agcore.config.own_address",
         "with_bind": "agcore.config.parser",
         "with_demo": "agcore.config.parser",
         "with_file_names": "agcore.config.parser",
@@ -118,6 +120,7 @@ __all__ = [
     "startup_problems",
     "startup_warnings",
     "summarize_config",
+    "upstreams_here",
     "with_bind",
     "with_demo",
     "with_file_names",

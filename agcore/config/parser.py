@@ -22,6 +22,7 @@ from agcore.config.client_keys import admin_key, client_keys
 from agcore.config.document import read_document
 from agcore.config.mistakes import in_the_clear, list_advice
 from agcore.config.outbound_proxy import Outbound
+from agcore.config.own_address import upstreams_here
 from agcore.config.presets import PRESETS
 from agcore.config.problems import ConfigError, Problem, at, nearest, quoted
 from agcore.config.providers import build_providers, endpoint, environment_providers, is_name, on_server, through
@@ -222,7 +223,7 @@ def startup_warnings(config: Config, *, now: float | None = None) -> tuple[str, 
         )
     if proxy.auth_mode == "off" and proxy.keys:
         warnings.append('proxy.auth_mode: "off", so that the configured client keys are not asked for')
-    return tuple(warnings)
+    return (*warnings, *upstreams_here(config))
 
 
 def _config(values: Mapping[str, Any], reading: Reading, vault: Vault, environ: Mapping[str, str]) -> Config:

@@ -113,6 +113,22 @@ def admit(head: RequestHead, peer: Peer, *, guard: Guard, id: str, now: float) -
     )
 
 
+def refused(request: Routed, fault: Fault) -> Refused:
+    """The refusal of a request that has a route."""
+    return Refused(
+        id=request.id,
+        head=request.head,
+        peer=request.peer,
+        started=request.started,
+        target=request.target,
+        dialect=request.dialect,
+        operation=request.operation,
+        identity=request.identity,
+        cors=request.cors,
+        fault=fault,
+    )
+
+
 def admit_body(request: Routed, rules: BodyRules, *, max_body: int, limits: KeyLimits, now: float) -> Routed | Refused:
     """Take in what a head says of its body, and what its key may still ask.
 
@@ -141,18 +157,7 @@ def admit_body(request: Routed, rules: BodyRules, *, max_body: int, limits: KeyL
         request = msgspec.structs.replace(request, metered=True)
     if fault is None:
         return request
-    return Refused(
-        id=request.id,
-        head=request.head,
-        peer=request.peer,
-        started=request.started,
-        target=request.target,
-        dialect=request.dialect,
-        operation=request.operation,
-        identity=request.identity,
-        cors=request.cors,
-        fault=fault,
-    )
+    return refused(request, fault)
 
 
 def too_large(limit: int, *, decoded: bool = False) -> Fault:

@@ -31,6 +31,8 @@ class CallContext(msgspec.Struct):
     """Reports of the calls, in order."""
     live: dict[int, UpstreamCall]
     """Leg -> the call whose live leg it is."""
+    hops: bytes = b""
+    """The way that the request has come, for upstreams (see `upstream.hops`)."""
     opened: int = 0
     """Legs so far. They are numbered from 1 in the order in which they are opened; no number is used again."""
     first_content_by: float = math.inf

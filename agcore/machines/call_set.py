@@ -9,13 +9,14 @@ from agcore.codecs.header_fields import field_value
 from agcore.config.values import Config
 from agcore.machines.call_context import CallContext
 from agcore.machines.call_events import CallEvent
-from agcore.machines.outside import Selections
+from agcore.machines.outside import Outside
 from agcore.machines.timers import Timer, Timers
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.protocol.effects import Effect
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import UpstreamInput
 from agcore.routing.candidates import Candidate, Selection
+from agcore.upstream.hops import onward
 
 if TYPE_CHECKING:
     from agcore.machines.coded_answers import CodedAnswers
@@ -34,12 +35,15 @@ class CallSet:
     Args:
         config: Has the timeouts, and the attempts of a request, the first one included. What a call takes beyond its
             first, another one lacks.
-        selector: Has the credentials.
+        outside: Has the credentials, and the hash of which the gateway's mark is made.
+        headers: Of the client's request.
         effects: Takes the commands for the driver.
         timers: Of the exchange.
     """
 
-    def __init__(self, config: Config, selector: Selections, *, effects: list[Effect], timers: Timers) -> None:
+    def __init__(
+        self, config: Config, outside: Outside, headers: Headers, *, effects: list[Effect], timers: Timers
+    ) -> None:
         self.calls: list[UpstreamCall] = []
         """All of them, in order."""
         self.receivers: dict[UpstreamCall, CallReceiver] = {}
@@ -52,10 +56,12 @@ class CallSet:
         """The answers that are decoded; None where there was none yet."""
         self._most_decoded = config.limits.max_json
         self._timers = timers
+        self._outside = outside
+        self._headers = headers
         self._patience = config.retry.patience
         self._began = 0.0
         self._context = CallContext(
-            selector=selector,
+            selector=outside,
             timeouts=config.timeouts,
             retries_left=config.retry.attempts - 1,
             effects=effects,
@@ -81,6 +87,7 @@ class CallSet:
         """Ask upstreams, and have `to` hear what comes of it; for the rest see `UpstreamCall`."""
         if not self.calls:
             self.limit_time(now)
+            self._context.hops = onward(self._headers, self._outside.digest)
         call = UpstreamCall(
             candidates,
             self._context,

@@ -79,7 +79,9 @@ class Exchange:
         self._timeouts = timeouts
         self._effects: list[Effect] = []
         self._timers = Timers()
-        self._calls = CallSet(services.config, services.outside, effects=self._effects, timers=self._timers)
+        self._calls = CallSet(
+            services.config, services.outside, request.head.headers, effects=self._effects, timers=self._timers
+        )
         self._client = ClientResponse(request, timeouts, calls=self._calls, effects=self._effects, timers=self._timers)
         self._memory = ReservedMemory(services.outside, self._client)
         self._body = RequestBody(

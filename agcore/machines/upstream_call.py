@@ -360,7 +360,7 @@ class UpstreamCall:
                 self._idle = own  # a server may send its head at once, and read the prompt then
             if own > timeouts.request:
                 self._context.first_content_by = max(self._context.first_content_by, now + timeouts.connect + own)
-        request = upstream_request(plan, selection.candidate, selection.key)
+        request = upstream_request(plan, selection.candidate, selection.key, hops=self._context.hops)
         self._context.effects.append(OpenUpstream(leg=self._leg, request=request, public_only=plan.public_only))
 
     def _drop(self) -> None:

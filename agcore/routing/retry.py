@@ -32,6 +32,7 @@ _BY_STATUS: Final = {
     498: FailureKind.OVERLOADED,  # Groq: no capacity in the flexible tier
     501: FailureKind.NOT_FOUND,
     503: FailureKind.OVERLOADED,
+    508: FailureKind.UNUSABLE,
     529: FailureKind.OVERLOADED,
 }
 """HTTP status -> failure. Of the others 400 to 499 are the request's own, the rest the vendor's."""

@@ -6,6 +6,7 @@ import msgspec
 
 from agcore.protocol.http import Body, Headers, Origin, UpstreamRequest
 from agcore.routing.candidates import Candidate, Credential
+from agcore.upstream.hops import HOP_FIELD, vendor_hosts
 
 
 class UpstreamPlan(msgspec.Struct, frozen=True):
@@ -30,14 +31,25 @@ class UpstreamPlan(msgspec.Struct, frozen=True):
     """The endpoint was chosen by a client: it must be on the public internet (see `OpenUpstream`)."""
 
 
-def upstream_request(plan: UpstreamPlan, candidate: Candidate, key: Credential) -> UpstreamRequest:
-    """The whole request. Headers of the provider's configuration replace those of the same name."""
+def upstream_request(
+    plan: UpstreamPlan, candidate: Candidate, key: Credential, *, hops: bytes = b""
+) -> UpstreamRequest:
+    """The whole request. Headers of the provider's configuration replace those of the same name.
+
+    Args:
+        plan: What is asked.
+        candidate: Of whom.
+        key: With what.
+        hops: The way that the request has come (see `upstream.hops`), for others than vendors.
+    """
     origin = candidate.endpoint.origin
     headers = [(b"host", host_header(origin)), *_credential(candidate.endpoint.auth, key), *plan.headers]
     if candidate.provider.headers:
         configured = {name for name, _ in candidate.provider.headers}
         headers = [field for field in headers if field[0] not in configured]
         headers.extend(candidate.provider.headers)
+    if hops and not plan.public_only and origin.host not in vendor_hosts():
+        headers.append((HOP_FIELD, hops))
     length = len(plan.body) if isinstance(plan.body, bytes) else plan.length
     if length is None:
         headers.append((b"transfer-encoding", b"chunked"))

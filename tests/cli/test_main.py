@@ -365,3 +365,15 @@ class TestServe:
         assert capsys.readouterr().err.splitlines()[0] == (
             "agcore: error: 2 problems in the configuration of agcore.toml"
         )
+
+
+def test_check_says_no_to_a_provider_that_is_the_gateway_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "agcore.toml"
+    entry = '[[providers]]\nname = "me"\ndialect = "openai"\nkeys = ["sk-0123456789abcdef"]\nbase_url = "{}"\n'
+    file.write_text(entry.format("http://localhost:8045/v1"))
+    assert main(["check", "--config", str(file)]) == 1
+    assert "the base_url of me is this gateway itself" in capsys.readouterr().err
+    file.write_text(entry.format("http://localhost:8046/v1"))
+    assert main(["check", "--config", str(file)]) == 0

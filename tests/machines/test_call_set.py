@@ -8,21 +8,19 @@ from agcore import Effect, Origin
 from agcore.config.values import Config, Endpoint, Provider, Secret
 from agcore.machines.call_events import CallEvent, NeedPlan
 from agcore.machines.call_set import CallSet
+from agcore.machines.ids import Ids
+from agcore.machines.outside import LocalOutside
 from agcore.machines.timers import Timers
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.routing.candidates import Candidate, Selection
-from agcore.routing.selection import Selector
-from agcore.state.affinity import Affinity
-from agcore.state.cooldowns import Cooldowns
-from agcore.state.turns import Turns
 
 NOW: Final = 1_790_000_000.0
 ENDPOINT: Final = Endpoint("openai_chat", Origin("https", "one.test", 443), b"/v1", "bearer")
 PROVIDER: Final = Provider(name="one", endpoints={"openai_chat": ENDPOINT}, keys=(Secret("sk-one-0123456789"),))
 
 
-class Counting(Selector):
-    """A selector that counts the selections which are out."""
+class Counting(LocalOutside):
+    """An outside that counts the selections which are out."""
 
     out = 0
 
@@ -44,8 +42,8 @@ class Deaf:
 
 def test_a_call_whose_need_of_a_plan_nobody_has_heard_of_gives_its_selection_back() -> None:
     effects: list[Effect] = []
-    selector = Counting(Cooldowns(lambda: 0.5), Affinity(), Turns())
-    calls = CallSet(Config(), selector, effects=effects, timers=Timers())
+    selector = Counting(Ids(bytes(32)), max_buffered=0, started=NOW)
+    calls = CallSet(Config(), selector, (), effects=effects, timers=Timers())
     call = calls.start((Candidate(PROVIDER, ENDPOINT, "model", 0),), to=Deaf(), now=NOW, single_attempt=True)
     assert [type(event) for _, event in calls.events] == [NeedPlan]
     assert (selector.out, calls.live) == (1, {})

@@ -199,7 +199,7 @@ def test_no_header_of_the_client_reaches_the_model() -> None:
     client.begin()
     story = client.post(tool_call(), headers=((b"cookie", b"a=b"), (b"user-agent", b"evil"), (b"x-api-key", b"k")))
     assert dict(story.requests[1].headers).keys() == {
-        b"host", b"authorization", b"content-type", b"accept", b"accept-encoding", b"user-agent", b"content-length",
+        b"host", b"authorization", b"content-type", b"accept", b"accept-encoding", b"user-agent", b"content-length", b"x-agcore-hop",
     }  # fmt: skip
     assert dict(story.requests[1].headers)[b"authorization"] == b"Bearer sk-eyes-0123456789abcdef"
 

@@ -125,6 +125,21 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "differential/test_ways_out.py::test_a_ca_file_that_cannot_be_used_is_found_at_the_start",
     ),
     # G8
+    base.row(
+        "manners.G8.hops",
+        "docs/routing.md",
+        "A request that comes back to a gateway is a 508 with words, at the second pass; gateways in a chain work.",
+        "stories/test_loops.py::test_a_request_that_comes_back_is_a_508_with_words_in_every_dialect",
+        "stories/test_loops.py::test_a_ring_of_gateways_ends_at_the_second_pass_and_a_chain_of_them_works",
+        "stories/test_loops.py::test_a_loop_by_way_of_an_mcp_server_ends_too",
+    ),
+    base.row(
+        "manners.G8.found",
+        "docs/routing.md",
+        "A provider that is the gateway itself is warned of at the start, and `agcore check` exits 1.",
+        "stories/test_loops.py::test_a_provider_that_is_the_gateway_itself_is_found",
+        "cli/test_main.py::test_check_says_no_to_a_provider_that_is_the_gateway_itself",
+    ),
     # G9
     base.row(
         "manners.G9",

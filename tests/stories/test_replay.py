@@ -103,7 +103,7 @@ def test_a_recording_reads_as_what_happened() -> None:
     lines = read(found[0][0].text)
     assert isinstance(lines[0], Opened)
     questions = [line.question for line in lines if isinstance(line, Answered)]
-    assert questions[:3] == ["mint", "reserve", "choose"]
+    assert questions[:3] == ["mint", "reserve", "digest"]
     assert isinstance(lines[-1], Commanded)
     assert lines[-1].effects == ("SendHead", "SendData", "SendEnd", "Emit", "Finish")
 

@@ -631,7 +631,7 @@ def test_a_translated_request_takes_only_the_clients_name_along(stream: bool) ->
     assert names.pop(b"content-type") == b"application/json"
     assert names.pop(b"accept") == (b"text/event-stream" if stream else b"application/json")
     assert names.pop(b"accept-encoding") == b"identity"
-    assert names.keys() <= {b"host", b"content-length"}
+    assert names.keys() <= {b"host", b"content-length", b"x-agcore-hop"}
 
 
 def test_anthropic_upstreams_get_a_version_and_a_name_even_from_nameless_clients() -> None:

@@ -294,7 +294,7 @@ def _config_words(options: argparse.Namespace) -> str:
 def _check(options: argparse.Namespace) -> int:
     import time
 
-    from agcore.config import describe_config
+    from agcore.config import describe_config, upstreams_here
     from agcore_host.settings import refusals
 
     loaded = _load(options)
@@ -306,7 +306,10 @@ def _check(options: argparse.Namespace) -> int:
     usable = not config.providers or config.mcp or any(provider.has_credential for provider in config.providers)
     if not usable:
         complain("error", "nothing could be served: no provider has a key that can be used")
-    return max(OK if usable else NO, _check_live(loaded) if options.live else OK)
+    looping = list(upstreams_here(config))
+    if looping:
+        complain("error", "requests would go round in a loop", looping)
+    return max(OK if usable and not looping else NO, _check_live(loaded) if options.live else OK)
 
 
 def _check_live(loaded: Settings) -> int:
