@@ -42,7 +42,7 @@ def test_what_is_null_in_a_chunk_says_nothing() -> None:
     chunk = {"content": None, "finishReason": "STOP", "index": None}
     whole = fold("gemini", b"data: " + json.dumps({"candidates": [chunk], "x": None}).encode() + b"\n\n")
     assert whole == {"candidates": [{"content": {"parts": []}, "finishReason": "STOP"}]}
-    call = {"index": 0, "id": None, "type": None, "function": {"name": "f", "arguments": "{}"}}
+    call = {"index": 0, "id": None, "x": None, "function": {"name": "f", "arguments": "{}"}}
     delta = {"delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}
     whole = fold("openai_chat", b"data: " + json.dumps({"choices": [delta]}).encode() + b"\n\n")
     assert whole["choices"][0]["message"]["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}

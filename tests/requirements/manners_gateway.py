@@ -221,6 +221,12 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_names_and_paths.py::test_the_mark_is_taken_off_before_a_name_is_translated_or_looked_up",
     ),
     # G15
+    base.row(
+        "manners.G15",
+        "docs/routing.md",
+        "A large body that is refused before it was sent is refused in the vendor's words, after one attempt.",
+        "differential/test_odd_upstreams.py::test_a_large_body_that_is_refused_at_once_is_refused_in_the_vendors_words",
+    ),
     # G16
     base.row(
         "manners.G16",
