@@ -220,6 +220,14 @@ def test_chats_parts_are_read_in_responses_and_the_other_way_round() -> None:
     assert chat({"role": "user", "content": [shot]}).turns[0].parts == (Image(Source(url="https://a.example/s.png")),)
 
 
+def test_a_compaction_of_anthropics_is_its_summary_in_chat() -> None:
+    content = [{"type": "compaction", "content": "We met."}, {"type": "compaction", "content": None}]
+    losses = Losses()
+    said = parsed("openai_chat", {"messages": [{"role": "user", "content": content}]}, losses)
+    assert said.turns[0].parts == (Text("We met."),)
+    assert [loss.path for loss in losses] == ["messages[0].content[1]"]
+
+
 def test_thoughts_among_parts_are_thoughts() -> None:
     content = [{"type": "reasoning_text", "text": "hm"}, {"type": "summary_text", "text": ""}]
     assert chat({"role": "assistant", "content": content}).turns[0].parts == (Thinking("hm"),)

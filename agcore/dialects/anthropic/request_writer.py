@@ -89,7 +89,8 @@ def render_request(
     _settings(request, conversation, profile, thinking, losses)
     if conversation.stream:
         request["stream"] = True
-    _cache(request, conversation, profile, losses)
+    if conversation.settings.cache or conversation.settings.cache_key:
+        _cache(request, conversation, profile, losses)
     _limit_markers(tools, system, messages, losses, most=_MOST_MARKERS - ("cache_control" in request))
     return request
 

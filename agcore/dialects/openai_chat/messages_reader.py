@@ -66,7 +66,8 @@ class History:
         path, index = place + ".", self._count
         self._count += 1
         role = needed_text(message, "role", path)
-        note_unread(message, _MEMBERS, path, self._losses)
+        if not message.keys() <= _MEMBERS:
+            note_unread(message, _MEMBERS, path, self._losses)
         if role == "tool":
             return Turn("user", self._tool_results(message, path))
         if role == "function":
@@ -78,7 +79,9 @@ class History:
         parts = self._assistant(message, said, path, index) if known == "assistant" else said
         if known in ("system", "developer"):
             parts = [part for part in parts if self._is_text(part, path)]
-        return Turn(known, tuple(marked(parts, message, path, self._losses)), name=text(message, "name", path))
+        if "cache_control" in message or "prompt_cache_breakpoint" in message:
+            parts = marked(parts, message, path, self._losses)
+        return Turn(known, tuple(parts), name=text(message, "name", path))
 
     def _is_text(self, part: Part, path: str) -> bool:
         if not isinstance(part, Text):

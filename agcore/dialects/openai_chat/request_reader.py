@@ -57,11 +57,11 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     )
     conversation = Conversation(
         model=model,
-        turns=(*_read_system(body, losses), *History(losses).turns(messages)),
+        turns=(*(_read_system(body, losses) if "system" in body else ()), *History(losses).turns(messages)),
         tools=tools,
         hosted_tools=hosted,
         tool_choice=read_tool_choice(body),
-        parallel_calls=_read_parallel(body),
+        parallel_calls=_read_parallel(body) if body.get("tool_choice") else flag(body, "parallel_tool_calls"),
         reasoning=_read_reasoning(body),
         output=_read_output(body),
         pictures=_read_pictures(body),
@@ -121,7 +121,7 @@ def read_settings(body: Fields, *, max_output: int | None) -> Settings:
         choices=choices or 1,
         user=text(body, "safety_identifier") or text(body, "user"),
         metadata=members(body, "metadata"),
-        cache=cache_marker(body),
+        cache=cache_marker(body) if "cache_control" in body else "",
         cache_key=text(body, "prompt_cache_key"),
         service_tier=text(body, "service_tier"),
         verbosity=text(body, "verbosity"),
@@ -190,7 +190,9 @@ def _read_pictures(body: Fields) -> Pictures | None:
 
 
 def _note_unread(body: Fields, losses: Losses) -> None:
-    note_unread(members(body, "stream_options") or {}, _STREAM, "stream_options.", losses)
+    options = body.get("stream_options")
+    if isinstance(options, dict):
+        note_unread(options, _STREAM, "stream_options.", losses)
     modalities = items(body, "modalities")
     if "audio" in modalities:
         losses.add("modalities", "answers in sound are not translated", weight="refuse")

@@ -464,6 +464,152 @@ _GEMINI: Final[dict[str, Json]] = {
 }
 
 OWN: Final[dict[str, dict[str, Json]]] = {
+    "openai_chat": {
+        "mixed": {
+            "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "input_text", "text": "What is here?"},
+                        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}},
+                    ],
+                },
+                {
+                    "role": "assistant",
+                    "content": [
+                        {"type": "text", "text": "I look."},
+                        {"type": "tool_use", "id": "toolu_1", "name": "ls", "input": {"path": "."}},
+                    ],
+                },
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "a.py"}]}
+                    ],
+                },
+                {"role": "user", "content": "Go on.", "cache_control": {"type": "ephemeral"}},
+            ],
+            "tools": [{"name": "ls", "description": "Lists files", "input_schema": {"type": "object"}}],
+            "tool_choice": {"type": "any", "disable_parallel_tool_use": True},
+            "stop_sequences": ["END"],
+        },
+    },
+    "anthropic": {
+        "mixed": {
+            "max_tokens": 500,
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "input_text", "text": "What is here?"},
+                        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}},
+                    ],
+                },
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [
+                        {"id": "call_1", "type": "function", "function": {"name": "ls", "arguments": '{"path": "."}'}}
+                    ],
+                },
+                {"role": "tool", "tool_call_id": "call_1", "content": "a.py"},
+            ],
+            "tools": [{"type": "function", "function": {"name": "ls", "parameters": {"type": "object"}}}],
+            "tool_choice": "required",
+        },
+        "steered": {
+            "max_tokens": 500,
+            "messages": [
+                {"role": "user", "content": "Go."},
+                {"role": "system", "content": "Shown once.", "clear_at": "next_user_message"},
+                {"role": "assistant", "content": "Gone."},
+                {"role": "user", "content": "Go on."},
+                {
+                    "role": "system",
+                    "output_config": {"effort": "low"},
+                    "content": [
+                        {
+                            "type": "tool_addition",
+                            "tool": {
+                                "type": "tool_definition",
+                                "definition": {"name": "time", "input_schema": {"type": "object"}},
+                            },
+                        },
+                        {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "weather"}},
+                    ],
+                },
+            ],
+            "tools": [{"name": "weather", "input_schema": CITY}],
+        },
+        "hosted": {
+            "max_tokens": 500,
+            "messages": [
+                {"role": "user", "content": "Go."},
+                {
+                    "role": "assistant",
+                    "content": [
+                        {"type": "text", "text": "I look."},
+                        {
+                            "type": "mcp_tool_use",
+                            "id": "mcptoolu_1",
+                            "name": "get",
+                            "server_name": "db",
+                            "input": {"k": 1},
+                        },
+                        {
+                            "type": "mcp_tool_result",
+                            "tool_use_id": "mcptoolu_1",
+                            "content": [{"type": "text", "text": "9"}],
+                        },
+                        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}},
+                        {
+                            "type": "web_search_tool_result",
+                            "tool_use_id": "srvtoolu_1",
+                            "content": [
+                                {
+                                    "type": "web_search_result",
+                                    "title": "A page",
+                                    "url": "https://a.example",
+                                    "encrypted_content": "sealed",
+                                }
+                            ],
+                        },
+                        {"type": "server_tool_use", "id": "srvtoolu_2", "name": "bash_code_execution", "input": {}},
+                        {
+                            "type": "bash_code_execution_tool_result",
+                            "tool_use_id": "srvtoolu_2",
+                            "content": {
+                                "type": "bash_code_execution_tool_result_error",
+                                "error_code": "unavailable",
+                            },
+                        },
+                        {"type": "text", "text": "So."},
+                    ],
+                },
+                {"role": "user", "content": [{"type": "container_upload", "file_id": "file_1"}]},
+            ],
+        },
+    },
+    "gemini": {
+        "hosted": {
+            "systemInstruction": {"parts": {"text": "Be brief."}},
+            "contents": [
+                {"parts": {"text": "Compute."}},
+                {
+                    "role": "model",
+                    "parts": [
+                        {"executableCode": {"language": "PYTHON", "code": "print(1)"}},
+                        {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}},
+                        {"toolCall": {"id": "t1", "toolType": "GOOGLE_SEARCH_WEB", "args": {"q": "x"}}},
+                        {"toolResponse": {"id": "t1", "toolType": "GOOGLE_SEARCH_WEB", "response": {"found": 1}}},
+                        {"text": "So."},
+                    ],
+                },
+                {"parts": {"text": "Go on."}},
+            ],
+        },
+    },
     "openai_responses": {
         "compaction": {
             "input": [
