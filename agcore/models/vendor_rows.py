@@ -35,7 +35,7 @@ VENDORS: Final[tuple[VendorRow, ...]] = (
     ),
     VendorRow(
         vendors=_OPENAI_HOSTS,
-        models=("gpt-3.5-turbo-instruct*", "davinci-*", "babbage-*"),
+        models=("gpt-3.5-turbo-instruct*", "*davinci-*", "*babbage-*"),
         members={"endpoints": ("openai_completions",)},
         source="https://platform.openai.com/docs/models/gpt-3.5-turbo-instruct",
     ),

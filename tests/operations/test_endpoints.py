@@ -106,7 +106,8 @@ def test_what_only_chat_serves_is_asked_in_chat_for_clients_of_responses() -> No
 
 def test_chat_models_are_not_asked_for_completions() -> None:
     assert sent(asked(OPENAI, "gpt-4.1", "/v1/completions", {"prompt": "a"}))[0] == "/responses"
-    assert sent(asked(OPENAI, "gpt-3.5-turbo-instruct", "/v1/completions", {"prompt": "a"}))[0] == "/completions"
+    for model in ("gpt-3.5-turbo-instruct", "ft:davinci-002:acme", "babbage-002"):
+        assert sent(asked(OPENAI, model, "/v1/completions", {"prompt": "a"}))[0] == "/completions"
 
 
 @pytest.mark.parametrize(
