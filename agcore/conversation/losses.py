@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,6 +11,7 @@ from agcore.config.values import dialect_name
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.report import Loss, Weight
 
+_POSITION: Final = re.compile(r"\[\d+\]")
 _ORDER: Final = ("note", "warn", "refuse")
 MAX_HEADER: Final = 1024
 """Bytes of the header that lists losses."""
@@ -23,10 +25,18 @@ class Losses:
 
     def __init__(self) -> None:
         self._losses: dict[tuple[str, str], Loss] = {}
+        self._firsts: set[str] = set()
 
     def add(self, path: str, why: str, *, action: str = "dropped", weight: Weight = "warn") -> None:
         """Record a loss."""
         self._losses.setdefault((path, why), Loss(path, why, action, weight))
+
+    def note_first(self, path: str, why: str) -> None:
+        """Record a note by the first of all places that differ in positions only: a history may be long."""
+        place = _POSITION.sub("[]", path)
+        if place not in self._firsts:
+            self._firsts.add(place)
+            self.add(path, why, weight="note")
 
     def __iter__(self) -> Iterator[Loss]:
         return iter(self._losses.values())

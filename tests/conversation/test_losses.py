@@ -63,3 +63,14 @@ def test_the_header_stays_in_bounds_whatever_clients_call_their_things(paths: li
     for path in paths:
         losses.add(path, "why")
     assert len(field_value(losses.header())) <= MAX_HEADER
+
+
+def test_what_a_history_repeats_is_noted_at_its_first_place() -> None:
+    losses = Losses()
+    for at in range(3):
+        losses.note_first(f"messages[{at}].caller", "why")
+    losses.note_first("messages[2].content[0].caller", "why")
+    assert [(loss.path, loss.weight) for loss in losses] == [
+        ("messages[0].caller", "note"),
+        ("messages[2].content[0].caller", "note"),
+    ]

@@ -48,7 +48,7 @@ def rendered_tools(conversation: Conversation, profile: Profile, losses: Losses)
         if hosted.dialect == NAME:
             tools.append(dict(hosted.value))
         elif hosted.kind == "web_search" and profile.vendor == "anthropic":
-            tools.append(anthropic_tool(terms_of(hosted), losses))
+            tools.append(anthropic_tool(terms_of(hosted, losses), losses))
         elif hosted.kind != "image_generation":  # what `pictures` says
             losses.add("tools", f"the upstream does not run `{hosted.kind}`")
     if conversation.pictures is not None:

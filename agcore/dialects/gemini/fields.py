@@ -57,7 +57,7 @@ class Message:
     def note_left(self, losses: Losses) -> None:
         """Record the fields that nobody took, as notes: whatever a reader does not know is told of."""
         for name in self._fields:
-            losses.add(self.at(name), "other dialects have no such field", weight="note")
+            losses.note_first(self.at(name), "other dialects have no such field")
 
     def take(self, name: str) -> object:
         """A field as it is; None where it is absent."""

@@ -20,6 +20,8 @@ from agcore.dialects.gemini.fields import MAX_CHOICES
 from agcore.dialects.gemini.pictures import picture_config
 from agcore.dialects.gemini.reasoning import thinking_config
 from agcore.dialects.gemini.traits import NAME
+from agcore.dialects.shared.unread import note_unread
+from agcore.dialects.shared.web_search import note_untold, terms_of
 from agcore.models.profiles import Profile
 from agcore.protocol.report import Weight
 
@@ -120,6 +122,10 @@ def _hosted(conversation: Conversation, losses: Losses) -> list[_Object]:
             losses.add(path, f"Gemini cannot combine {name} with functions", weight=weight)
         else:
             value: _Object = {name: tool.value if tool.dialect == NAME and isinstance(tool.value, dict) else {}}
+            if tool.dialect != NAME and tool.kind == "web_search":
+                note_untold(terms_of(tool, losses), losses)
+            elif tool.dialect != NAME and isinstance(tool.value, dict):
+                note_unread(tool.value, {"type", "name"}, f"tools.{tool.kind}.", losses)
             if value not in out:
                 out.append(value)
             if tool.forced:

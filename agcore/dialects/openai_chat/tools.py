@@ -221,7 +221,7 @@ def _write_hosted(conversation: Conversation, profile: Profile, body: dict[str, 
             continue  # what `pictures` says
         if hosted.kind == "web_search" and official(profile) and _SEARCHES.search(profile.model):
             own = hosted.dialect == NAME and isinstance(hosted.value, dict) and "type" not in hosted.value
-            body["web_search_options"] = hosted.value if own else chat_options(terms_of(hosted), losses)
+            body["web_search_options"] = hosted.value if own else chat_options(terms_of(hosted, losses), losses)
         else:
             weight: Weight = "refuse" if hosted.forced else "warn"
             losses.add(f"tools.{hosted.kind}", "this upstream runs no such tool", weight=weight)

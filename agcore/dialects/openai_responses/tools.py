@@ -213,7 +213,7 @@ def render_tools(conversation: Conversation, profile: Profile, losses: Losses) -
         if hosted.dialect == NAME and isinstance(hosted.value, dict):
             tools.append(hosted.value)
         elif hosted.kind == "web_search":
-            tools.append(responses_tool(terms_of(hosted), losses))
+            tools.append(responses_tool(terms_of(hosted, losses), losses))
         else:
             weight: Weight = "refuse" if hosted.forced else "warn"
             losses.add(f"tools.{hosted.kind}", "the upstream has no such hosted tool", weight=weight)

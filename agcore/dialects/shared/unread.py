@@ -12,7 +12,7 @@ _NOTHING: Final[tuple[object, ...]] = (None, "", [], {})
 
 
 def note_unread(members: Mapping[str, object], known: Set[str], path: str, losses: Losses) -> None:
-    """Record every member that is not `known`, by its place, as a note.
+    """Record every member that is not `known` as a note, by the first place where it stands.
 
     Readers declare by `known` what they read, and what is known to mean nothing elsewhere. So a member that a vendor
     adds tomorrow is told of in `x-agcore-losses` before anybody here has heard of it.
@@ -27,4 +27,4 @@ def note_unread(members: Mapping[str, object], known: Set[str], path: str, losse
         return
     for name, value in members.items():
         if name not in known and value not in _NOTHING:
-            losses.add(path + name, "nothing is known of this member here", weight="note")
+            losses.note_first(path + name, "nothing is known of this member here")

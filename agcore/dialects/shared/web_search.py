@@ -6,12 +6,13 @@ All dialects but Google's know the same terms, in other places: Chat nests the p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import HostedTool
+from agcore.dialects.shared.unread import note_unread
 
 _Object: TypeAlias = dict[str, object]
 
@@ -31,9 +32,15 @@ class Terms(msgspec.Struct, frozen=True):
     """How often to search at most."""
 
 
-def terms_of(hosted: HostedTool) -> Terms:
+_KNOWN: Final = frozenset({
+    "type", "name", "search_context_size", "user_location", "filters", "allowed_domains", "blocked_domains", "max_uses",
+})  # fmt: skip
+
+
+def terms_of(hosted: HostedTool, losses: Losses) -> Terms:
     """What a client tells a search, in any dialect; nothing of what is of another type than it should be."""
     value = hosted.value if isinstance(hosted.value, Mapping) else {}
+    note_unread(value, _KNOWN, "tools.web_search.", losses)
     size, place, filters = value.get("search_context_size"), value.get("user_location"), value.get("filters")
     if isinstance(place, Mapping) and isinstance(place.get("approximate"), Mapping):
         place = place["approximate"]
@@ -80,6 +87,18 @@ def anthropic_tool(terms: Terms, losses: Losses) -> _Object:
     elif terms.blocked:
         tool["blocked_domains"] = list(terms.blocked)
     return tool
+
+
+def note_untold(terms: Terms, losses: Losses) -> None:
+    """Record all terms, for a search that is told nothing."""
+    settings = {
+        "search_context_size": terms.context_size,
+        "user_location": terms.location,
+        "allowed_domains": terms.allowed,
+        "blocked_domains": terms.blocked,
+        "max_uses": terms.most,
+    }
+    _note_lost(settings, losses)
 
 
 def _note_lost(settings: Mapping[str, object], losses: Losses) -> None:

@@ -34,6 +34,7 @@ from agcore.conversation.values import (
     Video,
 )
 from agcore.dialects.gemini.contents_writer import SKIP_SIGNATURE
+from agcore.dialects.gemini.request_writer import render_request
 from agcore.models.known import profile
 from agcore.models.profiles import Profile
 from tests.support.gemini_requests import (
@@ -474,3 +475,14 @@ def test_a_server_that_knows_openapi_only_gets_schemas_of_that_kind() -> None:
     expected = {"type": "OBJECT", "properties": {"a": {"type": "STRING", "nullable": True}}}
     assert body["tools"] == [{"functionDeclarations": [{"name": "f", "parameters": expected}]}]
     assert body["generationConfig"]["responseSchema"] == expected
+
+
+def test_terms_of_other_vendors_hosted_tools_are_told_of() -> None:
+    losses = Losses()
+    search = HostedTool("anthropic", "web_search", {"type": "web_search_20250305", "allowed_domains": ["a.com"]})
+    code = HostedTool("openai_responses", "code_execution", {"type": "code_interpreter", "container": {"type": "auto"}})
+    conversation = Conversation(model="m", turns=(Turn("user", (Text("hi"),)),), hosted_tools=(search, code))
+    known = profile("gemini-3-flash")
+    body = render_request(conversation, model="m", profile=known, signer="google", losses=losses)
+    assert body["tools"] == [{"googleSearch": {}}, {"codeExecution": {}}]
+    assert [loss.path for loss in losses] == ["tools.web_search.allowed_domains", "tools.code_execution.container"]

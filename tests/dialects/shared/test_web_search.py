@@ -8,7 +8,7 @@ import pytest
 
 from agcore.conversation.losses import Losses
 from agcore.conversation.values import HostedTool
-from agcore.dialects.shared.web_search import anthropic_tool, chat_options, responses_tool, terms_of
+from agcore.dialects.shared.web_search import anthropic_tool, chat_options, note_untold, responses_tool, terms_of
 
 PLACE = {"city": "Berlin", "country": "DE"}
 CHAT = {"search_context_size": "low", "user_location": {"type": "approximate", "approximate": PLACE}}
@@ -27,7 +27,7 @@ ANTHROPIC = {
 
 
 def terms(value: Any) -> Any:
-    return terms_of(HostedTool("any", "web_search", value))
+    return terms_of(HostedTool("any", "web_search", value), Losses())
 
 
 def test_every_dialect_is_told_in_its_own_words() -> None:
@@ -59,3 +59,19 @@ def test_what_a_search_cannot_be_told_is_a_loss() -> None:
 )
 def test_a_search_that_is_told_nothing_is_a_plain_one(value: object) -> None:
     assert responses_tool(terms(value), Losses()) == {"type": "web_search"}
+
+
+def test_googles_search_is_told_nothing_which_is_said() -> None:
+    losses = Losses()
+    note_untold(terms({**ANTHROPIC, "max_uses": 3}), losses)
+    assert [loss.path for loss in losses] == [
+        "tools.web_search.user_location",
+        "tools.web_search.allowed_domains",
+        "tools.web_search.max_uses",
+    ]
+
+
+def test_a_term_that_nobody_knows_is_told_of() -> None:
+    losses = Losses()
+    terms_of(HostedTool("anthropic", "web_search", {**ANTHROPIC, "use_cache": False}), losses)
+    assert [loss.path for loss in losses] == ["tools.web_search.use_cache"]
