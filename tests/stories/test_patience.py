@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from agcore import ClientGone, Gateway, SendData, UpstreamConnected, UpstreamData, UpstreamHead, load_config
+from agcore.config import describe_config, parse
 from agcore.config.presets import LOCAL_FIRST_BYTE
 from agcore.config.values import Config, ModelRule, Provider, Retry, Timeouts
 from agcore.dialects import DIALECTS
@@ -300,3 +301,10 @@ def test_a_wait_is_recorded_and_replayed() -> None:
 def test_patience_is_a_setting() -> None:
     assert load_config("[retry]\npatience = 90", environ={}).retry == Retry(patience=90)
     assert Config().retry.patience == 0
+
+
+def test_the_explanation_of_a_configuration_tells_of_both() -> None:
+    text = '[retry]\npatience = 90\n[[providers]]\npreset = "ollama"\n'
+    report = describe_config(parse(text, secrets={}, environ={}))
+    assert "begin within 3600 s" in report
+    assert "90 s for a limited or overloaded key" in report
