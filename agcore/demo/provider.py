@@ -3,8 +3,9 @@
 `demo_answer` is a pure function from a request to an answer with a pace: no model, no clock, no randomness, no state.
 The same request always gets the same bytes. The function is total: any bytes get an answer, at worst an error in the
 dialect's shape. An answer begins with `[agcore demo]`, names the model and the dialect, and repeats what was understood
-of the request. It calls the first tool that is offered, and quotes what the tool returned; requests that ask for
-reasoning, JSON, vectors or token counts get them. `requests.py` reads the dialects, the modules of answers write them.
+of the request. It calls a tool that has to be called or that the user asks for, and quotes what the tool returned;
+requests that ask for reasoning, JSON, vectors or token counts get them. `requests.py` reads the dialects, the modules
+of answers write them.
 """
 
 from __future__ import annotations

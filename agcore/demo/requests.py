@@ -30,6 +30,7 @@ from agcore.demo.fields import (
 from agcore.demo.wire import Json, Wire, encode
 
 _MOST_CHOICES: Final = 128
+_ASKS_FOR_A_TOOL: Final = frozenset({"tool", "tools"})
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -69,35 +70,52 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 # Typed access to JSON
 
 
-def pick(tools: list[Tool], names: Collection[str] | None) -> Tool | None:
-    """Choose the tool to call: the first one, or the first of `names`; none of them where `names` is empty."""
-    if names is None:
-        return tools[0] if tools else None
-    if not names:
-        return None
-    for tool in tools:
-        if tool.name in names:
-            return tool
-    raise Refused("The tool choice names a tool that is not offered.", param="tool_choice")
+class Choice(msgspec.Struct, frozen=True):
+    """What a request says of the tools that may be called."""
+
+    names: Collection[str] | None = None
+    """The only ones; None for any."""
+    forced: bool = False
+    """One has to be called."""
+
+
+def pick(tools: list[Tool], choice: Choice, said: str) -> Tool | None:
+    """Choose the tool to call, if any: the first one that may be called, or the one that the user `said` the name of.
+
+    Agents offer their tools, a shell among them, with whatever they ask. So where nothing has to be called, none is
+    unless the user asks for it: by its name, or by the word "tool".
+    """
+    if choice.names is not None:
+        if not choice.names:
+            return None
+        tools = [tool for tool in tools if tool.name in choice.names]
+        if not tools:
+            raise Refused("The tool choice names a tool that is not offered.", param="tool_choice")
+    words = frozenset(word.strip(".-") for word in re.findall(r"[\w.-]+", said.lower()))
+    named = next((tool for tool in tools if tool.name.lower() in words), None)
+    if named is not None or not (choice.forced or words & _ASKS_FOR_A_TOOL):
+        return named
+    return next(iter(tools), None)
 
 
 # OpenAI
 
 
-def _openai_choice(body: Json) -> list[str] | None:
-    """Read `tool_choice` of Chat (names nested) and of Responses (names flat): see `_pick` for what it returns."""
+def _openai_choice(body: Json) -> Choice:
+    """Read `tool_choice` of Chat (names nested) and of Responses (names flat)."""
     if isinstance(body.get("tool_choice"), str):
-        return [] if body["tool_choice"] == "none" else None
+        return Choice([] if body["tool_choice"] == "none" else None, body["tool_choice"] == "required")
     choice = field(body, "tool_choice", dict, {})
     match field(choice, "type", str, ""):
         case "":
-            return None
+            return Choice()
         case "allowed_tools":
-            allowed = objects(field(choice, "allowed_tools", dict, choice), "tools")
-            return [name for name in map(_choice_name, allowed) if name]
+            inner = field(choice, "allowed_tools", dict, choice)
+            names = [name for name in map(_choice_name, objects(inner, "tools")) if name]
+            return Choice(names, field(inner, "mode", str, "") == "required")
         case "function" | "custom":
-            return [_choice_name(choice)]
-    return []
+            return Choice([_choice_name(choice)], forced=True)
+    return Choice([])
 
 
 def _choice_name(choice: Json) -> str:
@@ -135,7 +153,7 @@ def read_chat(body: Json) -> Ask:
         prompt_tokens=tokens(body, *CHAT_INPUT),
         said=said_in(messages),
         result=joined_text(last.get("content")) if answered else None,
-        tool=pick(tools, _openai_choice(body)),
+        tool=pick(tools, _openai_choice(body), said_in(messages)),
         schema={} if form.get("type") == "json_object" else schema,
         reasoning=field(body, "reasoning_effort", str, "none") != "none",
         limit=limit_of(body, "max_completion_tokens", "max_tokens"),
@@ -244,7 +262,7 @@ def read_responses(body: Json) -> Ask:
         prompt_tokens=tokens(body, *RESPONSES_INPUT),
         said=said_in(messages),
         result=joined_text(last.get("output")) if answered else None,
-        tool=pick(_responses_tools(body), _openai_choice(body)),
+        tool=pick(_responses_tools(body), _openai_choice(body), said_in(messages)),
         schema=schema,
         reasoning=wanted,
         limit=limit_of(body, "max_output_tokens"),
@@ -262,14 +280,16 @@ def wants_encrypted(body: Json) -> bool:
 MESSAGES_INPUT: Final = ("system", "messages", "tools")
 
 
-def _claude_choice(body: Json) -> list[str] | None:
+def _claude_choice(body: Json) -> Choice:
     choice = field(body, "tool_choice", dict, {})
     match field(choice, "type", str, ""):
         case "none":
-            return []
+            return Choice([])
         case "tool":
-            return [name_of(choice, "name")]
-    return None
+            return Choice([name_of(choice, "name")], forced=True)
+        case "any":
+            return Choice(forced=True)
+    return Choice()
 
 
 def read_messages(body: Json) -> Ask:
@@ -296,7 +316,7 @@ def read_messages(body: Json) -> Ask:
         prompt_tokens=tokens(body, *MESSAGES_INPUT),
         said=said_in(messages),
         result=joined_text(results[-1].get("content")) if results else None,
-        tool=pick(tools, _claude_choice(body)),
+        tool=pick(tools, _claude_choice(body), said_in(messages)),
         schema=field(form, "schema", dict, {}) if form.get("type") == "json_schema" else None,
         reasoning=field(body, "thinking", dict, {}).get("type") in ("enabled", "adaptive"),
         limit=limit,
@@ -315,12 +335,12 @@ def _camel(value: Json) -> Json:
     return {re.sub(r"_([a-z])", lambda found: found[1].upper(), key): inner for key, inner in value.items()}
 
 
-def _gemini_choice(body: Json) -> list[str] | None:
+def _gemini_choice(body: Json) -> Choice:
     config = _camel(field(_camel(field(body, "toolConfig", dict, {})), "functionCallingConfig", dict, {}))
     if field(config, "mode", str, "").upper() == "NONE":
-        return []
+        return Choice([])
     names = [name for name in field(config, "allowedFunctionNames", list, []) if isinstance(name, str)]
-    return names or None
+    return Choice(names or None, field(config, "mode", str, "").upper() == "ANY")
 
 
 def _gemini_tools(body: Json) -> list[Tool]:
@@ -353,7 +373,7 @@ def read_gemini(body: Json, model: str, *, stream: bool) -> Ask:
         prompt_tokens=tokens(body, *GEMINI_INPUT),
         said=said_in(contents, "parts"),
         result=encode(field(answer, "response", dict, {})) if responses else None,
-        tool=pick(_gemini_tools(body), _gemini_choice(body)),
+        tool=pick(_gemini_tools(body), _gemini_choice(body), said_in(contents, "parts")),
         schema=_gemini_schema(config),
         reasoning=field(_camel(field(config, "thinkingConfig", dict, {})), "includeThoughts", bool, False),
         limit=limit_of(config, "maxOutputTokens"),

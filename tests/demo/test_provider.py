@@ -38,6 +38,7 @@ FLAT_TOOL = {"type": "function", "name": "weather", "parameters": PARAMETERS, "s
 CLAUDE_TOOL = {"name": "weather", "input_schema": PARAMETERS}
 GEMINI_TOOL = {"functionDeclarations": [{"name": "weather", "parametersJsonSchema": PARAMETERS}]}
 USER = {"role": "user", "content": "hello there"}
+ASKING = {"role": "user", "content": "use the tool"}
 
 
 class Answer(pydantic.BaseModel):
@@ -130,7 +131,7 @@ class TestOpenAIChat:
         assert streamed.usage is None
 
     def test_calls_the_offered_tool_and_then_quotes_its_result(self, oai):
-        asked = {"model": "m", "messages": [USER], "tools": [CHAT_TOOL]}
+        asked = {"model": "m", "messages": [ASKING], "tools": [CHAT_TOOL]}
         plain = oai.chat.completions.create(**asked).choices[0]
         assert plain.finish_reason == "tool_calls"
         assert plain.message.content is None
@@ -199,7 +200,7 @@ class TestOpenAIResponses:
         assert counted.input_tokens == used.input_tokens == 4
 
     def test_calls_functions_and_quotes_their_output(self, oai):
-        with oai.responses.stream(model="m", input="hello", tools=[FLAT_TOOL]) as stream:
+        with oai.responses.stream(model="m", input="use weather, please", tools=[FLAT_TOOL]) as stream:
             [call] = stream.get_final_response().output
         assert (call.type, call.name, json.loads(call.arguments)) == ("function_call", "weather", ARGUMENTS)
         output = {
@@ -213,7 +214,7 @@ class TestOpenAIResponses:
     def test_calls_custom_tools_and_tools_inside_namespaces(self, oai):
         nested = {"type": "namespace", "name": "ns", "description": "d", "tools": [FLAT_TOOL]}
         tools = [{"type": "web_search"}, nested, {"type": "custom", "name": "free"}]
-        [call] = oai.responses.create(model="m", input="hello", tools=tools).output
+        [call] = oai.responses.create(model="m", input="any tool", tools=tools).output
         assert (call.namespace, call.name) == ("ns", "weather")
         choice = {"type": "custom", "name": "free"}
         with oai.responses.stream(model="m", input="hello", tools=tools, tool_choice=choice) as stream:
@@ -263,11 +264,11 @@ class TestAnthropic:
 
     def test_calls_the_tool_and_quotes_the_result(self, ant):
         asked = {"model": "m", "max_tokens": 400, "tools": [{"type": "bash_20250124", "name": "bash"}, CLAUDE_TOOL]}
-        with ant.messages.stream(**asked, messages=[USER]) as stream:
+        with ant.messages.stream(**asked, messages=[ASKING]) as stream:
             final = stream.get_final_message()
         [call] = final.content
         assert (final.stop_reason, call.type, call.input) == ("tool_use", "tool_use", ARGUMENTS)
-        assert ant.messages.create(**asked, messages=[USER]).content[0].input == ARGUMENTS
+        assert ant.messages.create(**asked, messages=[ASKING]).content[0].input == ARGUMENTS
         result = {"type": "tool_result", "tool_use_id": call.id, "content": [{"type": "text", "text": "21"}]}
         turn = [USER, {"role": "assistant", "content": final.content}]
         turn.append({"role": "user", "content": [result, {"type": "text", "text": "a reminder"}]})
@@ -311,8 +312,8 @@ class TestGemini:
 
     def test_calls_the_function_and_quotes_the_response(self, goo):
         config = {"tools": [{"function_declarations": [{"name": "weather", "parameters_json_schema": PARAMETERS}]}]}
-        plain = goo.models.generate_content(model="m", contents="hello", config=config)
-        [chunk] = goo.models.generate_content_stream(model="m", contents="hello", config=config)
+        plain = goo.models.generate_content(model="m", contents="a tool", config=config)
+        [chunk] = goo.models.generate_content_stream(model="m", contents="a tool", config=config)
         assert plain.function_calls == chunk.function_calls
         assert plain.function_calls[0].args == ARGUMENTS
         assert plain.candidates[0].content.parts[0].thought_signature
@@ -382,8 +383,17 @@ VARIANTS: dict[str, dict[str, list[Any]]] = {
     },
 }
 VARIANTS["gemini-array"] = VARIANTS["gemini"]
+GEMINI_ASKS = {"contents": [{"role": "user", "parts": [{"text": "use the tool"}]}]}
+ASKED = {
+    "chat": {"messages": [ASKING]},
+    "responses": {"input": [ASKING]},
+    "messages": {"messages": [ASKING]},
+    "gemini": GEMINI_ASKS,
+    "gemini-array": GEMINI_ASKS,
+}
+"""What the user says where tools are offered, so that one is called."""
 STREAMS = [
-    pytest.param(dialect, path, body | change, id=f"{name}-{kind}-{at}")
+    pytest.param(dialect, path, body | change | (ASKED[name] if "tools" in change else {}), id=f"{name}-{kind}-{at}")
     for name, (dialect, path, body) in GENERATIONS.items()
     for kind, changes in {"text": [{}], **VARIANTS[name]}.items()
     for at, change in enumerate(changes)
@@ -496,10 +506,40 @@ SECOND = {"type": "function", "function": {"name": "second"}}
     ],
 )
 def test_tool_choice_decides_which_tool_is_called(choice, called):
-    asked = chat(tools=[{"type": "web_search"}, CHAT_TOOL, SECOND], tool_choice=choice)
+    asked = chat(messages=[ASKING], tools=[{"type": "web_search"}, CHAT_TOOL, SECOND], tool_choice=choice)
     message = json_of(post("/v1/chat/completions", asked))["choices"][0]["message"]
     names = [call["function"]["name"] for call in message.get("tool_calls", [])]
     assert names == ([called] if called else [])
+
+
+@pytest.mark.parametrize(
+    ("said", "choice", "called"),
+    [
+        ("hello there", None, []),
+        ("hello there", "auto", []),
+        ("hello there", "required", ["weather"]),
+        ("hello there", {"type": "function", "function": {"name": "second"}}, ["second"]),
+        ("what is a toolbox?", None, []),
+        ("Call second!", None, ["second"]),
+        ("Use a tool.", None, ["weather"]),
+        ("use a tool", "none", []),
+    ],
+)
+def test_no_tool_is_called_unless_it_is_asked_for(said, choice, called):
+    """N7: agents offer a shell with whatever they ask, and ran what the demo made up."""
+    asked = chat(messages=[{"role": "user", "content": said}], tools=[CHAT_TOOL, SECOND], tool_choice=choice)
+    message = json_of(post("/v1/chat/completions", asked))["choices"][0]["message"]
+    assert [call["function"]["name"] for call in message.get("tool_calls", [])] == called
+
+
+def test_what_must_be_called_is_called_in_every_dialect():
+    assert (
+        json_of(post("/v1/messages", claude(tools=[CLAUDE_TOOL], tool_choice={"type": "any"})))["content"][0]["type"]
+        == "tool_use"
+    )
+    config = {"functionCallingConfig": {"mode": "ANY"}}
+    got = json_of(post("/v1beta/models/m:generateContent", gemini(tools=[GEMINI_TOOL], toolConfig=config)))
+    assert "functionCall" in got["candidates"][0]["content"]["parts"][0]
 
 
 def test_tool_choice_of_responses_names_tools_without_nesting():
@@ -519,7 +559,8 @@ def test_tool_choice_of_responses_names_tools_without_nesting():
     ],
 )
 def test_tool_choice_of_anthropic(choice, called):
-    asked = claude(tools=[CLAUDE_TOOL, {"name": "second", "input_schema": {}}], tool_choice=choice)
+    tools = [CLAUDE_TOOL, {"name": "second", "input_schema": {}}]
+    asked = claude(messages=[ASKING], tools=tools, tool_choice=choice)
     content = json_of(post("/v1/messages", asked))["content"]
     assert [block.get("name") for block in content] == [called]
 
@@ -530,7 +571,8 @@ def test_tool_choice_of_anthropic(choice, called):
 )
 def test_function_calling_config_of_gemini_in_either_spelling(config, called):
     tools = [GEMINI_TOOL, {"function_declarations": [{"name": "second"}]}]
-    asked = gemini(tools=tools, tool_config={"function_calling_config": config})
+    said = [{"role": "user", "parts": [{"text": "a tool"}]}]
+    asked = gemini(contents=said, tools=tools, tool_config={"function_calling_config": config})
     parts = json_of(post("/v1beta/models/m:generateContent", asked))["candidates"][0]["content"]["parts"]
     assert [part["functionCall"]["name"] for part in parts if "functionCall" in part] == called
 
@@ -573,13 +615,15 @@ def test_structured_answers_are_the_least_that_the_schema_asks_for(schema, expec
 def test_endless_schemas_have_an_end():
     node = {"type": "object", "properties": {"a": {"$ref": "#"}, "b": {"$ref": "#"}}, "required": ["a", "b"]}
     tool = {"type": "function", "name": "f", "parameters": node}
-    [call] = json_of(post("/v1/responses", {"model": "m", "input": "x", "tools": [tool]}))["output"]
+    [call] = json_of(post("/v1/responses", {"model": "m", "input": "call f", "tools": [tool]}))["output"]
     assert set(json.loads(call["arguments"])) == {"a", "b"}
 
 
 def test_a_tool_whose_schema_is_no_object_is_called_without_arguments():
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "string"}}}
-    [call] = json_of(post("/v1/chat/completions", chat(tools=[tool])))["choices"][0]["message"]["tool_calls"]
+    [call] = json_of(post("/v1/chat/completions", chat(messages=[ASKING], tools=[tool])))["choices"][0]["message"][
+        "tool_calls"
+    ]
     assert call["function"]["arguments"] == "{}"
 
 

@@ -194,6 +194,13 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "asgi/test_sinks.py::test_rows_are_shown_where_nobody_has_configured_logging",
         "config/test_report.py::test_a_configuration_in_one_line",
     ),
+    base.row(
+        "manners.N7.demo",
+        "README.md",
+        "The demo calls no tool unless it is asked for one.",
+        "demo/test_provider.py::test_no_tool_is_called_unless_it_is_asked_for",
+        "demo/test_provider.py::test_what_must_be_called_is_called_in_every_dialect",
+    ),
     # N8
     # N10
     base.row(

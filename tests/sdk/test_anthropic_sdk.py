@@ -48,7 +48,7 @@ def test_messages_stream_helper_collects_thinking_and_a_tool_call(client: anthro
         max_tokens=4000,
         thinking={"type": "enabled", "budget_tokens": 1024},
         tools=[WEATHER],
-        messages=HELLO,
+        messages=[{"role": "user", "content": "please use the tool"}],
     ) as stream:
         final = stream.get_final_message()
     assert [block.type for block in final.content] == ["thinking", "tool_use"]

@@ -46,7 +46,7 @@ def test_a_function_is_called(client: genai.Client) -> None:
     config = types.GenerateContentConfig(
         tools=[WEATHER], automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True)
     )
-    answer = client.models.generate_content(model="vendor-x", contents="weather?", config=config)
+    answer = client.models.generate_content(model="vendor-x", contents="use get_weather", config=config)
     assert answer.function_calls[0].name == "get_weather"
 
 

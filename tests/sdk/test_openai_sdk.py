@@ -58,7 +58,7 @@ def test_chat_streams_with_usage_that_was_asked_for(client: openai.OpenAI) -> No
 
 def test_chat_stream_helper_collects_a_tool_call(client: openai.OpenAI) -> None:
     with client.chat.completions.stream(
-        model="alias", messages=[{"role": "user", "content": "weather?"}], tools=[WEATHER]
+        model="alias", messages=[{"role": "user", "content": "use get_weather"}], tools=[WEATHER]
     ) as stream:
         answer = stream.get_final_completion()
     (call,) = answer.choices[0].message.tool_calls or []

@@ -58,7 +58,7 @@ def test_the_stream_helper_collects_text(client: anthropic.Anthropic, upstream_d
 def test_a_tool_loop_with_thinking_goes_round(
     client: anthropic.Anthropic, upstream_dialect: str, streamed: bool
 ) -> None:
-    messages = [*HELLO]
+    messages: Any = [{"role": "user", "content": "please use the tool"}]
     asked: Any = {
         "model": f"{upstream_dialect}-thinker",
         "max_tokens": 4000,
@@ -93,8 +93,9 @@ def test_the_tool_runner_runs_tools(client: anthropic.Anthropic, upstream_dialec
         asked_for.append(city)
         return f"14 degrees in {city}"
 
+    asking: Any = [{"role": "user", "content": "please use the tool"}]
     runner = client.beta.messages.tool_runner(
-        model=f"{upstream_dialect}-x", max_tokens=400, tools=[get_weather], messages=HELLO
+        model=f"{upstream_dialect}-x", max_tokens=400, tools=[get_weather], messages=asking
     )
     answer: Any = runner.until_done()
     assert asked_for == ["demo"]

@@ -64,7 +64,8 @@ def test_content_is_streamed(client: genai.Client, upstream_dialect: str) -> Non
 def test_a_tool_loop_with_thoughts_goes_round(client: genai.Client, upstream_dialect: str, streamed: bool) -> None:
     config = types.GenerateContentConfig(tools=[WEATHER], automatic_function_calling=BY_HAND, thinking_config=THINKING)
     chat: Any = client.chats.create(model=f"{upstream_dialect}-thinker", config=config)
-    answers = list(chat.send_message_stream("hello there")) if streamed else [chat.send_message("hello there")]
+    asking = "please use the tool"
+    answers = list(chat.send_message_stream(asking)) if streamed else [chat.send_message(asking)]
     parts = [part for answer in answers for part in answer.parts or ()]
     thought = "".join(part.text for part in parts if part.thought and part.text)
     assert thought.startswith("Reasoning was asked for.")
@@ -86,7 +87,9 @@ def test_functions_are_called_automatically(client: genai.Client, upstream_diale
         return f"14 degrees in {city}"
 
     config = types.GenerateContentConfig(tools=[get_weather])
-    answer = client.models.generate_content(model=f"{upstream_dialect}-x", contents="hello there", config=config)
+    answer = client.models.generate_content(
+        model=f"{upstream_dialect}-x", contents="please use the tool", config=config
+    )
     assert asked_for == ["demo"]
     assert "14 degrees in demo" in (answer.text or "")
 

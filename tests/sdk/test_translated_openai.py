@@ -76,7 +76,8 @@ def test_the_chat_stream_helper_collects_text_and_usage(client: openai.OpenAI, u
 @CHAT
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_a_chat_tool_loop_goes_round(client: openai.OpenAI, upstream_dialect: str, streamed: bool) -> None:
-    model, messages, tools = f"{upstream_dialect}-thinker", [*HELLO], [WEATHER]
+    model, tools = f"{upstream_dialect}-thinker", [WEATHER]
+    messages: Any = [*HELLO, {"role": "user", "content": "please use the tool"}]
     answer: Any
     if streamed:
         with client.chat.completions.stream(
@@ -207,7 +208,7 @@ def test_the_responses_stream_helper_reaches_the_final_response(client: openai.O
 @RESPONSES
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_a_responses_tool_loop_goes_round(client: openai.OpenAI, upstream_dialect: str, streamed: bool) -> None:
-    said: Any = [{"role": "user", "content": "hello there"}]
+    said: Any = [{"role": "user", "content": "please use the tool"}]
     asked: Any = {
         "model": f"{upstream_dialect}-thinker",
         "tools": [FLAT_WEATHER],
