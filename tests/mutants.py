@@ -92,6 +92,58 @@ MUTANTS: Final = (
         "call.scrubbed(output.data) if output.terminal else output.data",
         "output.data",
     ),
+    Mutant(
+        "manners.S3",
+        "agcore/routing/conversation_key.py",
+        "_conversation(named, members) or [*_session(named, members), *_begun(members)]",
+        "_session(named, members) or _begun(members)",
+    ),
+    Mutant(
+        "manners.S1",
+        "agcore/operations/remember.py",
+        "if target.provider.name == pin.provider), None)",
+        "), None)",
+    ),
+    Mutant(
+        "manners.S6", "agcore/machines/exchange.py", "tokens, asked = 0, self._calls.asked", "tokens, asked = 0, True"
+    ),
+    Mutant("manners.G4", "agcore/dialects/base.py", 'part in ("", ".", "..") for part', 'part == "" for part'),
+    Mutant(
+        "manners.N2",
+        "agcore/machines/client_response.py",
+        'fields.append((b"x-agcore-request-id", id))',
+        "pass",
+    ),
+    Mutant(
+        "manners.T2",
+        "agcore/dialects/openai_chat/message_order.py",
+        'upstream.late_system != "in_place"',
+        "False",
+    ),
+    Mutant(
+        "manners.T18",
+        "agcore/dialects/gemini/contents_writer.py",
+        "if not _RESOLVED.isdisjoint(each):",
+        "if not _RESOLVED.isdisjoint(each) and each is value:",
+    ),
+    Mutant(
+        "manners.T20",
+        "agcore/dialects/openai_chat/call_ids.py",
+        'upstream.call_ids == "any" or',
+        "True or",
+    ),
+    Mutant(
+        "manners.G6",
+        "agcore/dialects/openai_chat/whole_answer.py",
+        "return None if answers else no_answer(answer)",
+        "return None",
+    ),
+    Mutant(
+        "manners.N10.passing",
+        "agcore/protocol/fault.py",
+        "return fault.status in _MAY_PASS if fault.status < 500 else fault.status not in _STAYS",
+        "return fault.status in _MAY_PASS if fault.status < 500 else fault.status == 500",
+    ),
 )
 
 
