@@ -170,7 +170,7 @@ def convert(
     """Convert a client's request for an upstream.
 
     Between two dialects the request is translated. Within one, it passes byte for byte but for the name of the model
-    and what the gateway would edit, too.
+    and what the gateway would edit, too; what a look-alike of the dialect knows nothing of is told in other words.
 
     Args:
         request: The client's body, as bytes or decoded.
@@ -215,11 +215,11 @@ def convert(
     model = model or shown
     summary = RequestSummary(model=shown, stream=asked.get("stream") is True if stream is None else stream)
     signer = signer or upstream.traits.signer
+    known = profile(model, capabilities, vendor=vendor, dialect=upstream.traits.name)
+    place = ModelTarget(upstream.traits.name, model, known, signer)
     if client is upstream:
-        made = _passed(body, upstream, summary, model=model, signer=signer, id=id)
+        made = _passed(body, upstream, summary, place, id=id, created=created)
     else:
-        known = profile(model, capabilities, vendor=vendor, dialect=upstream.traits.name)
-        place = ModelTarget(upstream.traits.name, model, known, signer)
         made = _translated(body, client, upstream, summary, place, id=id, created=created)
     if isinstance(made, Fault):
         raise _error(made, source, id)
@@ -270,22 +270,25 @@ def _translated(
 
 
 def _passed(
-    body: bytes, upstream: Dialect, summary: RequestSummary, *, model: str, signer: str, id: str
+    body: bytes, upstream: Dialect, summary: RequestSummary, target: ModelTarget, *, id: str, created: int
 ) -> _Made | Fault:
     from agcore.codecs.json_splice import BodyError, parse
     from agcore.conversation.losses import Losses
     from agcore.conversion.base import Outgoing, Upstream
     from agcore.conversion.passthrough import Generation, GenerationPassThrough
-    from agcore.dialects import foreign_signatures
+    from agcore.dialects import foreign_signatures, lookalikes
 
-    losses = Losses()
+    losses, model, signer, manners = Losses(), target.model, target.signer, target.profile.upstream
     try:
         members = parse(body)
+        if lookalikes.is_foreign(upstream.traits.name, members, manners):
+            return _translated(body, upstream, upstream, summary, target, id=id, created=created)
         changes, hides_usage = upstream.pass_through.edits(members, summary, model)
         changes.update(foreign_signatures.edits(upstream.traits.name, members, signer=signer, losses=losses))
         if upstream.traits.stream_path is None and summary.stream != (members.value("stream") is True):
             changes["stream"] = b"true" if summary.stream else b"false"
-        edited = members.edited(changes)
+        members = parse(members.edited(changes))
+        edited = members.edited(lookalikes.edits(upstream.traits.name, members, manners, losses))
     except BodyError as error:
         return invalid(str(error))
     request, asked = Outgoing(b"", (), body=edited), Upstream(_UPSTREAM, upstream)

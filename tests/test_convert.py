@@ -295,3 +295,40 @@ def test_dialects_that_are_none_are_a_value_error(source: Any, target: Any, prob
     with pytest.raises(ValueError, match=problem) as caught:
         convert(request("anthropic"), source=source, target=target)
     assert not isinstance(caught.value, ConversionError)
+
+
+def test_a_look_alike_gets_what_the_gateway_would_send_it() -> None:
+    custom = {"type": "custom", "name": "apply_patch", "description": "d"}
+    request = {"model": "m", "input": "q", "tools": [custom]}
+    converted = agcore.convert(
+        request, source="openai_responses", target="openai_responses", model="grok-4.5", vendor="xai"
+    )
+    assert [tool["type"] for tool in converted.request["tools"]] == ["function"]
+    call = {"type": "function_call", "id": "f", "call_id": "c", "name": "apply_patch", "arguments": '{"input":"x"}'}
+    answer = converted.answer({"id": "r", "object": "response", "status": "completed", "output": [call]})
+    assert [(item["type"], item["input"]) for item in answer["output"]] == [("custom_tool_call", "x")]
+    same = agcore.convert(request, source="openai_responses", target="openai_responses", model="gpt-5.6")
+    assert same.request["tools"] == [custom]
+
+
+def test_what_a_server_refuses_is_left_out_of_what_passes() -> None:
+    request = {"model": "m", "temperature": 0, "messages": [{"role": "user", "content": "q"}]}
+    converted = agcore.convert(request, source="openai", target="openai", model="kimi-k2.6", vendor="moonshot")
+    assert "temperature" not in converted.request
+    assert [loss.path for loss in converted.losses] == ["temperature"]
+
+
+def test_tools_are_told_in_words_to_who_takes_none() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    history = [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "R"},
+    ]
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    request = {"model": "m", "messages": history, "tools": tools}
+    for vendor, model in (("perplexity", "sonar-pro"), ("openrouter", "perplexity/sonar-pro")):
+        converted = agcore.convert(request, source="openai", target="openai", model=model, vendor=vendor)
+        assert "tools" not in converted.request
+        assert [message["role"] for message in converted.request["messages"]] == ["user", "assistant", "user"]
+        assert "tools" in {loss.path for loss in converted.losses}

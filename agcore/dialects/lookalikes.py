@@ -1,4 +1,5 @@
-"""Requests for servers that imitate a dialect: they get what they know, nothing else (docs/wire/lookalikes.md).
+"""Requests for servers that imitate a dialect, or have less than it: they get what they know, nothing else
+(docs/wire/lookalikes.md, and of Chat docs/wire/openai-chat.md#compatible-servers).
 
 What such a server merely ignores or refuses is edited out of a request that otherwise passes byte for byte. A request
 that holds more, which has to be told in other words and understood in the answer, `is_foreign`: it is translated from
@@ -16,6 +17,9 @@ from agcore.conversation.losses import Losses
 from agcore.dialects import task_registry
 from agcore.models.vendor_profile import VendorProfile
 
+_CHAT: Final = "openai_chat"
+"""The dialect that everybody speaks: whoever does is asked by the same rules."""
+
 _SCHEMAS: Final = ("parameters", "input_schema")
 """Members of tools that hold schemas, in all dialects."""
 
@@ -26,7 +30,7 @@ _SAMPLING: Final = {"temperature": 1, "top_p": 1, "top_k": None, "presence_penal
 def is_foreign(dialect: str, members: Members, upstream: VendorProfile) -> bool:
     """Whether a request holds what an upstream of its own dialect does not know, and what editing does not mend."""
     rules = task_registry.lookalikes().get(dialect)
-    if rules is None or not upstream.lookalike:
+    if rules is None or not (upstream.lookalike or dialect == _CHAT):
         return False
     try:
         return rules.is_foreign(members.value, upstream)
@@ -82,7 +86,7 @@ def _changes(dialect: str, get: Callable[[str], object], upstream: VendorProfile
     if upstream.sampling == "fixed":
         found |= _unsampled(get, losses)
     rules = task_registry.lookalikes().get(dialect)
-    if rules is not None and upstream.lookalike:
+    if rules is not None and (upstream.lookalike or dialect == _CHAT):
         found |= rules.changes(lambda name: found[name] if name in found else get(name), upstream, losses)
     return found
 

@@ -96,8 +96,9 @@ def signatures() -> Mapping[str, SignaturesTask]:
 
 @cache
 def lookalikes() -> Mapping[str, LookalikesTask]:
-    """What servers that imitate a dialect take of it."""
+    """What servers that imitate a dialect, or have less than it, take of it."""
     from agcore.dialects.anthropic import lookalikes as anthropic
+    from agcore.dialects.openai_chat import lookalikes as openai_chat
     from agcore.dialects.openai_responses import lookalikes as openai_responses
 
-    return {"openai_responses": openai_responses, "anthropic": anthropic}
+    return {"openai_chat": openai_chat, "openai_responses": openai_responses, "anthropic": anthropic}

@@ -139,6 +139,12 @@ FAMILIES: Final[tuple[VendorRow, ...]] = (
         source="https://docs.z.ai/guides/capabilities/thinking-mode",
     ),
     VendorRow(
+        models=("sonar*",),
+        members={"tools": False, "alternates": True, "json_object": False},
+        source="pipecat-ai/pipecat#4862, BerriAI/litellm#11665, "
+        "https://docs.perplexity.ai/guides/structured-outputs (json_schema and regex)",
+    ),
+    VendorRow(
         models=_MISTRAL,
         dialects=CHAT,
         members={

@@ -96,6 +96,18 @@ class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
     """The dialects in which the vendor serves the model, the one first that carries most of what clients of other
     dialects ask. What is missing serves it not at all; empty for all, in the order of `agcore.dialects.DIALECTS`."""
 
+    @property
+    def is_particular(self) -> bool:
+        """Requests of the endpoint's own dialect are looked into: it may not take them as they are."""
+        return (
+            self.lookalike
+            or not self.tools
+            or bool(self.refused_members)
+            or self.schemas != "json"
+            or self.sampling == "fixed"
+            or self.reasoning_content == "demanded"
+        )
+
 
 class VendorRow(msgspec.Struct, frozen=True, kw_only=True):
     """Some facts about some endpoints."""

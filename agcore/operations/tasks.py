@@ -61,7 +61,7 @@ def edited_body(asking: Asking, candidate: Candidate, losses: Losses) -> tuple[b
         signer = candidate.provider.signer
         changes.update(foreign_signatures.edits(traits.name, members, signer=signer, losses=losses))
     upstream = asking.upstream_profile(candidate)
-    if upstream.lookalike or upstream.refused_members or upstream.schemas != "json" or upstream.sampling == "fixed":
+    if upstream.is_particular:
         from agcore.dialects import lookalikes  # most upstreams are whom they seem to be
 
         members = parse(members.edited(changes))
@@ -74,7 +74,7 @@ def is_rewritten(asking: Asking, candidate: Candidate) -> bool:
     if asking.is_translated(candidate):
         return True
     upstream = asking.upstream_profile(candidate)
-    if not upstream.lookalike:
+    if not upstream.is_particular:
         return False
     from agcore.dialects.lookalikes import is_foreign
 

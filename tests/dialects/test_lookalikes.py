@@ -414,3 +414,52 @@ def test_fixed_sampling_is_left_out_of_what_passes(dialect: str, lookalike: bool
     body = b'{"temperature":0,"top_p":1,"top_k":null,"messages":[{"role":"user","content":"a"}]}'
     assert edits(dialect, parse(body), upstream, losses) == {"temperature": None, "top_p": None}
     assert [loss.path for loss in losses] == ["temperature"]
+
+
+DEMANDS = VendorProfile(reasoning_content="demanded")
+CALLED: Json = {"role": "assistant", "content": None, "tool_calls": [{"id": "c"}]}
+THOUGHT: Json = {"role": "assistant", "content": "a", "reasoning_content": "t"}
+EMPTY: Json = {"role": "assistant", "content": "a", "reasoning_content": ""}
+
+
+def test_a_chat_clients_messages_have_thoughts_where_those_are_demanded() -> None:
+    members, lost = changed("openai_chat", {"messages": [ASK, CALLED, THOUGHT, EMPTY]}, DEMANDS)
+    assert members == {"messages": [ASK, {**CALLED, "reasoning_content": " "}, THOUGHT, EMPTY]}
+    assert lost == []
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        {"thinking": {"type": "disabled"}},
+        {"enable_thinking": False},
+        {"chat_template_kwargs": {"enable_thinking": False}},
+        {"chat_template_kwargs": {"thinking": False}},
+        {"reasoning": {"effort": "none"}},
+        {"reasoning": {"enabled": False}},
+        {"reasoning_effort": "none"},
+    ],
+)
+def test_a_chat_client_that_does_without_thinking_needs_no_thoughts(off: Json) -> None:
+    assert changed("openai_chat", {"messages": [ASK, CALLED], **off}, DEMANDS) == ({}, [])
+
+
+@pytest.mark.parametrize("body", [{"messages": [ASK, THOUGHT]}, {"messages": "odd"}, {"messages": ["odd"]}, {}])
+def test_a_chat_request_that_lacks_no_thought_passes(body: Json) -> None:
+    assert changed("openai_chat", body, DEMANDS) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({"tools": [FUNCTION], "messages": [ASK]}, True),
+        ({"functions": [FUNCTION], "messages": [ASK]}, True),
+        ({"messages": [ASK, CALLED]}, True),
+        ({"messages": [{"role": "tool", "tool_call_id": "c", "content": "r"}]}, True),
+        ({"tools": [], "messages": [ASK, "odd"]}, False),
+        ({"messages": "odd"}, False),
+    ],
+)
+def test_a_chat_request_is_foreign_by_its_tools_where_none_are_taken(body: Json, found: bool) -> None:
+    assert foreign("openai_chat", body, VendorProfile(tools=False)) is found
+    assert not foreign("openai_chat", body)

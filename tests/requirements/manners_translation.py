@@ -56,6 +56,8 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "Where thoughts are demanded each message of the assistant has one, unless thinking is switched off.",
         "conversion/test_chat_manners.py::test_every_message_of_the_assistant_has_a_thought_where_that_is_demanded",
         "conversion/test_chat_manners.py::test_no_thought_is_made_up_where_thinking_is_switched_off",
+        "dialects/test_lookalikes.py::test_a_chat_clients_messages_have_thoughts_where_those_are_demanded",
+        "dialects/test_lookalikes.py::test_a_chat_client_that_does_without_thinking_needs_no_thoughts",
     ),
     base.row(
         "manners.T4.memory",

@@ -45,6 +45,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_lookalikes.py::test_what_a_look_alike_knows_passes_byte_for_byte",
         "stories/test_lookalikes.py::test_members_that_are_refused_are_taken_out_of_what_passes",
         "stories/test_lookalikes.py::test_openai_itself_and_servers_nobody_knows_get_everything_as_it_is",
+        "test_convert.py::test_a_look_alike_gets_what_the_gateway_would_send_it",
         "dialects/test_lookalikes.py::test_a_responses_request_is_edited",
     ),
     # T22
@@ -65,6 +66,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "docs/wire/openai-chat.md",
         "Where no tools are taken, calls and results are told in words, and offered tools are a loss.",
         "conversion/test_chat_manners.py::test_calls_and_results_are_told_in_words_where_no_tools_are_taken",
+        "test_convert.py::test_tools_are_told_in_words_to_who_takes_none",
     ),
     # T24
     base.row(
