@@ -1,7 +1,8 @@
 """The profile of who serves a model: what its endpoint takes of a conversation that is well-formed, and in which order.
 
 `Profile` has the facts of a model. `VendorProfile` has the manners of the server in front of it: vendors' own checks,
-chat templates that raise, members that are refused. The rows stand in `family_rows` and `vendor_rows`.
+chat templates that raise, members that are refused. The rows stand in `family_rows`, `vendor_rows` and
+`lookalike_rows`.
 """
 
 from __future__ import annotations

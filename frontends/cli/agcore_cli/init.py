@@ -125,9 +125,10 @@ api_key = "{key}"
 #"small" = "mine/my-small-model"
 #"claude-haiku-*" = ["mine/my-small-model", "mine/my-large-model"]
 
-# What models can do, where the built-in table does not know.
+# What models can do, and what their server takes, where the tables do not know. `agcore models NAME` shows both.
 #[capabilities."my-model-*"]
 #sampling = false
+#late_system = "in_place"
 
 # MCP servers, at /mcp/NAME/mcp of the gateway. auth = "key" shows them the key that stands here.
 #[mcp.web_search_prime]
