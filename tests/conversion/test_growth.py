@@ -44,7 +44,7 @@ def instructions(work: Callable[[], object]) -> int:
     return count
 
 
-def growth(work: Callable[[int], Callable[[], object]], size: int = 60) -> float:
+def growth(work: Callable[[int], Callable[[], object]], size: int = 30) -> float:
     """2 for work that grows as its input does, 4 for work that grows as its square; whatever the rest costs."""
     work(size)()  # loads what is needed
     one, two, four = (instructions(work(size * times)) for times in (1, 2, 4))
