@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from agcore import Headers
-from agcore.config.values import Config, Endpoint, McpServer, ModelRule, Provider, Proxy, Secret
+from agcore.config.values import ClientKey, Config, Endpoint, McpServer, ModelRule, Provider, Proxy, Secret
 from agcore.protocol.http import Origin
 from agcore_sim.story import JSON, SSE
 from tests.support.upstreams import Answer
@@ -26,9 +26,19 @@ class Case(msgspec.Struct, frozen=True):
     answer: Answer | None = None
     """None where no upstream is to be asked."""
     peer: str = "127.0.0.1"
+    keyed: bool = False
+    """Client keys are needed, `CLIENT_KEY` or, for the admin API, `ADMIN_KEY`."""
+    status: int | None = None
+    """What the client is to get, where that is not left to the core."""
+    says: bytes = b""
+    """What the body of the answer is to have in it."""
 
 
-def config(port: int) -> Config:
+CLIENT_KEY = "gw-client-key-0123456789"
+ADMIN_KEY = "gw-admin-key-01234567890"
+
+
+def config(port: int, *, keyed: bool = False) -> Config:
     """The configuration that all cases share, with its upstream on a loopback port."""
     origin = Origin("http", "127.0.0.1", port)
     endpoints = {
@@ -39,8 +49,11 @@ def config(port: int) -> Config:
         "gemini": Endpoint("gemini", origin, b"", "x-goog-api-key"),
     }
     provider = Provider(name="p", endpoints=endpoints, keys=(Secret("sk-upstream-key"),), models=("m-*",))
+    cors = ("https://app.example",)
+    clients = (ClientKey("bob", Secret(CLIENT_KEY)),)
+    guarded = Proxy(cors_origins=cors, keys=clients, auth_mode="strict", admin_key=Secret(ADMIN_KEY))
     return Config(
-        proxy=Proxy(cors_origins=("https://app.example",)),
+        proxy=guarded if keyed else Proxy(cors_origins=cors),
         providers=(provider,),
         models=(ModelRule("alias", ((("p", "m-real"),),)),),
         mcp=(McpServer("web_reader", endpoint=Endpoint("mcp", origin, b"/mcp", "bearer"), key=Secret("sk-mcp")),),
@@ -93,24 +106,24 @@ CHAT_ANSWER = (
 ERROR_429 = b'{"error":{"message":"slow down","type":"requests","param":null,"code":"rate_limit_exceeded"}}'
 
 
-def _answer(body: bytes, *, status: int = 200, headers: Headers = JSON) -> Answer:
+def answer(body: bytes, *, status: int = 200, headers: Headers = JSON) -> Answer:
     return Answer(status=status, headers=headers, pieces=(body,))
 
 
-def _stream(*frames: bytes, cut: bool = False) -> Answer:
+def stream(*frames: bytes, cut: bool = False) -> Answer:
     return Answer(headers=SSE, pieces=frames, cut=cut)
 
 
 _V = "/v1beta/models/alias"
 CASES = (
     Case("readiness answers", "HEAD", "/readyz"),
-    Case("models are listed", "GET", "/v1/models", headers=(), answer=_answer(b'{"data":[{"id":"m-7"},{"id":"x"}]}')),
+    Case("models are listed", "GET", "/v1/models", headers=(), answer=answer(b'{"data":[{"id":"m-7"},{"id":"x"}]}')),
     Case(
         "models are listed for Anthropic",
         "GET",
         "/v1/models",
         headers=((b"anthropic-version", b"2023-06-01"),),
-        answer=_answer(b'{"error":{"message":"no"}}', status=500),
+        answer=answer(b'{"error":{"message":"no"}}', status=500),
     ),
     Case("a Gemini model is found", "GET", _V, headers=()),
     Case("an unknown path is a 404", "GET", "/v1/nope", headers=()),
@@ -130,84 +143,84 @@ CASES = (
     ),
     Case("telemetry is forgotten", "POST", "/api/event_logging/batch", b"anything at all", headers=()),
     Case("detect explains", "POST", "/v1/models/detect", b'{"model":"alias"}'),
-    Case("chat passes whole", "POST", "/v1/chat/completions", CHAT, answer=_answer(CHAT_ANSWER)),
-    Case("chat passes as a stream", "POST", "/v1/chat/completions", CHAT_STREAM, answer=_stream(*CHAT_CHUNKS)),
+    Case("chat passes whole", "POST", "/v1/chat/completions", CHAT, answer=answer(CHAT_ANSWER)),
+    Case("chat passes as a stream", "POST", "/v1/chat/completions", CHAT_STREAM, answer=stream(*CHAT_CHUNKS)),
     Case(
         "a chat stream may be cut",
         "POST",
         "/v1/chat/completions",
         CHAT_STREAM,
-        answer=_stream(*CHAT_CHUNKS[:3], cut=True),
+        answer=stream(*CHAT_CHUNKS[:3], cut=True),
     ),
-    Case("a chat stream may be empty", "POST", "/v1/chat/completions", CHAT_STREAM, answer=_stream(b": nothing\n\n")),
+    Case("a chat stream may be empty", "POST", "/v1/chat/completions", CHAT_STREAM, answer=stream(b": nothing\n\n")),
     Case(
         "a chat stream may fail at once",
         "POST",
         "/v1/chat/completions",
         CHAT_STREAM,
-        answer=_stream(b'data: {"error":{"message":"no capacity","code":"overloaded"}}\n\n'),
+        answer=stream(b'data: {"error":{"message":"no capacity","code":"overloaded"}}\n\n'),
     ),
     Case(
-        "messages pass as a stream", "POST", "/v1/messages?beta=true", MESSAGES_STREAM, answer=_stream(*MESSAGE_EVENTS)
+        "messages pass as a stream", "POST", "/v1/messages?beta=true", MESSAGES_STREAM, answer=stream(*MESSAGE_EVENTS)
     ),
     Case(
         "a message stream may be cut",
         "POST",
         "/v1/messages",
         MESSAGES_STREAM,
-        answer=_stream(*MESSAGE_EVENTS[:4], cut=True),
+        answer=stream(*MESSAGE_EVENTS[:4], cut=True),
     ),
-    Case("responses pass as a stream", "POST", "/v1/responses", CHAT_STREAM, answer=_stream(*RESPONSE_EVENTS)),
+    Case("responses pass as a stream", "POST", "/v1/responses", CHAT_STREAM, answer=stream(*RESPONSE_EVENTS)),
     Case(
         "a response stream may be cut",
         "POST",
         "/v1/responses",
         CHAT_STREAM,
-        answer=_stream(*RESPONSE_EVENTS[:2], cut=True),
+        answer=stream(*RESPONSE_EVENTS[:2], cut=True),
     ),
-    Case("Gemini passes as SSE", "POST", f"{_V}:streamGenerateContent?alt=sse", b"{}", answer=_stream(*GEMINI_CHUNKS)),
-    Case("Gemini passes as an array", "POST", f"{_V}:streamGenerateContent", b"{}", answer=_stream(*GEMINI_CHUNKS)),
+    Case("Gemini passes as SSE", "POST", f"{_V}:streamGenerateContent?alt=sse", b"{}", answer=stream(*GEMINI_CHUNKS)),
+    Case("Gemini passes as an array", "POST", f"{_V}:streamGenerateContent", b"{}", answer=stream(*GEMINI_CHUNKS)),
     Case(
         "Gemini passes whole",
         "POST",
         f"{_V}:generateContent",
         b"{}",
-        answer=_answer(b'{"candidates":[{"finishReason":"STOP"}]}'),
+        answer=answer(b'{"candidates":[{"finishReason":"STOP"}]}'),
     ),
     Case(
         "tokens are counted",
         "POST",
         "/v1/messages/count_tokens",
         MESSAGES_STREAM,
-        answer=_answer(b'{"input_tokens":3}'),
+        answer=answer(b'{"input_tokens":3}'),
     ),
     Case(
         "a 429 keeps its wait",
         "POST",
         "/v1/chat/completions",
         CHAT,
-        answer=_answer(ERROR_429, status=429, headers=(*JSON, (b"retry-after", b"34"))),
+        answer=answer(ERROR_429, status=429, headers=(*JSON, (b"retry-after", b"34"))),
     ),
     Case(
         "a refused key is a 424",
         "POST",
         "/v1/messages",
         CHAT,
-        answer=_answer(b'{"error":{"message":"bad sk-upstream-key"}}', status=401),
+        answer=answer(b'{"error":{"message":"bad sk-upstream-key"}}', status=401),
     ),
     Case(
         "HTML is an error",
         "POST",
         "/v1/messages",
         CHAT,
-        answer=_answer(b"<html>", headers=((b"content-type", b"text/html"),)),
+        answer=answer(b"<html>", headers=((b"content-type", b"text/html"),)),
     ),
     Case(
         "warmup checks a key",
         "POST",
         "/internal/warmup",
         b"{}",
-        answer=_answer(b'{"error":{"message":"no"}}', status=403),
+        answer=answer(b'{"error":{"message":"no"}}', status=403),
     ),
 )
 
@@ -232,7 +245,7 @@ PASSING = (
         "/v1/audio/transcriptions",
         _form(_MODEL, _FILE),
         _FORM,
-        answer=_answer(b'{"text":"hi"}'),
+        answer=answer(b'{"text":"hi"}'),
     ),
     Case(
         "an upload is put aside",
@@ -240,20 +253,20 @@ PASSING = (
         "/v1/audio/transcriptions",
         _form(_FILE, _MODEL),
         _FORM,
-        answer=_answer(b'{"text":"hi"}'),
+        answer=answer(b'{"text":"hi"}'),
     ),
-    Case("speech passes as bytes", "POST", "/v1/audio/speech", CHAT, answer=_answer(b"\x00\xff" * 9, headers=())),
-    Case("an MCP call passes", "POST", _MCP, _CALL, _MCP_POST, answer=_answer(b'{"jsonrpc":"2.0","id":1,"result":{}}')),
-    Case("an MCP call is accepted", "POST", _MCP, _CALL, _MCP_POST, answer=_answer(b"", status=202, headers=())),
-    Case("an MCP call streams", "POST", _MCP, _CALL, _MCP_POST, answer=_stream(_RESULT, _RESULT)),
-    Case("an MCP stream is cut", "POST", _MCP, _CALL, _MCP_POST, answer=_stream(_RESULT, _RESULT, cut=True)),
+    Case("speech passes as bytes", "POST", "/v1/audio/speech", CHAT, answer=answer(b"\x00\xff" * 9, headers=())),
+    Case("an MCP call passes", "POST", _MCP, _CALL, _MCP_POST, answer=answer(b'{"jsonrpc":"2.0","id":1,"result":{}}')),
+    Case("an MCP call is accepted", "POST", _MCP, _CALL, _MCP_POST, answer=answer(b"", status=202, headers=())),
+    Case("an MCP call streams", "POST", _MCP, _CALL, _MCP_POST, answer=stream(_RESULT, _RESULT)),
+    Case("an MCP stream is cut", "POST", _MCP, _CALL, _MCP_POST, answer=stream(_RESULT, _RESULT, cut=True)),
     Case(
         "an MCP server pushes",
         "GET",
         _MCP,
         headers=((b"accept", b"text/event-stream"),),
-        answer=_stream(_RESULT, cut=True),
+        answer=stream(_RESULT, cut=True),
     ),
-    Case("an MCP session ends", "DELETE", _MCP, headers=((b"mcp-session-id", b"s"),), answer=_answer(b"")),
+    Case("an MCP session ends", "DELETE", _MCP, headers=((b"mcp-session-id", b"s"),), answer=answer(b"")),
 )
 """Exchanges whose bytes pass by: what the frontends make of them is compared with each other, not with a core alone."""

@@ -26,6 +26,7 @@ from agcore_host.clock import Clock as AsgiClock
 from agcore_sim.story import Story, gateway
 from agcore_trio.server import Server
 from tests.differential.cases import CASES, PASSING, Case, config
+from tests.differential.manners import MANNERS, MANNERS_PASSING
 from tests.support.asgi_bridge import AsgiClient, Truncated
 from tests.support.asgi_servers import SERVERS, Serve, served
 from tests.support.patience import PATIENCE
@@ -87,7 +88,7 @@ def _seen(status: int, headers: Headers, body: bytes, *, whole: bool) -> Seen:
 
 
 def through_the_core(case: Case, port: int) -> tuple[Seen, list[tuple[str, bytes, Headers, bytes]]]:
-    story = Story(gateway(config(port)), peer=Peer(case.peer))
+    story = Story(gateway(config(port, keyed=case.keyed)), peer=Peer(case.peer))
     story.open(case.method, case.target, headers=case.headers, body=case.body)
     if case.body is None and story.exchange.wants_request:
         story.tell(RequestEnd())
@@ -213,10 +214,13 @@ def servers() -> Iterator[dict[str, Ask]]:
         yield {name: stack.enter_context(running(*server)) for name, server in SERVERS.items()}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *MANNERS], ids=lambda case: case.name)
 async def test_every_frontend_gives_the_same_answer(case: Case, upstream: Upstream, servers: dict[str, Ask]) -> None:
     core, asked = through_the_core(case, upstream.port)
     assert bool(asked) == (case.answer is not None)
+    assert case.status in (None, core.status), core
+    assert case.says in core.body
+    assert any(name == b"x-agcore-request-id" for name, _ in core.headers)
     SCRIPT.answer = case.answer or Answer(status=599)
 
     def same(name: str, seen: Seen) -> None:
@@ -226,13 +230,13 @@ async def test_every_frontend_gives_the_same_answer(case: Case, upstream: Upstre
 
     upstream.requests.clear()
     for through in (through_trio, through_asgi, through_a_mount):
-        same(through.__name__, await through(case, gateway(config(upstream.port))))
+        same(through.__name__, await through(case, gateway(config(upstream.port, keyed=case.keyed))))
     if case.peer == "127.0.0.1":
         for name, ask in servers.items():
-            same(name, await trio.to_thread.run_sync(ask, case, gateway(config(upstream.port))))
+            same(name, await trio.to_thread.run_sync(ask, case, gateway(config(upstream.port, keyed=case.keyed))))
 
 
-@pytest.mark.parametrize("case", PASSING, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*PASSING, *MANNERS_PASSING], ids=lambda case: case.name)
 async def test_every_frontend_passes_the_same_bytes(case: Case, upstream: Upstream, servers: dict[str, Ask]) -> None:
     assert case.answer is not None
     SCRIPT.answer = case.answer
@@ -240,7 +244,7 @@ async def test_every_frontend_passes_the_same_bytes(case: Case, upstream: Upstre
     expected = await through_trio(case, gateway(config(upstream.port)))
     (asked,) = upstream.requests
     assert expected.whole != case.answer.cut
-    assert b"".join(case.answer.pieces) == expected.body
+    assert (case.says or b"".join(case.answer.pieces)) == expected.body
 
     def same(name: str, seen: Seen) -> None:
         assert seen == expected, name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 import ssl
 import threading
@@ -140,18 +141,21 @@ def answer(made: socket.socket) -> None:
         made.sendall(OK)
 
 
-def copy(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_RDWR)
-
-
 def relay(made: socket.socket, host: str, port: int) -> None:
-    with closing(socket.create_connection((host, port))) as upstream:
-        threading.Thread(target=copy, args=(upstream, made), daemon=True).start()
-        copy(made, upstream)
+    """Carries bytes both ways, in one thread: what speaks TLS must not be read and written at the same time."""
+    with closing(socket.create_connection((host, port))) as upstream, selectors.DefaultSelector() as selector:
+        selector.register(made, selectors.EVENT_READ, upstream)
+        selector.register(upstream, selectors.EVENT_READ, made)
+        while True:
+            for key, _ in selector.select():
+                source, target = key.fileobj, key.data
+                assert isinstance(source, socket.socket)
+                data = source.recv(65536)
+                while isinstance(source, ssl.SSLSocket) and source.pending():
+                    data += source.recv(65536)
+                if not data:
+                    return
+                target.sendall(data)
 
 
 def socks(asked: list[bytes]) -> Callable[[socket.socket], None]:

@@ -22,6 +22,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_coded_requests.py::test_codex_sends_zstd_and_is_understood",
         "differential/test_coded_bodies.py::test_a_coded_request_reaches_the_upstream_plain",
         "differential/test_coded_bodies.py::test_in_process_a_coded_request_is_decoded_as_well",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     base.row(
         "manners.G1.bounds",
@@ -39,6 +40,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_coded_requests.py::test_other_codings_are_refused_with_those_that_are_taken_and_codex_switch",
         "stories/test_coded_requests.py::test_a_broken_body_is_a_400",
         "differential/test_coded_bodies.py::test_what_cannot_be_decoded_is_refused_and_nobody_asked",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     # G2
     base.row(
@@ -107,6 +109,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_no_answers.py::test_embeddings_without_a_vector_fail_over",
         "stories/test_no_answers.py::test_a_stream_that_ends_in_a_failure_is_one",
         "stories/test_no_answers.py::test_the_client_hears_what_the_upstream_said_instead",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     base.row(
         "manners.G6.empty",
@@ -150,6 +153,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_half_emojis.py::test_half_an_emoji_within_arguments_is_mended_where_they_are_read",
         "stories/test_half_emojis.py::test_half_an_emoji_in_an_answer_is_mended_before_it_is_given_out",
         "stories/test_half_emojis.py::test_both_halves_in_two_events_are_one_emoji_to_the_client",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     # G10
     base.row(
@@ -163,6 +167,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_folded_streams.py::test_messages_blocks_are_put_together",
         "stories/test_folded_streams.py::test_geminis_parts_are_put_together",
         "stories/test_folded_streams.py::test_a_response_whose_last_event_lacks_its_output_has_the_items_that_were_told",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     # G11
     base.row(
@@ -176,6 +181,8 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_coded_answers.py::test_sound_is_decoded_and_loses_the_length_of_what_was_coded",
         "stories/test_coded_answers.py::test_an_mcp_servers_answer_is_decoded",
         "differential/test_odd_upstreams.py::test_an_answer_that_is_compressed_unasked_means_the_same_to_both",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
+        "differential/test_differential.py::test_every_frontend_passes_the_same_bytes",
     ),
     base.row(
         "manners.G11.unknown",
@@ -184,6 +191,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_coded_answers.py::test_a_coding_that_is_not_known_is_named_and_asked_for_once",
         "stories/test_coded_answers.py::test_sound_in_a_coding_that_is_not_known_passes_under_its_name",
         "stories/test_coded_answers.py::test_an_mcp_servers_answer_in_a_coding_that_is_not_known_passes_under_its_name",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     # G12
     base.row(
@@ -194,6 +202,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_upstream_errors.py::test_a_text_that_repeats_the_key_does_not_show_it",
         "dialects/shared/test_error_words.py::test_the_words_of_an_error_are_found_wherever_they_stand",
         "dialects/shared/test_error_words.py::test_a_text_says_its_first_line",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     base.row(
         "manners.G12.url",
@@ -262,6 +271,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_names_and_paths.py::test_anthropics_clients_are_refused_in_anthropics_shape",
         "stories/test_names_and_paths.py::test_openais_clients_are_refused_in_openais_shape",
         "stories/test_names_and_paths.py::test_a_wrong_key_is_refused_in_the_shape_of_who_shows_it",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     # G20
     base.row(
@@ -271,6 +281,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_names_and_paths.py::test_a_method_of_googles_passes_to_a_gemini_provider_as_it_is",
         "stories/test_names_and_paths.py::test_a_method_at_a_provider_of_another_dialect_is_named_in_a_501",
         "stories/test_names_and_paths.py::test_a_name_that_is_written_down_is_no_method",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     # R5
     base.row(

@@ -53,6 +53,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_admin.py::test_with_an_admin_key_everybody_needs_it",
         "asgi/test_app.py::test_the_admin_api_is_for_this_machine",
         "cli/test_running.py::test_a_gateway_with_an_admin_key_is_shown_it",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     # S6
     base.row(
@@ -71,6 +72,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_retry_hints.py::test_the_gateways_own_refusals_are_final",
         "stories/test_retry_hints.py::test_a_refused_credential_is_final_whatever_its_vendor_advises",
         "stories/test_retry_hints.py::test_a_malformed_head_is_final_and_a_full_house_is_not",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     base.row(
         "manners.N1.once",
@@ -80,18 +82,21 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_retry_hints.py::test_tls_that_fails_is_final_and_not_repeated_but_asked_elsewhere",
         "stories/test_retry_hints.py::test_a_redirect_is_final_and_not_repeated",
         "host/test_failures.py::test_what_breaks_in_a_handshake_may_pass_and_a_disagreement_will_not",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     base.row(
         "manners.N1.words",
         "docs/wire/errors.md",
         "A 401 says `API key` in every dialect, and begins as OpenAI's does in its shape.",
         "stories/test_retry_hints.py::test_a_401_for_a_client_key_says_so_in_every_dialect",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     base.row(
         "manners.N1.mcp",
         "docs/mcp.md",
         "A refused key of an MCP server is a 424 that names it, as a JSON-RPC error.",
         "stories/test_retry_hints.py::test_a_refused_key_of_an_mcp_server_is_named_in_a_json_rpc_error",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     # N2
     base.row(
@@ -103,6 +108,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_ids.py::test_a_clients_own_id_is_in_the_row",
         "stories/test_ids.py::test_a_trace_is_passed_up_and_logged",
         "trio_server/test_sinks.py::test_the_row_of_a_failure_has_what_joins_it_with_other_logs",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     # N3
     base.row(
@@ -183,6 +189,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_names_and_paths.py::test_nearly_right_urls_are_served",
         "ingress/test_routes.py::test_other_forms_of_a_path_mean_the_same_route",
         "stories/test_names_and_paths.py::test_the_prefix_is_no_way_around_a_key",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     # N7
     base.row(
@@ -193,6 +200,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "operations/test_welcome.py::test_it_tells_nothing_of_anybodys",
         "asgi/test_sinks.py::test_rows_are_shown_where_nobody_has_configured_logging",
         "config/test_report.py::test_a_configuration_in_one_line",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     base.row(
         "manners.N7.demo",
@@ -210,11 +218,13 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_retry_hints.py::test_a_vendors_passing_trouble_is_never_called_final_and_says_when",
         "stories/test_retry_hints.py::test_a_wait_that_the_vendor_names_is_told_whole",
         "stories/test_retry_hints.py::test_of_several_ways_one_that_may_open_decides",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     base.row(
         "manners.N10.own",
         "docs/routing.md",
         "A vendor's own `x-should-retry` passes.",
         "stories/test_retry_hints.py::test_the_vendors_own_advice_passes",
+        "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
 )

@@ -99,7 +99,8 @@ class Story:
         self._take(effects)
         if body is not None and self.exchange.wants_request:
             effects = [*effects, *self.tell(RequestData(body))] if body else effects
-            effects = [*effects, *self.tell(RequestEnd())]
+            if not self.finished:  # a body may be refused before its end
+                effects = [*effects, *self.tell(RequestEnd())]
         return effects
 
     def tell(self, input: Input) -> list[Effect]:
