@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -62,20 +62,23 @@ CLIENT_IDS: Final = (b"x-request-id", b"x-client-request-id")
 _LONGEST_ID: Final = 128
 
 
-def named_id(headers: Headers, names: tuple[bytes, ...]) -> str:
-    """The id in the first of the fields `names` that there is, as printable text; empty for none."""
-    found = firsts(headers, names)
+def named_id(fields: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> str:
+    """The id in the first of `names` that is among these fields, as printable text; empty for none."""
     for name in names:
-        if name in found:
-            text = found[name][:_LONGEST_ID].decode("latin-1")
+        if name in fields:
+            text = fields[name][:_LONGEST_ID].decode("latin-1")
             return text if text.isprintable() else ""
     return ""
 
 
 def media_type(headers: Headers) -> bytes:
     """The media type of `content-type` in lower case without parameters; empty when there is none."""
-    value = first(headers, b"content-type")
-    return b"" if value is None else value.partition(b";")[0].strip().lower()
+    return plain_media_type(first(headers, b"content-type") or b"")
+
+
+def plain_media_type(value: bytes) -> bytes:
+    """The media type of a `content-type`'s value, in lower case without parameters."""
+    return value.partition(b";")[0].strip().lower()
 
 
 def field_value(text: str) -> bytes:

@@ -78,11 +78,11 @@ class Members:
             BodyError: The value is valid JSON but cannot be held (a number out of range, or a nesting too deep for
                 what is left of the stack).
         """
-        raw = self.raw(name)
-        if raw is None:
+        span = self._spans.get(name)
+        if span is None:
             return default
         try:
-            return msgspec.json.decode(raw)
+            return msgspec.json.decode(self.body[span.value : span.end])
         except (msgspec.DecodeError, RecursionError) as error:
             raise BodyError(f"`{_quoted(name)}` cannot be read: {_reason(error)}") from None
 
@@ -96,7 +96,7 @@ class Members:
         Returns:
             The new text; `body` itself, the same object, where nothing changes.
         """
-        if all(self.raw(name) == value for name, value in changes.items()):
+        if not changes or all(self.raw(name) == value for name, value in changes.items()):
             return self.body
         body, spans = self.body, self._spans
         # Up to `kept` each removed member takes the comma behind it along; those after it go as one, with the comma

@@ -47,18 +47,16 @@ def _merged(turns: Iterable[Turn], roles: tuple[Role, ...]) -> Iterator[Turn]:
     run: list[Turn] = []
     for turn in turns:
         if run and not (run[0].role == turn.role and turn.role in roles):
-            yield _joined(run)
+            yield run[0] if len(run) == 1 else _joined(run)
             run = []
         run.append(turn)
     if run:
-        yield _joined(run)
+        yield run[0] if len(run) == 1 else _joined(run)
 
 
 def _joined(run: list[Turn]) -> Turn:
     """Several turns made one. Writers that put texts together keep those of two answers apart."""
     first = run[0]
-    if len(run) == 1:
-        return first
     parts: list[Part] = []
     starts: list[int] = []
     for turn in run:
@@ -100,7 +98,9 @@ def _distinct(turns: Iterable[Turn]) -> Iterator[Turn]:
 def _ordered(turns: list[Turn], losses: Losses) -> Iterator[Turn]:
     results = _results(turns, losses)
     answered: set[str] = set()
-    last = max((place for place, turn in enumerate(turns) if turn.role in ("assistant", "user")), default=0)
+    last = len(turns) - 1
+    while last > 0 and turns[last].role not in ("assistant", "user"):
+        last -= 1
     for position, turn in enumerate(turns):
         if turn.role == "assistant":
             calls = [part for part in turn.parts if isinstance(part, ToolCall)]

@@ -44,14 +44,16 @@ def with_signatures(
         find: Knows what belongs to the call of an id.
         plain: Whoever gets it wants thoughts in plain text, signed or not; otherwise signatures count.
     """
-    turns = tuple(_turn(turn, find, plain) for turn in conversation.turns)
-    if all(new is old for new, old in zip(turns, conversation.turns, strict=True)):
-        return conversation
-    return msgspec.structs.replace(conversation, turns=turns)
+    turns: list[Turn] = []
+    changed = False
+    for turn in conversation.turns:
+        turns.append(turn if turn.role != "assistant" else _turn(turn, find, plain))
+        changed = changed or turns[-1] is not turn
+    return msgspec.structs.replace(conversation, turns=tuple(turns)) if changed else conversation
 
 
 def _turn(turn: Turn, find: Callable[[str], Signed | None], plain: bool) -> Turn:
-    if turn.role != "assistant" or not any(isinstance(part, ToolCall) for part in turn.parts):
+    if not any(isinstance(part, ToolCall) for part in turn.parts):
         return turn
     if any(isinstance(part, Thinking) and _counts(part, plain) for part in turn.parts):
         return turn

@@ -86,7 +86,8 @@ class Translation:
         if not target.profile.tools:
             ordered = tell_tools(ordered, losses=losses)
         self._parameters = ParameterNames(ordered, traits.parameter_names)
-        ordered = self._parameters.applied(ordered)
+        if traits.parameter_names is not None:
+            ordered = self._parameters.applied(ordered)
         rule = traits.tool_names
         assert rule is not None
         reserved = hosted_names(ordered) if ordered.hosted_tools and traits.names_hosted_tools else ()

@@ -6,11 +6,12 @@ path is a 401, so nothing about the routes can be learned without one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 import msgspec
 
-from agcore.codecs.header_fields import first, firsts, media_type
+from agcore.codecs.header_fields import first, firsts, plain_media_type
 from agcore.codecs.request_target import RequestTarget, parse
 from agcore.config.values import ClientKey
 from agcore.dialects import FALLBACK
@@ -24,7 +25,7 @@ from agcore.protocol.http import Headers, Peer, RequestHead
 _NOWHERE: Final = RequestTarget(path="", query=(), raw_query=b"", key=None)
 _USUAL: Final = ("/v1/chat/", "/v1/messages", "/v1/responses", "/v1beta/models/")
 """What nearly all paths begin with, none of which has another form."""
-_ABOUT_BODY: Final = frozenset({b"content-encoding", b"content-length"})
+_ABOUT_BODY: Final = frozenset({b"content-encoding", b"content-length", b"content-type"})
 
 
 class KeyLimits(Protocol):
@@ -145,7 +146,7 @@ def admit_body(request: Routed, rules: BodyRules, *, max_body: int, limits: KeyL
     if request.head.method != "POST":
         return request
     fields = firsts(request.head.headers, _ABOUT_BODY)
-    fault = _body_fault(request, fields.get(b"content-length"), json_body=rules.json_body, bound=max_body)
+    fault = _body_fault(request, fields, json_body=rules.json_body, bound=max_body)
     if fault is None and b"content-encoding" in fields:
         coded = _codings(request.head.headers)
         if isinstance(coded, Fault):
@@ -195,15 +196,15 @@ def _shown(target: RequestTarget) -> str:
     return f"/{target.vendor}{target.path}" if target.vendor else target.path
 
 
-def _body_fault(request: Routed, length: bytes | None, *, json_body: bool, bound: int) -> Fault | None:
+def _body_fault(request: Routed, fields: Mapping[bytes, bytes], *, json_body: bool, bound: int) -> Fault | None:
     """Returns what the head already says against the body; None for nothing."""
-    headers = request.head.headers
     if request.identity is None and json_body:
-        kind = media_type(headers)
+        kind = plain_media_type(fields.get(b"content-type", b""))
         if kind != b"application/json" and not kind.endswith(b"+json"):
             # A web page can send a form or plain text to this machine without asking; JSON it cannot.
             message = "without a key the content type must be application/json"
             return Fault(status=415, message=message, code="unsupported_media_type")
+    length = fields.get(b"content-length")
     if length is not None and length.isdigit() and int(length[:20]) > bound:
         return too_large(bound)
     return invalid("content-length is not a number") if length is not None and not length.isdigit() else None

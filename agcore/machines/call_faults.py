@@ -163,7 +163,8 @@ def attempt(
 ) -> Attempt:
     """The record of an attempt; `headers` are those of the upstream's answer."""
     candidate, key = selection.candidate, selection.key
-    id = key.hidden_in(named_id(headers, UPSTREAM_IDS)) if headers else ""
+    id = named_id(dict(reversed(headers)), UPSTREAM_IDS) if headers else ""
+    id = key.hidden_in(id) if id else ""
     return Attempt(began, ended, candidate.provider.name, candidate.model, key.label, failure, status, id)
 
 

@@ -54,7 +54,7 @@ class CallSet:
         """Leg -> the call whose live leg it is."""
         self.coded: CodedAnswers | None = None
         """The answers that are decoded; None where there was none yet."""
-        self._most_decoded = config.limits.max_json
+        self._limits = config.limits
         self._timers = timers
         self._outside = outside
         self._headers = headers
@@ -107,7 +107,7 @@ class CallSet:
         if self.coded is None:
             from agcore.machines.coded_answers import CodedAnswers  # answers should not be coded
 
-            self.coded = CodedAnswers(self.live, most=self._most_decoded)
+            self.coded = CodedAnswers(self.live, most=self._limits.max_json)
         self.coded.receive(call, input, now=now)
 
     def limit_time(self, now: float) -> None:

@@ -13,7 +13,6 @@ input can make.
 
 from __future__ import annotations
 
-from agcore.codecs.header_fields import first
 from agcore.codecs.json_splice import BodyError
 from agcore.dialects import ERROR_SHAPES
 from agcore.ingress.request import Preflight, Refused, Request, Routed
@@ -154,7 +153,7 @@ class Exchange:
             if call is None:
                 return []
             if isinstance(input, UpstreamHead):
-                coded = first(input.headers, b"content-encoding") is not None
+                coded = b"content-encoding" in dict(input.headers)
             else:
                 coded = self._calls.coded is not None and input.leg in self._calls.coded.decoders
             if coded:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from agcore.codecs.header_fields import CLIENT_IDS, first, named_id
+from agcore.codecs.header_fields import CLIENT_IDS, named_id
 from agcore.config.values import dialect_name
 from agcore.ingress.request import Request
 from agcore.machines.call_faults import attempt
@@ -24,7 +24,6 @@ from agcore.protocol.events import (
     RequestStarted,
     Resolved,
 )
-from agcore.protocol.http import Headers
 from agcore.protocol.report import Report
 
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -71,6 +70,8 @@ def request_ended(
 
 def request_started(request: Request) -> RequestStarted:
     """The beginning of that record."""
+    fields = dict(reversed(request.head.headers))  # the first field of a name counts
+    trace = fields.get(b"traceparent", b"")
     return RequestStarted(
         id=request.id,
         at=request.started,
@@ -80,15 +81,9 @@ def request_started(request: Request) -> RequestStarted:
         operation=request.operation,
         peer=request.peer.host,
         client_key=request.client,
-        client_request_id=named_id(request.head.headers, CLIENT_IDS),
-        traceparent=_traceparent(request.head.headers),
+        client_request_id=named_id(fields, CLIENT_IDS),
+        traceparent=trace.decode("ascii") if _TRACEPARENT.fullmatch(trace) else "",
     )
-
-
-def _traceparent(headers: Headers) -> str:
-    """The client's trace and span; empty where there are none, or what says so is no such thing."""
-    value = first(headers, b"traceparent")
-    return value.decode("ascii") if value is not None and _TRACEPARENT.fullmatch(value) else ""
 
 
 class Watch:

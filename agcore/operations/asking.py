@@ -24,7 +24,6 @@ from agcore.state.responses import Entry
 if TYPE_CHECKING:
     from agcore.conversion.translation import ModelTarget
     from agcore.dialects.tasks import Destination
-    from agcore.models.vendor_profile import VendorProfile
     from agcore.operations.held_form import HeldForm
 
 JSON = b"application/json"
@@ -85,10 +84,6 @@ class Asking(msgspec.Struct, frozen=True):
         """Returns the target of a conversation that is translated for a candidate."""
         return model_target(candidate, self.services.catalog)
 
-    def upstream_profile(self, candidate: Candidate) -> VendorProfile:
-        """Returns the vendor profile of a candidate, for what passes through: it loads no table of models."""
-        return self.services.catalog.upstream_profile(candidate.provider, candidate.endpoint, candidate.model)
-
     def destination(self, candidate: Candidate) -> Destination:
         """Returns the address, model and profile that a task of another kind is sent to."""
         from agcore.dialects.tasks import Destination  # not free to import
@@ -105,8 +100,8 @@ class Asking(msgspec.Struct, frozen=True):
         sent = self.request.head.headers
         fields = [*content, (b"accept-encoding", b"identity")]
         if translated:
-            own = firsts(sent, _OWN)
-            fields += [(name, own.get(name, USER_AGENT[1])) for name in _OWN if name in own or name == USER_AGENT[0]]
+            own = {USER_AGENT[0]: USER_AGENT[1], **firsts(sent, _OWN)}
+            fields.extend(own.items())
             return (*fields, *DIALECTS[candidate.endpoint.dialect].traits.headers_required)
         traits = self.dialect.traits
         fields.extend(header_fields.passing(sent, traits.headers_up))

@@ -18,7 +18,7 @@ from agcore.dialects import task_registry
 from agcore.operations.asking import Asking
 from agcore.operations.endpoints import not_asked, one_of
 from agcore.operations.task import Task
-from agcore.operations.tasks import edited_body, is_rewritten, read_generation
+from agcore.operations.tasks import edited_body, passing_profile, read_generation
 from agcore.protocol.fault import Fault, invalid
 from agcore.routing.candidates import Candidate
 from agcore.routing.catalog import Target
@@ -35,10 +35,10 @@ def count(asking: Asking, candidate: Candidate, candidates: object, now: float) 
     if counter is None:
         return Fault(status=501, message=f"provider {candidate.provider.name!r} has no counter")
     at, upstream, losses = asking.destination(candidate), asking.upstream(candidate), Losses()
-    translated = is_rewritten(asking, candidate)
-    headers, target = asking.json_headers(candidate, translated=translated), counter.target({}, at)
-    if not translated:
-        body, _ = edited_body(asking, candidate, losses)
+    manners = passing_profile(asking, candidate)
+    headers, target = asking.json_headers(candidate, translated=manners is None), counter.target({}, at)
+    if manners is not None:
+        body, _ = edited_body(asking, candidate, manners, losses)
         request = Outgoing(target, headers, body=body)
         return PassThrough(request, upstream, shown_model=asking.shown_model(candidate), losses=losses)
 

@@ -29,6 +29,7 @@ from agcore.routing.catalog import Resolution
 
 if TYPE_CHECKING:
     from agcore.conversion.translation import Translation
+    from agcore.models.vendor_profile import VendorProfile
 
 # What tasks share.
 
@@ -47,8 +48,14 @@ def read_generation(asking: Asking) -> RequestSummary | Fault:
     return summary if model == summary.model else msgspec.structs.replace(summary, model=model)
 
 
-def edited_body(asking: Asking, candidate: Candidate, losses: Losses) -> tuple[bytes, bool]:
+def edited_body(asking: Asking, candidate: Candidate, upstream: VendorProfile, losses: Losses) -> tuple[bytes, bool]:
     """The client's body with the edits that it needs at a candidate, and whether usage must be hidden on the way back.
+
+    Args:
+        asking: The request.
+        candidate: Whom it passes to.
+        upstream: What is known of the candidate, from `passing_profile`.
+        losses: Where it is recorded what had to be left out.
 
     Raises:
         BodyError: The body cannot be edited.
@@ -60,7 +67,6 @@ def edited_body(asking: Asking, candidate: Candidate, losses: Losses) -> tuple[b
 
         signer = candidate.provider.signer
         changes.update(foreign_signatures.edits(traits.name, members, signer=signer, losses=losses))
-    upstream = asking.upstream_profile(candidate)
     if upstream.is_particular:
         from agcore.dialects import lookalikes  # most upstreams are whom they seem to be
 
@@ -69,16 +75,18 @@ def edited_body(asking: Asking, candidate: Candidate, losses: Losses) -> tuple[b
     return members.edited(changes), hides_usage
 
 
-def is_rewritten(asking: Asking, candidate: Candidate) -> bool:
-    """Returns True where a candidate is asked in words of the gateway's: in another dialect, or for it alone."""
+def passing_profile(asking: Asking, candidate: Candidate) -> VendorProfile | None:
+    """Returns what is known of a candidate that is asked in the client's own words; None where it is asked in words of
+    the gateway's, in another dialect or for it alone."""
     if asking.is_translated(candidate):
-        return True
-    upstream = asking.upstream_profile(candidate)
-    if not upstream.is_particular:
-        return False
-    from agcore.dialects.lookalikes import is_foreign
+        return None
+    upstream = asking.services.catalog.upstream_profile(candidate.provider, candidate.endpoint, candidate.model)
+    if upstream.is_particular:
+        from agcore.dialects.lookalikes import is_foreign  # most upstreams are whom they seem to be
 
-    return is_foreign(asking.dialect.traits.name, asking.members, upstream)
+        if is_foreign(asking.dialect.traits.name, asking.members, upstream):
+            return None
+    return upstream
 
 
 # Generation.
@@ -91,10 +99,11 @@ def generate(asking: Asking, candidate: Candidate, candidates: object, now: floa
         return named_methods.pass_method(asking, candidate)
     traits = DIALECTS[candidate.endpoint.dialect].traits
     target = traits.generate_target(candidate.endpoint.prefix, asking.parts, candidate.model, stream=summary.stream)
-    if is_rewritten(asking, candidate) or is_stray(asking):
+    manners = passing_profile(asking, candidate)
+    if manners is None or is_stray(asking):
         return translated(asking, candidate, target, now)
     losses = Losses()
-    body, hides_usage = edited_body(asking, candidate, losses)
+    body, hides_usage = edited_body(asking, candidate, manners, losses)
     if losses:
         name, on_loss = candidate.endpoint.dialect, asking.services.config.proxy.on_loss
         refused = refusal(losses, model=candidate.model, dialect=name, on_loss=on_loss)
@@ -218,10 +227,11 @@ def read_compaction(asking: Asking) -> RequestSummary | Fault:
 
 def compact(asking: Asking, candidate: Candidate, candidates: object, now: float) -> Conversion | Fault:
     """Pass a compaction through, or ask for a summary in another dialect."""
-    if asking.is_translated(candidate) or asking.upstream_profile(candidate).lookalike:
+    manners = passing_profile(asking, candidate)
+    if manners is None or manners.lookalike:
         return summed_up(asking, candidate, now)
     losses = Losses()
-    body, _ = edited_body(asking, candidate, losses)
+    body, _ = edited_body(asking, candidate, manners, losses)
     headers = asking.json_headers(candidate, translated=False)
     request = Outgoing(candidate.endpoint.prefix + b"/responses/compact", headers, body=body)
     return PassThrough(request, asking.upstream(candidate), shown_model=asking.shown_model(candidate), losses=losses)

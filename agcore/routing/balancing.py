@@ -11,11 +11,17 @@ from agcore.state.turns import Turns
 
 def spreads(candidates: Sequence[Candidate]) -> bool:
     """Returns True where the choice depends on the conversation: only then is its key worth finding out."""
-    steps = [candidate.step for candidate in candidates]
-    for candidate in candidates:  # a generator costs more than most requests' one candidate
-        provider = candidate.provider
-        if provider.strategy == "sticky" and (len(provider.keys) > 1 or steps.count(candidate.step) > 1):
+    earlier: set[int] = set()
+    sticky: set[int] = set()
+    for candidate in candidates:
+        provider, step = candidate.provider, candidate.step
+        if provider.strategy == "sticky":
+            if len(provider.keys) > 1:
+                return True
+            sticky.add(step)
+        if step in earlier and step in sticky:
             return True
+        earlier.add(step)
     return False
 
 

@@ -152,6 +152,7 @@ class Catalog:
         self._resolved: dict[tuple[str, str], Resolution | None] = {}
         self._profiles: dict[_Place, Profile] = {}
         self._upstreams: dict[_Place, VendorProfile] = {}
+        self._carrying: dict[tuple[str, str], Endpoint | None] = {}
         self._listed: dict[str, tuple[ListedModel, ...]] = {}
         self._offered: dict[tuple[str, str], tuple[Sequence[str], tuple[ListedModel, ...]]] = {}
 
@@ -226,12 +227,14 @@ class Catalog:
 
     def endpoint(self, target: Target) -> Endpoint | None:
         """Give the endpoint of a target that carries most of a conversation; None where none takes any."""
-        endpoints = target.provider.endpoints
-        manners = self.upstream_profile(target.provider, target.provider.preferred_endpoint, target.model)
-        for name in manners.endpoints or DIALECTS:
-            if name in endpoints and DIALECTS[name].translatable:
-                return endpoints[name]
-        return None
+        place = (target.provider.name, target.model)
+        if place not in self._carrying:
+            endpoints = target.provider.endpoints
+            manners = self.upstream_profile(target.provider, target.provider.preferred_endpoint, target.model)
+            carrying = (endpoints.get(name) for name in manners.endpoints or DIALECTS if DIALECTS[name].translatable)
+            found = next((endpoint for endpoint in carrying if endpoint is not None), None)
+            _keep(self._carrying, place, found)
+        return self._carrying[place]
 
     def manners(self, target: Target) -> tuple[tuple[str, object, str], ...]:
         """Give what is known of who serves a target where clients of other dialects are sent.

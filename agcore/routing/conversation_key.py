@@ -143,7 +143,9 @@ def _prompt(raw: bytes) -> bytes:
 def _texts(said: str | list[_Part] | _Message | None) -> bytes:
     if isinstance(said, _Message):
         return _texts(said.content) + _texts(said.parts)
+    if not said:
+        return b""
     if not isinstance(said, str):
-        texts = [part.text for part in said or () if part.text is not None]
+        texts = [part.text for part in said if part.text is not None]
         said = "\n".join([text for text in texts if not text.startswith(_BILLING)])
     return said.encode("utf-8", "replace")

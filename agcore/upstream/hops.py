@@ -12,7 +12,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-from agcore.codecs.header_fields import first
 from agcore.codecs.url import is_loopback
 from agcore.protocol.fault import NO_RETRY, Fault
 from agcore.protocol.http import Headers
@@ -20,6 +19,8 @@ from agcore.protocol.http import Headers
 HOP_FIELD: Final = b"x-agcore-hop"
 MAX_HOPS: Final = 16
 """Gateways behind one another; more are taken for a loop of gateways that change their marks."""
+_MARK: Final = 12
+"""Hex digits of a mark."""
 
 
 @cache
@@ -39,11 +40,11 @@ def loop(headers: Headers, digest: Callable[[bytes], bytes]) -> Fault | None:
         headers: Of the request.
         digest: The gateway's keyed hash, of which its mark is made.
     """
-    passed = first(headers, HOP_FIELD)
+    passed = dict(reversed(headers)).get(HOP_FIELD)
     if passed is None:
         return None
     marks = [mark.strip() for mark in passed.split(b",")]
-    if len(marks) <= MAX_HOPS and _mark(digest) not in marks:
+    if len(marks) <= MAX_HOPS and digest(HOP_FIELD).hex()[:_MARK].encode("ascii") not in marks:
         return None
     message = (
         "this request came back to the gateway that had sent it on: the base_url of a provider leads to the gateway "
@@ -54,10 +55,6 @@ def loop(headers: Headers, digest: Callable[[bytes], bytes]) -> Fault | None:
 
 def onward(headers: Headers, digest: Callable[[bytes], bytes]) -> bytes:
     """Returns the marks that an upstream is shown of a request: those that came with it, and this gateway's own."""
-    passed = first(headers, HOP_FIELD)
-    own = _mark(digest)
+    passed = dict(reversed(headers)).get(HOP_FIELD)
+    own = digest(HOP_FIELD).hex()[:_MARK].encode("ascii")
     return own if passed is None else passed + b", " + own
-
-
-def _mark(digest: Callable[[bytes], bytes]) -> bytes:
-    return digest(HOP_FIELD)[:6].hex().encode("ascii")

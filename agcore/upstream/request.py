@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from agcore.protocol.http import Body, Headers, Origin, UpstreamRequest
@@ -60,6 +62,7 @@ def upstream_request(
     )
 
 
+@lru_cache(maxsize=256)
 def host_header(origin: Origin) -> bytes:
     """The `host` field for an origin: brackets around IPv6 literals, no default port (RFC 9110 section 7.2)."""
     host = f"[{origin.host}]" if ":" in origin.host else origin.host

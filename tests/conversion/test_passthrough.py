@@ -140,6 +140,7 @@ def test_only_listed_headers_go_up_and_no_credential_of_the_client() -> None:
     story = Story(gateway(config(proxy=with_client_key())))
     body = ANTHROPIC.request(ANTHROPIC.model, stream=True)
     story.open("POST", "/v1/messages?beta=true", headers=headers, body=body)
+    hop = (b"x-agcore-hop", dict(story.requests[1].headers)[b"x-agcore-hop"])
     assert story.requests[1].headers == (
         (b"host", b"anthropic.example"),
         (b"x-api-key", PROVIDER_KEY.encode()),
@@ -151,6 +152,7 @@ def test_only_listed_headers_go_up_and_no_credential_of_the_client() -> None:
         (b"anthropic-version", b"2026-10-21"),
         (b"user-agent", b"claude-cli/2"),
         (b"x-claude-code-session-id", b"s"),
+        hop,
         (b"content-length", b"%d" % len(body)),
     )
 
@@ -315,6 +317,7 @@ def test_listed_headers_come_down_with_the_answers_origin() -> None:
         (b"x-agcore-provider", b"openai"),
         (b"x-agcore-model", b"up-openai"),
         (b"x-agcore-attempts", b"1"),
+        (b"x-agcore-request-id", dict(story.head.headers)[b"x-agcore-request-id"]),
     )
 
 

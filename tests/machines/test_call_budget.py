@@ -123,7 +123,9 @@ def test_a_request_that_passes_through() -> None:
         told = [Profile(lambda each=each: opened[0].receive(each, now=0.0)) for each in inputs]  # type: ignore[misc] # noqa: B023
     assert opened[0].finished
     assert open.calls <= 37
-    assert open.calls + sum(each.calls for each in told) <= 203
+    # 203, and what manners need: loops end (3), an upstream may be particular (2), an answer says something (2) and
+    # fits the SDKs (1).
+    assert open.calls + sum(each.calls for each in told) <= 211
 
 
 def test_a_failover_enters_no_machine_that_is_at_work() -> None:

@@ -46,6 +46,7 @@ ALLOWED = frozenset(
         "hashlib",
         "heapq",
         "hmac",
+        "html",
         "importlib",
         "ipaddress",
         "itertools",

@@ -33,10 +33,10 @@ class ParameterNames:
     def __init__(self, conversation: Conversation, rule: ToolNameRule | None) -> None:
         self._there: dict[str, dict[str, str]] = {}  # tool -> name -> legal name, of those that have to change
         self._schemas: dict[str, Schema] = {}
+        self._back: dict[str, dict[str, str]] = {}  # the same, from legal name to name
         if rule is not None:
             for tool in conversation.tools:
                 self._take(tool, rule)
-        self._back = {tool: {legal: name for name, legal in there.items()} for tool, there in self._there.items()}
 
     def _take(self, tool: Tool, rule: ToolNameRule) -> None:
         given = tool.parameters
@@ -54,6 +54,7 @@ class ParameterNames:
         for name in illegal:
             there[name] = _legalised(name, taken, rule.longest)
             taken.add(there[name])
+        self._back[tool.name] = {legal: name for name, legal in there.items()}
         self._schemas[tool.name] = _renamed(schema, there)
 
     def __contains__(self, tool: object) -> bool:

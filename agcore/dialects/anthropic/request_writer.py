@@ -162,7 +162,7 @@ def _messages(turns: tuple[Turn, ...], first: int, signer: str, losses: Losses) 
             messages.append(_message(role, blocks))
     for message in messages:
         content = message["content"]
-        if message["role"] == "user" and isinstance(content, list):
+        if message["role"] == "user" and isinstance(content, list) and len(content) > 1:
             content.sort(key=lambda block: block["type"] != "tool_result")  # results come first
     if not messages:
         losses.add("messages", "a conversation needs a message of the user", action="one put in")

@@ -76,7 +76,10 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
 
 def _read_system(body: Fields, losses: Losses) -> tuple[Turn, ...]:
     """A system prompt beside the messages, as Anthropic has it."""
-    parts = read_parts(body.get("system"), "system", "system", losses)
+    system = body.get("system")
+    if system is None:
+        return ()
+    parts = read_parts(system, "system", "system", losses)
     return (Turn("system", tuple(parts)),) if parts else ()
 
 

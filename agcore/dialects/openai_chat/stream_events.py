@@ -16,6 +16,8 @@ from agcore.protocol.report import Usage
 
 FAILURES: Final = frozenset({"error", "network_error", "insufficient_system_resource", "abort"})
 """Finish reasons of answers that failed: OpenRouter, z.ai, DeepSeek, vLLM (docs/wire/openai-chat.md)."""
+_CACHE_HITS: Final = ("prompt_cache_hit_tokens", "cached_tokens")
+"""Where DeepSeek and Moonshot count what was read from a cache, beside the details."""
 _DONE: Final = StreamEvent(FrameKind.TERMINAL, finished=True)
 
 
@@ -52,7 +54,7 @@ class StreamEvents:
                 continue
             reason = choice.get("finish_reason")
             if isinstance(reason, str) and reason in FAILURES:
-                return StreamEvent(FrameKind.ERROR, event, fault=_failure(choice, reason))
+                return StreamEvent(FrameKind.ERROR, event, fault=failure(choice, reason))
             if reason is not None:
                 finished = content = True
             delta = choice.get("delta")
@@ -67,8 +69,8 @@ class StreamEvents:
         return StreamEvent(kind, event, finished=finished, usage=usage)
 
 
-def _failure(choice: dict[str, object], reason: str) -> Fault:
-    """The fault of an answer that ended so: OpenRouter puts its words beside the reason."""
+def failure(choice: dict[str, object], reason: str) -> Fault:
+    """The fault of an answer that ended so, one of `FAILURES`: OpenRouter puts its words beside the reason."""
     error = choice.get("error")
     fault = errors.parse_error(errors.status_in_stream(error), error)
     return fault if fault.message else Fault(status=502, message=f"the upstream ended its answer with {reason!r}")
@@ -89,14 +91,13 @@ def read_usage(answer: Mapping[str, object]) -> Usage | None:
     usage = answer.get("usage")
     if not isinstance(usage, dict):
         return None
-    prompt = count(usage, "prompt_tokens")
-    # DeepSeek counts its cache hits under a name of its own, Moonshot beside the details.
-    read = (
-        count(usage, "prompt_tokens_details", "cached_tokens")
-        or count(usage, "prompt_cache_hit_tokens")
-        or count(usage, "cached_tokens")
-    )
-    write = count(usage, "prompt_tokens_details", "cache_write_tokens")
+    prompt, read, write = count(usage, "prompt_tokens"), 0, 0
+    details = usage.get("prompt_tokens_details")
+    if details:
+        read, write = count(details, "cached_tokens"), count(details, "cache_write_tokens")
+    for name in _CACHE_HITS:
+        if name in usage:
+            read = read or count(usage, name)
     return Usage(
         fresh=max(prompt - read - write, 0),
         cache_read=read,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from agcore.dialects.openai_chat.chunk_repair import Mender
-from agcore.dialects.openai_chat.stream_events import StreamEvents
+from agcore.dialects.openai_chat.stream_events import FAILURES, StreamEvents, failure
 from agcore.dialects.shared.folded_texts import FoldedTexts
 from agcore.dialects.shared.no_answer import no_answer
 from agcore.protocol.fault import Fault
@@ -13,11 +13,16 @@ from agcore.protocol.fault import Fault
 
 def judge(answer: dict[str, object]) -> Fault | None:
     """See `base.PassThrough.judge`. A choice answers by what it says, or by a reason for having said nothing."""
-    event = StreamEvents().classify(answer)
-    if event.fault is not None:
-        return event.fault
+    if answer.get("error"):
+        return StreamEvents().classify(answer).fault
+    answers = False
     choices = answer.get("choices")
-    answers = isinstance(choices, list) and any(isinstance(choice, dict) and _says(choice) for choice in choices)
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict):
+            reason = choice.get("finish_reason")
+            if isinstance(reason, str) and reason in FAILURES:
+                return failure(choice, reason)
+            answers = answers or _says(choice)
     return None if answers else no_answer(answer)
 
 
