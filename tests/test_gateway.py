@@ -130,7 +130,7 @@ def test_a_gateway_is_ready_until_it_drains() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("path", ["/", "/api/hello"])
+@pytest.mark.parametrize("path", ["/api/hello"])
 def test_probes_are_answered_with_nothing(method: str, path: str) -> None:
     story = opened(method, path)
     assert (story.status, story.body, story.headers[b"content-length"]) == (200, b"", b"0")
@@ -460,7 +460,7 @@ def test_warming_up_asks_each_provider_for_its_models() -> None:
     story.tell(UpstreamFailed(4, Stage.CONNECT, Sent.NONE, False, "refused by anthropic.example"))
     assert not story.finished
     story.tell(UpstreamConnected(5, reused=False))
-    story.wait(120)
+    story.wait(20)
     assert (story.status, value(story)["ok"]) == (200, False)
     assert targets(story) == {
         "openai": {
@@ -497,10 +497,10 @@ def test_warming_up_asks_each_provider_for_its_models() -> None:
         "gemini": {
             "provider": "gemini",
             "key": "gemini#1",
-            "latency_ms": 120250.0,
+            "latency_ms": 20250.0,
             "ok": False,
             "status": 504,
-            "error": "gemini did not answer within 120 s",
+            "error": "gemini did not answer within 20 s",
         },
     }
 
@@ -582,12 +582,12 @@ def test_a_warm_up_of_nothing_that_exists_is_refused(body: bytes, status: int) -
 
 def test_the_time_of_a_warm_up_counts_from_its_first_call() -> None:
     many = tuple(provider(CHAT, name=f"p{index}") for index in range(MAX_PARALLEL + 1))
-    story = warmed(setup=config(providers=many, timeouts=Timeouts(request=50)))
+    story = warmed(setup=config(providers=many, timeouts=Timeouts(request=18)))
     for leg in range(1, MAX_PARALLEL + 1):
         story.tell(UpstreamConnected(leg, reused=False))
-    story.wait(45)
+    story.wait(15)
     story.tell(UpstreamFailed(1, Stage.HEAD, Sent.ALL, False, "closed"))
-    story.wait(5)
+    story.wait(3)
     assert (story.status, story.finished) == (504, True)
 
 

@@ -8,14 +8,17 @@ from typing import Final
 import msgspec
 
 from agcore.codecs.header_fields import UPSTREAM_IDS, first, named_id
-from agcore.config.values import Timeouts
 from agcore.dialects import DIALECTS, FALLBACK
+from agcore.machines.call_context import CallContext
 from agcore.machines.timers import Timer
+from agcore.protocol.effects import Emit
 from agcore.protocol.events import Attempt, CredentialCooled
-from agcore.protocol.fault import NO_RETRY, FailureKind, Fault
+from agcore.protocol.fault import NO_RETRY, SOONEST_RETRY, FailureKind, Fault
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import Stage, UpstreamFailed
 from agcore.routing.candidates import Candidate, Exhausted, Selection
+from agcore.routing.failure_signals import is_key_refused, scope_is_key
+from agcore.upstream.errors import OWN_CREDENTIAL, presentable
 from agcore.upstream.request import UpstreamPlan, host_header
 
 _FAILURES: Final[Mapping[Stage, str]] = {
@@ -27,6 +30,9 @@ _FAILURES: Final[Mapping[Stage, str]] = {
 
 MAX_ERROR_BODY: Final = 256 * 1024
 """Bytes of an error answer that are read; a message beyond that helps nobody."""
+
+LATEST_RETRY: Final = 60.0
+"""Seconds: Anthropic's SDK ignores longer waits (docs/wire/errors.md#waits-and-retries)."""
 
 MAX_TRAIL: Final = 8
 """Failed attempts that an error message lists."""
@@ -83,20 +89,56 @@ def broken(failed: UpstreamFailed, candidate: Candidate) -> tuple[Fault, Failure
     return Fault(status=502, message=message, code="upstream_unreachable"), kind
 
 
-def timed_out(timer: Timer, candidate: Candidate, timeouts: Timeouts, *, committed: bool) -> tuple[Fault, FailureKind]:
-    """The fault for an upstream that let `timer` run out, and its kind; `committed` once its answer was taken."""
+def timed_out(timer: Timer, candidate: Candidate, seconds: float, *, fixed: bool) -> tuple[Fault, FailureKind]:
+    """The fault for an upstream that let `timer` run out after so many seconds, and its kind; `fixed` where these are
+    no setting."""
     provider, origin = candidate.provider.name, candidate.endpoint.origin
-    own = candidate.provider.first_byte
     kind = FailureKind.UPSTREAM_ERROR
     if timer is Timer.CONNECT:
-        message = f"no connection to {origin.host}:{origin.port} within {timeouts.connect:g} s"
+        message = f"no connection to {origin.host}:{origin.port} within {seconds:g} s"
         kind = FailureKind.UNREACHABLE
     elif timer is Timer.FIRST_BYTE:
-        remedy = "raise timeouts.first_byte, or first_byte of the provider, if it needs longer"
-        message = f"{provider} did not answer within {own or timeouts.first_byte:g} s; {remedy}"
+        remedy = "" if fixed else "; raise timeouts.first_byte, or first_byte of the provider, if it needs longer"
+        message = f"{provider} did not answer within {seconds:g} s{remedy}"
     else:
-        message = f"{provider} sent nothing for {timeouts.idle if committed else max(timeouts.idle, own):g} s"
+        message = f"{provider} sent nothing for {seconds:g} s"
     return Fault(status=504, message=message, code="upstream_timeout"), kind
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """The failure of an attempt."""
+
+    fault: Fault
+    """In the upstream's words."""
+    kind: FailureKind
+    headers: Headers
+    """Of the answer; none where there was none."""
+    began: float
+    """When the attempt did."""
+    refused: bool
+    """The answer's status was an error."""
+    foreign: bool
+    """What was asked is no provider of the configuration, though it may be called like one."""
+
+
+def told(failure: Failure, selection: Selection, context: CallContext, *, now: float) -> Fault:
+    """Tell the selector what an attempt with a credential failed of, and return it as clients may see it."""
+    fault, kind, headers = failure.fault, failure.kind, failure.headers
+    wait = named_wait(fault, kind, headers, refused=failure.refused, now=now)
+    shown = presentable(fault, selection.key)
+    revoked = fault.status == 401 or is_key_refused(fault)
+    news = not failure.foreign and context.selector.failed(
+        selection,
+        kind,
+        whole_key=revoked or scope_is_key(fault),
+        wait=wait,
+        reason=shown.message,
+        began=failure.began,
+        now=now,
+    )
+    if news:
+        context.effects.append(Emit(refused_credential(selection, kind, shown)))
+    return shown if shown.code == OWN_CREDENTIAL else with_hints(shown, wait, headers)
 
 
 def named_wait(fault: Fault, kind: FailureKind, headers: Headers, *, refused: bool, now: float) -> float | None:
@@ -138,6 +180,20 @@ def final(last: Fault | None, exhausted: Exhausted | None, *, now: float) -> Fau
         message = f"every key that could answer is limited {until(exhausted.until, now=now)}: {reasons}"
         return Fault(status=429, message=message, code="rate_limit_exceeded")
     return last or Fault(status=503, message="no key is left that could answer", code="no_key_left")
+
+
+def with_wait(fault: Fault, opens: float | None, *, now: float) -> Fault:
+    """`fault` with the seconds after which the next request may fare better.
+
+    Args:
+        fault: What the request failed of.
+        opens: When the first way opens, in seconds since the epoch; None for who knows.
+        now: Seconds since the epoch.
+    """
+    wait = None if opens is None else round(opens - now, 3)
+    if fault.status == 429:
+        return fault if wait is None else msgspec.structs.replace(fault, retry_after=max(wait, 1.0))
+    return msgspec.structs.replace(fault, retry_after=min(max(wait or 0.0, SOONEST_RETRY), LATEST_RETRY))
 
 
 def refused_credential(selection: Selection, kind: FailureKind, shown: Fault) -> CredentialCooled:

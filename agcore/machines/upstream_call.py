@@ -22,15 +22,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from agcore.machines import call_faults
 from agcore.machines.call_context import CallContext
 from agcore.machines.call_events import Began, Data, End, ErrorHead, Failed, Head, NeedPlan, Paused
 from agcore.machines.timers import Timer, Timers
-from agcore.protocol.effects import AbortUpstream, Emit, EndUpstream, OpenUpstream, SendUpstream
+from agcore.protocol.effects import AbortUpstream, EndUpstream, OpenUpstream, SendUpstream
 from agcore.protocol.events import Attempt
-from agcore.protocol.fault import SOONEST_RETRY, FailureKind, Fault, LocalProtocolError, may_pass
+from agcore.protocol.fault import FailureKind, Fault, LocalProtocolError, may_pass
 from agcore.protocol.http import Headers
 from agcore.protocol.inputs import (
     UpstreamConnected,
@@ -41,21 +39,23 @@ from agcore.protocol.inputs import (
     UpstreamInput,
 )
 from agcore.protocol.legality import LEG, LegState
-from agcore.routing.candidates import Candidate, Credential, Exhausted, Pause, Selection
-from agcore.routing.failure_signals import is_key_refused, scope_is_key
+from agcore.routing.candidates import (
+    Candidate,
+    Credential,
+    Exhausted,
+    Pause,
+    Selection,
+    elsewhere,
+    own_key,
+    without_key,
+)
 from agcore.routing.retry import ELSEWHERE, classify, is_free_reattempt, may_repeat
 from agcore.state.cooldowns import CredentialModel
-from agcore.upstream.errors import OWN_CREDENTIAL, presentable
+from agcore.upstream.errors import presentable
 from agcore.upstream.request import UpstreamPlan, upstream_request
 
 RECHECK: Final = 1.0
 """Seconds between two looks at credentials of which somebody else is finding out whether they work again."""
-LONGEST_PAUSE: Final = 5.0
-"""Seconds: where the next attempt is further off than this, the client hears of it and may choose for itself."""
-
-
-LATEST_RETRY: Final = 60.0
-"""Seconds: Anthropic's SDK ignores longer waits (docs/wire/errors.md#waits-and-retries)."""
 
 
 class UpstreamCall:
@@ -260,8 +260,9 @@ class UpstreamCall:
             return self._read_error(now)
         if timer is not Timer.CONNECT:
             self._leave_out_key()
-        timeouts = self._context.timeouts
-        return self._broken(*call_faults.timed_out(timer, self.candidate, timeouts, committed=self.committed), now)
+        times = {Timer.CONNECT: self._context.timeouts.connect, Timer.FIRST_BYTE: self._first_byte}
+        seconds, fixed = times.get(timer, self._idle), self.plan.first_byte > 0
+        return self._broken(*call_faults.timed_out(timer, self.candidate, seconds, fixed=fixed), now)
 
     def abort(self) -> None:
         """Give the call up: its leg is dropped, and nothing more is heard of it, not even what it reported."""
@@ -288,7 +289,8 @@ class UpstreamCall:
         if self._first is not None:
             chosen, self._first = self._first, None
         elif self._single_attempt and self.candidates and not self.attempts:
-            chosen = context.selector.take(Selection(self.candidates[0], self._own_key()))
+            only = self.candidates[0]
+            chosen = context.selector.take(Selection(only, own_key(only, context.selector.keys(only.provider))))
         else:
             key = self._conversation_key
             chosen = context.selector.choose(
@@ -304,34 +306,21 @@ class UpstreamCall:
 
     def _pause(self, until: float, now: float, exhausted: Exhausted | None = None) -> None:
         """Wait with the next attempt, or give up where that would take too long."""
-        context = self._context
-        patience = context.patient_until - now if self._patient else 0.0
-        usual = LONGEST_PAUSE if self._plan is not None and self._plan.wait_for_cooldown else 0.0
-        if until - now > max(usual, patience) or until >= context.first_content_by:
+        usual = self._plan is not None and self._plan.wait_for_cooldown
+        if not self._context.may_pause(until, patient=self._patient, usual=usual, now=now):
             return self._give_up(now, exhausted)
         self._number_leg(LegState.PAUSED)
         self.timers[Timer.RETRY] = until
-        return context.events.append((self, Paused()))
+        return self._context.events.append((self, Paused()))
 
     def _leave_out_key(self) -> None:
         """Ask with other keys only from now on: who did not answer in time may be at work on the request still.
 
         Asked anew it would begin anew, and be paid anew.
         """
-        selection = self.selection
-        assert selection is not None
-        others = tuple(
-            msgspec.structs.replace(selection.candidate, key=key.id)
-            for key in self._context.selector.keys(selection.candidate.provider)
-            if selection.candidate.key is None and key.id != selection.key.id
-        )
-        chosen = selection.candidate
-        self.candidates = tuple(one for each in self.candidates for one in (others if each is chosen else (each,)))
-
-    def _own_key(self) -> Credential:
-        candidate = self.candidates[0]
-        keys = self._context.selector.keys(candidate.provider)
-        return next(key for key in keys if candidate.key in (None, key.id))
+        assert self.selection is not None
+        keys = self._context.selector.keys(self.candidate.provider)
+        self.candidates = without_key(self.candidates, self.selection, keys)
 
     def _number_leg(self, state: LegState) -> None:
         context = self._context
@@ -341,9 +330,8 @@ class UpstreamCall:
 
     def _open(self, selection: Selection, plan: UpstreamPlan, now: float, *, again: bool) -> None:
         self.attempts += 1
-        self.selection, self._plan = selection, plan
+        self.selection, self._plan, self.began = selection, plan, now
         self._busy = True
-        self.began = now
         self._error = None
         self._open_leg(selection, plan, now)
         self._context.events.append((self, Began(again)))
@@ -351,15 +339,9 @@ class UpstreamCall:
     def _open_leg(self, selection: Selection, plan: UpstreamPlan, now: float) -> None:
         self.headers = ()
         self._number_leg(LegState.CONNECTING)
-        timeouts, own = self._context.timeouts, selection.candidate.provider.first_byte
-        self.timers[Timer.CONNECT] = now + timeouts.connect
-        self._first_byte, self._idle = timeouts.first_byte, timeouts.idle
-        if own:
-            self._first_byte = own
-            if own > self._idle:
-                self._idle = own  # a server may send its head at once, and read the prompt then
-            if own > timeouts.request:
-                self._context.first_content_by = max(self._context.first_content_by, now + timeouts.connect + own)
+        self.timers[Timer.CONNECT] = now + self._context.timeouts.connect
+        provider = selection.candidate.provider
+        self._first_byte, self._idle = self._context.times(provider.first_byte, plan.first_byte, now=now)
         request = upstream_request(plan, selection.candidate, selection.key, hops=self._context.hops)
         self._context.effects.append(OpenUpstream(leg=self._leg, request=request, public_only=plan.public_only))
 
@@ -394,13 +376,9 @@ class UpstreamCall:
             self._context.events.append((self, ErrorHead()))
 
     def _receive_failure(self, failed: UpstreamFailed, now: float) -> None:
-        answered = self.state is LegState.READING
-        free = (
-            not answered
-            and not self._partly_sent
-            and is_free_reattempt(failed, already_taken=self._reattempted, repeatable=self.plan.repeatable)
-        )
-        if free and self._may_reconnect():
+        unseen = self.state is not LegState.READING and not self._partly_sent
+        again = is_free_reattempt(failed, already_taken=self._reattempted, repeatable=self.plan.repeatable)
+        if unseen and again and self._may_reconnect():
             self._reattempted = True
             self.timers.clear()
             self._context.live.pop(self._leg)
@@ -438,23 +416,9 @@ class UpstreamCall:
         """Note what the attempt failed of, where that concerns its credential, and see what comes next."""
         selection, plan = self.selection, self.plan
         assert selection is not None
-        wait = call_faults.named_wait(fault, kind, self.headers, refused=self._error is not None, now=now)
-        shown = presentable(fault, selection.key)
-        revoked = fault.status == 401 or is_key_refused(fault)
-        # What passes whatever its answer is no provider of the configuration, though it may be called like one.
-        news = not plan.raw_status and self._context.selector.failed(
-            selection,
-            kind,
-            whole_key=revoked or scope_is_key(fault),
-            wait=wait,
-            reason=shown.message,
-            began=self.began,
-            now=now,
-        )
-        if news:
-            self._context.effects.append(Emit(call_faults.refused_credential(selection, kind, shown)))
-        if shown.code != OWN_CREDENTIAL:
-            shown = call_faults.with_hints(shown, wait, self.headers)
+        refused = self._error is not None
+        failure = call_faults.Failure(fault, kind, self.headers, self.began, refused, foreign=plan.raw_status)
+        shown = call_faults.told(failure, selection, self._context, now=now)
         self._fault, self._kind = shown, kind
         self._passing.pop(selection.slot, None)
         if may_pass(shown):
@@ -464,8 +428,7 @@ class UpstreamCall:
         )
         self._tried.add(selection.slot)
         if kind in ELSEWHERE:
-            here = msgspec.structs.replace(selection.candidate, key=None)
-            self.candidates = tuple(each for each in self.candidates if msgspec.structs.replace(each, key=None) != here)
+            self.candidates = elsewhere(self.candidates, selection.candidate)
         # A body that passes by was not kept.
         once = self._single_attempt or self._partly_sent or plan.raw_status
         if once or not may_repeat(kind, repeatable=plan.repeatable):
@@ -477,14 +440,10 @@ class UpstreamCall:
         fault = call_faults.final(self._fault, exhausted, now=now)
         if self._passing and self.may_go_elsewhere and not may_pass(fault):
             *_, fault = self._passing.values()  # another way stays closed, but this one may open
-        if fault.status == 429 and not self._single_attempt:
-            opens = exhausted.until if exhausted is not None else None
+        limited = fault.status == 429
+        if (not self._single_attempt) if limited else (fault.retry_after is None and self.asked and may_pass(fault)):
+            opens = exhausted.until if exhausted is not None and limited else None
             if opens is None:
                 opens = self._context.selector.opens(self.candidates, now=now)
-            if opens is not None:
-                fault = msgspec.structs.replace(fault, retry_after=max(round(opens - now, 3), 1.0))
-        elif fault.retry_after is None and self._plan is not None and may_pass(fault):
-            opens = self._context.selector.opens(self.candidates, now=now)
-            wait = 0.0 if opens is None else round(opens - now, 3)
-            fault = msgspec.structs.replace(fault, retry_after=min(max(wait, SOONEST_RETRY), LATEST_RETRY))
+            fault = call_faults.with_wait(fault, opens, now=now)
         self._context.events.append((self, Failed(call_faults.with_trail(fault, self.failed))))

@@ -13,7 +13,7 @@ from agcore.operations.base import BaseOperation
 from agcore.protocol.fault import Fault
 from agcore.routing.candidates import Candidate
 from agcore.upstream.body import CollectedBody
-from agcore.upstream.model_list import LISTING, MAX_BODY, list_headers, list_target
+from agcore.upstream.model_list import LISTING, MAX_BODY, PATIENCE, list_headers, list_target
 from agcore.upstream.request import UpstreamPlan
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ class ListReader(BaseOperation):
         elif isinstance(event, NeedPlan):
             endpoint = event.candidate.endpoint
             target, headers = list_target(endpoint), list_headers(endpoint)
-            plan = UpstreamPlan(target=target, method="GET", headers=headers, wait_for_cooldown=False)
+            plan = UpstreamPlan(
+                target=target, method="GET", headers=headers, first_byte=PATIENCE, wait_for_cooldown=False
+            )
             call.proceed(plan, now=now)
         elif isinstance(event, Began):
             self._dropped(call)

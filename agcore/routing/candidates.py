@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2s
 from typing import Final
 
@@ -87,3 +88,23 @@ def credentials(provider: Provider) -> tuple[Credential, ...]:
 
 def _fingerprint(secret: Secret) -> str:
     return blake2s(secret.reveal().encode(), digest_size=8, person=b"agcorekf").hexdigest()
+
+
+def without_key(
+    candidates: Iterable[Candidate], chosen: Selection, keys: Iterable[Credential]
+) -> tuple[Candidate, ...]:
+    """The candidates with the other ones of `keys`, all that the provider has, in place of what was chosen."""
+    here = chosen.candidate
+    others = [msgspec.structs.replace(here, key=key.id) for key in keys if here.key is None and key.id != chosen.key.id]
+    return tuple(one for each in candidates for one in (others if each is here else (each,)))
+
+
+def elsewhere(candidates: Iterable[Candidate], left: Candidate) -> tuple[Candidate, ...]:
+    """The candidates that are not the place that is `left`, with whatever key."""
+    here = msgspec.structs.replace(left, key=None)
+    return tuple(each for each in candidates if msgspec.structs.replace(each, key=None) != here)
+
+
+def own_key(candidate: Candidate, keys: Iterable[Credential]) -> Credential:
+    """The one of `keys`, all that the provider has, that a candidate names; the first where it names none."""
+    return next(key for key in keys if candidate.key in (None, key.id))

@@ -12,6 +12,9 @@ from agcore.protocol.http import Headers
 MAX_BODY: Final = 4 * 1024 * 1024
 """Bytes of a list that are read."""
 
+PATIENCE: Final = 20.0
+"""Seconds in which a list begins. People wait for several of them, and it takes no model to make one."""
+
 LISTING: Final = "model list"
 """Stands for the model in a `Candidate`: what a list fails of says nothing about the models that a key is good for."""
 

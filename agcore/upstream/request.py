@@ -25,6 +25,9 @@ class UpstreamPlan(msgspec.Struct, frozen=True):
     """The owner gets every answer as it is, errors included."""
     no_read_timeout: bool = False
     """The answer may take its time: no limit but the one for connecting."""
+    first_byte: float = 0
+    """Seconds until the answer begins, and between its pieces, where neither the configuration nor the provider has
+    less; 0 for theirs."""
     repeatable: bool = True
     """The request does no harm twice. Otherwise it is repeated only after a refusal, or where no byte was sent."""
     wait_for_cooldown: bool = True

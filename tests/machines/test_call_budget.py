@@ -124,8 +124,8 @@ def test_a_request_that_passes_through() -> None:
     assert opened[0].finished
     assert open.calls <= 37
     # 203, and what manners need: loops end (3), an upstream may be particular (2), an answer says something (2) and
-    # fits the SDKs (1).
-    assert open.calls + sum(each.calls for each in told) <= 211
+    # fits the SDKs (1), a provider may have a time of its own (1).
+    assert open.calls + sum(each.calls for each in told) <= 212
 
 
 def test_a_failover_enters_no_machine_that_is_at_work() -> None:

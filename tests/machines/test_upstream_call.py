@@ -29,9 +29,9 @@ from agcore import (
     UpstreamInput,
 )
 from agcore.config.values import Endpoint, Provider, Secret, Timeouts
-from agcore.machines.call_context import CallContext
+from agcore.machines.call_context import LONGEST_PAUSE, CallContext
 from agcore.machines.call_events import Began, CallEvent, Data, End, ErrorHead, Failed, Head, NeedPlan, Paused
-from agcore.machines.upstream_call import LONGEST_PAUSE, UpstreamCall
+from agcore.machines.upstream_call import UpstreamCall
 from agcore.protocol.fault import FailureKind
 from agcore.protocol.legality import LegState
 from agcore.routing.candidates import Candidate, Selection

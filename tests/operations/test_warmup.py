@@ -44,7 +44,7 @@ def test_what_was_read_is_known_to_those_who_list_models() -> None:
     machine = gateway(setup())
     story = warmed(machine)
     story.tell(UpstreamConnected(1, reused=False))
-    story.wait(60)  # more than anybody who lists models would wait
+    story.wait(15)  # more than anybody who lists models would wait
     for came in (UpstreamHead(1, 200, JSON), UpstreamData(1, model_list("llama", "qwen")), UpstreamEnd(1)):
         story.tell(came)
     assert told(story)[0]["models"] == 2
