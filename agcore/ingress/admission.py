@@ -18,7 +18,7 @@ from agcore.dialects import FALLBACK
 from agcore.ingress.auth import Guard
 from agcore.ingress.path_forms import canonical
 from agcore.ingress.request import Preflight, Refused, Request, Routed
-from agcore.ingress.routes import MatchedRoute, NoMatch, dialect_of_path, match
+from agcore.ingress.routes import MatchedRoute, NoMatch, dialect_of_path, match, nearest_path
 from agcore.protocol.fault import Fault, invalid
 from agcore.protocol.http import Headers, Peer, RequestHead
 
@@ -189,7 +189,9 @@ def _no_route(method: str, target: RequestTarget, found: NoMatch) -> Fault:
         return Fault(
             status=405, message=message, headers=((b"allow", allow.encode("ascii")),), code="method_not_allowed"
         )
-    return Fault(status=404, message=f"there is no {_shown(target)} here", code="not_found")
+    hint = nearest_path(target.path)
+    more = f"did you mean {_shown(msgspec.structs.replace(target, path=hint))}?" if hint else "GET / says what there is"
+    return Fault(status=404, message=f"there is no {_shown(target)} here; {more}", code="not_found")
 
 
 def _shown(target: RequestTarget) -> str:
@@ -202,7 +204,7 @@ def _body_fault(request: Routed, fields: Mapping[bytes, bytes], *, json_body: bo
         kind = plain_media_type(fields.get(b"content-type", b""))
         if kind != b"application/json" and not kind.endswith(b"+json"):
             # A web page can send a form or plain text to this machine without asking; JSON it cannot.
-            message = "without a key the content type must be application/json"
+            message = "without a key the content type must be application/json; send that in `content-type`"
             return Fault(status=415, message=message, code="unsupported_media_type")
     length = fields.get(b"content-length")
     if length is not None and length.isdigit() and int(length[:20]) > bound:

@@ -66,6 +66,8 @@ class NoMatch(msgspec.Struct, frozen=True):
 
 VERSIONS: Final = ("v1", "v1beta", "v1beta1", "v1alpha")
 ANY: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_ALIKE: Final = 0.85
+"""How alike a path and a row are where one may be meant for the other: a letter or two differ."""
 _GET: Final = ("GET", "HEAD")
 _POST: Final = ("POST",)
 
@@ -185,6 +187,16 @@ PROTECTED_RESOURCE: Final = "/.well-known/oauth-protected-resource"
 def metadata_url(public_url: str, name: str) -> str:
     """The URL of an MCP server's OAuth metadata at this gateway, for a challenge (RFC 9728 section 5.1)."""
     return f"{public_url}{PROTECTED_RESOURCE}/mcp/{name}/mcp"
+
+
+def nearest_path(path: str) -> str:
+    """Returns the path of a row that `path` may be a slip of, without placeholders; empty for none."""
+    # Imported here: a miss is rare, and difflib costs more to load than this module.
+    from difflib import get_close_matches
+
+    # The search is quadratic, and the path is a client's.
+    near = get_close_matches(path[:80].lower(), [row.path for row in ROUTES if "{" not in row.path], 1, _ALIKE)
+    return near[0] if near else ""
 
 
 def is_admin(path: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -228,5 +229,12 @@ def with_trail(fault: Fault, failed: Sequence[Attempt]) -> Fault:
     """`fault`, which tells of the attempts before it where there were several."""
     if len(failed) < 2:
         return fault
-    tried = ", ".join(attempt.happened for attempt in failed[-MAX_TRAIL:])
+    tried = ", ".join(in_a_row(attempt.happened for attempt in failed[-MAX_TRAIL:]))
     return msgspec.structs.replace(fault, message=f"{fault.message} (tried {tried})")
+
+
+def in_a_row(outcomes: Iterable[str]) -> Iterable[str]:
+    """The outcomes, with the same one after itself told once."""
+    for outcome, repeated in groupby(outcomes):
+        times = sum(1 for _ in repeated)
+        yield outcome if times == 1 else f"{outcome} {times} times"

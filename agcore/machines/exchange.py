@@ -17,6 +17,7 @@ from agcore.codecs.json_splice import BodyError
 from agcore.dialects import ERROR_SHAPES
 from agcore.ingress.request import Preflight, Refused, Request, Routed
 from agcore.machines.call_events import Began, Data, ErrorHead, Paused
+from agcore.machines.call_faults import in_a_row
 from agcore.machines.call_set import CallSet
 from agcore.machines.client_response import ClientResponse
 from agcore.machines.environment import LATE, Environment, Pending
@@ -256,7 +257,7 @@ class Exchange:
         elif timer is Timer.REQUEST and now < self._calls.first_content_by:
             self._timers[timer] = self._calls.first_content_by  # who is asked at present has more time
         elif timer is Timer.REQUEST:
-            tried = ", ".join(self._calls.trail)
+            tried = ", ".join(in_a_row(self._calls.trail))
             message = f"no answer within {self._calls.time:g} s{f' (tried {tried})' if tried else ''}"
             client.fail(Fault(status=504, message=message, code="timeout"), now=now)
         elif timer in (Timer.OPEN, Timer.PING):

@@ -19,7 +19,8 @@ name asked for, without the `provider/` it may have in front. A target that a li
 names, stays where it stands first, so that nothing is tried twice and pools stay what their weights say.
 
 Listings show what can be enumerated of these rules: the literal names of `[models]` and of providers, and for globs the
-matching ids of the shipped model table, unlisted ones apart. A bare `*` says nothing about what stands behind it: for a
+matching ids of the shipped model table, unlisted ones apart, and apart from servers of weights on one's own machine,
+which name what they have in a way of their own (`qwen3:8b`). A bare `*` says nothing about what stands behind it: for a
 provider whose preset belongs to one vendor it lists that vendor's ids, anywhere else it lists nothing. Each candidate
 is then resolved like any request, so that what is listed exists, and goes where the list says it goes.
 
@@ -48,6 +49,8 @@ from agcore.models.vendor_profile import VENDOR_FIELDS, VendorProfile, VendorRow
 if TYPE_CHECKING:
     from agcore.models.overrides import Overrides
 
+SERVERS_OF_WEIGHTS: Final = frozenset({"ollama", "lmstudio", "vllm", "llamacpp"})
+"""Vendors that serve weights which their owner has loaded, under names that no table knows."""
 _REMEMBERED: Final = 1024
 """Names whose resolution is kept, if they are not longer than this."""
 _LONGEST_REMEMBERED: Final = 200
@@ -326,11 +329,23 @@ class Catalog:
     def _candidates(self, kind: str) -> Iterable[str]:
         for rule in self._rules:
             if rule.dialect in ("", kind):
-                yield from _expand(rule.pattern, vendor="")
+                yield from self._expanded(rule.pattern, kind, vendor="")
         for provider in self._providers.values():
             vendor = PRESETS[provider.preset].vendor if provider.preset in PRESETS else ""
             for pattern in provider.models:
-                yield from _expand(pattern, vendor=vendor)
+                yield from self._expanded(pattern, kind, vendor=vendor)
+
+    def _expanded(self, pattern: str, kind: str, *, vendor: str) -> Iterable[str]:
+        """What `pattern` lists, but for names of the table that a server of weights would be asked for."""
+        for name in _expand(pattern, vendor=vendor):
+            found = self._resolve(name, kind) if is_glob(pattern) else None
+            target = None if found is None else found.targets[0]
+            if (
+                target is None
+                or target.model != name
+                or vendor_of(target.provider, target.provider.preferred_endpoint) not in SERVERS_OF_WEIGHTS
+            ):
+                yield name
 
     def _offers(self, name: str, ids: Sequence[str], kind: str) -> tuple[ListedModel, ...]:
         """The lines for what a provider offers. The last ones are kept: there may be thousands."""

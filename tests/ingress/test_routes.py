@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agcore.codecs.request_target import RequestTarget, parse
 from agcore.ingress.path_forms import canonical
-from agcore.ingress.routes import ANY, NOT_SERVED, ROUTES, VERSIONS, MatchedRoute, NoMatch, match
+from agcore.ingress.routes import ANY, NOT_SERVED, ROUTES, VERSIONS, MatchedRoute, NoMatch, match, nearest_path
 from agcore.operations import OPERATIONS, operation
 from agcore.operations.base import BaseOperation
 from agcore.operations.stored_responses import Stored
@@ -503,6 +503,26 @@ def test_an_unknown_path_has_the_error_shape_of_its_prefix(
     method: str, target: str, headers: Headers, dialect: str
 ) -> None:
     assert missed(method, target, headers) == NoMatch(dialect)
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("/v1/mesages", "/v1/messages"),
+        ("/v1/message", "/v1/messages"),
+        ("/v1/chat/completion", "/v1/chat/completions"),
+        ("/v1/Chat/Completions", "/v1/chat/completions"),
+        ("/v1/response", "/v1/responses"),
+        ("/v2/models", "/v1/models"),
+        ("/v1beta/model", "/v1beta/models"),
+        ("/helthz", "/healthz"),
+        ("/api/chat", ""),
+        ("/nowhere", ""),
+        ("/v1/messages/" + "x" * 5000, ""),
+    ],
+)
+def test_a_slip_in_a_path_is_near_what_was_meant(path: str, near: str) -> None:
+    assert nearest_path(path) == near
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from agcore import (
 from agcore.config.values import Endpoint, Provider, Secret, Timeouts
 from agcore.machines.call_context import LONGEST_PAUSE, CallContext
 from agcore.machines.call_events import Began, CallEvent, Data, End, ErrorHead, Failed, Head, NeedPlan, Paused
+from agcore.machines.call_faults import in_a_row
 from agcore.machines.upstream_call import UpstreamCall
 from agcore.protocol.fault import FailureKind
 from agcore.protocol.legality import LegState
@@ -204,6 +205,11 @@ def test_an_error_answer_is_read_by_the_call_and_leads_to_the_next_candidate() -
     driver.receive(UpstreamConnected(2, reused=False))
     fault = fault_of(driver.refused(2, 400, {"message": "no such parameter"}))
     assert (fault.status, fault.message) == (400, "no such parameter (tried one#1: 500, other#1: 400)")
+
+
+def test_attempts_that_ended_alike_are_told_once() -> None:
+    trail = ("one#1: unreachable",) * 3 + ("two#1: 503", "one#1: unreachable")
+    assert [*in_a_row(trail)] == ["one#1: unreachable 3 times", "two#1: 503", "one#1: unreachable"]
 
 
 def test_an_error_body_that_grows_without_end_costs_its_connection_and_still_tells_the_status() -> None:

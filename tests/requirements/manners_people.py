@@ -191,6 +191,19 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_names_and_paths.py::test_the_prefix_is_no_way_around_a_key",
         "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
+    base.row(
+        "manners.N6.slips",
+        "docs/routes.md",
+        "A path with a slip in it is a 404 that names what was meant; any other says where to look.",
+        "ingress/test_routes.py::test_a_slip_in_a_path_is_near_what_was_meant",
+        "stories/test_names_and_paths.py::test_an_unknown_path_says_what_to_do_next",
+    ),
+    base.row(
+        "manners.N6.lists",
+        "docs/routing.md",
+        "What a glob of a server of weights lists is what that server says it has.",
+        "routing/test_catalog.py::test_a_glob_of_a_server_of_weights_lists_no_names_of_the_table",
+    ),
     # N7
     base.row(
         "manners.N7",

@@ -9,7 +9,7 @@ from agcore.config.presets import PRESETS
 from agcore.config.values import Config, Endpoint, ModelRule, Provider
 from agcore.models.known import KNOWN_IDS, profile
 from agcore.protocol.http import Origin
-from agcore.routing.catalog import _REMEMBERED, Catalog, Miss, Resolution
+from agcore.routing.catalog import _REMEMBERED, SERVERS_OF_WEIGHTS, Catalog, Miss, Resolution
 
 
 def provider(name: str, *models: str, preset: str = "") -> Provider:
@@ -321,6 +321,17 @@ def test_a_glob_of_an_aggregator_lists_what_it_matches() -> None:
         "claude-sonnet-4-6",
         "claude-sonnet-4-5",
     ]
+
+
+@pytest.mark.parametrize("server", sorted(SERVERS_OF_WEIGHTS))
+def test_a_glob_of_a_server_of_weights_lists_no_names_of_the_table(server: str) -> None:
+    local = provider("local", "qwen*", "my-own", preset=server)
+    assert [entry.id for entry in catalog(local).ids()] == ["my-own"]
+    assert catalog(provider("local", "none", preset=server), rules=(rule("qwen*", "local/*"),)).ids()[0].id == "none"
+    chosen = catalog(provider("local", "none", preset=server), rules=(rule("claude-haiku-*", "local/mine"),)).ids()
+    assert "claude-haiku-4-5" in [entry.id for entry in chosen]  # for which it is asked for something it has
+    told = catalog(local).ids(offered={"local": ("qwen3:8b", "llama3")})
+    assert [entry.id for entry in told] == ["my-own", "qwen3:8b"]
 
 
 def test_every_vendor_of_a_preset_has_models() -> None:

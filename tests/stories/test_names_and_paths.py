@@ -236,3 +236,17 @@ def test_a_wrong_key_is_refused_in_the_shape_of_who_shows_it() -> None:
             story = Story(gateway(config(proxy=strict)))
             story.open("GET", path, headers=((name, value),))
             assert (story.status, member in json.loads(story.body)["error"]) == (401, True)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("/v1/mesages", "there is no /v1/mesages here; did you mean /v1/messages?"),
+        ("/anthropic/v1/mesages", "there is no /anthropic/v1/mesages here; did you mean /anthropic/v1/messages?"),
+        ("/api/chat", "there is no /api/chat here; GET / says what there is"),
+    ],
+)
+def test_an_unknown_path_says_what_to_do_next(target: str, message: str) -> None:
+    story = Story(gateway(config()))
+    story.open("POST", target, headers=JSON, body=b"{}")
+    assert (story.status, json.loads(story.body)["error"]["message"]) == (404, message)

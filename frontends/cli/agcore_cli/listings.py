@@ -64,17 +64,20 @@ def _resolution(found: Resolution, catalog: Catalog) -> Iterator[str]:
     rows += [("tokens", ", ".join(tokens))] if tokens else []
     (_, asked_in, _), (_, vendor, _), *facts = catalog.manners(first)
     rows += [("in", f"{asked_in}, unless the client's own dialect is served"), ("by", str(vendor))]
-    rows += [("" if at else "takes", _told(*fact)) for at, fact in enumerate(facts)]
+    sources = dict.fromkeys(source for _, _, source in facts)
+    told = [f"{_told(name, value)}  [{[*sources].index(source) + 1}]" for name, value, source in facts]
+    rows += [("" if at else "takes", fact) for at, fact in enumerate(told)]
+    rows += [("" if at else "sources", f"[{at + 1}] {source}") for at, source in enumerate(sources)]
     return (f"  {line}" for line in table(rows))
 
 
-def _told(name: str, value: object, source: str) -> str:
-    """A fact about a server, with where it is from."""
+def _told(name: str, value: object) -> str:
+    """A fact about a server."""
     if isinstance(value, bool):
         text = "yes" if value else "no"
     else:
         text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return f"{name} = {text}  ({source})"
+    return f"{name} = {text}"
 
 
 def _abilities(profile: Profile) -> Sequence[str]:
