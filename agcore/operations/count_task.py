@@ -15,6 +15,7 @@ from agcore.conversation.losses import Losses
 from agcore.conversion.base import Conversion, Outgoing, WholeAnswer
 from agcore.conversion.passthrough import PassThrough
 from agcore.dialects import task_registry
+from agcore.dialects.shared.no_answer import needs
 from agcore.operations.asking import Asking
 from agcore.operations.endpoints import not_asked, one_of
 from agcore.operations.task import Task
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from agcore.dialects.tasks import ClientTask
 
 
+_COUNTS: Final = ("input_tokens", "totalTokens", "total_tokens")
+"""Members of which an answer has the one that its dialect calls the count."""
+
+
 def count(asking: Asking, candidate: Candidate, candidates: object, now: float) -> Conversion | Fault:
     """Ask a candidate's counter, in its own dialect."""
     counter = task_registry.tokens().upstreams.get(candidate.endpoint.dialect)
@@ -40,7 +45,8 @@ def count(asking: Asking, candidate: Candidate, candidates: object, now: float) 
     if manners is not None:
         body, _ = edited_body(asking, candidate, manners, losses)
         request = Outgoing(target, headers, body=body)
-        return PassThrough(request, upstream, shown_model=asking.shown_model(candidate), losses=losses)
+        shown = asking.shown_model(candidate)
+        return PassThrough(request, upstream, shown_model=shown, losses=losses, judge=needs(*_COUNTS))
 
     from agcore.conversion.media import TranslatedCount
     from agcore.conversion.translation import Translation

@@ -20,6 +20,7 @@ from agcore.conversion.base import Conversion, Division, Outgoing
 from agcore.conversion.passthrough import PassThroughStream, ReadUsage
 from agcore.dialects import task_registry
 from agcore.dialects.base import RequestSummary
+from agcore.dialects.shared.no_answer import needs, no_answer
 from agcore.dialects.shared.request_edits import summary_of_body
 from agcore.dialects.tasks import ImagesClient, MediaTask, TranscriptsClient
 from agcore.operations.asking import JSON, Asking
@@ -57,6 +58,14 @@ def media_of(asking: Asking) -> MediaTask:
     return task_registry.media()[asking.dialect.traits.name]
 
 
+_HELD: Final[Mapping[str, str]] = {
+    "/v1/images/generations": "data",
+    "/v1/images/edits": "data",
+    "/v1/moderations": "results",
+}
+"""Route -> the member without which its answer is none."""
+
+
 def pass_media(asking: Asking, candidate: Candidate, candidates: object, now: float) -> Conversion:
     """Pass a request for media through, whatever its body is."""
     return passed_media(asking, candidate, read_usage=media_of(asking).read_usage)
@@ -66,6 +75,7 @@ def passed_media(asking: Asking, candidate: Candidate, *, read_usage: ReadUsage)
     """A request for media that passes through: of its body, only the model's name changes."""
     from agcore.conversion.media import MediaPassThrough
 
+    held = _HELD.get(asking.request.match.route.path)
     shown_model = asking.shown_model(candidate)
     return MediaPassThrough(
         passed_request(asking, candidate),
@@ -73,6 +83,7 @@ def passed_media(asking: Asking, candidate: Candidate, *, read_usage: ReadUsage)
         media_of(asking),
         shown_model=shown_model,
         read_usage=read_usage,
+        judge=None if held is None else needs(held),
     )
 
 
@@ -174,8 +185,6 @@ def embed(asking: Asking, candidate: Candidate, candidates: object, now: float) 
 
 def judge_embeddings(answer: dict[str, object]) -> Fault | None:
     """What an answer failed of that should hold vectors, in either dialect."""
-    from agcore.dialects.shared.no_answer import no_answer
-
     several = answer.get("data", answer.get("embeddings"))
     vectors = several if isinstance(several, list) else [answer.get("embedding")]
     said = (each.get("embedding", each.get("values")) if isinstance(each, dict) else None for each in vectors)

@@ -17,6 +17,7 @@ from agcore.conversion.base import Conversion, Division, Outgoing, WholeAnswer
 from agcore.conversion.passthrough import Generation, GenerationPassThrough, PassThrough
 from agcore.dialects import DIALECTS
 from agcore.dialects.base import RequestSummary
+from agcore.dialects.shared.no_answer import needs
 from agcore.machines.outside import ClientSignatures
 from agcore.operations import named_methods
 from agcore.operations.asking import Asking
@@ -234,7 +235,13 @@ def compact(asking: Asking, candidate: Candidate, candidates: object, now: float
     body, _ = edited_body(asking, candidate, manners, losses)
     headers = asking.json_headers(candidate, translated=False)
     request = Outgoing(candidate.endpoint.prefix + b"/responses/compact", headers, body=body)
-    return PassThrough(request, asking.upstream(candidate), shown_model=asking.shown_model(candidate), losses=losses)
+    return PassThrough(
+        request,
+        asking.upstream(candidate),
+        shown_model=asking.shown_model(candidate),
+        losses=losses,
+        judge=needs("output"),
+    )
 
 
 def summed_up(asking: Asking, candidate: Candidate, now: float) -> Conversion | Fault:

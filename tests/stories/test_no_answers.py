@@ -206,3 +206,30 @@ def test_embeddings_without_a_vector_fail_over(target: str, good: dict[str, Any]
         assert list(story.requests) == [1, 2], story.text()
         story.upstream_answers(200, json.dumps(good).encode())
         assert story.status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "asking", "answer"),
+    [
+        ("/v1/images/generations", {"prompt": "p"}, {"data": [{"b64_json": "aQ=="}]}),
+        ("/v1/moderations", {"input": "i"}, {"results": [{"flagged": False}]}),
+        ("/v1/responses/compact", {"input": "i"}, {"output": [{"type": "compaction", "encrypted_content": "x"}]}),
+    ],
+)
+def test_other_answers_need_what_was_asked_for_too(path: str, asking: dict[str, Any], answer: dict[str, Any]) -> None:
+    dialogue = RESPONSES if "compact" in path else CHAT
+    for body in (*NOTHING, {next(iter(answer)): []}, answer):
+        story = Story(gateway(config(providers=(provider(dialogue),))))
+        story.open("POST", path, body=json.dumps({"model": dialogue.model, **asking}).encode())
+        story.upstream_answers(200, json.dumps(body).encode())
+        assert (story.status == 200) is (body is answer), body
+
+
+def test_a_count_without_a_number_is_an_estimate() -> None:
+    for body in ({}, {"message": "quota", "code": 1}, {"input_tokens": None}):
+        story = Story(gateway(config(providers=(provider(ANTHROPIC),))))
+        asking = {"model": ANTHROPIC.model, "messages": [{"role": "user", "content": "q"}]}
+        story.open("POST", "/v1/messages/count_tokens", body=json.dumps(asking).encode())
+        story.upstream_answers(200, json.dumps(body).encode())
+        assert (story.status, story.headers[b"x-agcore-count"]) == (200, b"estimate")
+        assert json.loads(story.body)["input_tokens"] > 0

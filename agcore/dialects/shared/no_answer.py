@@ -5,7 +5,7 @@ Some vendors tell of every failure with status 200, in members of their own. Wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from agcore.dialects.shared.error_words import unwrapped
@@ -50,6 +50,15 @@ def no_answer(answer: Mapping[str, object]) -> Fault:
     shown = f": {words}" if isinstance(words, str) else ""
     message = f"the upstream answered with success, but without an answer{shown}"
     return Fault(status=_status(answer, told), message=message, code="upstream_invalid_answer")
+
+
+def needs(*names: str) -> Callable[[dict[str, object]], Fault | None]:
+    """Returns a judgement of answers that hold one of some members; an empty list or text holds nothing."""
+
+    def judge(answer: dict[str, object]) -> Fault | None:
+        return None if any(answer.get(name) not in (None, "", []) for name in names) else no_answer(answer)
+
+    return judge
 
 
 def _status(answer: Mapping[str, object], told: Mapping[str, object]) -> int:
