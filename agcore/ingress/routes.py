@@ -74,9 +74,11 @@ _POST: Final = ("POST",)
 NOT_SERVED: Final = (
     # OpenAI's (https://platform.openai.com/docs/api-reference)
     *("files", "batches", "uploads", "conversations", "containers", "vector_stores", "videos", "realtime"),
-    *("fine_tuning", "evals", "assistants", "threads", "chatkit", "organization"),
+    *("fine_tuning", "evals", "assistants", "threads", "chatkit", "organization", "projects", "live", "decisions"),
+    *("safety", "content_provenance_checks", "webhook_endpoints", "webhook_event_types"),
     # Anthropic's (https://docs.anthropic.com/en/api), `files` among them
-    *("skills", "sessions", "agents", "environments", "complete", "organizations"),
+    *("skills", "sessions", "agents", "environments", "complete", "organizations", "vaults", "memory_stores", "dreams"),
+    *("deployments", "deployment_runs", "tunnels", "user_profiles", "compliance"),
     # Google's (https://ai.google.dev/api), `files` and `batches` among them
     *("cachedContents", "interactions", "auth_tokens", "fileSearchStores", "corpora", "operations"),
 )

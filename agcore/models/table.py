@@ -208,6 +208,7 @@ MODELS: Final[tuple[Row, ...]] = (
     ("kimi-k2.7-code", "Kimi K2.7 Code", "moonshot", "", 262_144, 32_768, "always",
      "chat tools vision structured_output"),
     ("kimi-k2.6", "Kimi K2.6", "moonshot", "", 262_144, 32_768, "budget", "chat tools vision structured_output"),
+    ("kimi-k2-thinking", "Kimi K2 Thinking", "moonshot", "2025-11-06", 262_144, 32_768, "always", _OPEN + " unlisted"),
     ("kimi-k2-0905-preview", "Kimi K2", "moonshot", "2025-09-05", 262_144, 32_768, "none", _OPEN + " unlisted"),
     # Perplexity
     ("sonar", "Sonar", "perplexity", "", 128_000, 8_192, "none", _SONAR),
@@ -281,6 +282,7 @@ FAMILIES: Final[tuple[tuple[str, str], ...]] = (
     ("codestral-*", "codestral-latest"), ("voxtral-small*", "voxtral-small-latest"),
     ("voxtral-mini*", "voxtral-mini-latest"), ("mistral-embed*", "mistral-embed"),
     ("codestral-embed*", "mistral-embed"), ("kimi-*", "kimi-k3"), ("kimi-k2*", "kimi-k2-0905-preview"),
+    ("kimi-k2-thinking*", "kimi-k2-thinking"),
     ("kimi-k2.*", "kimi-k2.6"), ("kimi-k2.5*", "kimi-k2.6"), ("kimi-k2.7*", "kimi-k2.7-code"),
     ("kimi-for-coding*", "kimi-k2.6"),
     ("sonar-*", "sonar-pro"), ("sonar-reasoning*", "sonar-reasoning-pro"),

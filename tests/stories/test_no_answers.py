@@ -233,3 +233,31 @@ def test_a_count_without_a_number_is_an_estimate() -> None:
         story.upstream_answers(200, json.dumps(body).encode())
         assert (story.status, story.headers[b"x-agcore-count"]) == (200, b"estimate")
         assert json.loads(story.body)["input_tokens"] > 0
+
+
+WORDS: Final = (
+    b'data: {"message": "quota is used up", "code": 500}\n\n',
+    b'data: {"detail": "quota is used up"}\n\n',
+    b'data: {"error": {"message": "quota is used up"}}\n\n',
+    b'data: {"base_resp": {"status_code": 2013, "status_msg": "quota is used up"}, "choices": null}\n\n',
+    b'data: [{"error": {"message": "quota is used up"}}]\n\n',
+    b"event: error\ndata: quota is used up\n\n",
+)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("dialogue", DIALOGUES, ids=ids)
+def test_a_stream_that_tells_of_its_failure_in_other_words_is_heard(dialogue: Dialogue, stream: bool) -> None:
+    for words in WORDS:
+        for told in (words, dialogue.announcements + words, dialogue.announcements + dialogue.content + words):
+            story = asked(dialogue, stream=stream)
+            story.upstream_answers(200, told, headers=SSE)
+            assert b"quota is used up" in story.body, story.text()
+            assert story.row["outcome"] != "ok"
+
+
+def test_a_chunk_that_says_that_all_is_well_is_no_failure() -> None:
+    well = b'data: {"choices": [], "base_resp": {"status_code": 0, "status_msg": "success"}}\n\n'
+    story = asked(CHAT, stream=True)
+    story.upstream_answers(200, CHAT.announcements + well + CHAT.stream.removeprefix(CHAT.announcements), headers=SSE)
+    assert story.row["outcome"] == "ok"

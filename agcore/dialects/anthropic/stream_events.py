@@ -10,7 +10,8 @@ from agcore.codecs.sse import Frame
 from agcore.conversation.usage import count
 from agcore.dialects.anthropic import errors
 from agcore.dialects.base import FrameKind, StreamEvent
-from agcore.dialects.shared.frames import DONE, EMPTY, UNREADABLE
+from agcore.dialects.shared.frames import DONE, EMPTY, unreadable
+from agcore.dialects.shared.no_answer import failure
 from agcore.protocol.report import Usage
 
 _CONTENT: Final = frozenset({"content_block_start", "content_block_delta", "content_block_stop", "message_delta"})
@@ -35,9 +36,9 @@ class StreamEvents:
         try:
             event = json_text.decode(data)
         except ValueError:
-            return UNREADABLE
+            return unreadable(text)
         if not isinstance(event, dict):
-            return UNREADABLE
+            return unreadable(text, event)
         classified = self.classify(event, frame.event)
         if frame.event is not None:
             event.setdefault("type", frame.event)
@@ -46,12 +47,14 @@ class StreamEvents:
     def classify(self, event: dict[str, object], name: str | None = None) -> StreamEvent:
         """See `base.StreamEvents`."""
         kind = event.get("type", name)
-        if kind == "error" or name == "error":
+        if kind == "error" or name == "error" or (kind is None and event.get("error")):
             fault = errors.parse_error(errors.status_in_stream(event.get("error")), event)
             return StreamEvent(FrameKind.ERROR, event, fault=fault)
         usage = self._consumed(event) if "usage" in event or "message" in event else None
         if kind == "message_stop":
             return StreamEvent(FrameKind.TERMINAL, event, finished=True, usage=usage)
+        if kind is None and (failed := failure(event)) is not None:
+            return StreamEvent(FrameKind.ERROR, event, fault=failed)
         if not isinstance(kind, str) or kind not in _CONTENT:
             return StreamEvent(FrameKind.LIFECYCLE, event, usage=usage)
         delta = event.get("delta")

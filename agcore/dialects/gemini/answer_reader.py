@@ -37,7 +37,7 @@ from agcore.dialects.gemini.stream_events import StreamEvents
 from agcore.dialects.gemini.whole_answer import judge
 from agcore.dialects.shared.citation_spans import Span, span_of_segment
 from agcore.dialects.shared.faults import CUT, EMPTY
-from agcore.dialects.shared.frames import UNREADABLE
+from agcore.dialects.shared.frames import unreadable
 from agcore.dialects.shared.logprobs import tokens_of_google
 from agcore.protocol.fault import Fault
 
@@ -78,7 +78,7 @@ def read_answer(answer: dict[str, object] | list[object], *, signer: str) -> lis
     deltas: list[Delta] = []
     events = StreamEvents()
     for chunk in answer if isinstance(answer, list) else [answer]:
-        deltas += reader.take(events.classify(chunk) if isinstance(chunk, dict) else UNREADABLE)
+        deltas += reader.take(events.classify(chunk) if isinstance(chunk, dict) else unreadable(b"", chunk))
         if reader.fault is not None:
             return reader.fault
     deltas += reader.end()

@@ -9,7 +9,8 @@ from agcore.codecs.sse import Frame
 from agcore.conversation.usage import count
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.gemini import errors
-from agcore.dialects.shared.frames import DONE, EMPTY, UNREADABLE
+from agcore.dialects.shared.frames import DONE, EMPTY, unreadable
+from agcore.dialects.shared.no_answer import failure
 from agcore.protocol.report import Usage
 
 
@@ -29,8 +30,8 @@ class StreamEvents:
         try:
             event = json_text.decode(data)
         except ValueError:
-            return UNREADABLE
-        return self.classify(event, frame.event) if isinstance(event, dict) else UNREADABLE
+            return unreadable(text)
+        return self.classify(event, frame.event) if isinstance(event, dict) else unreadable(text, event)
 
     def classify(self, event: dict[str, object], name: str | None = None) -> StreamEvent:
         """See `base.StreamEvents`."""
@@ -49,6 +50,8 @@ class StreamEvents:
             said = candidate.get("content")
             if isinstance(said, dict) and said.get("parts"):
                 content = True
+        if not candidates and not finished and (failed := failure(event)) is not None:
+            return StreamEvent(FrameKind.ERROR, event, fault=failed)
         kind = FrameKind.CONTENT if content else FrameKind.LIFECYCLE
         return StreamEvent(kind, event, finished=finished, usage=read_usage(event))
 

@@ -10,7 +10,8 @@ from agcore.codecs.sse import Frame
 from agcore.conversation.usage import count
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.openai_chat import errors
-from agcore.dialects.shared.frames import EMPTY, UNREADABLE
+from agcore.dialects.shared.frames import EMPTY, unreadable
+from agcore.dialects.shared.no_answer import failure
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
 
@@ -37,8 +38,8 @@ class StreamEvents:
         try:
             event = json_text.decode(data)
         except ValueError:
-            return UNREADABLE
-        return self.classify(event, frame.event) if isinstance(event, dict) else UNREADABLE
+            return unreadable(text)
+        return self.classify(event, frame.event) if isinstance(event, dict) else unreadable(text, event)
 
     def classify(self, event: dict[str, object], name: str | None = None) -> StreamEvent:
         """See `base.StreamEvents`."""
@@ -65,6 +66,8 @@ class StreamEvents:
                 content = True
             if usage is None and ("usage" in choice or "x_groq" in choice):
                 usage = _usage(choice)
+        if not choices and (failed := failure(event)) is not None:
+            return StreamEvent(FrameKind.ERROR, event, fault=failed)
         kind = FrameKind.CONTENT if content else FrameKind.LIFECYCLE
         return StreamEvent(kind, event, finished=finished, usage=usage)
 

@@ -10,7 +10,8 @@ from agcore.codecs.sse import Frame
 from agcore.conversation.usage import count
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.openai_responses import errors
-from agcore.dialects.shared.frames import DONE, EMPTY, UNREADABLE
+from agcore.dialects.shared.frames import DONE, EMPTY, unreadable
+from agcore.dialects.shared.no_answer import failure
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
 
@@ -35,9 +36,9 @@ class StreamEvents:
         try:
             event = json_text.decode(data)
         except ValueError:
-            return UNREADABLE
+            return unreadable(text)
         if not isinstance(event, dict):
-            return UNREADABLE
+            return unreadable(text, event)
         classified = self.classify(event, frame.event)
         if frame.event is not None:
             event.setdefault("type", frame.event)
@@ -49,6 +50,8 @@ class StreamEvents:
         if kind == "error" or ("type" not in event and event.get("error")):
             error = event.get("error") or {name: event.get(name) for name in ("message", "code", "param")}
             return StreamEvent(FrameKind.ERROR, event, fault=_fault(error))
+        if kind is None and (failed := failure(event)) is not None:
+            return StreamEvent(FrameKind.ERROR, event, fault=failed)
         held = event.get("response")
         response = held if isinstance(held, dict) else {}
         usage = read_usage(response)

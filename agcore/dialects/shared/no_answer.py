@@ -52,6 +52,14 @@ def no_answer(answer: Mapping[str, object]) -> Fault:
     return Fault(status=_status(answer, told), message=message, code="upstream_invalid_answer")
 
 
+def failure(event: Mapping[str, object]) -> Fault | None:
+    """The fault of a stream's event that has nothing of its dialect, but words; None where it has no words either."""
+    base = event.get("base_resp")
+    if isinstance(base, Mapping) and not base.get("status_code"):
+        return None
+    return no_answer(event) if unwrapped(event).get("message") else None
+
+
 def needs(*names: str) -> Callable[[dict[str, object]], Fault | None]:
     """Returns a judgement of answers that hold one of some members; an empty list or text holds nothing."""
 

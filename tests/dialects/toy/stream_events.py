@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from agcore.codecs import json_text
 from agcore.codecs.sse import Frame
 from agcore.dialects.base import FrameKind, StreamEvent
-from agcore.dialects.shared.frames import EMPTY, UNREADABLE
+from agcore.dialects.shared.frames import EMPTY, unreadable
 from agcore.protocol.report import Usage
 from tests.dialects.toy import errors
 
@@ -22,8 +22,8 @@ class StreamEvents:
         try:
             event = json_text.decode(frame.data)
         except ValueError:
-            return UNREADABLE
-        return self.classify(event) if isinstance(event, dict) else UNREADABLE
+            return unreadable(frame.data or b"")
+        return self.classify(event) if isinstance(event, dict) else unreadable(b"", event)
 
     def classify(self, event: dict[str, object], name: str | None = None) -> StreamEvent:
         """See `base.StreamEvents`."""
