@@ -11,7 +11,7 @@ from agcore.conversation.usage import count
 from agcore.dialects.anthropic import errors
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.shared.frames import DONE, EMPTY, unreadable
-from agcore.dialects.shared.no_answer import failure
+from agcore.dialects.shared.no_answer import told_failure
 from agcore.protocol.report import Usage
 
 _CONTENT: Final = frozenset({"content_block_start", "content_block_delta", "content_block_stop", "message_delta"})
@@ -53,7 +53,7 @@ class StreamEvents:
         usage = self._consumed(event) if "usage" in event or "message" in event else None
         if kind == "message_stop":
             return StreamEvent(FrameKind.TERMINAL, event, finished=True, usage=usage)
-        if kind is None and (failed := failure(event)) is not None:
+        if kind is None and (failed := told_failure(event)) is not None:
             return StreamEvent(FrameKind.ERROR, event, fault=failed)
         if not isinstance(kind, str) or kind not in _CONTENT:
             return StreamEvent(FrameKind.LIFECYCLE, event, usage=usage)

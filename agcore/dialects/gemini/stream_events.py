@@ -10,7 +10,7 @@ from agcore.conversation.usage import count
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.gemini import errors
 from agcore.dialects.shared.frames import DONE, EMPTY, unreadable
-from agcore.dialects.shared.no_answer import failure
+from agcore.dialects.shared.no_answer import told_failure
 from agcore.protocol.report import Usage
 
 
@@ -50,7 +50,7 @@ class StreamEvents:
             said = candidate.get("content")
             if isinstance(said, dict) and said.get("parts"):
                 content = True
-        if not candidates and not finished and (failed := failure(event)) is not None:
+        if not candidates and not finished and (failed := told_failure(event)) is not None:
             return StreamEvent(FrameKind.ERROR, event, fault=failed)
         kind = FrameKind.CONTENT if content else FrameKind.LIFECYCLE
         return StreamEvent(kind, event, finished=finished, usage=read_usage(event))

@@ -11,7 +11,7 @@ from agcore.conversation.usage import count
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.openai_chat import errors
 from agcore.dialects.shared.frames import EMPTY, unreadable
-from agcore.dialects.shared.no_answer import failure
+from agcore.dialects.shared.no_answer import told_failure
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
 
@@ -66,7 +66,7 @@ class StreamEvents:
                 content = True
             if usage is None and ("usage" in choice or "x_groq" in choice):
                 usage = _usage(choice)
-        if not choices and (failed := failure(event)) is not None:
+        if not choices and (failed := told_failure(event)) is not None:
             return StreamEvent(FrameKind.ERROR, event, fault=failed)
         kind = FrameKind.CONTENT if content else FrameKind.LIFECYCLE
         return StreamEvent(kind, event, finished=finished, usage=usage)

@@ -11,7 +11,7 @@ from agcore.conversation.usage import count
 from agcore.dialects.base import FrameKind, StreamEvent
 from agcore.dialects.openai_responses import errors
 from agcore.dialects.shared.frames import DONE, EMPTY, unreadable
-from agcore.dialects.shared.no_answer import failure
+from agcore.dialects.shared.no_answer import told_failure
 from agcore.protocol.fault import Fault
 from agcore.protocol.report import Usage
 
@@ -50,7 +50,7 @@ class StreamEvents:
         if kind == "error" or ("type" not in event and event.get("error")):
             error = event.get("error") or {name: event.get(name) for name in ("message", "code", "param")}
             return StreamEvent(FrameKind.ERROR, event, fault=_fault(error))
-        if kind is None and (failed := failure(event)) is not None:
+        if kind is None and (failed := told_failure(event)) is not None:
             return StreamEvent(FrameKind.ERROR, event, fault=failed)
         held = event.get("response")
         response = held if isinstance(held, dict) else {}

@@ -52,7 +52,7 @@ def no_answer(answer: Mapping[str, object]) -> Fault:
     return Fault(status=_status(answer, told), message=message, code="upstream_invalid_answer")
 
 
-def failure(event: Mapping[str, object]) -> Fault | None:
+def told_failure(event: Mapping[str, object]) -> Fault | None:
     """The fault of a stream's event that has nothing of its dialect, but words; None where it has no words either."""
     base = event.get("base_resp")
     if isinstance(base, Mapping) and not base.get("status_code"):
