@@ -183,16 +183,18 @@ def final(last: Fault | None, exhausted: Exhausted | None, *, now: float) -> Fau
     return last or Fault(status=503, message="no key is left that could answer", code="no_key_left")
 
 
-def with_wait(fault: Fault, opens: float | None, *, now: float) -> Fault:
+def with_wait(fault: Fault, opens: float | None, *, limited: bool, now: float) -> Fault:
     """`fault` with the seconds after which the next request may fare better.
 
     Args:
         fault: What the request failed of.
         opens: When the first way opens, in seconds since the epoch; None for who knows.
+        limited: All ways are closed by limits, which end when they end. When all else ends is a guess, and stays within
+            what clients heed.
         now: Seconds since the epoch.
     """
     wait = None if opens is None else round(opens - now, 3)
-    if fault.status == 429:
+    if limited:
         return fault if wait is None else msgspec.structs.replace(fault, retry_after=max(wait, 1.0))
     return msgspec.structs.replace(fault, retry_after=min(max(wait or 0.0, SOONEST_RETRY), LATEST_RETRY))
 

@@ -440,10 +440,10 @@ class UpstreamCall:
         fault = call_faults.final(self._fault, exhausted, now=now)
         if self._passing and self.may_go_elsewhere and not may_pass(fault):
             *_, fault = self._passing.values()  # another way stays closed, but this one may open
-        limited = fault.status == 429
-        if (not self._single_attempt) if limited else (fault.retry_after is None and self.asked and may_pass(fault)):
-            opens = exhausted.until if exhausted is not None and limited else None
+        limited = fault.status == 429 and not self._single_attempt
+        if limited or (fault.retry_after is None and self.asked and may_pass(fault)):
+            opens = exhausted.until if limited and exhausted is not None else None
             if opens is None:
                 opens = self._context.selector.opens(self.candidates, now=now)
-            fault = call_faults.with_wait(fault, opens, now=now)
+            fault = call_faults.with_wait(fault, opens, limited=limited, now=now)
         self._context.events.append((self, Failed(call_faults.with_trail(fault, self.failed))))
