@@ -58,8 +58,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "call.pause",
-        "agcore/machines/upstream_call.py",
-        " or until >= context.first_content_by",
+        "agcore/machines/call_context.py",
+        " and until < self.first_content_by",
         "",
     ),
     Mutant(

@@ -21,7 +21,6 @@ from agcore.models.vendor_rows import VENDORS
 _LONGEST_NAME: Final = 256
 _POINT: Final = re.compile(r"(?<=\d)p(?=\d)")
 
-
 ROWS: Final[tuple[VendorRow, ...]] = (*FAMILIES, *VENDORS, *LOOKALIKES)
 """All rows, in the order in which they are merged."""
 

@@ -68,7 +68,6 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_remembered_thoughts.py::test_a_space_stands_for_a_thought_of_another_client",
         "stories/test_remembered_thoughts.py::test_an_exchange_that_was_given_a_thought_replays_by_itself",
     ),
-    # T5
     # T6
     base.row(
         "manners.T6",
@@ -151,8 +150,6 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "dialects/openai_chat/test_sources.py::test_sources_that_every_chunk_repeats_are_told_once_and_at_the_end",
         "dialects/openai_chat/test_sources.py::test_clients_see_sources",
     ),
-    # T14
-    # T15
     # T27
     base.row(
         "manners.T27",

@@ -10,7 +10,6 @@ from typing import Final
 from tests.requirements import base
 
 ROWS: Final[tuple[base.Requirement, ...]] = (
-    # T17
     # T18
     base.row(
         "manners.T18",
@@ -95,7 +94,4 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "conversion/test_chat_manners.py::test_a_given_beginning_is_marked_as_one_at_mistral",
         "conversion/test_chat_manners.py::test_a_beginning_that_nobody_continues_is_followed_by_a_request_to",
     ),
-    # T27
-    # T28
-    # T29
 )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from agcore.conversation.losses import Losses
+from agcore.dialects.shared.loose import objects_of
 from agcore.models.vendor_profile import VendorProfile
 
 _Object = dict[str, object]
@@ -27,15 +28,15 @@ def is_foreign(get: _Get, upstream: VendorProfile) -> bool:
     """Whether a request has blocks that only Anthropic knows, asks to compact, or changes tools in its course."""
     if get("compaction"):
         return True
-    for message in _objects(get("messages")):
+    for message in objects_of(get("messages")):
         if message.get("role") == "system":
-            if any(block.get("type") != "text" for block in _objects(message.get("content"))):
+            if any(block.get("type") != "text" for block in objects_of(message.get("content"))):
                 return True
             continue
-        for block in _objects(message.get("content")):
+        for block in objects_of(message.get("content")):
             if not _is_known_block(block, upstream):
                 return True
-            if any(not _is_known_block(inner, upstream) for inner in _objects(block.get("content"))):
+            if any(not _is_known_block(inner, upstream) for inner in objects_of(block.get("content"))):
                 return True
     return False
 
@@ -78,10 +79,6 @@ def _forced(get: _Get, upstream: VendorProfile, losses: Losses) -> _Object:
         return {"tool_choice": {**rest, "type": "auto"}}
     losses.add("thinking", "the model does not think where a call is forced", action="switched off", weight="note")
     return {"thinking": {"type": "disabled"}}
-
-
-def _objects(value: object) -> list[_Object]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _is_known_block(block: _Object, upstream: VendorProfile) -> bool:
@@ -204,7 +201,7 @@ def _tools(get: _Get, upstream: VendorProfile, losses: Losses) -> _Object:
             losses.add(f"tools.{kind}", "this upstream runs no such tool")
     if kept != tools:
         found["tools"] = kept or None
-    names = {tool.get("name") for tool in _objects(kept)}
+    names = {tool.get("name") for tool in objects_of(kept)}
     forced = choice.get("name") if isinstance(choice, dict) and choice.get("type") == "tool" else None
     if choice is not None and (not kept or (forced is not None and forced not in names)):
         losses.add("tool_choice", "the tool is not there")

@@ -39,6 +39,7 @@ from agcore.dialects.shared.citation_spans import Span, span_of_segment
 from agcore.dialects.shared.faults import CUT, EMPTY
 from agcore.dialects.shared.frames import unreadable
 from agcore.dialects.shared.logprobs import tokens_of_google
+from agcore.dialects.shared.loose import text_of
 from agcore.protocol.fault import Fault
 
 _STOPS: Final[Mapping[str, Stop]] = {
@@ -145,7 +146,7 @@ class ResponseReader:
         chunk = event.data
         if not self._started:
             self._started = True
-            yield Started(_text(chunk.get("responseId")))
+            yield Started(text_of(chunk.get("responseId")))
         candidates = chunk.get("candidates")
         listed = candidates if isinstance(candidates, list) else []
         for position, candidate in enumerate(listed):
@@ -180,12 +181,12 @@ class ResponseReader:
         if reason is None:
             return
         shown = any(other.shown for other in self._candidates.values() if other is not candidate or not self._whole)
-        if _text(reason) in _MALFORMED and not shown:
-            told = _text(value.get("finishMessage"))
+        if text_of(reason) in _MALFORMED and not shown:
+            told = text_of(value.get("finishMessage"))
             message = f"the model failed to answer: {reason}" + (f": {told}" if told else "")
             self.fault = Fault(status=502, message=message)
             return
-        yield from self._finish(candidate, index, _text(reason))
+        yield from self._finish(candidate, index, text_of(reason))
 
     def _finish(self, candidate: _Candidate, index: int, reason: str) -> Iterator[Delta]:
         yield from self._thought_over(candidate, index)
@@ -194,8 +195,8 @@ class ResponseReader:
         yield Finished(_STOPS.get(reason, usual), choice=index)
 
     def _part(self, part: dict[str, object], candidate: _Candidate, index: int) -> Iterator[Delta]:
-        signed = _text(part.get("thoughtSignature"))
-        text = _text(part.get("text"))
+        signed = text_of(part.get("thoughtSignature"))
+        text = text_of(part.get("text"))
         if part.get("thought") is True:
             if text:
                 candidate.thinking = True
@@ -209,7 +210,7 @@ class ResponseReader:
         if call is None and image is None and not said and not signed:
             return
         yield from self._thought_over(candidate, index)
-        if isinstance(call, dict) and _text(call.get("name")):
+        if isinstance(call, dict) and text_of(call.get("name")):
             yield from self._call(call, signed, candidate, index)
             return
         # The id says how much of the text before is the signed part, so that it can be told apart again.
@@ -219,7 +220,7 @@ class ResponseReader:
             yield TextDelta(said, index, candidate.logprobs)
             candidate.logprobs = ()
         elif isinstance(image, dict):
-            kind, data = _text(image.get("mimeType")), _standard(_text(image.get("data")))
+            kind, data = text_of(image.get("mimeType")), _standard(text_of(image.get("data")))
             if data and kind.startswith("image/"):
                 yield ImageMade(Source(media_type=kind, data=data), choice=index)
                 id = SIGNED_IMAGE
@@ -233,16 +234,12 @@ class ResponseReader:
             yield ThinkingEnded(choice=index)
 
     def _call(self, call: dict[str, object], signed: str, candidate: _Candidate, index: int) -> Iterator[Delta]:
-        number, id, args = candidate.calls, _text(call.get("id")), call.get("args")
+        number, id, args = candidate.calls, text_of(call.get("id")), call.get("args")
         candidate.calls += 1
         signature = Signature(self._signer, "call", signed, id=id) if signed else None
-        yield ToolStarted(number, id, _text(call.get("name")), signature=signature, choice=index)
+        yield ToolStarted(number, id, text_of(call.get("name")), signature=signature, choice=index)
         yield ToolArguments(number, _json(args if isinstance(args, dict) else {}), choice=index)
         yield ToolEnded(number, choice=index)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _json(value: object) -> str:
@@ -261,10 +258,10 @@ def _standard(data: str) -> str:
 def _executed(part: dict[str, object]) -> str:
     """Code that Google ran, and what it printed, as text: no other dialect has the parts."""
     code, result = part.get("executableCode"), part.get("codeExecutionResult")
-    if isinstance(code, dict) and _text(code.get("code")):
-        return f"\n```{_text(code.get('language')).lower()}\n{_text(code.get('code'))}\n```\n"
-    if isinstance(result, dict) and _text(result.get("output")):
-        return f"\n```\n{_text(result.get('output'))}\n```\n"
+    if isinstance(code, dict) and text_of(code.get("code")):
+        return f"\n```{text_of(code.get('language')).lower()}\n{text_of(code.get('code'))}\n```\n"
+    if isinstance(result, dict) and text_of(result.get("output")):
+        return f"\n```\n{text_of(result.get('output'))}\n```\n"
     return ""
 
 
@@ -297,5 +294,5 @@ def _spans(supports: list[object], said: str) -> dict[int, list[Span | None]]:
 
 
 def _page(source: object, span: Span | None) -> Iterator[tuple[str, str, Span | None]]:
-    if isinstance(source, dict) and _text(source.get("uri")):
-        yield _text(source.get("uri")), _text(source.get("title")), span
+    if isinstance(source, dict) and text_of(source.get("uri")):
+        yield text_of(source.get("uri")), text_of(source.get("title")), span

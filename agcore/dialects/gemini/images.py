@@ -19,6 +19,7 @@ from agcore.dialects.gemini.contents_writer import OWN_FILES
 from agcore.dialects.gemini.media import action_path
 from agcore.dialects.gemini.pictures import image_config
 from agcore.dialects.openai.media_parts import clean_base64
+from agcore.dialects.shared.loose import objects_of, text_of
 from agcore.dialects.tasks import Destination
 from agcore.models.profiles import Profile
 from agcore.protocol.fault import Fault
@@ -182,13 +183,13 @@ def read_imagen(answer: _Object) -> ImageAnswer | Fault:
     """The answer to `render_imagen`. Imagen counts no tokens."""
     images: list[Drawn] = []
     reasons: list[str] = []
-    for prediction in _objects(answer.get("predictions")):
-        data = clean_base64(_text(prediction.get("bytesBase64Encoded")))
+    for prediction in objects_of(answer.get("predictions")):
+        data = clean_base64(text_of(prediction.get("bytesBase64Encoded")))
         if data:
-            source = Source(media_type=_text(prediction.get("mimeType")) or "image/png", data=data)
-            images.append(Drawn(source, _text(prediction.get("prompt"))))
-        if _text(prediction.get("raiFilteredReason")):
-            reasons.append(_text(prediction.get("raiFilteredReason")))
+            source = Source(media_type=text_of(prediction.get("mimeType")) or "image/png", data=data)
+            images.append(Drawn(source, text_of(prediction.get("prompt"))))
+        if text_of(prediction.get("raiFilteredReason")):
+            reasons.append(text_of(prediction.get("raiFilteredReason")))
     if images:
         return ImageAnswer(images=tuple(images))
     return _blocked("", reasons[0]) if reasons else _nothing("", "")
@@ -198,9 +199,9 @@ def _reason(answer: _Object) -> tuple[str, str]:
     """Why there is no picture: Google's word for it, and its explanation."""
     feedback = answer.get("promptFeedback")
     if isinstance(feedback, dict) and feedback.get("blockReason"):
-        return _text(feedback["blockReason"]), _text(feedback.get("blockReasonMessage"))
-    candidate = next(iter(_objects(answer.get("candidates"))), {})
-    return _text(candidate.get("finishReason")), _text(candidate.get("finishMessage"))
+        return text_of(feedback["blockReason"]), text_of(feedback.get("blockReasonMessage"))
+    candidate = next(iter(objects_of(answer.get("candidates"))), {})
+    return text_of(candidate.get("finishReason")), text_of(candidate.get("finishMessage"))
 
 
 def _blocked(reason: str, told: str) -> Fault:
@@ -220,13 +221,5 @@ def _sentence(what: str, reason: str, told: str) -> str:
 def _of_images(answer: _Object, name: str) -> int:
     """The tokens of pictures among those of one direction."""
     usage = answer.get("usageMetadata")
-    details = _objects(usage.get(name)) if isinstance(usage, dict) else []
+    details = objects_of(usage.get(name)) if isinstance(usage, dict) else []
     return sum(count(detail, "tokenCount") for detail in details if detail.get("modality") == "IMAGE")
-
-
-def _objects(value: object) -> list[_Object]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from agcore.dialects.base import FrameKind
 from agcore.dialects.gemini.stream_events import StreamEvents
+from agcore.dialects.shared.loose import numbered
 from agcore.dialects.shared.no_answer import no_answer
 from agcore.protocol.fault import Fault
 
@@ -68,11 +69,8 @@ def fold(events: Iterable[dict[str, object]]) -> dict[str, object]:
     answer: dict[str, object] = {}
     candidates: dict[int, _Candidate] = {}
     for event in events:
-        told = event.pop("candidates", None)
-        for place, candidate in enumerate(told if isinstance(told, list) else ()):
-            if isinstance(candidate, dict):
-                index = candidate.get("index")
-                candidates.setdefault(index if isinstance(index, int) else place, _Candidate()).take(candidate)
+        for index, candidate in numbered(event.pop("candidates", None)):
+            candidates.setdefault(index, _Candidate()).take(candidate)
         answer.update((name, value) for name, value in event.items() if value is not None)
     whole = [candidate.whole() for _, candidate in sorted(candidates.items())]
     return {"candidates": whole, **answer} if whole else answer

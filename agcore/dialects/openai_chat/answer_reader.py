@@ -38,6 +38,7 @@ from agcore.dialects.openai_chat.whole_answer import judge
 from agcore.dialects.shared.citation_spans import span_of
 from agcore.dialects.shared.faults import CUT, EMPTY
 from agcore.dialects.shared.logprobs import tokens_of
+from agcore.dialects.shared.loose import text_of
 from agcore.protocol.fault import Fault
 
 _STOPS: Final = {
@@ -221,7 +222,7 @@ class ResponseReader:
             choice.spelling = "reasoning_details"
         deltas: list[Delta] = []
         for name in ("reasoning_content", "reasoning"):
-            text = _string(said.get(name))
+            text = text_of(said.get(name))
             if text and choice.spelling in ("", name):
                 choice.spelling = name
                 deltas += self._thinking(choice, index, text)
@@ -262,12 +263,12 @@ class ResponseReader:
         kind = "custom" if isinstance(given.get("custom"), dict) else "function"
         body = given.get(kind)
         body = body if isinstance(body, dict) else {}
-        name, call_id = _string(body.get("name")), id_of(given.get("id"))
+        name, call_id = text_of(body.get("name")), id_of(given.get("id"))
         arguments = body.get("input" if kind == "custom" else "arguments")
         if isinstance(arguments, dict):
             arguments = json_text.encode(arguments).decode()
         deltas = _thought_ended(choice, index)
-        said = _string(arguments)
+        said = text_of(arguments)
         call = choice.numbers.which(given.get("index"), id=call_id, name=name, text=said)
         call.custom = call.custom or kind == "custom"
         call.signature = call.signature or self._call_signature(given)
@@ -356,10 +357,6 @@ def _thought_ended(choice: _Choice, index: int) -> list[Delta]:
     return [ThinkingEnded(choice=index)]
 
 
-def _string(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def _part_text(part: object) -> tuple[str, str]:
     """The text and the thought in a piece of content (Mistral writes thoughts as content parts)."""
     if isinstance(part, str):
@@ -368,12 +365,12 @@ def _part_text(part: object) -> tuple[str, str]:
         return "", ""
     inner = part.get("thinking")
     if isinstance(inner, list):
-        return "", "".join(_string(each.get("text")) for each in inner if isinstance(each, dict))
-    return _string(part.get("text")), _string(inner)
+        return "", "".join(text_of(each.get("text")) for each in inner if isinstance(each, dict))
+    return text_of(part.get("text")), text_of(inner)
 
 
 def _detail_text(entry: dict[str, object]) -> str:
-    return _string(entry.get("text")) or _string(entry.get("summary"))
+    return text_of(entry.get("text")) or text_of(entry.get("summary"))
 
 
 def _images(images: object, index: int) -> list[Delta]:
@@ -391,10 +388,10 @@ def _citations(annotations: object, index: int) -> list[Delta]:
     deltas: list[Delta] = []
     for annotation in annotations if isinstance(annotations, list) else ():
         cited = annotation.get("url_citation") if isinstance(annotation, dict) else None
-        url = _string(cited.get("url")) if isinstance(cited, dict) else ""
+        url = text_of(cited.get("url")) if isinstance(cited, dict) else ""
         if isinstance(cited, dict) and url:
             span = span_of(cited.get("start_index"), cited.get("end_index"))
-            deltas.append(Cited(url, _string(cited.get("title")), index, span))
+            deltas.append(Cited(url, text_of(cited.get("title")), index, span))
     return deltas
 
 

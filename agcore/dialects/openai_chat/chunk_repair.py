@@ -14,6 +14,7 @@ from typing import Final
 
 from agcore.codecs import json_text
 from agcore.dialects.openai_chat.call_numbers import CallNumbers, KnownCall, id_of
+from agcore.dialects.shared.loose import text_of
 
 _HEAD: Final = ("id", "object", "created", "model")
 _NO_ARGUMENTS: Final = "{}"
@@ -154,7 +155,7 @@ def _mend_call(call: _Object, state: _Choice, ids: _Ids) -> bool | None:
     """Mend a piece of a call. None where it is to wait for the call's name, without which nobody can begin it."""
     body, member = _body(call)
     mended = _mend_text(body, member)
-    name, text = _string(body.get("name")), _string(body.get(member))
+    name, text = text_of(body.get("name")), text_of(body.get(member))
     known = state.numbers.which(call.get("index"), id=id_of(call.get("id")), name=name, text=text)
     known.custom = known.custom or member == "input"
     if text:
@@ -188,11 +189,11 @@ def _mend_function(function: _Object, state: _Choice) -> bool:
     mended = _mend_text(function, "arguments")
     known = state.function
     if known is None:
-        known = state.function = _Call(0, name=_string(function.get("name")), shown=True)
+        known = state.function = _Call(0, name=text_of(function.get("name")), shown=True)
     elif function.get("name") == known.name:
         del function["name"]
         mended = True
-    if text := _string(function.get("arguments")):
+    if text := text_of(function.get("arguments")):
         known.pieces.append(text)
     return mended
 
@@ -243,7 +244,3 @@ def _body(call: _Object) -> tuple[_Object, str]:
     if isinstance(custom, dict):
         return custom, "input"
     return function if isinstance(function, dict) else {}, "arguments"
-
-
-def _string(value: object) -> str:
-    return value if isinstance(value, str) else ""

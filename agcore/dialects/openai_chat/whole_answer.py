@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from agcore.dialects.openai_chat.chunk_repair import Mender
 from agcore.dialects.openai_chat.stream_events import FAILURES, StreamEvents, failure
 from agcore.dialects.shared.folded_texts import FoldedTexts
+from agcore.dialects.shared.loose import numbered
 from agcore.dialects.shared.no_answer import no_answer
 from agcore.protocol.fault import Fault
 
@@ -98,11 +99,8 @@ def fold(events: Iterable[dict[str, object]]) -> dict[str, object]:
     for event in events:
         usage = event.get("usage") or usage
         mender.mend(event)
-        told = event.pop("choices", None)
-        for place, choice in enumerate(told if isinstance(told, list) else ()):
-            if isinstance(choice, dict):
-                index = choice.get("index")
-                choices.setdefault(index if isinstance(index, int) else place, _Choice()).take(choice)
+        for index, choice in numbered(event.pop("choices", None)):
+            choices.setdefault(index, _Choice()).take(choice)
         answer.update((name, value) for name, value in event.items() if value is not None)
     kind = answer.get("object")
     if isinstance(kind, str):

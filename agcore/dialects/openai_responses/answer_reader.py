@@ -37,8 +37,6 @@ from agcore.dialects.shared.logprobs import tokens_of
 from agcore.protocol.fault import Fault
 
 _UNFINISHED = Fault(status=502, message="the upstream's response was not finished")
-
-
 _UNREADABLE = Fault(status=502, message="the upstream's stream told of content that cannot be read")
 _FAMILIES: Final[Mapping[str, str]] = {
     "output_text": "message",

@@ -5,12 +5,13 @@ They stand in histories that began at OpenAI and go on elsewhere (docs/wire/open
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from agcore.conversation.values import Image, Text, ToolCall, ToolResult, Turn
 from agcore.dialects.openai import media_parts as openai_media
 from agcore.dialects.openai_responses.typed_tools import as_text
+from agcore.dialects.shared.loose import objects_of, text_of
 
 Members: TypeAlias = Mapping[str, object]
 Content: TypeAlias = Text | Image
@@ -53,19 +54,11 @@ def call_id_of(item: Members) -> str:
 
 
 def _text(item: object, member: str) -> str:
-    value = item.get(member) if isinstance(item, Mapping) else None
-    return value if isinstance(value, str) else ""
+    return text_of(item.get(member)) if isinstance(item, Mapping) else ""
 
 
 def _said(text: str) -> tuple[Text, ...]:
     return (Text(text),) if text else ()
-
-
-def _each(item: Members, member: str) -> Iterator[Members]:
-    values = item.get(member)
-    for value in values if isinstance(values, list) else ():
-        if isinstance(value, dict):
-            yield value
 
 
 def _mcp_call(item: Members) -> _Told:
@@ -83,7 +76,7 @@ def _mcp_list_tools(item: Members) -> _Told:
     if error:
         text = error if isinstance(error, str) else as_text(error)
         return _Told("mcp_list_tools", arguments, Text(text), failed=True)
-    tools = [(_text(tool, "name"), _text(tool, "description")) for tool in _each(item, "tools")]
+    tools = [(_text(tool, "name"), _text(tool, "description")) for tool in objects_of(item.get("tools"))]
     lines = [f"- {name}: {description}" if description else f"- {name}" for name, description in tools]
     return _Told("mcp_list_tools", arguments, Text("\n".join(lines) or "The server has no tools."))
 
@@ -101,7 +94,7 @@ def _approval(item: Members) -> tuple[str, tuple[Content, ...], bool]:
 
 def _code(item: Members) -> _Told:
     content: list[Content] = []
-    for output in _each(item, "outputs"):
+    for output in objects_of(item.get("outputs")):
         source = openai_media.source_of(_text(output, "url"))
         content += _said(_text(output, "logs")) if source is None else [Image(source)]
     if not content and isinstance(item.get("outputs"), list):
@@ -113,12 +106,12 @@ def _web_search(item: Members) -> _Told:
     action = item.get("action")
     members = action if isinstance(action, dict) else {}
     arguments = {name: value for name, value in members.items() if name != "sources" and value is not None}
-    urls = [_text(source, "url") for source in _each(members, "sources")]
+    urls = [_text(source, "url") for source in objects_of(members.get("sources"))]
     return _Told("web_search", arguments, *_said("\n".join(url for url in urls if url)))
 
 
 def _file_search(item: Members) -> _Told:
-    found = [f"{_text(each, 'filename')}:\n{_text(each, 'text')}" for each in _each(item, "results")]
+    found = [f"{_text(each, 'filename')}:\n{_text(each, 'text')}" for each in objects_of(item.get("results"))]
     if not found and isinstance(item.get("results"), list):
         found = ["Nothing was found."]
     return _Told("file_search", {"queries": item.get("queries") or []}, *(Text(each) for each in found))
@@ -136,7 +129,7 @@ def _agents(item: Members) -> _Told:
 
 def _agents_output(item: Members) -> tuple[str, tuple[Content, ...], bool]:
     output = item.get("output")
-    texts = [output] if isinstance(output, str) else [_text(part, "text") for part in _each(item, "output")]
+    texts = [output] if isinstance(output, str) else [_text(part, "text") for part in objects_of(item.get("output"))]
     return _text(item, "call_id"), tuple(Text(text) for text in texts if text), False
 
 

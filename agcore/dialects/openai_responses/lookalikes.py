@@ -7,6 +7,7 @@ from typing import Final
 
 from agcore.codecs import json_text
 from agcore.conversation.losses import Losses
+from agcore.dialects.shared.loose import objects_of
 from agcore.models.vendor_profile import VendorProfile
 
 _Object = dict[str, object]
@@ -31,9 +32,9 @@ def is_foreign(get: _Get, upstream: VendorProfile) -> bool:
     if get("previous_response_id") is not None:
         return False
     known = {"function", *upstream.known_tools}
-    if any(tool.get("type") not in known for tool in _objects(get("tools"))):
+    if any(tool.get("type") not in known for tool in objects_of(get("tools"))):
         return True
-    return any(not _is_known_item(item, upstream) for item in _objects(get("input")))
+    return any(not _is_known_item(item, upstream) for item in objects_of(get("input")))
 
 
 def changes(get: _Get, upstream: VendorProfile, losses: Losses) -> _Object:
@@ -41,11 +42,11 @@ def changes(get: _Get, upstream: VendorProfile, losses: Losses) -> _Object:
     found: _Object = {}
     if get("previous_response_id") is not None:
         return found
-    tools = [_written_tool(tool, upstream, losses) for tool in _objects(get("tools"))]
+    tools = [_written_tool(tool, upstream, losses) for tool in objects_of(get("tools"))]
     kept = [tool for tool in tools if tool]
     choice = _written_choice(get("tool_choice"), upstream, losses)
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
-        names = {each.get("name") for each in _objects(choice.get("tools"))}
+        names = {each.get("name") for each in objects_of(choice.get("tools"))}
         kept = [tool for tool in kept if tool.get("name") in names]
         losses.add("tool_choice", "only OpenAI takes a list of allowed tools", action="sent only those", weight="note")
         choice = choice.get("mode")
@@ -64,10 +65,6 @@ def changes(get: _Get, upstream: VendorProfile, losses: Losses) -> _Object:
         if text != (instructions or ""):
             found["instructions"] = text
     return found
-
-
-def _objects(value: object) -> list[_Object]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _is_known(kind: object, upstream: VendorProfile) -> bool:
@@ -167,6 +164,6 @@ def _texts(content: object) -> list[str] | None:
     """The texts of a message; None where it holds something else."""
     if isinstance(content, str):
         return [content]
-    texts = [part.get("text") for part in _objects(content)]
+    texts = [part.get("text") for part in objects_of(content)]
     known = [text for text in texts if isinstance(text, str)]
     return known if isinstance(content, list) and len(known) == len(content) else None
