@@ -86,6 +86,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_patience.py::test_a_provider_has_its_own_time_and_longer_than_all_attempts",
         "stories/test_patience.py::test_a_head_that_comes_before_the_prompt_was_read_does_not_shorten_the_time",
         "stories/test_patience.py::test_the_presets_of_local_servers_have_an_hour",
+        "differential/test_state_over_sockets.py::test_a_provider_has_its_own_time_until_the_first_byte",
     ),
     base.row(
         "manners.patience",
@@ -98,6 +99,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_patience.py::test_a_client_that_leaves_while_it_waits_ends_it",
         "stories/test_patience.py::test_of_several_that_wait_one_asks_first",
         "stories/test_patience.py::test_a_wait_is_recorded_and_replayed",
+        "differential/test_state_over_sockets.py::test_patience_keeps_a_stream_alive_until_the_key_may_be_asked_again",
     ),
     # G6
     base.row(
@@ -139,6 +141,10 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_loops.py::test_a_request_that_comes_back_is_a_508_with_words_in_every_dialect",
         "stories/test_loops.py::test_a_ring_of_gateways_ends_at_the_second_pass_and_a_chain_of_them_works",
         "stories/test_loops.py::test_a_loop_by_way_of_an_mcp_server_ends_too",
+        "differential/test_gateways_in_a_row.py::test_a_provider_that_is_the_gateway_itself_is_a_508_at_once",
+        "differential/test_gateways_in_a_row.py::test_a_ring_of_gateways_ends_where_it_began",
+        "differential/test_gateways_in_a_row.py::test_a_chain_of_gateways_works",
+        "differential/test_gateways_in_a_row.py::test_a_gateway_in_a_clients_process_counts_as_one",
     ),
     base.row(
         "manners.G8.found",
@@ -239,6 +245,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "docs/routing.md",
         "A large body that is refused before it was sent is refused in the vendor's words, after one attempt.",
         "differential/test_odd_upstreams.py::test_a_large_body_that_is_refused_at_once_is_refused_in_the_vendors_words",
+        "differential/test_odd_upstreams.py::test_in_process_a_large_body_that_is_refused_at_once_is_refused_in_the_vendors_words",
     ),
     # G16
     base.row(

@@ -32,6 +32,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "A session that fans out is many conversations, which are spread over the keys.",
         "stories/test_session_affinity.py::test_what_fans_out_of_one_session_uses_all_keys",
         "stories/test_session_affinity.py::test_a_thread_of_a_session_is_a_conversation_whatever_it_says",
+        "differential/test_state_over_sockets.py::test_48_conversations_of_one_session_use_all_four_keys",
     ),
     # S5
     base.row(
@@ -43,6 +44,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "operations/test_warmup.py::test_a_key_that_works_is_not_left_alone_any_more_for_a_model_or_as_a_whole",
         "operations/test_warmup.py::test_what_came_to_light_while_the_key_was_tried_is_not_forgotten",
         "cli/test_running.py::test_a_limit_can_be_seen_and_lifted",
+        "differential/test_state_over_sockets.py::test_a_limit_of_half_a_minute_is_seen_and_lifted",
     ),
     base.row(
         "manners.S5.admin",
@@ -129,6 +131,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "cli/test_running.py::test_where_none_answers_it_says_so",
         "asgi/test_app.py::test_the_ready_made_app_tells_commands_where_it_runs",
         "host/test_run_files.py::test_the_newest_comes_first_and_the_dead_do_not_count",
+        "differential/test_state_over_sockets.py::test_a_run_file_tells_where_a_server_is_while_it_is_there",
     ),
     # N4
     base.row(

@@ -204,6 +204,7 @@ class World:
         *,
         stream: bool,
         key: str = CLIENT,
+        headers: Headers = (),
         on_body: Callable[[], None] = lambda: None,
     ) -> Reply:
         """One request over a connection of its own; `on_body` is called for each chunk of the answer."""
@@ -211,7 +212,7 @@ class World:
             return client.ask(
                 "POST",
                 dialogue.target(model, stream=stream),
-                headers=((b"host", b"127.0.0.1"), (b"authorization", b"Bearer " + key.encode()), *JSON),
+                headers=((b"host", b"127.0.0.1"), (b"authorization", b"Bearer " + key.encode()), *JSON, *headers),
                 body=dialogue.request(model, stream=stream),
                 on_body=on_body,
             )
@@ -299,31 +300,47 @@ FRONTENDS: Final = ("trio", *SERVERS)
 
 
 @contextmanager
-def running(frontend: str, *, timeouts: Timeouts | None = None, more: tuple[Provider, ...] = ()) -> Iterator[World]:
-    """A gateway in one of `FRONTENDS`, in a thread of this process."""
+def running(
+    frontend: str,
+    *,
+    timeouts: Timeouts | None = None,
+    more: tuple[Provider, ...] = (),
+    change: Callable[[Config], Config] = lambda setup: setup,
+) -> Iterator[World]:
+    """A gateway in one of `FRONTENDS`, in a thread of this process, by a changed configuration."""
     script, log = Script(), Log()
-    serve, backend = SERVERS.get(frontend, (None, "trio"))
-    with Upstream(script) as upstream, closing(socket.socket()) as nobody, start_blocking_portal(backend) as portal:
+    with Upstream(script) as upstream, closing(socket.socket()) as nobody:
         nobody.bind(("127.0.0.1", 0))  # and does not listen
         setup = config(upstream.port, nobody.getsockname()[1], timeouts=timeouts, more=more)
-        gateway = Gateway(setup, secret=SECRET, now=time.time())
-        server = _trio(gateway, log) if serve is None else _asgi(gateway, log, serve)
-        with portal.wrap_async_context_manager(server) as port:
+        gateway = Gateway(change(setup), secret=SECRET, now=time.time())
+        with listening(frontend, gateway, log) as port:
             yield World(gateway, log, upstream, script, port)
 
 
+@contextmanager
+def listening(
+    frontend: str, gateway: Gateway, log: Log | None = None, listener: socket.socket | None = None
+) -> Iterator[int]:
+    """Serves a gateway with one of `FRONTENDS`, in a thread of this process; gives its port, that of `listener`."""
+    serve, backend = SERVERS.get(frontend, (None, "trio"))
+    log, listener = log or Log(), listener or socket.create_server(("127.0.0.1", 0))
+    server = _trio(gateway, log, listener) if serve is None else _asgi(gateway, log, listener, serve)
+    with start_blocking_portal(backend) as portal, portal.wrap_async_context_manager(server) as port:
+        yield port
+
+
 @asynccontextmanager
-async def _trio(gateway: Gateway, log: Log) -> AsyncIterator[int]:
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+async def _trio(gateway: Gateway, log: Log, listener: socket.socket) -> AsyncIterator[int]:
     async with trio.open_nursery() as nursery:
-        await nursery.start(Server(gateway, log).run, listeners)
-        yield listeners[0].socket.getsockname()[1]
+        port: int = listener.getsockname()[1]
+        await nursery.start(Server(gateway, log).run, [trio.SocketListener(trio.socket.from_stdlib_socket(listener))])
+        yield port
         nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
-async def _asgi(gateway: Gateway, log: Log, serve: Serve) -> AsyncIterator[int]:
-    async with served(serve, Application(gateway, clock=Clock(), sink=log)) as port:
+async def _asgi(gateway: Gateway, log: Log, listener: socket.socket, serve: Serve) -> AsyncIterator[int]:
+    async with served(serve, Application(gateway, clock=Clock(), sink=log), listener) as port:
         yield port
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.support.patience import PATIENCE
 
-READY = re.compile(r"(?:listening|running) on (http://[^\s]+)")
+READY = re.compile(r"(?:listening|[Rr]unning) on (http://[^\s]+)")
 
 
 class Url(str):
