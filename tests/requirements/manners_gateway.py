@@ -48,6 +48,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "docs/wire/openai-chat.md",
         "Another id under a known index is another call, and what follows under that index is that call's.",
         "dialects/openai_chat/test_chunk_repair.py::test_calls_are_told_apart_whatever_their_numbers",
+        "dialects/openai_chat/test_chunk_repair.py::test_a_further_piece_names_its_call_by_its_number_alone",
     ),
     # G3
     base.row(
@@ -212,6 +213,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_upstream_errors.py::test_a_text_that_repeats_the_key_does_not_show_it",
         "dialects/shared/test_error_words.py::test_the_words_of_an_error_are_found_wherever_they_stand",
         "dialects/shared/test_error_words.py::test_a_text_says_its_first_line",
+        "dialects/shared/test_error_words.py::test_no_word_is_cut_which_might_be_a_key",
         "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     base.row(

@@ -172,12 +172,12 @@ def _mend_call(call: _Object, state: _Choice, ids: _Ids) -> bool | None:
 
 
 def _mend_more(call: _Object, body: _Object, name: str) -> bool:
-    """Take out of a further piece what the first one said."""
+    """Take out of a further piece what the first one said, and what would say it anew as nothing."""
     mended = False
     for holder, key, repeated in (
-        (call, "id", bool(call.get("id"))),
+        (call, "id", call.get("id") is not None),
         (call, "type", "type" in call and not call["type"]),
-        (body, "name", body.get("name") == name),
+        (body, "name", body.get("name") in ("", name)),
     ):
         if repeated:
             del holder[key]

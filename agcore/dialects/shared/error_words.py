@@ -28,6 +28,13 @@ _NAMES: Final = (
     "errors",
     "base_resp",
     "title",  # RFC 9457
+    "faultstring",  # Apigee, within `fault`
+    "description",
+    "reason",
+    "fault",
+    "result",
+    "data",
+    "error",
 )
 """Members that hold the words, the first one that has any."""
 _KEPT: Final = ("type", "code", "param", "status")
@@ -38,6 +45,7 @@ _MOST: Final = 5
 _READ: Final = 8192
 _TITLE: Final = re.compile(r"<(title|message|h1)\b[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _TAG: Final = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_UNFINISHED: Final = re.compile(r"[!-~]*\Z")
 _DATA: Final = re.compile(r"^data:(.*)$", re.MULTILINE)
 _TEXTS: Final = (b"text/", b"application/json", b"application/problem", b"application/xml", b"application/xhtml")
 
@@ -114,9 +122,12 @@ def _fields(error: Mapping[str, object]) -> str:
 
 
 def _line(text: str) -> str:
-    """The first line of a text that says anything, without what cannot be printed, cut to a length for people."""
+    """The first line of a text that says anything, without what cannot be printed, cut to a length for people.
+
+    No word is cut: it might be a key, which is known by its whole length only.
+    """
     for line in text.splitlines():
         said = " ".join("".join(each if each.isprintable() else " " for each in line).split())
         if said:
-            return said if len(said) <= MAX_LINE else said[: MAX_LINE - 1] + "…"
+            return said if len(said) <= MAX_LINE else _UNFINISHED.sub("", said[: MAX_LINE - 1], count=1) + "…"
     return ""

@@ -210,6 +210,10 @@ NUMBERED: dict[str, tuple[list[dict[str, Any]], list[tuple[str, str, str]]]] = {
         [call(index=0, id="a", arguments="{"), call(index=0, name="f", arguments="}")],
         [("a", "f", "{}")],
     ),
+    "further pieces with an empty id and name": (
+        [call(index=0, id="a", name="f", arguments=""), call(index=0, id="", name="", arguments=P1)],
+        [("a", "f", P1)],
+    ),
     "arguments as objects": (
         [call(index=0, id="a", name="f", arguments={"p": 1}), call(index=0, id="b", name="f", arguments={"p": 2})],
         [("a", "f", P1), ("b", "f", P2)],
@@ -261,6 +265,12 @@ def test_every_call_gets_an_id_of_its_own(case: str) -> None:
     assert len({id for id, _, _ in made}) == len(made)
     assert added_up(*deltas) == made
     assert [(name, arguments) for _, name, arguments in translated(*deltas)] == expected
+
+
+def test_a_further_piece_names_its_call_by_its_number_alone() -> None:
+    first = call(index=0, id="a", type="function", name="f", arguments="")
+    more = call(index=0, id="", type="", name="", arguments=P1)
+    assert passed(chunk(first), chunk(more))[1] == chunk(call(index=0, arguments=P1))
 
 
 def test_ids_differ_from_answer_to_answer() -> None:

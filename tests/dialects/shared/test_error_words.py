@@ -35,6 +35,11 @@ from agcore.dialects.shared.error_words import MAX_LINE, unwrapped, words_of_tex
         ('{"base_resp":{"status_code":1002,"status_msg":"m"},"choices":null}', "m"),
         ('{"error_code":17,"error_msg":"m"}', "m"),
         ('{"Message":"m"}', "m"),
+        ('{"fault":{"faultstring":"m","detail":{"errorcode":"x"}}}', "m"),
+        ('{"reason":"m"}', "m"),
+        ('{"result":{"message":"m"},"code":3}', "m"),
+        ('{"data":{"error":"m"}}', "m"),
+        ('{"data":{"error":{"description":"m"}}}', "m"),
         ('{"detail":[[["deep"]]]}', ""),
         ('{"detail":{"detail":{"detail":{"detail":{"detail":"deep"}}}}}', ""),
         ('{"error":{"message":7}}', ""),
@@ -81,4 +86,12 @@ def test_a_text_says_its_first_line(body: bytes, kind: bytes, words: str) -> Non
 
 
 def test_a_long_line_is_cut() -> None:
-    assert words_of_text(b"x" * 1000, b"text/plain") == "x" * (MAX_LINE - 1) + "…"
+    assert words_of_text("é".encode() * 1000, b"text/plain") == "é" * (MAX_LINE - 1) + "…"
+
+
+def test_no_word_is_cut_which_might_be_a_key() -> None:
+    for before in (0, 1, 280, 290, 297, 298, 299, 400):
+        said = words_of_text(b"no " + b"x " * (before // 2) + b"sk-secret" * 20 + b" is bad " * 50, b"text/plain")
+        assert len(said) <= MAX_LINE
+        assert said.count("sk-secret") in (0, 20)
+        assert "sk-" not in said.replace("sk-secret" * 20, "")
