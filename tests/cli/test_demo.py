@@ -122,6 +122,7 @@ class TestDemo:
             assert f"\n{sample.protocol}\n  POST {sample.target}\n" in shown
             assert f"You said: {sample.prompt} 200 from demo/{sample.model}: first words after " in words
         assert "\x1b" not in shown
+        assert "\nWith clients of your own, while `agcore serve` runs:\n" in shown
         assert "\nClaude Code\n" not in shown
         assert "ANTHROPIC_BASE_URL=http://127.0.0.1:" in shown
 

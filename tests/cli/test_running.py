@@ -55,6 +55,13 @@ class TestTrust:
     ) -> None:
         assert main(["trust"]) == 2
         assert "cannot trust agcore.toml: no such file or directory" in capsys.readouterr().err
+        (home / "agcore.toml").write_text(text(KEY_A))
+        (home / "full").write_text("a file in the place of the directory")
+        monkeypatch.setenv("AGCORE_STATE_DIR", str(home / "full"))
+        assert main(["trust"]) == 2
+        err = capsys.readouterr().err
+        assert f"cannot trust agcore.toml, as nothing can be written in {home}/full: " in err
+        monkeypatch.delenv("AGCORE_STATE_DIR")
         monkeypatch.delenv("HOME")
         assert main(["trust"]) == 2
         assert "set AGCORE_STATE_DIR" in capsys.readouterr().err
@@ -277,7 +284,9 @@ class TestStatusAndReset:
                 assert capsys.readouterr().out == "in use again: one#1\n"
                 assert post(url)[0] == 200
                 assert main(["reset"]) == 0
-                assert capsys.readouterr().out == "no such key was left alone\n"
+                assert capsys.readouterr().out == "no key was left alone\n"
+                assert main(["reset", "one"]) == 0
+                assert capsys.readouterr().out == "no key of one was left alone\n"
                 assert main(["reset", "two"]) == 1
                 assert "no key is called 'two'; there are: one#1" in capsys.readouterr().err
                 limited[0] = True

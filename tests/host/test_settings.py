@@ -9,6 +9,7 @@ import pytest
 
 from agcore.config.parser import parse
 from agcore.config.values import Config, Provider, Proxy
+from agcore_host.run_files import Run
 from agcore_host.settings import SettingsError, listen_problem, load, needs_demo, refusals, resolve
 
 PORTS = "[proxy]\nport = {}\n"
@@ -144,6 +145,17 @@ def test_an_address_that_cannot_be_had_comes_with_advice(number: int, advice: st
     text = listen_problem("127.0.0.1", 80, OSError(number, os.strerror(number)))
     assert text.startswith("cannot listen on 127.0.0.1:80: ")
     assert advice in text
+
+
+def test_a_gateway_that_has_the_port_already_is_named() -> None:
+    runs = [Run("http://127.0.0.1:81", 7, None, 0.0), Run("http://127.0.0.1", 8, "/a.toml", 0.0)]
+    taken = OSError(errno.EADDRINUSE, "Address already in use")
+    assert "a gateway runs there (configuration: /a.toml; process 8): use it, stop it" in listen_problem(
+        "127.0.0.1", 80, taken, runs
+    )
+    assert "configuration: the environment; process 7" in listen_problem("127.0.0.1", 81, taken, runs)
+    assert "another program listens there" in listen_problem("127.0.0.1", 82, taken, runs)
+    assert "gateway" not in listen_problem("127.0.0.1", 80, OSError(errno.EACCES, "permission denied"), runs)
 
 
 def test_an_ipv6_address_stands_in_brackets() -> None:

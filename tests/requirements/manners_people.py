@@ -225,6 +225,14 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "demo/test_provider.py::test_no_tool_is_called_unless_it_is_asked_for",
         "demo/test_provider.py::test_what_must_be_called_is_called_in_every_dialect",
     ),
+    base.row(
+        "manners.N7.next",
+        "docs/running.md",
+        "What a command cannot do it says with what to do next: who has the port, where the names are, why trust fails.",
+        "host/test_settings.py::test_a_gateway_that_has_the_port_already_is_named",
+        "cli/test_running.py::test_what_cannot_be_trusted_is_a_complaint",
+        "cli/test_main.py::test_a_name_that_nobody_serves_is_a_no_with_near_names",
+    ),
     # N8
     # N10
     base.row(

@@ -86,7 +86,7 @@ async def _run(paper: Paper, *, port: int | None, once: bool) -> int:
             code = UNUSABLE
             nursery.cancel_scope.cancel()
         else:
-            code = 0 if await show(paper, url, demo) else FAILED
+            code = 0 if await show(paper, url, demo, once=once) else FAILED
             if once or code:
                 nursery.cancel_scope.cancel()
             else:
@@ -115,7 +115,7 @@ class _Log(LogSink):
             super().__call__(event)
 
 
-async def show(paper: Paper, url: str, demo: str) -> bool:
+async def show(paper: Paper, url: str, demo: str, *, once: bool = False) -> bool:
     """Writes the whole show; returns whether every exchange succeeded."""
     paper.line(paper.style("agcore demo: one gateway, four protocols, no key", "bold"))
     paper.line()
@@ -142,7 +142,9 @@ async def show(paper: Paper, url: str, demo: str) -> bool:
     if failed:
         paper.line(paper.style(f"{failed} of {len(SAMPLES)} exchanges failed.", "red"))
         return False
-    paper.line(paper.style("Now with clients of your own:", "bold"))
+    # After a single show nothing answers there any more.
+    title = "With clients of your own, while `agcore serve` runs:" if once else "Now with clients of your own:"
+    paper.line(paper.style(title, "bold"))
     for recipe in recipes(url):
         paper.line()
         paper.line(paper.style(f"# {recipe.title}" + (f". {recipe.remark}" if recipe.remark else ""), "dim"))

@@ -195,7 +195,8 @@ def trusted(path: Path, state: Path) -> str:
     try:
         full = trust.trust(path, state)
     except OSError as error:
-        raise SettingsError(f"cannot trust {path}: {reason(error)}") from None
+        where = f"{path}, as nothing can be written in {state}" if path.is_file() else f"{path}"
+        raise SettingsError(f"cannot trust {where}: {reason(error)}") from None
     return f"trusted {full}: agcore uses it when run in {full.parent}, as long as its content stays what it is"
 
 

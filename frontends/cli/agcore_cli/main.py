@@ -134,7 +134,7 @@ async def _listen(
     import trio
 
     from agcore import Gateway
-    from agcore_host.run_files import RunFile
+    from agcore_host.run_files import RunFile, running
     from agcore_host.settings import listen_problem, needs_demo
     from agcore_trio.reload import Reloader
     from agcore_trio.server import serve
@@ -177,7 +177,7 @@ async def _listen(
                 announce=announce,
             )
         except OSError as error:
-            code = refuse(listen_problem(host, port, error))
+            code = refuse(listen_problem(host, port, error, running(os.environ)))
         finally:
             run_file.remove()
         nursery.cancel_scope.cancel()
@@ -261,7 +261,8 @@ def _reset(options: argparse.Namespace) -> int:
         wanted = {"all": True} if options.key == "all" else {"key": options.key}
         reply = running.ask(found, os.environ, "POST", "/admin/api/reset", wanted)
         labels = json.loads(reply.body)["reset"]
-        print(f"in use again: {', '.join(labels)}" if labels else "no such key was left alone")
+        whose = "no key" if options.key == "all" else f"no key of {options.key}"
+        print(f"in use again: {', '.join(labels)}" if labels else f"{whose} was left alone")
         return OK
 
     return _of_running(options, reset)
@@ -347,8 +348,9 @@ def _models(options: argparse.Namespace) -> int:
     lines = listings.resolutions(catalog, options.name)
     if not lines:
         found = catalog.resolve(options.name)
-        near = [f"did you mean {', '.join(found.near)}?"] if isinstance(found, Miss) and found.near else []
-        complain("error", f"no provider serves a model of the name {options.name!r}", near)
+        near = found.near if isinstance(found, Miss) else ()
+        hint = f"did you mean {', '.join(near)}?" if near else "the names that are served: agcore models"
+        complain("error", f"no provider serves a model of the name {options.name!r}", [hint])
         return NO
     print(*lines, sep="\n")
     return OK

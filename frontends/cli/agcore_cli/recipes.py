@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from agcore_cli.samples import CHAT, CLAUDE, GEMINI, RESPONSES, SAMPLES, Sample
+from agcore_cli.samples import CHAT, CLAUDE, GEMINI, SAMPLES, Sample
 
 KEY: Final = "demo"
 """Stands where clients want a key; a gateway that is open on this machine takes any."""
@@ -151,7 +151,7 @@ def recipes(url: str) -> tuple[Recipe, ...]:
         Recipe(
             CLIENTS["codex"].title,
             "sh",
-            f"codex -m {RESPONSES} -c model_provider=agcore \\\n  -c 'model_providers.agcore={{{codex}}}'",
+            f"codex -c model_provider=agcore \\\n  -c 'model_providers.agcore={{{codex}}}'",
         ),
         _started_with_variables("gemini", url),
     )

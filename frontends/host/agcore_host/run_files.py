@@ -35,6 +35,11 @@ class Run(msgspec.Struct, frozen=True):
     guarded: bool = False
     """Its configuration counts as long as its content is trusted."""
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return _port(self.address)
+
 
 class RunFile:
     """The run file of one gateway.
@@ -58,8 +63,7 @@ class RunFile:
         state = state_dir(self._environ)
         if state is None:
             return f"commands will not find this gateway: {NO_STATE_DIR}"
-        url = urlsplit(address)
-        path = state / "run" / f"{url.port or (443 if url.scheme == 'https' else 80)}.json"
+        path = state / "run" / f"{_port(address)}.json"
         file = self._config.path
         config = None if file is None else str(file.resolve())
         run = Run(seen_from_here(address), os.getpid(), config, round(time.time(), 3), self._config.guarded)
@@ -94,6 +98,11 @@ def seen_from_here(address: str) -> str:
     place = f"[{host}]" if ":" in host else host
     port = "" if url.port is None else f":{url.port}"
     return f"{url.scheme}://{place}{port}{url.path.rstrip('/')}"
+
+
+def _port(address: str) -> int:
+    url = urlsplit(address)
+    return url.port or (443 if url.scheme == "https" else 80)
 
 
 def _read(path: Path) -> Run | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ from agcore_host.places import Found, find, state_dir
 
 if TYPE_CHECKING:
     from agcore_host.certificate import Certificate
+    from agcore_host.run_files import Run
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -291,7 +292,22 @@ _ADVICE = {
 }
 
 
-def listen_problem(host: str, port: int, error: OSError) -> str:
-    """Says why a server cannot listen, and what to do about it."""
+def listen_problem(host: str, port: int, error: OSError, runs: Sequence[Run] = ()) -> str:
+    """Says why a server cannot listen, and what to do about it.
+
+    Args:
+        host: where it was to listen.
+        port: likewise.
+        error: what came of that.
+        runs: the gateways that run on this machine.
+    """
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return f"cannot listen on {where}: {reason(error)}{_ADVICE.get(error.errno or 0, '')}"
+    advice = _ADVICE.get(error.errno or 0, "")
+    for run in runs if error.errno == errno.EADDRINUSE else ():
+        if run.port == port:
+            by = run.config or "the environment"
+            advice = (
+                f"; a gateway runs there (configuration: {by}; process {run.pid}): use it, stop it, or choose another "
+                "port with --port"
+            )
+    return f"cannot listen on {where}: {reason(error)}{advice}"
