@@ -306,6 +306,13 @@ def test_the_root_of_a_tool_is_a_plain_object(
     check(got, target)
 
 
+def test_a_root_that_is_no_object_is_told_of() -> None:
+    for schema in ({"type": "array", "items": TEXT}, {"type": "string"}):
+        losses = Losses()
+        assert written(schema, OPENAI, losses)["type"] == "object"
+        assert [loss.weight for loss in losses] == ["warn"]
+
+
 def test_conditions_at_a_root_are_told_in_its_description() -> None:
     losses = Losses()
     schema = {**parameters(a=TEXT), "description": "d", "not": {"required": ["a"]}, "anyOf": [{"required": ["a"]}, {}]}

@@ -89,6 +89,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "docs/wire/tools.md",
         "The tools upstream are those that there are at the end of the history, with additions and without removals.",
         "dialects/anthropic/test_request.py::test_the_tools_are_those_that_there_are_at_the_end",
+        "dialects/anthropic/test_request.py::test_a_tool_that_was_removed_is_not_demanded",
         "dialects/anthropic/test_request.py::test_a_deferred_tool_that_is_added_is_there_and_unknown_ones_are_reported",
         "dialects/anthropic/test_request.py::test_tools_that_anthropic_runs_come_and_go_too",
         "dialects/anthropic/test_request.py::test_a_compaction_brings_the_changes_of_what_it_compacted",

@@ -55,6 +55,8 @@ def write_schema(schema: Json, target: SchemaTarget, path: str, losses: Losses) 
     if target.plain_root and (plain := plain_object(found)) is not found:
         if any(name in found for name in _ALTERNATIVES):
             losses.add(path, "a schema takes no alternatives at its root", action="merged")
+        elif found.get("type") not in _OBJECT:
+            losses.add(path, "a schema's root is an object", action="any object")
         found = plain
     if resolved.recursive and target.cycles == "optional":
         losses.add(path, "schemas that hold themselves must be optional", action="no longer required", weight="note")

@@ -64,7 +64,7 @@ def parse_request(body: dict[str, object], *, model: str, stream: bool, losses: 
     messages = Messages(body.get("system"), body.get("messages"), losses)
     tools, hosted = messages.changes.applied(*read_tools(body.get("tools"), losses))
     choice, parallel = read_choice(body.get("tool_choice"))
-    choice, hosted = forced(choice, tools, hosted)
+    choice, hosted = forced(messages.changes.chosen(choice), tools, hosted)
     reasoning, output = _controls(body, messages.effort, losses)
     conversation = Conversation(
         model=model,

@@ -132,6 +132,7 @@ class ToolChanges:
         self._losses = losses
         self._changes: list[tuple[bool, str, Tool | HostedTool | None, str]] = []
         """Whether it is an addition, the tool's name, its definition where that is given, and the place."""
+        self._gone: frozenset[str] = frozenset()
 
     def read_all(self, changes: object, path: str) -> None:
         """Read a list of changes; None is none. Raises Invalid, as `read` does."""
@@ -173,9 +174,17 @@ class ToolChanges:
             else:
                 self._losses.add(path, f"no tool {name} is declared", weight="warn" if adds else "note")
         left = [tool for name, tool in declared.items() if there[name]]
+        self._gone = frozenset(name for name, stays in there.items() if not stays)
         return [each for each in left if isinstance(each, Tool)], [
             each for each in left if isinstance(each, HostedTool)
         ]
+
+    def chosen(self, choice: ToolChoice | None) -> ToolChoice | None:
+        """The choice, once the changes were applied: a tool that was removed cannot be demanded."""
+        if choice is None or not self._gone.intersection(choice.names):
+            return choice
+        self._losses.add("tool_choice", "the tool was removed", action="left to the model")
+        return None
 
 
 def _name(tool: Tool | HostedTool) -> str:

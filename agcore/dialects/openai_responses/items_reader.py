@@ -204,7 +204,9 @@ class _Inputs:
         self.turns += [Turn("assistant", (Foreign(NAME, kind, item),))] if turns is None else turns
 
     def _agent(self, item: Item, path: str) -> None:
-        parts: list[Part] = [Text(f"[Message from {item.get('author')} to {item.get('recipient')}]\n")]
+        ends = ((word, item.get(member)) for word, member in (("from", "author"), ("to", "recipient")))
+        told = "".join(f" {word} {name}" for word, name in ends if isinstance(name, str) and name)
+        parts: list[Part] = [Text(f"[Message{told}]\n")]
         content = item.get("content")
         for index, part in enumerate(content if isinstance(content, list) else [content or ""]):
             place = f"{path}.content[{index}]"

@@ -1050,6 +1050,17 @@ def test_the_tools_are_those_that_there_are_at_the_end(changes: list[Any], left:
     assert repaired.role == "user", "a system message with nothing but changes vanishes"
 
 
+def test_a_tool_that_was_removed_is_not_demanded() -> None:
+    losses, demand = Losses(), {"type": "tool", "name": "time"}
+    body = changing(removal(reference("time")), tools=declared("get_weather", "time"))
+    assert parsed({**body, "tool_choice": demand}, losses).tool_choice is None
+    assert {loss.path for loss in losses} == {"tool_choice"}
+    body = changing(removal(reference("get_weather")), tools=declared("get_weather", "time"))
+    kept = parsed({**body, "tool_choice": demand}).tool_choice
+    assert kept is not None
+    assert kept.names == ("time",)
+
+
 def test_the_last_definition_of_a_tool_counts() -> None:
     change = addition(definition("time", description="better"))
     assert parsed(changing(change, tools=declared("time"))).tools[0].description == "better"

@@ -206,6 +206,9 @@ def test_what_agents_say_to_each_other_is_told_and_what_is_sealed_is_reported() 
     assert turns(item, losses=losses) == [Turn("user", (Text("[Message from /root to /root/a]\n"), Text("Look here.")))]
     assert [(loss.path, loss.weight) for loss in losses] == [("input[0].content[1]", "warn")]
 
+    (alone,) = turns({"type": "agent_message", "content": content[:1]})
+    assert alone.parts[0] == Text("[Message]\n")
+
 
 def test_outputs_without_ids_answer_the_first_open_call_of_their_tool() -> None:
     said = turns(
