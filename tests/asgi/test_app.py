@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -282,12 +283,18 @@ def test_a_configuration_that_cannot_be_read_fails_the_startup(environment: pyte
     anyio.run(main)
 
 
-def test_without_any_provider_the_answer_says_how_to_configure_one(environment: pytest.MonkeyPatch) -> None:
+def test_without_any_provider_the_answer_says_how_to_configure_one(
+    environment: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "agcore")
+
     async def main() -> None:
         client = AsgiClient(EnvironmentApp())
         async with client.request("POST", "/v1/messages", body=[b"{}"]) as response:
             assert response.status == 503
             assert "ANTHROPIC_API_KEY" in json.loads(await response.read())["error"]["message"]
+        assert [*(tmp_path / "state" / "agcore" / "run").glob("*.json")]  # so that commands find it even so
+        assert caplog.messages[0].startswith("the environment (no configuration file): no provider. ")
         async with client.request("GET", "/healthz") as response:
             assert response.status == 200
 

@@ -233,6 +233,12 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "cli/test_running.py::test_what_cannot_be_trusted_is_a_complaint",
         "cli/test_main.py::test_a_name_that_nobody_serves_is_a_no_with_near_names",
     ),
+    base.row(
+        "manners.N7.server",
+        "docs/running.md",
+        "In a server of one's own, too, the log names what is served, and commands find the gateway without a provider.",
+        "asgi/test_app.py::test_without_any_provider_the_answer_says_how_to_configure_one",
+    ),
     # N8
     # N10
     base.row(

@@ -87,6 +87,8 @@ def test_attempts_that_the_error_lists_are_not_repeated(utc):
     row = {**ROW, "key": "openai#2", "failed": failed, "outcome": "error", "error": f"slow (tried {', '.join(failed)})"}
     expected = 'id=req_1 key=openai#2 outcome=error error="slow (tried openai#1: 429, openai#2: 429)"'
     assert text_line(LogRow("access", row), AT).endswith(f"out=40 {expected}")
+    row = {**row, "failed": ["openai#1: 503"] * 3, "error": "busy (tried openai#1: 503 3 times)"}
+    assert "failed=" not in text_line(LogRow("access", row), AT)
 
 
 def test_a_stream_that_broke_after_a_failed_attempt_names_both(utc):

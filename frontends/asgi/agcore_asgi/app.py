@@ -11,6 +11,7 @@ gives them, then the pools are closed. A websocket scope is refused.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ import anyio.to_thread
 from anyio.lowlevel import RunVar
 
 from agcore import Gateway
-from agcore.config import Config, startup_problems, startup_warnings
+from agcore.config import Config, startup_problems, startup_warnings, summarize_config
 from agcore.protocol import CloseIdle, Emit, Event, GatewayEffect, Halt, NotifyExchange, StopAccepting, Warned
 from agcore_asgi.connection import Connection, Receive, Scope, Send, address_of
 from agcore_asgi.driver import Driver
@@ -163,10 +164,14 @@ class Application:
                 raise ValueError(f"agcore serves no scope of type {other!r}")
 
     @property
+    def config(self) -> Config:
+        """What it goes by."""
+        return self._gateway.config
+
+    @property
     def configured(self) -> bool:
         """Whether there is anything that could answer: a provider or an MCP server."""
-        config = self._gateway.config
-        return bool(config.providers or config.mcp)
+        return bool(self.config.providers or self.config.mcp)
 
     def reload(self, config: Config) -> bool:
         """Goes by another configuration from now on; requests under way end by the one that they began with.
@@ -207,9 +212,17 @@ class Application:
         if self._run_file is not None:
             self._run_file.remove()
 
+    async def announce(self, scope: Scope) -> None:
+        """Writes the run file, once: only a request shows where the server listens."""
+        if self._run_file is None or not self._unannounced or (address := address_of(scope)) is None:
+            return
+        self._unannounced = False
+        failure = await anyio.to_thread.run_sync(self._run_file.write, address)
+        _warn(self._sink, [failure] if failure else [])
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._unannounced and (address := address_of(scope)) is not None:
-            await self._announce(address)
+        if self._unannounced:
+            await self.announce(scope)
         await self._upkeep.in_passing()
         now = self._clock.now()
         if (deadline := self._gateway.deadline) is not None and now >= deadline:
@@ -224,13 +237,6 @@ class Application:
             self._running.discard(driver)
             if self._ended is not None:
                 self._ended.set()
-
-    async def _announce(self, address: str) -> None:
-        """Writes the run file: only a request shows where the server listens."""
-        self._unannounced = False
-        if self._run_file is not None:
-            failure = await anyio.to_thread.run_sync(self._run_file.write, address)
-            _warn(self._sink, [failure] if failure else [])
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -302,6 +308,7 @@ class EnvironmentApp:
             await send({"type": "lifespan.startup.failed", "message": "\n".join((str(error), *details))})
             return
         if scope["type"] == "http" and scope["method"] == "POST" and not application.configured:
+            await application.announce(scope)
             await _answer(send, "http.response", 503, NO_PROVIDER)
         else:
             await application(scope, receive, send)
@@ -309,7 +316,10 @@ class EnvironmentApp:
     def _ready(self) -> Application:
         if self._application is None:
             show_on_stderr()
-            self._application = _followed(settings.Source(None, os.environ), LogSink())
+            source = settings.Source(None, os.environ)
+            self._application = _followed(source, LogSink())
+            origin = "the environment (no configuration file)" if source.path is None else source.path
+            logging.getLogger("agcore").info("%s: %s", origin, summarize_config(self._application.config))
         return self._application
 
 

@@ -92,8 +92,9 @@ def _remarks(fields: Mapping[str, object]) -> dict[str, object]:
     if failed or not went_well:
         remarks["key"] = fields.get("key")
     # The error of a request that failed as a whole lists the attempts itself.
-    if (attempts := _joined(failed)) not in str(fields.get("error", "")):
-        remarks["failed"] = attempts
+    error = str(fields.get("error", ""))
+    if not all(str(attempt) in error for attempt in failed):
+        remarks["failed"] = _joined(failed)
     if not went_well:
         remarks |= {name: fields.get(name) for name in ("outcome", "error")}
     return {name: value for name, value in remarks.items() if value}
