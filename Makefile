@@ -7,7 +7,7 @@ WORKERS ?= auto
 # The folders of tests that want sockets, other processes, or seconds.
 SLOW := agents asgi cli differential docs gauntlet inprocess packaging properties sdk trio_server
 
-.PHONY: demo test test-fast test-deep mutants mcp-js mcp-conformance check format types lint golden docs bench clean
+.PHONY: agents demo test test-fast test-deep mutants mcp-js mcp-conformance check format types lint golden docs bench clean
 
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +41,12 @@ mcp-js:  ## what the tests with the MCP client in JavaScript need; without it th
 mcp-conformance: $(VENV)/.test  ## the protocol's official suite against the vision server; needs npm
 	npm install --prefix build/mcp-conformance --no-package-lock --no-audit --no-fund @modelcontextprotocol/conformance@0.1.16 node@22
 	$(BIN)/python -m tests.sdk.mcp_conformance build/mcp-conformance
+
+agents: $(VENV)/.test  ## real agents through the gateway to strict vendors, offline once installed; needs npm
+	npm install --prefix build/agents --no-package-lock --no-audit --no-fund @anthropic-ai/claude-code @openai/codex @google/gemini-cli opencode-ai
+	test -x build/agents/aider/bin/aider || ($(PYTHON) -m venv build/agents/aider && build/agents/aider/bin/pip install --quiet aider-chat)
+	$(BIN)/python -m tests.agents build/agents
+	$(BIN)/python -m tests.agents.failures build/agents
 
 check: $(VENV)/.test  ## lint, format, types, generated docs
 	$(BIN)/ruff check .

@@ -284,7 +284,8 @@ def _passed(
         if lookalikes.is_foreign(upstream.traits.name, members, manners):
             return _translated(body, upstream, upstream, summary, target, id=id, created=created)
         changes, hides_usage = upstream.pass_through.edits(members, summary, model)
-        changes.update(foreign_signatures.edits(upstream.traits.name, members, signer=signer, losses=losses))
+        members = parse(members.edited(changes))
+        changes = foreign_signatures.edits(upstream.traits.name, members, signer=signer, losses=losses)
         if upstream.traits.stream_path is None and summary.stream != (members.value("stream") is True):
             changes["stream"] = b"true" if summary.stream else b"false"
         members = parse(members.edited(changes))

@@ -21,6 +21,7 @@ CallIds: TypeAlias = Literal["any", "nine_alphanumerics"]
 ForcedTool: TypeAlias = Literal["taken", "by_word", "not_while_thinking", "refused"]
 ReasoningContent: TypeAlias = Literal["ignored", "refused", "taken", "demanded"]
 ToolsWithEffort: TypeAlias = Literal["taken", "none", "left_out"]
+LimitOnChat: TypeAlias = Literal["max_tokens", "max_completion_tokens"]
 UserIds: TypeAlias = Literal["any", "words"]
 Schemas: TypeAlias = Literal["json", "moonshot", "openapi"]
 ReasoningMember: TypeAlias = Literal[
@@ -67,6 +68,8 @@ class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
     """By which member of a Chat request reasoning is asked for and switched off; `unasked`: by none."""
     tools_with_effort_on_chat: ToolsWithEffort = "taken"
     """Functions beside `reasoning_effort` in Chat: `taken`; only the effort `none` is; or the effort is `left_out`."""
+    limit_on_chat: LimitOnChat = "max_tokens"
+    """The member of a Chat request that limits the answer; a client's `max_tokens` becomes `max_completion_tokens`."""
     sampling: Sampling = "taken"
     """`temperature`, `top_p` and penalties: `taken` as far as `Profile` has it, or `fixed` (left out, with a loss):
     `Profile.sampling` and `Profile.penalties` are False then, too."""
@@ -107,6 +110,8 @@ class VendorProfile(msgspec.Struct, frozen=True, kw_only=True):
             or self.schemas != "json"
             or self.sampling == "fixed"
             or self.reasoning_content == "demanded"
+            or self.tools_with_effort_on_chat != "taken"
+            or self.limit_on_chat != "max_tokens"
         )
 
 
@@ -142,6 +147,7 @@ VENDOR_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "reasoning_content": get_args(ReasoningContent),
     "reasoning_member": get_args(ReasoningMember),
     "tools_with_effort_on_chat": get_args(ToolsWithEffort),
+    "limit_on_chat": get_args(LimitOnChat),
     "sampling": get_args(Sampling),
     "schemas": get_args(Schemas),
     "user_ids": get_args(UserIds),

@@ -29,6 +29,14 @@ VENDORS: Final[tuple[VendorRow, ...]] = (
     ),
     VendorRow(
         vendors=_OPENAI_HOSTS,
+        models=("gpt-5*", "gpt-6*", "o1*", "o3*", "o4*", "codex-*"),
+        dialects=CHAT,
+        members={"limit_on_chat": "max_completion_tokens"},
+        source="https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_tokens (not compatible with "
+        "reasoning models), anomalyco/opencode#37964: \"Unsupported parameter: 'max_tokens'\"",
+    ),
+    VendorRow(
+        vendors=_OPENAI_HOSTS,
         models=("gpt-audio*", "gpt-4o-audio*", "gpt-4o-mini-audio*", "*-search-preview*", "*-search-api*"),
         members={"endpoints": ("openai_chat",)},
         source="https://platform.openai.com/docs/models/gpt-audio, /gpt-4o-search-preview",

@@ -66,8 +66,8 @@ def edited_body(asking: Asking, candidate: Candidate, upstream: VendorProfile, l
     if b"gw1." in members.body or b"Z3cxL" in members.body:
         from agcore.dialects import foreign_signatures  # a conversation that changed vendors is rare
 
-        signer = candidate.provider.signer
-        changes.update(foreign_signatures.edits(traits.name, members, signer=signer, losses=losses))
+        members = parse(members.edited(changes))
+        changes = foreign_signatures.edits(traits.name, members, signer=candidate.provider.signer, losses=losses)
     if upstream.is_particular:
         from agcore.dialects import lookalikes  # most upstreams are whom they seem to be
 

@@ -30,7 +30,7 @@ _CLIENTS: Final = tuple(client for client in CLIENTS if client.name in ("claude"
 _MODEL: Final = "some-local-model"
 _SLOW: Final = 150.0
 """Seconds until a slow machine's first byte: longer than vendors are waited for."""
-_NEEDS_KEY: Final = '[proxy]\napi_key = "gw-another-0123456789abcdef"\n'
+_NEEDS_KEY: Final = '[proxy]\napi_key = "gw-another-0123456789abcdef"\nauth_mode = "all_except_health"\n'
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -63,7 +63,7 @@ CASES: Final = (
     Case("client key", _never, "API key", more=_NEEDS_KEY),
     Case("vendor key", _says(401, b"application/json", _REFUSED), "refused"),
     Case("tls", _never, "TLS", scheme="https"),
-    Case("page", _says(200, b"text/html", _PAGE), "hotel"),
+    Case("page", _says(200, b"text/html", _PAGE), "text/html"),
     Case("overload", _says(529, b"application/json", _OVERLOADED), "", seconds=40.0),
 )
 
@@ -99,7 +99,7 @@ def slow(client: Client, folder: Path) -> tuple[Ran, int]:
         waited: list[bytes] = []
 
         def late(request: Recorded) -> Answer:
-            if not waited:
+            if not waited and request.method == "POST":
                 waited.append(request.body)
                 time.sleep(_SLOW)
             return answer(request)

@@ -463,3 +463,37 @@ def test_a_chat_request_that_lacks_no_thought_passes(body: Json) -> None:
 def test_a_chat_request_is_foreign_by_its_tools_where_none_are_taken(body: Json, found: bool) -> None:
     assert foreign("openai_chat", body, VendorProfile(tools=False)) is found
     assert not foreign("openai_chat", body)
+
+
+@pytest.mark.parametrize(
+    ("manner", "body", "members", "lost"),
+    [
+        ("none", {"tools": [FUNCTION]}, {"reasoning_effort": "none"}, ["reasoning_effort"]),
+        ("none", {"functions": [{"name": "f"}], "reasoning_effort": "high"}, {"reasoning_effort": "none"}, ["reasoning_effort"]),
+        ("none", {"tools": [FUNCTION], "reasoning_effort": "none"}, {}, []),
+        ("none", {"reasoning_effort": "high"}, {}, []),
+        ("left_out", {"tools": [FUNCTION], "reasoning_effort": "high"}, {"reasoning_effort": None}, ["reasoning_effort"]),
+        ("left_out", {"tools": [FUNCTION]}, {}, []),
+        ("taken", {"tools": [FUNCTION], "reasoning_effort": "high"}, {}, []),
+    ],
+)  # fmt: skip
+def test_an_effort_that_excludes_functions_is_left_out_of_what_passes(
+    manner: Any, body: Json, members: Json, lost: list[str]
+) -> None:
+    upstream = VendorProfile(tools_with_effort_on_chat=manner)
+    assert upstream.is_particular is (manner != "taken")
+    assert changed("openai_chat", body, upstream) == (members, lost)
+
+
+@pytest.mark.parametrize(
+    ("body", "members"),
+    [
+        ({"max_tokens": 9}, {"max_tokens": None, "max_completion_tokens": 9}),
+        ({"max_tokens": 9, "max_completion_tokens": 8}, {"max_tokens": None, "max_completion_tokens": 8}),
+        ({"max_completion_tokens": 8}, {}),
+    ],
+)
+def test_a_limit_has_the_name_that_the_server_knows(body: Json, members: Json) -> None:
+    upstream = VendorProfile(limit_on_chat="max_completion_tokens")
+    assert upstream.is_particular
+    assert changed("openai_chat", body, upstream) == (members, [])

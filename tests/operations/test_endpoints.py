@@ -175,3 +175,46 @@ def test_what_a_model_refuses_is_left_out_of_requests_that_pass() -> None:
     body: dict[str, object] = {**CHAT, "temperature": 0, "user": "u"}
     path, request = sent(asked({"preset": "moonshot"}, "kimi-k2.6", "/v1/chat/completions", body))
     assert (path, request) == ("/chat/completions", {"model": "kimi-k2.6", **CHAT, "user": "u"})
+
+
+def test_a_chat_client_is_served_where_there_is_chat_only() -> None:
+    body = {**CHAT, "tools": TOOLS, "max_tokens": 9}
+    path, request = sent(asked(CHAT_ONLY, "gpt-5.6-sol", "/v1/chat/completions", body))
+    assert path == "/chat/completions"
+    assert request == {
+        "model": "gpt-5.6-sol",
+        **CHAT,
+        "tools": TOOLS,
+        "max_completion_tokens": 9,
+        "reasoning_effort": "none",
+    }
+
+
+PRIVATE = {"internal_chat_message_metadata_passthrough": {"content_item_kinds": ["prompt"]}}
+
+
+def test_what_is_between_codex_and_its_own_server_does_not_reach_others() -> None:
+    items = [
+        {"type": "message", "role": "user", "content": "a", **PRIVATE},
+        {"type": "reasoning", "summary": [], "encrypted_content": "gw1.anthropic.eA", **PRIVATE},
+    ]
+    path, request = sent(asked(OPENAI, "gpt-5.6-sol", "/v1/responses", {"input": items, "tools": FLAT}))
+    assert path == "/responses"
+    assert request["input"] == [{"type": "message", "role": "user", "content": "a"}]
+    assert request["tools"] == FLAT
+
+
+@pytest.mark.parametrize(
+    "input", ["internal_chat_message_metadata_passthrough", ["odd internal_chat_message_metadata_passthrough"]]
+)
+def test_a_request_that_only_speaks_of_it_passes(input: object) -> None:
+    _, request = sent(asked(OPENAI, "gpt-5.6-sol", "/v1/responses", {"input": input}))
+    assert request["input"] == input
+
+
+def test_items_that_cannot_be_held_pass() -> None:
+    body = b'{"model":"gpt-5.6-sol","input":[1e999,"internal_chat_message_metadata_passthrough"]}'
+    story = Story(gateway(configured(OPENAI)))
+    story.open("POST", "/v1/responses", body=body)
+    (request,) = story.requests.values()
+    assert request.body == body

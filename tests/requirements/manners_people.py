@@ -240,6 +240,27 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "asgi/test_app.py::test_without_any_provider_the_answer_says_how_to_configure_one",
     ),
     # N8
+    base.row(
+        "manners.N8.compression",
+        "docs/wire/clients.md",
+        "Codex signed in to ChatGPT works: coded bodies are read, and what is for its own server goes no further.",
+        "stories/test_coded_requests.py::test_codex_sends_zstd_and_is_understood",
+        "operations/test_endpoints.py::test_what_is_between_codex_and_its_own_server_does_not_reach_others",
+    ),
+    base.row(
+        "manners.N8.local",
+        "docs/routing.md",
+        "A model on one's own machine is waited for as long as it takes to read its prompt, and asked once.",
+        "stories/test_patience.py::test_the_presets_of_local_servers_have_an_hour",
+        "stories/test_patience.py::test_a_key_that_let_the_time_run_out_is_not_asked_again",
+    ),
+    base.row(
+        "manners.vendors.strict",
+        "tests/README.md",
+        "Vendors' refusals are rows with their words and sources, and each of them fires.",
+        "agents/test_strict_vendors.py::test_every_rule_fires_on_a_request_that_breaks_it",
+        "agents/test_strict_vendors.py::test_a_vendor_refuses_in_its_own_words_and_answers_the_rest",
+    ),
     # N10
     base.row(
         "manners.N10.passing",

@@ -109,6 +109,9 @@ class Upstream:
         try:
             while self._serve_one(connection, http):
                 http.start_next_cycle()
+        except h11.RemoteProtocolError:  # no HTTP, as of a client that begins TLS
+            with suppress(OSError):
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
         except (OSError, h11.ProtocolError):
             pass  # the gateway hung up, as some tests want it to
         finally:

@@ -31,6 +31,32 @@ def is_foreign(get: _Get, upstream: VendorProfile) -> bool:
 
 def changes(get: _Get, upstream: VendorProfile, losses: Losses) -> _Object:
     """The members of a request to change."""
+    return _limited(get, upstream) | _without_effort(get, upstream, losses) | _with_thoughts(get, upstream)
+
+
+def _limited(get: _Get, upstream: VendorProfile) -> _Object:
+    """The limit by the only name that the server knows."""
+    limit = get("max_tokens")
+    if limit is None or upstream.limit_on_chat == "max_tokens":
+        return {}
+    given = get("max_completion_tokens")
+    return {"max_tokens": None, "max_completion_tokens": limit if given is None else given}
+
+
+def _without_effort(get: _Get, upstream: VendorProfile, losses: Losses) -> _Object:
+    """The effort, where it excludes functions and no other endpoint takes both: these stay."""
+    manner, effort = upstream.tools_with_effort_on_chat, get("reasoning_effort")
+    if manner == "taken" or not any(get(name) for name in _TOOLS):
+        return {}
+    if effort not in (None, "none"):
+        losses.add("reasoning_effort", "the model does not think beside functions in Chat", action="sent without")
+    elif manner == "none" and effort is None:
+        losses.add("reasoning_effort", "the model does not think beside functions in Chat", weight="note")
+    wanted = "none" if manner == "none" else None
+    return {} if effort == wanted else {"reasoning_effort": wanted}
+
+
+def _with_thoughts(get: _Get, upstream: VendorProfile) -> _Object:
     if upstream.reasoning_content != "demanded" or _is_off(get):
         return {}
     messages = get("messages")

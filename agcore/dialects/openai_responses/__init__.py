@@ -15,17 +15,17 @@ def _errors() -> Errors:
 
 
 def _pass_through() -> PassThrough:
-    from agcore.dialects.openai_responses.request_edits import fills_cache
+    from agcore.dialects.openai_responses.request_edits import edits, fills_cache
     from agcore.dialects.openai_responses.stream_events import StreamEvents, read_usage
     from agcore.dialects.openai_responses.stream_tap import StreamTap
     from agcore.dialects.openai_responses.whole_answer import fold, judge
-    from agcore.dialects.shared.request_edits import edit_model, summary_of_body
+    from agcore.dialects.shared.request_edits import summary_of_body
 
     return PassThrough(
         judge=judge,
         fold=fold,
         read_summary=summary_of_body,
-        edits=edit_model,
+        edits=edits,
         fills_cache=fills_cache,
         read_usage=read_usage,
         events=StreamEvents,

@@ -74,7 +74,7 @@ CHAT: Final = (
     Rule(
         id="openai.chat.max_tokens",
         words="Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
-        source="https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_tokens",
+        source="anomalyco/opencode#37964, teilomillet/gollm#33",
         breaks=lambda sent: "max_tokens" in sent.body,
         bad={"max_tokens": 9},
     ),
