@@ -90,7 +90,8 @@ class Guard:
             if fault is not None:
                 return fault
         if needed:
-            ways = "`Authorization: Bearer KEY`, `x-api-key` or `x-goog-api-key`"
+            # Not by the names of headers: Claude Code shows words of its own in place of any that hold `x-api-key`.
+            ways = "`Authorization: Bearer KEY` or in the header that a vendor's SDK sends it in"
             if target.path in self._challenges:
                 ways = "`x-api-key` or `x-goog-api-key`; `Authorization` is for the MCP server"
             return _no_key(

@@ -8,6 +8,7 @@ not to retry.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -21,6 +22,9 @@ CREDENTIAL: Final = frozenset({401, 402, 403})
 OWN_CREDENTIAL: Final = "upstream_credential"
 """The code of a fault that tells of trouble with the gateway's own key."""
 
+_HEADER: Final = re.compile("x-api-key", re.IGNORECASE)
+"""How Anthropic calls a key ("invalid x-api-key"). Claude Code shows "Not logged in" in place of words that hold it."""
+
 
 def presentable(fault: Fault, key: Credential) -> Fault:
     """A fault in an upstream's words, from an error answer or from a stream, made fit for a client.
@@ -30,9 +34,10 @@ def presentable(fault: Fault, key: Credential) -> Fault:
     """
     message = _clean_text(fault.message, key) or "the upstream reported an error without a message"
     if (fault.status in CREDENTIAL and not is_moderated(fault)) or is_key_refused(fault):
+        said = _HEADER.sub("API key", message)
         return Fault(
             status=424,
-            message=f"the provider refused the gateway's credential {key.label} ({fault.status}): {message}",
+            message=f"the provider refused the gateway's credential {key.label} ({fault.status}): {said}",
             code=OWN_CREDENTIAL,
             headers=NO_RETRY,
         )

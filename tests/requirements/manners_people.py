@@ -89,8 +89,9 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
     base.row(
         "manners.N1.words",
         "docs/wire/errors.md",
-        "A 401 says `API key` in every dialect, and begins as OpenAI's does in its shape.",
+        "A 401 says `API key` in every dialect, begins as OpenAI's does in its shape, and is shown by Claude Code.",
         "stories/test_retry_hints.py::test_a_401_for_a_client_key_says_so_in_every_dialect",
+        "stories/test_retry_hints.py::test_a_refused_credential_is_told_in_words_that_claude_code_shows",
         "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
     ),
     base.row(

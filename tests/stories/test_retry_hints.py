@@ -82,6 +82,13 @@ def test_a_refused_credential_is_final_whatever_its_vendor_advises() -> None:
     assert (story.status, advice(story), b"retry-after" in story.headers) == (424, b"false", False)
 
 
+def test_a_refused_credential_is_told_in_words_that_claude_code_shows() -> None:
+    story = asked(ANTHROPIC, stream=True)
+    error = b'{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}'
+    story.upstream_answers(401, error)
+    assert words(story).endswith("(401): invalid API key")
+
+
 @pytest.mark.parametrize("dialogue", DIALOGUES, ids=ids)
 @pytest.mark.parametrize("status", LASTING)
 def test_what_will_not_pass_is_called_final(dialogue: Dialogue, status: int) -> None:
@@ -173,6 +180,8 @@ def test_a_401_for_a_client_key_says_so_in_every_dialect(dialogue: Dialogue, sho
     story.open("POST", dialogue.target("m", stream=True), headers=shown, body=dialogue.request("m", stream=True))
     assert (story.status, advice(story)) == (401, b"false")
     assert "API key" in words(story)
+    # Claude Code shows "Not logged in" in place of words with this name (measured with 2.1.197).
+    assert "x-api-key" not in words(story)
     # By this beginning LiteLLM tells a wrong key from a wrong request (litellm_core_utils/exception_mapping_utils.py).
     assert words(story).startswith("Incorrect API key provided") is (dialogue not in (ANTHROPIC, GEMINI))
 
