@@ -21,19 +21,8 @@ _METHODS: Final = (
 _GOOGLE_METHOD: Final = re.compile(r"(?:/v1(?:beta1?|alpha)?)?/(?:models|tunedModels)(?:/[^/]+)?$")
 _AZURE: Final = re.compile(r"/openai/deployments/")
 _OWN_NAMES: Final = (
-    *(
-        ".local",
-        ".internal",
-        ".lan",
-        ".home",
-        ".home.arpa",
-        ".localdomain",
-        ".localhost",
-        ".corp",
-        ".intranet",
-        ".private",
-    ),
-    *(".test", ".ts.net", ".svc", ".cluster.local", ".docker.internal"),
+    *(".local", ".internal", ".lan", ".home", ".home.arpa", ".localdomain", ".localhost", ".corp", ".intranet"),
+    *(".private", ".test", ".ts.net", ".svc", ".cluster.local", ".docker.internal"),
 )
 _REGEX: Final = re.compile(r"(?<![0-9])\.[*+]|^\^|\$$|\\|\||\[[^\]]*-[^\]]*\]|\(\?|[)\]][*+?]")
 

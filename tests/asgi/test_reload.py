@@ -204,7 +204,7 @@ async def test_a_configuration_is_replaced_by_hand() -> None:
     assert not app.reload(msgspec.structs.replace(old, proxy=Proxy(auth_mode="strict")))
     assert not app.reload(msgspec.structs.replace(old, models=(ModelRule("m", ((("nobody", "m"),),)),)))
     assert await providers(app) == {"two"}
-    assert app.reload(msgspec.structs.replace(new, proxy=Proxy(auth_mode="off", host="0.0.0.0", port=1)))
+    assert app.reload(msgspec.structs.replace(new, proxy=Proxy(auth_mode="off", host="0.0.0.0", port=2)))
     reloads = [row.fields for row in rows if row.kind == "reload"]
     assert reloads[1] == {"changed": "proxy.host, proxy.port, proxy.auth_mode"}
     refused, unknown, open_to_all = rows.of("warning")

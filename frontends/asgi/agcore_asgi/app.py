@@ -15,7 +15,6 @@ import logging
 import os
 import secrets
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Final
 
 import anyio
@@ -59,7 +58,7 @@ def create_app(config: Config | str | os.PathLike[str], *, sink: Sink | None = N
     Args:
         config: a whole configuration, or the path of a file with one. The file is read again when it or a file that
             it names a secret by has changed; a `Config` stays until `Application.reload`.
-        sink: takes the Notes of the core; the default hands them to `logging`.
+        sink: takes the events of the core; the default hands them to `logging`.
 
     Raises:
         OSError: where the file cannot be read.
@@ -69,9 +68,10 @@ def create_app(config: Config | str | os.PathLike[str], *, sink: Sink | None = N
     sink = LogSink() if sink is None else sink
     if isinstance(config, Config):
         return _made(config, sink)
-    path = os.fspath(config)
-    settings.read(Path(path), os.environ)  # raises what is wrong in its own type
-    return _followed(settings.Source(path, os.environ), sink)
+    try:
+        return _followed(settings.Source(os.fspath(config), os.environ), sink)
+    except settings.SettingsError as error:
+        raise error.__cause__ or error from None
 
 
 def _followed(source: settings.Source, sink: Sink) -> Application:
@@ -120,7 +120,7 @@ class Application:
     Args:
         gateway: what answers.
         clock: the time that the core is told.
-        sink: takes the Notes.
+        sink: takes the events.
         reader: of the file that the configuration comes from; None where it stays what it is.
         run_file: tells commands where the server is; None for one that is no gateway by itself.
     """

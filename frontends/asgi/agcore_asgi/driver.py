@@ -59,7 +59,7 @@ class Driver:
         connection: the client.
         pool: where legs take their connections from.
         clock: the time that the machine is told.
-        sink: takes the Notes.
+        sink: takes the events.
         tell: passes a message on to the driver whose exchange it is for.
     """
 

@@ -227,8 +227,7 @@ def _env(options: argparse.Namespace) -> int:
         target = env.target(config, f"not running yet; these are the settings of {loaded.origin}", now=time.time())
         complain("warning", f"{error}; these are the settings of {loaded.origin}", ["start it with: agcore serve"])
     else:
-        if found.others:
-            complain("notice", f"{found.others + 1} gateways run; this is the newest, at {found.origin}")
+        _tell_which(found)
         target = env.target(
             found.settings(os.environ).parsed.config, found.origin, now=time.time(), running_at=found.run.address
         )
@@ -268,14 +267,19 @@ def _reset(options: argparse.Namespace) -> int:
     return _of_running(options, reset)
 
 
+def _tell_which(found: Found) -> None:
+    """Says which gateway is meant where there are several."""
+    if found.others:
+        complain("notice", f"{found.others + 1} gateways run; this is the newest, at {found.origin}")
+
+
 def _of_running(options: argparse.Namespace, work: Callable[[Found], int]) -> int:
     """Does something with the running gateway that is meant; says which one where there are several."""
     from agcore_cli import gateways, running
 
     try:
         found = gateways.find(options.config, os.environ)
-        if found.others:
-            complain("notice", f"{found.others + 1} gateways run; this is the newest, at {found.origin}")
+        _tell_which(found)
         return work(found)
     except gateways.NoGateway as error:
         complain("error", str(error), ["start one with: agcore serve"])

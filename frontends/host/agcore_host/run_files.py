@@ -18,6 +18,7 @@ import msgspec
 
 from agcore_host.places import NO_STATE_DIR, Found, state_dir
 from agcore_host.private_files import write_below
+from agcore_host.settings import reason
 
 _SEEN_FROM_HERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -70,8 +71,7 @@ class RunFile:
         try:
             write_below(path.parent, path.name, msgspec.json.encode(run) + b"\n")
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            return f"commands will not find this gateway: cannot write {path}: {reason}"
+            return f"commands will not find this gateway: cannot write {path}: {reason(error)}"
         self._path = path
         return ""
 

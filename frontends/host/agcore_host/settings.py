@@ -129,7 +129,7 @@ def load_found(found: Found, environ: Mapping[str, str], commands: Commands | No
         commands: knows what commands printed before; None to run each anew.
 
     Raises:
-        SettingsError: as of `load`.
+        SettingsError: as of `load`; its cause is what the file or the parser raised.
     """
     path = found.path
     origin = "the environment" if path is None else str(path)
@@ -141,11 +141,11 @@ def load_found(found: Found, environ: Mapping[str, str], commands: Commands | No
     except ConfigError as error:
         count = len(error.problems)
         message = f"{count} {'problem' if count == 1 else 'problems'} in the configuration of {origin}"
-        raise SettingsError(message, map(str, error.problems)) from None
+        raise SettingsError(message, map(str, error.problems)) from error
     except OSError as error:
-        raise SettingsError(f"cannot read the configuration {origin}: {reason(error)}") from None
+        raise SettingsError(f"cannot read the configuration {origin}: {reason(error)}") from error
     except UnicodeDecodeError as error:
-        raise SettingsError(f"cannot read the configuration {origin}: not UTF-8 at byte {error.start}") from None
+        raise SettingsError(f"cannot read the configuration {origin}: not UTF-8 at byte {error.start}") from error
 
 
 def read(path: Path, environ: Mapping[str, str]) -> Parsed:

@@ -279,7 +279,7 @@ async def serve(
         gateway: decides everything.
         host: the name or address to listen on.
         port: the port, or 0 for a free one.
-        sink: takes the Notes; its `run` is run here.
+        sink: takes the events; its `run` is run here.
         certificate: serves HTTPS with it; plain HTTP when not given.
         reloader: has new configurations; without one, that of the gateway stays.
         announce: called with the base URL when connections are accepted; by default `listening on URL` is printed.
