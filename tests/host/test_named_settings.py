@@ -8,7 +8,7 @@ import pytest
 
 from agcore.config.values import Secret
 from agcore_host import trust
-from agcore_host.settings import Source, load, read, resolve
+from agcore_host.settings import Source, load, resolve
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_names_of_files_start_from_the_directory_of_the_configuration(
         '[proxy]\ntls_cert = "c.pem"\ntls_key = "/etc/k.pem"\n[pool]\nstate_file = "~/state"\n'
         '[[providers]]\npreset = "openai"\nca_file = "../ca.pem"\n[[providers]]\npreset = "gemini"\n'
     )
-    ours = read(path, {}).config
+    ours = load(str(path), {}).parsed.config
     assert ours == load(str(path), {}).parsed.config
     assert (ours.proxy.tls_cert, ours.proxy.tls_key) == (str(tmp_path / "conf" / "c.pem"), "/etc/k.pem")
     assert ours.pool.state_file == str(tmp_path / "home" / "state")

@@ -148,16 +148,6 @@ def load_found(found: Found, environ: Mapping[str, str], commands: Commands | No
         raise SettingsError(f"cannot read the configuration {origin}: not UTF-8 at byte {error.start}") from error
 
 
-def read(path: Path, environ: Mapping[str, str]) -> Parsed:
-    """Reads the configuration in a file.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it is no text, or (`ConfigError`) no configuration.
-    """
-    return _read(path, environ, Commands(), guarded=False)
-
-
 def _read(path: Path, environ: Mapping[str, str], commands: Commands, *, guarded: bool) -> Parsed:
     data = path.read_bytes()
     if guarded:
