@@ -216,6 +216,8 @@ def startup_warnings(config: Config, *, now: float | None = None) -> tuple[str, 
             f"proxy.keys: {names} can be guessed, with fewer than {GUESSABLE} characters; "
             "`agcore init --config FILE` writes a file with a good one"
         )
+    if proxy.admin_key is not None and len(proxy.admin_key.reveal()) < GUESSABLE:
+        warnings.append(f"proxy.admin_key: can be guessed, with fewer than {GUESSABLE} characters")
     if proxy.auth_mode == "off" and not is_loopback(proxy.host):
         warnings.append(
             f'proxy.auth_mode: "off" while listening on {quoted(proxy.host)}: everyone who can reach this machine '

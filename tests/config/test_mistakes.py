@@ -162,6 +162,11 @@ class TestOwnKeys:
             assert only.startswith('proxy.keys: "default" can be guessed, with fewer than 16 characters; ')
             assert said(f'[proxy]\napi_key = "{KEY}"\n{mode}\n') == ()
 
+    def test_an_admin_key_that_can_be_guessed_is_questioned_in_every_mode(self) -> None:
+        weak = read('[proxy]\nadmin_key = "x"\n')
+        assert startup_warnings(weak.config) == ("proxy.admin_key: can be guessed, with fewer than 16 characters",)
+        assert startup_warnings(read(f'[proxy]\nadmin_key = "{KEY}"\n').config) == ()
+
     def test_a_client_key_that_has_expired_is_named(self) -> None:
         parsed = read(f'[[proxy.keys]]\nname = "bob"\nkey = "{KEY}"\nexpires = 2026-01-31\n')
         expired = 'proxy.keys: the key "bob" expired on 2026-01-31 00:00 UTC'

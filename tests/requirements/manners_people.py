@@ -152,6 +152,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "config/test_mistakes.py::test_it_is_left_out_and_said",
         "config/test_mistakes.py::test_the_client_key_is_not_taken_for_a_vendors",
         "config/test_mistakes.py::test_a_client_key_that_can_be_guessed_is_questioned_where_one_is_needed",
+        "config/test_mistakes.py::test_an_admin_key_that_can_be_guessed_is_questioned_in_every_mode",
         "ingress/test_auth.py::test_whoever_shows_a_key_that_has_expired_is_told_when",
     ),
     base.row(
