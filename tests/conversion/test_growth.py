@@ -174,12 +174,17 @@ def piece(number: int, text: str, **more: Any) -> Body:
     return chunk({"tool_calls": [{**more, **call(number), "function": {"name": "f", "arguments": text}}]})
 
 
+def finished(told: Body) -> Body:
+    return {**told, "choices": [{**choice, "finish_reason": "tool_calls"} for choice in told["choices"]]}
+
+
 STREAMS: dict[str, Callable[[int], list[Body]]] = {
     "texts": lambda n: [chunk({"content": "abc"}) for _ in range(n)],
     "thoughts": lambda n: [chunk({"reasoning_content": "abc"}) for _ in range(n)],
     "calls": lambda n: [piece(each, "{}", index=each) for each in range(n)],
     "calls without arguments": lambda n: [piece(each, "", index=each) for each in range(n)],
     "calls without numbers": lambda n: [piece(each, "{}") for each in range(n)],
+    "calls with a finish each": lambda n: [finished(piece(each, "{}", index=each)) for each in range(n)],
     "calls of one number": lambda n: [piece(each, "{}", index=0) for each in range(n)],
 }
 

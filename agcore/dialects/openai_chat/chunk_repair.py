@@ -35,6 +35,8 @@ class _Choice:
     def __init__(self) -> None:
         self.role = False
         self.numbers = CallNumbers(_Call)
+        self.begun: list[_Call] = []
+        """Calls that the client was told of since the last finish, each of which may turn out to have no arguments."""
         self.function: _Call | None = None
         """The old-style call, which has neither number nor id."""
 
@@ -166,6 +168,7 @@ def _mend_call(call: _Object, state: _Choice, ids: _Ids) -> bool | None:
     if known.shown:
         return _mend_more(call, body, known.name) or mended
     known.shown = True
+    state.begun.append(known)
     mended = _put(call, "id", known.id or ids.make()) or mended
     mended = _mend_type(call) or mended
     return _put(body, member, known.arguments) or mended
@@ -200,8 +203,9 @@ def _mend_function(function: _Object, state: _Choice) -> bool:
 
 def _silent(state: _Choice) -> Iterator[_Object]:
     """Pieces for the calls that said no arguments at all, which nobody can parse."""
-    for call in state.numbers.calls:
-        if call.shown and not call.custom and not call.pieces:
+    begun, state.begun = state.begun, []
+    for call in begun:
+        if not call.custom and not call.pieces:
             call.pieces.append(_NO_ARGUMENTS)
             yield {"index": call.place, "function": {"arguments": _NO_ARGUMENTS}}
 
