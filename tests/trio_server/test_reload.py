@@ -387,6 +387,7 @@ def test_a_server_whose_terminal_is_closed_ends_unless_it_was_told_to_ignore_tha
             assert seen.startswith(b"listening on ")
             assert process.stderr is not None
             rows = Lines(process.stderr)
+            assert rows.next().startswith("agcore: ")  # the line that says what is served
             process.send_signal(signal.SIGHUP)
             assert " reload " in rows.next()
             os.close(master)
