@@ -510,8 +510,8 @@ def test_nothing_is_kept_alive_while_an_answer_may_still_be_no_stream() -> None:
     story.wait(50)
     assert not any(isinstance(effect, SendHead) for effect in story.effects)
     answer(story, 429, BUSY, leg=1)
-    story.upstream_answers(200, b'{"created": 1, "data": []}', leg=2)
-    assert (story.status, story.body) == (200, b'{"created": 1, "data": []}')
+    story.upstream_answers(200, b'{"created": 1, "data": [{"b64_json": "QQ=="}]}', leg=2)
+    assert (story.status, story.body) == (200, b'{"created": 1, "data": [{"b64_json": "QQ=="}]}')
 
 
 def test_a_stream_of_openais_passes_after_others_failed() -> None:

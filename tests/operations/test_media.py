@@ -138,7 +138,7 @@ def test_moderations_know_which_model_is_meant_when_none_is_named() -> None:
         assert dict(story.requests[1].headers)[b"host"] == b"openai.example"
         expected = body.replace(b"null", b'"omni-moderation-latest"') if b"null" in body else body
         assert story.requests[1].body in (body, expected)
-        story.upstream_answers(200, b'{"results": [], "model": "omni-moderation-latest"}')
+        story.upstream_answers(200, b'{"results": [{"flagged": false}], "model": "omni-moderation-latest"}')
         assert json.loads(story.body)["model"] == "omni-moderation-latest"
         assert story.row["model"] == "omni-moderation-latest"
 
@@ -176,7 +176,7 @@ def test_the_client_says_what_answers_are_welcome() -> None:
 
 @pytest.mark.parametrize("target", ROUTES)
 def test_a_json_answer_passes_byte_for_byte_on_every_route(target: str) -> None:
-    body = b'{ "created":1, "data" : [{"b64_json":"QQ==", "embedding":[0.50]}], "x_new":1.50 }\n'
+    body = b'{ "data" : [{"b64_json":"QQ==", "embedding":[0.50]}], "results":[{}], "x_new":1.50 }\n'
     story = ask(target)
     story.upstream_answers(200, (body[:9], body[9:]), headers=((b"content-type", b"application/json; charset=utf-8"),))
     assert (story.status, story.body) == (200, body)
@@ -205,7 +205,7 @@ def test_an_answer_shows_the_name_that_was_asked_for() -> None:
 )
 def test_usage_is_counted_in_whatever_words_the_route_has(usage: Any, counted: tuple[int, int] | None) -> None:
     story = ask("/v1/images/generations")
-    story.upstream_answers(200, json.dumps({"usage": usage}).encode())
+    story.upstream_answers(200, json.dumps({"data": [{"b64_json": "QQ=="}], "usage": usage}).encode())
     found: Any = story.row.get("usage")
     assert (found and (found["fresh"], found["output"])) == counted
 
