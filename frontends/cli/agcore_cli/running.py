@@ -96,7 +96,7 @@ def span(seconds: float) -> str:
 
 def _keys(keys: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
     if not keys:
-        yield ("none: the demo answers",)
+        yield ("none: no provider is configured",)
         return
     for key in keys:
         busy = f"{key['requests']} under way" if key["requests"] else ""
