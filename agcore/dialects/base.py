@@ -121,7 +121,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
         """A model's name without the mark that clients may put behind it."""
         mark = self.model_mark
         while mark and model.lower().endswith(mark) and len(model) > len(mark):
-            model = model[: -len(mark)]
+            model = model[: -len(mark)].rstrip()
         return model
 
     def generate_target(self, prefix: bytes, parts: PathParts, model: str, *, stream: bool) -> bytes:

@@ -224,7 +224,7 @@ for _route in ROUTES:
         _path, _, _action = _route.path.partition(":")
         _head, _found, _tail = _path.partition("/{model}")
         _PATTERNS.append((tuple(_head.split("/")[1:]), _action, _tail if _found else "", _route))
-_METHOD: Final = re.compile(r"[a-z]+([A-Z][a-z0-9]*)+")
+_METHOD: Final = re.compile(r"[A-Za-z][a-z]+([A-Z][a-z0-9]*)+")
 """A method as Google writes it, `batchGenerateContent`. No tag of a model's name looks so."""
 _ACTIONS: Final = frozenset(action for _, action, _, _ in _PATTERNS if action)
 

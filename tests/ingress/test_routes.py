@@ -268,7 +268,7 @@ def test_what_looks_like_no_method_belongs_to_the_id(action: str) -> None:
     assert (found.route.path, found.model, found.method) == ("/{version}/{collection}/{model}", f"x:{action}", "")
 
 
-@pytest.mark.parametrize("method", ["batchGenerateContent", "asyncBatchEmbedContent", "predictLongRunning"])
+@pytest.mark.parametrize("method", ["batchGenerateContent", "asyncBatchEmbedContent", "GenerateContent"])
 @pytest.mark.parametrize("model", ["x", "llama3:8b", "a/b"])
 def test_a_method_that_no_row_has_is_no_part_of_the_id(method: str, model: str) -> None:
     found = matched("POST", f"/v1beta/models/{model}:{method}")

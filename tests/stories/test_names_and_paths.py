@@ -84,7 +84,7 @@ def test_where_the_name_stands_in_the_body_it_may_be_anything(model: str) -> Non
 # Claude Code's mark.
 
 
-@pytest.mark.parametrize("mark", ["[1m]", "[1M]", "[1m][1m]"])
+@pytest.mark.parametrize("mark", ["[1m]", "[1M]", "[1m][1m]", " [1m]"])
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens", "/anthropic/v1/messages"])
 def test_the_mark_of_a_long_context_is_no_part_of_a_name(path: str, mark: str) -> None:
     setup = with_literal_models(config())
