@@ -23,6 +23,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "differential/test_coded_bodies.py::test_a_coded_request_reaches_the_upstream_plain",
         "differential/test_coded_bodies.py::test_in_process_a_coded_request_is_decoded_as_well",
         "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
+        "differential/test_odd_requests.py::test_a_coded_body_may_come_in_chunks",
     ),
     base.row(
         "manners.G1.bounds",
@@ -32,6 +33,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_coded_requests.py::test_a_bomb_costs_no_more_memory_than_the_limit",
         "stories/test_coded_requests.py::test_a_form_that_is_a_bomb_is_refused_and_holds_nothing",
         "codecs/test_content_coding.py::test_a_bomb_within_a_coding_is_found_too",
+        "differential/test_odd_requests.py::test_a_bomb_in_chunks_is_a_413",
     ),
     base.row(
         "manners.G1.refused",
@@ -133,6 +135,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "differential/test_ways_out.py::test_a_companys_ca_is_taken_from_the_environment",
         "differential/test_ways_out.py::test_a_general_ca_file_counts_beside_the_usual_ones_and_a_providers_own_alone",
         "differential/test_ways_out.py::test_a_ca_file_that_cannot_be_used_is_found_at_the_start",
+        "differential/test_networks.py::test_a_ca_file_for_all_providers_is_asked_for_and_works",
     ),
     # G8
     base.row(
@@ -258,6 +261,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "config/test_outbound_proxy.py::test_all_proxy_is_for_what_no_other_variable_is_for",
         "differential/test_ways_out.py::test_an_upstream_is_reached_through_socks_which_resolves_its_name",
         "differential/test_ways_out.py::test_an_upstream_is_reached_through_a_proxy_that_speaks_tls",
+        "differential/test_networks.py::test_a_proxy_for_everything_is_used",
     ),
     # G17
     base.row(

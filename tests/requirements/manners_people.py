@@ -85,6 +85,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_retry_hints.py::test_a_redirect_is_final_and_not_repeated",
         "host/test_failures.py::test_what_breaks_in_a_handshake_may_pass_and_a_disagreement_will_not",
         "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
+        "differential/test_networks.py::test_plain_http_where_tls_was_meant_is_final_and_asked_once",
     ),
     base.row(
         "manners.N1.words",
@@ -112,6 +113,7 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "stories/test_ids.py::test_a_trace_is_passed_up_and_logged",
         "trio_server/test_sinks.py::test_the_row_of_a_failure_has_what_joins_it_with_other_logs",
         "differential/test_differential.py::test_every_frontend_gives_the_same_answer",
+        "differential/test_odd_requests.py::test_a_head_that_is_none_is_refused_under_an_id",
     ),
     # N3
     base.row(

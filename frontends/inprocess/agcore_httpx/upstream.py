@@ -10,7 +10,7 @@ import socket
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import anyio
 
@@ -124,6 +124,7 @@ class Leg:
         self._stage = Stage.CONNECT
         self._sent = Sent.NONE
         self._head_sent = False
+        self._tunnelling = False
         self._reused = True
 
     @property
@@ -185,11 +186,16 @@ class Leg:
         finally:
             await _close(pieces, transports.library)
 
-    async def _trace(self, event: str, info: Mapping[str, object]) -> None:
+    async def _trace(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "http11.send_request_headers.started":
+            self._tunnelling = info["request"].method == b"CONNECT"
+        if self._tunnelling and event.startswith("http11."):
+            self._stage = Stage.CONNECT  # a proxy is asked for the way, and nothing of the request has left
+            return
         match event:
             case "connection.connect_tcp.started":
                 self._reused = False
-            case "connection.start_tls.started":
+            case "connection.start_tls.started" | "proxy.start_tls.started":
                 self._stage = Stage.TLS
             case "http11.send_request_headers.started":
                 self._stage = Stage.SEND
