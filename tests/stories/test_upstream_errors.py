@@ -502,11 +502,14 @@ def test_a_stream_without_content_is_a_502(dialogue: Dialogue, body: bytes) -> N
     assert error_of(story)["message"] == "the upstream ended its stream without an answer"
 
 
-@pytest.mark.parametrize("frame", [b"data: {\n\n", b"data: [1]\n\n", b'data: "x"\n\n', b"data: \xff\n\n"])
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [(b"data: {\n\n", ""), (b"data: [1]\n\n", ""), (b'data: "busy"\n\n', ": busy"), (b"data: \xff\n\n", ": \ufffd")],
+)
 @pytest.mark.parametrize("dialogue", DIALOGUES, ids=ids)
-def test_an_event_that_is_no_json_object_is_a_502(dialogue: Dialogue, frame: bytes) -> None:
+def test_an_event_that_is_no_json_object_is_a_502(dialogue: Dialogue, frame: bytes, words: str) -> None:
     story = answered(dialogue, 200, frame, headers=SSE, stream=True)
-    assert error_of(story)["message"] == "the upstream sent an event that is not JSON"
+    assert error_of(story)["message"] == f"the upstream sent an event that is not JSON{words}"
 
 
 @pytest.mark.parametrize("dialogue", STREAMS, ids=ids)

@@ -105,11 +105,18 @@ def _words(value: object, depth: int) -> str:
     if depth == 0:
         return ""
     if isinstance(value, Mapping):
-        return next((said for name in _NAMES if (said := _words(value.get(name), depth - 1))), "") or _fields(value)
+        said = next((said for name in _NAMES if (said := _words(value.get(name), depth - 1))), "")
+        return _placed(said, value.get("loc")) if said else _fields(value)
     if isinstance(value, list):
         all_said = (_words(each, depth - 1) for each in value[:_MOST] if isinstance(each, Mapping | str))
         return "; ".join(filter(None, all_said))
     return ""
+
+
+def _placed(said: str, place: object) -> str:
+    """Words with the place in the body that FastAPI names beside them: `{"loc": ["body", "model"], "msg": "..."}`."""
+    names = [str(each) for each in place if each != "body"] if isinstance(place, list) else []
+    return f"{'.'.join(names)}: {said}" if names else said
 
 
 def _fields(error: Mapping[str, object]) -> str:

@@ -29,6 +29,8 @@ from agcore.dialects.shared.error_words import MAX_LINE, unwrapped, words_of_tex
         ('{"error":"invalid_grant","error_description":"m"}', "invalid_grant: m"),
         ('{"detail":"m"}', "m"),
         ('{"detail":[{"loc":["body"],"msg":"m"},{"msg":"n"},7]}', "m; n"),
+        ('{"detail":[{"loc":["body","messages",0,"role"],"msg":"m"}]}', "messages.0.role: m"),
+        ('{"detail":[{"loc":"x","msg":"m"}]}', "m"),
         ('{"detail":{"message":"m"}}', "m"),
         ('{"title":"t","status":404,"detail":"m"}', "m"),
         ('{"title":"t"}', "t"),
