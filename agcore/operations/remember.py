@@ -87,13 +87,13 @@ def expanded(asking: Asking, environment: Environment, now: float) -> bytes | No
             held = environment.load(Store.ITEMS, references, client=asking.request.client, now=now)
             items = [_dereferenced(item, held[item["id"]]) if _is_reference(item) else item for item in items]
         if not isinstance(earlier, Kept):
-            return members.edited({"input": _encoded(items)})
+            return members.edited({"input": json_text.encode(items)})
         past, response = json_text.decode(earlier.input), json_text.decode(earlier.response)
         assert isinstance(past, list)
         if past and past[-1].get("type") == "compaction_trigger":
             past = []  # its answer stands for all that came before it
         assert isinstance(response, dict)
-        whole = _encoded([*past, *response["output"], *items])
+        whole = json_text.encode([*past, *response["output"], *items])
         return members.edited({"input": whole, "previous_response_id": None})
     except (ValueError, RecursionError):
         raise BodyError("`input` is nested too deeply") from None
@@ -166,16 +166,6 @@ def _dereferenced(item: dict[str, str], held: Entry | Missing) -> object:
     response = json_text.decode(held.response) if isinstance(held, Kept) else {}
     output = response.get("output") if isinstance(response, dict) else None
     return next((each for each in output or () if each.get("id") == item["id"]), item)
-
-
-def _encoded(items: list[object]) -> bytes:
-    """Items as JSON that any parser takes: half a character, which upstreams do write, is a question mark."""
-    try:
-        return msgspec.json.encode(items)
-    except UnicodeEncodeError:
-        import json  # rarely needed, and not free to import
-
-        return json.dumps(items, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def not_found(id: str) -> Fault:

@@ -10,7 +10,9 @@ import pytest
 
 from agcore import UpstreamConnected, UpstreamData, UpstreamEnd, UpstreamHead
 from agcore.codecs.sse import Decoder
+from agcore.conversion.synthesized_stream import synthesize_stream
 from agcore.protocol.effects import Effect
+from agcore.protocol.fault import Fault
 from agcore_sim.dialogues import ANTHROPIC, CHAT, COMPLETIONS, DIALOGUES, GEMINI, GEMINI_ARRAY, RESPONSES, Dialogue
 from agcore_sim.story import JSON, SSE, Story, gateway
 from tests.support.dialogues import asked, config, ids
@@ -212,3 +214,18 @@ def test_a_stream_stays_a_stream() -> None:
     effects: list[Effect] = story.upstream_answers(200, CHAT.stream, headers=SSE)
     assert effects
     assert b"hello" in story.body
+
+
+def test_an_answer_that_holds_none_is_no_stream() -> None:
+    found = synthesize_stream(
+        "openai_chat",
+        {"id": "c", "choices": []},
+        request=b'{"model": "m", "messages": [{"role": "user", "content": "hi"}]}',
+        signer="openai",
+        id="x",
+        model="m",
+        created=1,
+        show_usage=False,
+    )
+    assert isinstance(found, Fault)
+    assert found.status == 502

@@ -31,6 +31,11 @@ from agcore.protocol.report import Usage
             Usage(cache_read=9),
         ),
         (
+            "openai_chat",
+            {"usage": {"prompt_tokens": 10, "prompt_cache_hit_tokens": 4, "completion_tokens": 1}},  # DeepSeek's
+            Usage(fresh=6, cache_read=4, output=1),
+        ),
+        (
             "openai_responses",
             {
                 "usage": {

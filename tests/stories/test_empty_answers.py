@@ -63,10 +63,10 @@ def test_a_response_that_is_only_prepared_is_empty_elsewhere(wish: dict[str, Any
 
 def test_where_some_upstreams_fill_caches_no_other_one_is_asked_after_them() -> None:
     both = ModelRule("chain", ((("anthropic", "up"),), (("openai", "up"),)))
-    story = Story(gateway(msgspec.structs.replace(config(), models=(both,))))
+    story = Story(gateway(msgspec.structs.replace(config(), models=(both,)), attempts=2))
     body = {**json.loads(ANTHROPIC.request("chain", stream=False)), "max_tokens": 0}
     story.open("POST", "/v1/messages", body=json.dumps(body).encode())
-    story.upstream_answers(500, b"{}")
+    story.upstream_answers(404, b"{}")
     assert len(story.requests) == 1
     assert story.status >= 400
 

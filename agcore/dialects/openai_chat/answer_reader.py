@@ -149,8 +149,6 @@ class ResponseReader:
         for position, item in enumerate(choices if isinstance(choices, list) else ()):
             if isinstance(item, dict):
                 deltas += self._choice(item, position)
-            if self.fault is not None:
-                return deltas
         if event.usage is not None:
             deltas.append(Consumed(event.usage))
         return deltas
@@ -334,10 +332,7 @@ def read_answer(answer: dict[str, object], *, signer: str) -> list[Delta] | Faul
     reader = ResponseReader(signer=signer)
     choices = answer.get("choices")
     numbered = [_numbered(item) for item in choices if isinstance(item, dict)] if isinstance(choices, list) else []
-    deltas = reader.take(StreamEvents().classify({**answer, "choices": numbered}))
-    if reader.fault is None:
-        deltas += reader.finish()
-    return deltas if reader.fault is None else reader.fault
+    return [*reader.take(StreamEvents().classify({**answer, "choices": numbered})), *reader.finish()]
 
 
 def _numbered(item: dict[str, object]) -> dict[str, object]:

@@ -495,3 +495,16 @@ def test_a_call_that_is_signed_itself_brings_its_own_signature() -> None:
     contents.append({"parts": [{"functionResponse": {"name": "f", "response": {}}}]})
     turns = parse_request({"contents": contents}, model="m", stream=False, losses=Losses()).turns
     assert turns[1].parts == (Thinking("", SIGNED), ToolCall("a", "f", "{}", signature=own))
+
+
+def test_what_is_no_candidate_is_passed_over() -> None:
+    deltas, fault = read({"candidates": [7, {"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"}]})
+    assert fault is None
+    assert [delta.text for delta in deltas if isinstance(delta, TextDelta)] == ["a"]
+
+
+def test_a_call_that_begins_twice_is_told_once() -> None:
+    writer = ResponseWriter(id="r", model="m", created=0, conversation=QUIET)
+    told = b"".join(writer.feed(each) for each in (Started("r"), ToolStarted(0, "c", "f"), ToolStarted(0, "c", "f")))
+    told += b"".join(writer.feed(each) for each in (ToolEnded(0), Finished(Stop.TOOL_CALLS))) + writer.end()
+    assert told.count(b"functionCall") == 1

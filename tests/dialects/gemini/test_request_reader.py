@@ -544,3 +544,19 @@ def test_a_result_may_have_parts_that_hold_nothing() -> None:
     answered = {"functionResponse": {"name": "f", "response": {"output": "1"}, "parts": [{"videoMetadata": {}}]}}
     turns = parse(asked(model(call("a")), user(answered))).turns
     assert turns[-1].parts[0].content == (Text("1"),)  # type: ignore[union-attr]
+
+
+def test_results_of_one_id_go_to_its_calls_in_turn_and_those_of_a_name_to_the_latest_step_that_waits() -> None:
+    answers = [user({"functionResponse": {"id": "1", "name": "f", "response": {"output": text}}}) for text in "ab"]
+    turns = parse(asked(user({"text": "x"}), model(call("1"), call("1")), *answers)).turns
+    results = [part for turn in turns for part in turn.parts if isinstance(part, ToolResult)]
+    assert [(each.call_id, each.content) for each in results] == [("1", (Text("a"),)), ("call_1", (Text("b"),))]
+
+    def named(text: str) -> dict[str, Any]:
+        return user({"functionResponse": {"name": "f", "response": {"output": text}}})
+
+    turns = parse(
+        asked(user({"text": "x"}), model(call("")), user({"text": "y"}), model(call("")), named("a"), named("b"))
+    ).turns
+    results = [part for turn in turns for part in turn.parts if isinstance(part, ToolResult)]
+    assert [each.call_id for each in results] == ["call_2", "call_1"]

@@ -860,3 +860,7 @@ def test_a_signature_beside_a_call_does_not_replace_its_own() -> None:
     (read,) = (part for part in turn.parts if isinstance(part, ToolCall))
     assert read.signature is not None
     assert read.signature.data == "b3du"
+
+
+def test_a_system_prompt_beside_the_messages_may_be_null() -> None:
+    assert [turn.role for turn in parsed(system=None).turns] == ["user"]

@@ -557,3 +557,21 @@ def test_a_refusal_is_not_cited_and_a_message_may_say_nothing() -> None:
     said: list[Delta] = [RefusalDelta("no"), Cited("https://a.example", "A"), Finished(Stop.REFUSAL)]
     (item,) = grammar.check(written(said))["output"]
     assert item["content"] == [{"type": "refusal", "refusal": "no"}]
+
+
+def test_a_call_that_is_signed_ends_the_thought_before_it_and_is_signed_by_one_of_its_own() -> None:
+    said: list[Delta] = [
+        Started("r"),
+        ThinkingDelta("hm"),
+        ToolStarted(0, "c", "f", signature=Signature("gemini", "call", "EqQB")),
+        ToolEnded(0),
+        Finished(Stop.TOOL_CALLS),
+    ]
+    kinds = [
+        event["item"]["type"]
+        for event in map(
+            json.loads, (line[6:] for line in written(said).decode().split("\n") if line.startswith("data: "))
+        )
+        if event["type"] == "response.output_item.done"
+    ]
+    assert kinds == ["reasoning", "reasoning", "function_call"]
