@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # How many processes share the tests.
 WORKERS ?= auto
 # The folders of tests that want sockets, other processes, or seconds.
-SLOW := agents asgi cli differential docs gauntlet inprocess packaging properties sdk trio_server
+SLOW := agents asgi cli demo differential docs gauntlet inprocess packaging properties sdk trio_server
 
 .PHONY: agents demo test test-fast test-deep mutants mcp-js mcp-conformance check format types lint golden docs bench clean
 

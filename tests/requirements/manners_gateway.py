@@ -312,8 +312,8 @@ ROWS: Final[tuple[base.Requirement, ...]] = (
         "manners.L8",
         "docs/architecture.md",
         "The work of a translation grows as its input does.",
-        "conversion/test_growth.py::test_the_work_of_a_history_grows_with_its_length",
-        "conversion/test_growth.py::test_the_work_of_a_stream_grows_with_its_length",
-        "conversion/test_growth.py::test_a_history_of_too_many_parts_is_refused_in_words",
+        "properties/test_growth.py::test_the_work_of_a_history_grows_with_its_length",
+        "properties/test_growth.py::test_the_work_of_a_stream_grows_with_its_length",
+        "properties/test_growth.py::test_a_history_of_too_many_parts_is_refused_in_words",
     ),
 )
