@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from agcore.codecs.request_target import RequestTarget
+from agcore.ingress.routes import VERSIONS
 
 VENDORS: Final = ("openai", "anthropic", "gemini")
 """What may stand in front of any route: `/anthropic/v1/messages`."""
@@ -31,8 +32,6 @@ UNVERSIONED: Final = frozenset(
     }
 )
 """First segments that are served without `/v1` in front, as bases without it lead there."""
-VERSIONS: Final = frozenset({"v1", "v1beta", "v1beta1", "v1alpha"})
-"""What a path may begin with; of two in a row the second counts."""
 _OPENAI_AT_GOOGLE: Final = "/v1beta/openai"
 """Where Google itself serves OpenAI's dialect (https://ai.google.dev/gemini-api/docs/openai)."""
 _DEPLOYMENTS: Final = "/deployments/"
